@@ -1,0 +1,95 @@
+"""The four kinds of parts a machine graph is made of. Rates are bytes/s, times ps, sizes bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+if TYPE_CHECKING:
+    from hw_models.units.base import UnitModel
+
+
+@dataclass(frozen=True)
+class AccessEfficiency:
+    """Achievable share of a memory's peak against the length of a contiguous block.
+
+    Between the tabulated block sizes the share is interpolated in log(block size); outside, the
+    nearest point holds. `block_bytes` is increasing; the shares are in (0, 1].
+    """
+
+    block_bytes: tuple[float, ...]
+    read: tuple[float, ...]
+    write: tuple[float, ...]
+
+    def share(self, block_bytes: ArrayLike, is_write: ArrayLike) -> NDArray[np.float64]:
+        """Shape of the broadcast arguments. A block of 0 bytes means 'as long as can be'."""
+        block = np.asarray(block_bytes, dtype=np.float64)
+        points = np.log(self.block_bytes)
+        x = np.log(np.where(block > 0, block, self.block_bytes[-1]))
+        return np.where(is_write, np.interp(x, points, self.write), np.interp(x, points, self.read))
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What executes events. Its lanes are in order, and run side by side."""
+
+    name: str
+    kind: str
+    """``gpu``, ``cpu``, ``ndp`` or ``dma``."""
+    lanes: tuple[str, ...]
+    local_memory: str
+    """Name of the memory it sits beside."""
+    window_bytes: float
+    """Bytes one lane may have outstanding: a flow's rate is at most window / round trip."""
+    model: UnitModel | None = None
+    """Kernel times; None for a DMA engine, which only copies."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Addressable storage, `capacity_bytes` from `base_address`, interleaved over its channels."""
+
+    name: str
+    kind: str
+    """``hbm``, ``gddr``, ``host``, ``cxl`` (memory only) or ``ndp`` (memory with cores beside it)."""
+    capacity_bytes: int
+    base_address: int
+    channels: int
+    interleave_bytes: int
+    peak_bytes_per_s: float
+    efficiency: AccessEfficiency
+    latency_ps: int
+    """Unloaded, from the memory's port to the first byte and back at the port."""
+    standard: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A full-duplex link between two nodes; each direction is a resource of its own."""
+
+    name: str
+    ends: tuple[str, str]
+    peak_bytes_per_s: float
+    """One direction, as the standard counts it."""
+    efficiency: float
+    """Share of the peak left for payload after encoding, headers and flow control."""
+    latency_ps: int
+    """One way."""
+
+    @property
+    def bytes_per_s(self) -> float:
+        """Payload rate of one direction."""
+        return self.peak_bytes_per_s * self.efficiency
+
+
+@dataclass(frozen=True)
+class Switch:
+    """Joins links: a CXL switch, or the crossbar inside a device."""
+
+    name: str
+    latency_ps: int
+    bytes_per_s: float
+    """All traffic through it together; infinite where only the ports limit."""

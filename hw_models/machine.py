@@ -1,0 +1,178 @@
+"""The machine graph: a tree of units, memories, links and switches, with one address space.
+
+An engine reads from it what transfers contend for (`resources`), which of them a transfer from one
+node to another crosses (`path`), and which memory an address lies in (`memory_index`).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import networkx as nx
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hw_models.components import Link, Memory, Switch, Unit
+from moe_cosim.assumptions import Assumption
+from moe_cosim.errors import InputError, Plain, one_of
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Something transfers share: a memory, one direction of a link, or a switch's crossbar."""
+
+    name: str
+    kind: str
+    """``memory``, ``link`` or ``switch``."""
+    component: str
+    """Name of the memory, link or switch it belongs to."""
+    bytes_per_s: float
+    """What it carries at most; for a memory its peak, before the access pattern's efficiency."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """What lies between two nodes: indices into `Machine.resources` (memories excluded)."""
+
+    resources: tuple[int, ...]
+    latency_ps: int
+    """One way, links and switches; memories' own latency excluded."""
+
+
+class Machine:
+    """A validated machine. Raises `InputError` when the parts do not form one connected tree."""
+
+    def __init__(
+        self,
+        name: str,
+        units: Sequence[Unit],
+        memories: Sequence[Memory],
+        links: Sequence[Link],
+        switches: Sequence[Switch],
+        assumptions: Sequence[Assumption] = (),
+        title: str = "",
+    ) -> None:
+        self.name = name
+        self.title = title
+        self.units = {unit.name: unit for unit in units}
+        self.memories = {memory.name: memory for memory in memories}
+        self.links = {link.name: link for link in links}
+        self.switches = {switch.name: switch for switch in switches}
+        self.assumptions = tuple(assumptions)
+        self.graph: nx.Graph = self._build_graph(units, memories, links, switches)
+        self._paths: dict[tuple[str, str], Path] = {}
+
+    def _build_graph(
+        self, units: Sequence[Unit], memories: Sequence[Memory], links: Sequence[Link], switches: Sequence[Switch]
+    ) -> nx.Graph:
+        where = f"machine {self.name}"
+        graph = nx.Graph()
+        parts: Iterable[Unit | Memory | Switch] = [*units, *memories, *switches]
+        for part in parts:
+            if part.name in graph:
+                raise InputError(where, "parts", part.name, "every part's name once")
+            graph.add_node(part.name, part=part)
+        if len(self.links) != len(links):
+            raise InputError(where, "links", Plain("a name twice"), "every link's name once")
+        for link in links:
+            for end in link.ends:
+                if end not in graph:
+                    raise InputError(where, f"links.{link.name}", end, one_of(graph.nodes, end))
+            if graph.has_edge(*link.ends) or link.ends[0] == link.ends[1]:
+                raise InputError(where, f"links.{link.name}", Plain(" - ".join(link.ends)), "a tree: no parallel links")
+            graph.add_edge(*link.ends, link=link)
+        if not graph:
+            raise InputError(where, "parts", Plain("none"), "at least one unit and one memory")
+        loose = [sorted(piece) for piece in nx.connected_components(graph)]
+        if len(loose) > 1:
+            smallest = min(loose, key=len)
+            raise InputError(where, "links", Plain(f"{', '.join(smallest)} not linked to the rest"), "a connected tree")
+        if graph.number_of_edges() != graph.number_of_nodes() - 1:
+            cycle = " - ".join(edge[0] for edge in nx.find_cycle(graph))
+            raise InputError(where, "links", Plain(f"the cycle {cycle}"), "a tree: one path between any two nodes")
+        for unit in units:
+            if unit.local_memory not in self.memories:
+                raise InputError(
+                    where,
+                    f"units.{unit.name}.local_memory",
+                    unit.local_memory,
+                    one_of(self.memories, unit.local_memory),
+                )
+        return graph
+
+    # -- what transfers contend for ---------------------------------------------------------
+
+    @cached_property
+    def resources(self) -> tuple[Resource, ...]:
+        """Memories first (in order), then each link's two directions, then finite switches."""
+        found = [Resource(m.name, "memory", m.name, m.peak_bytes_per_s) for m in self.memories.values()]
+        for link in self.links.values():
+            a, b = link.ends
+            found.append(Resource(f"{link.name}:{a}->{b}", "link", link.name, link.bytes_per_s))
+            found.append(Resource(f"{link.name}:{b}->{a}", "link", link.name, link.bytes_per_s))
+        for switch in self.switches.values():
+            found.append(Resource(switch.name, "switch", switch.name, switch.bytes_per_s))
+        return tuple(found)
+
+    @cached_property
+    def _resource_index(self) -> dict[str, int]:
+        return {resource.name: index for index, resource in enumerate(self.resources)}
+
+    def path(self, source: str, target: str) -> Path:
+        """The way data takes from node `source` to node `target`. Unlimited resources are left out."""
+        key = (source, target)
+        if key not in self._paths:
+            self._paths[key] = self._find_path(source, target)
+        return self._paths[key]
+
+    def _find_path(self, source: str, target: str) -> Path:
+        nodes = nx.shortest_path(self.graph, source, target)
+        crossed: list[int] = []
+        latency_ps = 0
+        for a, b in itertools.pairwise(nodes):
+            link: Link = self.graph.edges[a, b]["link"]
+            crossed.append(self._resource_index[f"{link.name}:{a}->{b}"])
+            latency_ps += link.latency_ps
+        for node in nodes[1:-1]:
+            if node in self.switches:
+                crossed.append(self._resource_index[node])
+                latency_ps += self.switches[node].latency_ps
+        finite = tuple(index for index in crossed if np.isfinite(self.resources[index].bytes_per_s))
+        return Path(finite, latency_ps)
+
+    # -- addresses --------------------------------------------------------------------------
+
+    @cached_property
+    def memory_list(self) -> tuple[Memory, ...]:
+        return tuple(self.memories.values())
+
+    def memory_index(self, addresses: ArrayLike) -> NDArray[np.int64]:
+        """Index into `memory_list` of each address; -1 where no memory lies."""
+        where = np.asarray(addresses, dtype=np.uint64)
+        order = np.argsort([m.base_address for m in self.memory_list], kind="stable")
+        bases = np.array([self.memory_list[i].base_address for i in order], dtype=np.uint64)
+        ends = np.array(
+            [self.memory_list[i].base_address + self.memory_list[i].capacity_bytes for i in order], dtype=np.uint64
+        )
+        slot = np.searchsorted(bases, where, side="right") - 1
+        inside = (slot >= 0) & (where < ends[np.maximum(slot, 0)])
+        return np.where(inside, order[np.maximum(slot, 0)], -1)
+
+    # -- parts by what they are -------------------------------------------------------------
+
+    def units_of_kind(self, kind: str) -> list[Unit]:
+        return [unit for unit in self.units.values() if unit.kind == kind]
+
+    def memories_of_kind(self, *kinds: str) -> list[Memory]:
+        return [memory for memory in self.memories.values() if memory.kind in kinds]
+
+    @cached_property
+    def lanes(self) -> tuple[tuple[str, str], ...]:
+        """(unit name, lane name) of every lane; a program's lane ids index this tuple."""
+        return tuple((unit.name, lane) for unit in self.units.values() for lane in unit.lanes)
+
+    def lane_id(self, unit: str, lane: str) -> int:
+        return self.lanes.index((unit, lane))

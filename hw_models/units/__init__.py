@@ -1,0 +1,1 @@
+"""Kernel-time models of the units."""

@@ -1,0 +1,41 @@
+"""What every unit model answers: how long a kernel takes when memory is no limit."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True)
+class ExpertShape:
+    """A feed-forward expert: `matrices` weight matrices of hidden x intermediate (3 with a gate)."""
+
+    hidden: int
+    intermediate: int
+    matrices: int = 3
+
+    @property
+    def weights(self) -> int:
+        return self.matrices * self.hidden * self.intermediate
+
+
+class UnitModel(ABC):
+    """Kernel times of one unit, decided when lowering, so that all engines agree on them.
+
+    Traffic is not in these times: an engine adds it. Everything is vectorised: arguments broadcast,
+    results are int64 ps of the broadcast shape.
+    """
+
+    launch_ps: int
+    """Fixed cost before a kernel's traffic starts."""
+
+    @abstractmethod
+    def expert_ps(self, tokens: ArrayLike, shape: ExpertShape, weight_bits: ArrayLike) -> NDArray[np.int64]:
+        """Minimum time of one expert's kernel over `tokens` rows with weights of `weight_bits`."""
+
+    @abstractmethod
+    def dense_ps(self, rows: ArrayLike, inner: ArrayLike, columns: ArrayLike) -> NDArray[np.int64]:
+        """Minimum time of a 16-bit matrix product [rows, inner] x [inner, columns]."""

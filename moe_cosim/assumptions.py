@@ -1,0 +1,88 @@
+"""Named assumptions: what nobody published, with a default, a range and a reason.
+
+A description (a device, a policy, a routing preset) *declares* assumptions; an experiment may set
+other values by name; every result lists those its run used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from moe_cosim.errors import InputError, one_of
+from moe_cosim.quantity import parse_quantity
+
+Value = float | str
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """One unknown, as text people can read (`value` and `range` keep their units).
+
+    `range` is ``(low, high)`` for numbers and quantities, or every allowed word for a choice.
+    """
+
+    name: str
+    value: Any
+    range: tuple[Any, ...]
+    source: str
+    dimension: str = "number"
+    """A dimension of `moe_cosim.quantity`, or ``choice``."""
+
+    def number(self, where: object = "assumption") -> float:
+        """The value in the base unit of its dimension."""
+        return parse_quantity(self.value, self.dimension, where, self.name)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"name": self.name, "value": self.value, "range": list(self.range), "source": self.source}
+
+
+class Assumptions:
+    """The assumptions one run made, in the order in which they were first used."""
+
+    def __init__(self, settings: Mapping[str, Any] | None = None, where: object = "experiment") -> None:
+        self._settings = dict(settings or {})
+        self._where = where
+        self._used: dict[str, Assumption] = {}
+
+    def resolve(self, declared: Assumption) -> Assumption:
+        """`declared` with the experiment's value where it sets one; remembered as used."""
+        if declared.name in self._used:
+            return self._used[declared.name]
+        resolved = declared
+        if declared.name in self._settings:
+            resolved = replace(declared, value=self._settings[declared.name])
+        self._check(resolved)
+        self._used[declared.name] = resolved
+        return resolved
+
+    def number(self, declared: Assumption) -> float:
+        """Shorthand: resolve, and return the value in its base unit."""
+        return self.resolve(declared).number(self._where)
+
+    def choice(self, declared: Assumption) -> str:
+        """Shorthand: resolve, and return the chosen word."""
+        return str(self.resolve(declared).value)
+
+    def used(self) -> list[Assumption]:
+        return list(self._used.values())
+
+    def check_all_settings_used(self) -> None:
+        """Refuse settings for assumptions that nothing in this run declares."""
+        for name in self._settings:
+            if name not in self._used:
+                raise InputError(self._where, f"assumptions.{name}", name, one_of(self._used, name))
+
+    def _check(self, assumption: Assumption) -> None:
+        field = f"assumptions.{assumption.name}"
+        if assumption.dimension == "choice":
+            if assumption.value not in assumption.range:
+                raise InputError(self._where, field, assumption.value, one_of(map(str, assumption.range)))
+            return
+        value = parse_quantity(assumption.value, assumption.dimension, self._where, field)
+        low, high = (parse_quantity(end, assumption.dimension, self._where, field) for end in assumption.range)
+        if not low <= value <= high:
+            raise InputError(
+                self._where, field, assumption.value, f"between {assumption.range[0]} and {assumption.range[1]}"
+            )

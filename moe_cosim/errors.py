@@ -1,0 +1,49 @@
+"""The two ways a command can end badly, and the one line each prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class MoeCosimError(Exception):
+    """Base of every error the user sees as one line instead of a traceback."""
+
+    exit_code = 1
+
+
+class RunError(MoeCosimError):
+    """A valid experiment whose run failed (a deadlock, say)."""
+
+
+class InputError(MoeCosimError):
+    """Bad input: says where, which field, what was found and what is allowed.
+
+    >>> print(InputError("a.yaml", "link.bandwidth", "64 GBps", "a rate such as '64 GB/s'"))
+    a.yaml: link.bandwidth: found '64 GBps'; allowed: a rate such as '64 GB/s'
+    """
+
+    exit_code = 2
+
+    def __init__(self, where: object, field: str, found: object, allowed: object) -> None:
+        self.where = str(where)
+        self.field = field
+        shown = found if isinstance(found, Plain) else repr(found)
+        super().__init__(f"{self.where}: {field}: found {_one_line(shown)}; allowed: {_one_line(allowed)}")
+
+
+class Plain(str):
+    """Text for `InputError.found` that is a description, not a quoted value."""
+
+
+def _one_line(text: object) -> str:
+    line = " ".join(str(text).split())
+    return line if len(line) <= 400 else line[:397] + "..."
+
+
+def one_of(names: Iterable[str], found: str | None = None) -> str:
+    """Text for `InputError.allowed`: the legal names, the nearest one first."""
+    names = sorted(names)
+    listed = "one of " + ", ".join(names)
+    close = get_close_matches(str(found), names, n=1) if found is not None else []
+    return f"{listed} (did you mean {close[0]!r}?)" if close else listed

@@ -1,0 +1,76 @@
+"""Numbers with units, parsed once at the edge into one unit per dimension.
+
+A general unit library would accept ``64 GBps`` or confuse ``Gb`` with ``GB``; the table below is the
+whole language, so that a typing error is an error.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Final
+
+from moe_cosim.errors import InputError
+
+_SI = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
+_IEC = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
+
+_UNITS: Final[dict[str, dict[str, float]]] = {
+    "bytes": {p + "B": f for p, f in (_SI | _IEC).items()},
+    "bytes/s": {p + "B/s": f for p, f in (_SI | _IEC).items()},
+    "ps": {"ps": 1.0, "ns": 1e3, "us": 1e6, "µs": 1e6, "ms": 1e9, "s": 1e12},
+    "Hz": {p + "Hz": f for p, f in _SI.items()},
+    "op/s": {p + u: f for p, f in _SI.items() for u in ("FLOP/s", "OP/s", "MAC/s")},
+    "transfers/s": {p + "T/s": f for p, f in _SI.items()},
+}
+_EXAMPLE: Final = {
+    "bytes": "a size such as '80 GB' or '4 KiB'",
+    "bytes/s": "a rate such as '64 GB/s'",
+    "ps": "a time such as '150 ns'",
+    "Hz": "a frequency such as '1 GHz'",
+    "op/s": "a compute rate such as '989.4 TFLOP/s'",
+    "transfers/s": "a transfer rate such as '6400 MT/s'",
+    "number": "a plain finite number",
+}
+_PATTERN: Final = re.compile(r"^\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-zµ/]+)\s*$")
+
+DIMENSIONS: Final = tuple(_EXAMPLE)
+
+
+def parse_quantity(text: object, dimension: str, where: object, field: str) -> float:
+    """The value of `text` in the base unit of `dimension` (one of `DIMENSIONS`).
+
+    A quantity without its unit, with the unit of another dimension, or not finite raises
+    `InputError` naming `where` and `field`. ``unlimited`` is allowed for rates.
+    """
+    allowed = _EXAMPLE[dimension]
+    if dimension == "number":
+        if isinstance(text, bool) or not isinstance(text, int | float) or not math.isfinite(text):
+            raise InputError(where, field, text, allowed)
+        return float(text)
+    if dimension == "bytes/s" and text == "unlimited":
+        return math.inf
+    match = _PATTERN.match(text) if isinstance(text, str) else None
+    if match is None or match[2] not in _UNITS[dimension]:
+        raise InputError(where, field, text, allowed)
+    value = float(match[1]) * _UNITS[dimension][match[2]]
+    if not math.isfinite(value) or value < 0:
+        raise InputError(where, field, text, allowed)
+    return value
+
+
+def format_quantity(value: float, dimension: str) -> str:
+    """`value` (base unit) as people read it: ``3.35 TB/s``, ``150 ns``, ``80 GB``."""
+    if dimension == "number":
+        return f"{value:g}"
+    if math.isinf(value):
+        return "unlimited"
+    if dimension == "ps":
+        steps = [("s", 1e12), ("ms", 1e9), ("us", 1e6), ("ns", 1e3), ("ps", 1.0)]
+    else:
+        suffix = {"bytes": "B", "bytes/s": "B/s", "Hz": "Hz", "op/s": "FLOP/s", "transfers/s": "T/s"}[dimension]
+        steps = [(p + suffix, f) for p, f in reversed(_SI.items()) if p != "K"]
+    for unit, factor in steps:
+        if abs(value) >= factor:
+            return f"{value / factor:.4g} {unit}"
+    return f"{value:g} {steps[-1][0]}"

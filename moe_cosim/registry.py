@@ -1,0 +1,65 @@
+"""One registry per kind of plug-in; third parties add to it with a decorator or an entry point.
+
+Entry-point group: ``moe_cosim.<plural kind>``, for example
+
+    [project.entry-points."moe_cosim.policies"]
+    my-policy = "my_package.my_policy"
+
+whose module registers itself when it is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Generic, TypeVar
+
+from moe_cosim.errors import InputError, one_of
+
+T = TypeVar("T")
+
+
+class Registry(Generic[T]):
+    """Names to classes of one kind. `modules` are imported on first look-up (they register)."""
+
+    def __init__(self, kind: str, modules: tuple[str, ...] = ()) -> None:
+        self.kind = kind
+        self._modules = modules
+        self._entries: dict[str, type[T]] = {}
+        self._loaded = False
+
+    def register(self, name: str) -> Callable[[type[T]], type[T]]:
+        """Class decorator. Registering another class under a taken name is an error."""
+
+        def add(cls: type[T]) -> type[T]:
+            taken = self._entries.get(name)
+            if taken is not None and taken.__qualname__ != cls.__qualname__:
+                raise ValueError(f"{self.kind} {name!r} is registered already, by {taken.__module__}")
+            self._entries[name] = cls
+            return cls
+
+        return add
+
+    def get(self, name: str, where: object = "experiment", field: str | None = None) -> type[T]:
+        self._load()
+        if name not in self._entries:
+            raise InputError(where, field or self.kind, name, one_of(self._entries, name))
+        return self._entries[name]
+
+    def names(self) -> list[str]:
+        self._load()
+        return sorted(self._entries)
+
+    def __iter__(self) -> Iterator[tuple[str, type[T]]]:
+        self._load()
+        return iter(sorted(self._entries.items()))
+
+    def _load(self) -> None:
+        if self._loaded:
+            return
+        self._loaded = True
+        for module in self._modules:
+            import_module(module)
+        for point in entry_points(group=f"moe_cosim.{self.kind}s".replace("ys", "ies")):
+            point.load()

@@ -1,0 +1,1 @@
+"""The run path: experiment, engines, timeline, metrics, results, reproductions, command line."""

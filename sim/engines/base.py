@@ -1,0 +1,32 @@
+"""What every engine is: it runs a program on a machine and returns its timeline."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar
+
+from hw_models.machine import Machine
+from moe_cosim.registry import Registry
+from sim.timeline import Timeline
+from workloads.program import Program
+
+Progress = Callable[[float], None]
+"""Called now and then with the share of events that have ended."""
+
+
+class Engine(ABC):
+    """Knows events and components; nothing of experts, layers or bits.
+
+    Contract (tests/sim/engine_contract.py): equal input gives equal picoseconds; every byte of the
+    program moves; no resource carries more than its rate; no event ends before its floor.
+    """
+
+    summary: ClassVar[str]
+
+    @abstractmethod
+    def run(self, machine: Machine, program: Program, progress: Progress | None = None) -> Timeline:
+        """Raises `RunError` when the program cannot end (a deadlock names the waiting lanes)."""
+
+
+engines: Registry[Engine] = Registry("engine", ("sim.engines.embedded",))
