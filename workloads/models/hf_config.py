@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.schema import check
 from workloads.models.hf_families import (
     Deepseek,
     Family,
@@ -19,7 +20,6 @@ from workloads.models.hf_families import (
     Qwen3Moe,
 )
 from workloads.models.model import Model
-from workloads.models.schema import check
 
 FAMILIES: Final[dict[str, type[Family]]] = {
     "mixtral": Mixtral,
