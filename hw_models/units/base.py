@@ -30,7 +30,9 @@ class UnitModel(ABC):
     """
 
     launch_ps: int
-    """Fixed cost before a kernel's traffic starts."""
+    """Fixed cost before a dense kernel's traffic starts."""
+    expert_launch_ps: int
+    """The same for the experts of one layer, which a GPU runs as one fused group of kernels."""
 
     @abstractmethod
     def expert_ps(self, tokens: ArrayLike, shape: ExpertShape, weight_bits: ArrayLike) -> NDArray[np.int64]:

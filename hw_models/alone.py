@@ -1,0 +1,162 @@
+"""What one event would take on an otherwise idle machine: the costs a policy may ask for.
+
+The rules are those of the program's events (`workloads/program.py`) as the embedded engine treats
+them: a flow's bytes move after its latency, at a rate that its window, its memories and the links
+on its way allow, and flows of the same event share max-min fairly.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hw_models.components import Memory, Unit
+from hw_models.machine import Machine
+from moe_cosim.errors import InputError, Plain
+
+_PS_PER_S = 1e12
+_ROUNDING_PS = 1e-3
+"""So little beyond a whole picosecond is the rounding of float64."""
+
+
+@dataclass
+class _Flow:
+    latency_ps: int
+    left_bytes: float
+    cap: float
+    """Bytes/ps."""
+    use: dict[int, float]
+    """What one byte takes of each resource: 1 of a link, 1 / share of the peak of a memory."""
+
+
+def time_alone_ps(
+    machine: Machine,
+    unit: str,
+    reads: Mapping[str, int],
+    busy_ps: int = 0,
+    setup_ps: int = 0,
+    writes: Mapping[str, int] | None = None,
+) -> int:
+    """Time of one kernel of `unit` that reads and writes so many bytes of each named memory.
+
+    The ranges are contiguous and start where an interleave block starts. Without traffic it is
+    setup + busy. Raises `InputError` for a unit or memory that the machine does not have.
+    """
+    part = _unit(machine, unit)
+    wanted = [(name, size, False) for name, size in reads.items()]
+    wanted += [(name, size, True) for name, size in (writes or {}).items()]
+    flows = [_access(machine, part, name, size, is_write, len(wanted)) for name, size, is_write in wanted]
+    return setup_ps + max(busy_ps, _drain_ps(machine, flows))
+
+
+def move_alone_ps(machine: Machine, source: str, target: str, size_bytes: int, unit: str | None = None) -> int:
+    """Time of one copy of `size_bytes` from memory `source` to memory `target` by the DMA engine `unit`.
+
+    Without `unit` it is the DMA engine beside the target, else the one beside the source, else the
+    machine's first. Raises `InputError` for parts that the machine does not have.
+    """
+    engine = _unit(machine, unit) if unit is not None else _dma(machine, source, target)
+    a, b = _memory(machine, source), _memory(machine, target)
+    there, data = machine.path(engine.name, source), machine.path(source, target)
+    latency_ps = there.latency_ps + a.latency_ps + data.latency_ps + b.latency_ps
+    cap = min(engine.window_bytes / latency_ps if latency_ps else math.inf, _channel_cap(a, size_bytes, False))
+    use = dict.fromkeys(data.resources, 1.0)
+    for memory, is_write in ((a, False), (b, True)):
+        index = _index(machine, memory)
+        use[index] = use.get(index, 0.0) + 1.0 / _share(memory, is_write)
+    flow = _Flow(latency_ps, float(size_bytes), min(cap, _channel_cap(b, size_bytes, True)), use)
+    return _drain_ps(machine, [flow])
+
+
+def _access(machine: Machine, unit: Unit, name: str, size_bytes: int, is_write: bool, flows: int) -> _Flow:
+    memory = _memory(machine, name)
+    there, back = machine.path(unit.name, name), machine.path(name, unit.name)
+    latency_ps = there.latency_ps + memory.latency_ps + back.latency_ps
+    window = unit.window_bytes / flows / latency_ps if latency_ps else math.inf
+    use = dict.fromkeys((there if is_write else back).resources, 1.0)
+    use[_index(machine, memory)] = 1.0 / _share(memory, is_write)
+    return _Flow(latency_ps, float(size_bytes), min(window, _channel_cap(memory, size_bytes, is_write)), use)
+
+
+def _drain_ps(machine: Machine, flows: Sequence[_Flow]) -> int:
+    """When the last of the flows is over, all of them starting at 0."""
+    rates = [resource.bytes_per_s / _PS_PER_S for resource in machine.resources]
+    waiting = sorted(flows, key=lambda flow: flow.latency_ps)
+    moving: list[_Flow] = []
+    now = 0
+    while waiting or moving:
+        if not moving:
+            now = max(now, waiting[0].latency_ps)
+        while waiting and waiting[0].latency_ps <= now:
+            flow = waiting.pop(0)
+            if flow.left_bytes > 0:
+                moving.append(flow)
+        if not moving:
+            continue
+        speed = _fair_rates(moving, rates)
+        steps = [math.ceil(f.left_bytes / r - _ROUNDING_PS) for f, r in zip(moving, speed, strict=True)]
+        step = max(min([*steps, *(flow.latency_ps - now for flow in waiting[:1])]), 0)
+        now += step
+        for flow, rate in zip(moving, speed, strict=True):
+            flow.left_bytes -= rate * step
+        moving = [flow for flow, needed in zip(moving, steps, strict=True) if needed > step]
+    return now
+
+
+def _fair_rates(flows: Sequence[_Flow], rates: Sequence[float]) -> list[float]:
+    """Max-min fair rates by progressive filling (Bertsekas and Gallager, section 6.5.2), bytes/ps."""
+    found = [0.0] * len(flows)
+    free = dict.fromkeys(range(len(flows)))
+    while free:
+        levels = {i: flows[i].cap for i in free}
+        for resource in {r for i in free for r in flows[i].use}:
+            taken = sum(found[i] * f.use.get(resource, 0.0) for i, f in enumerate(flows) if i not in free)
+            weight = sum(flows[i].use.get(resource, 0.0) for i in free)
+            level = (rates[resource] - taken) / weight
+            levels |= {i: min(levels[i], level) for i in free if resource in flows[i].use}
+        lowest = min(levels.values())
+        for i, level in levels.items():
+            if level <= lowest:
+                found[i] = lowest
+                del free[i]
+    return found
+
+
+def _share(memory: Memory, is_write: bool) -> float:
+    return float(memory.efficiency.share(0, is_write))
+
+
+def _channel_cap(memory: Memory, size_bytes: int, is_write: bool) -> float:
+    """Bytes/ps that the channels which a short range touches allow; infinite once it touches all."""
+    blocks = -(-max(size_bytes, 1) // memory.interleave_bytes)
+    if blocks >= memory.channels:
+        return math.inf
+    return _share(memory, is_write) * memory.peak_bytes_per_s / _PS_PER_S * (blocks / memory.channels)
+
+
+def _index(machine: Machine, memory: Memory) -> int:
+    return list(machine.memories).index(memory.name)  # a machine's first resources are its memories
+
+
+def _unit(machine: Machine, name: str) -> Unit:
+    if name not in machine.units:
+        raise InputError(f"machine {machine.name}", "unit", name, ", ".join(machine.units))
+    return machine.units[name]
+
+
+def _memory(machine: Machine, name: str) -> Memory:
+    if name not in machine.memories:
+        raise InputError(f"machine {machine.name}", "memory", name, ", ".join(machine.memories))
+    return machine.memories[name]
+
+
+def _dma(machine: Machine, source: str, target: str) -> Unit:
+    engines = machine.units_of_kind("dma")
+    for memory in (target, source):
+        for engine in engines:
+            if engine.local_memory == memory:
+                return engine
+    if not engines:
+        raise InputError(f"machine {machine.name}", "units", Plain("no dma unit"), "a machine that can copy")
+    return engines[0]

@@ -1,0 +1,115 @@
+"""A machine description built into a `Machine`: devices instantiated, linked and addressed."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from hw_models import catalog
+from hw_models.components import Link
+from hw_models.description import Fields, Origin, Reading
+from hw_models.machine import Machine
+from hw_models.merge import EXPERIMENT, Places, merge, nested
+from hw_models.parts import Device, read_device
+from moe_cosim.assumptions import Assumptions
+from moe_cosim.errors import Plain, one_of
+
+ADDRESS_STEP = 1 << 40
+"""Every memory starts at a multiple of 1 TiB, the first at 1 TiB: address 0 is nobody's."""
+
+
+def build_machine(name: str | Path, assumptions: Assumptions, settings: Mapping[str, object] | None = None) -> Machine:
+    """The machine `name` (a catalog name, or the path of a description).
+
+    `assumptions` holds the experiment's values of assumptions and learns which were used.
+    `settings` replaces fields before building, ``{"devices.ndp.count": 4}``; a plain value there
+    counts as set by the experiment. Raises `InputError` for anything that is not a valid machine.
+    """
+    return build_with_origins(name, assumptions, settings)[0]
+
+
+def build_with_origins(
+    name: str | Path, assumptions: Assumptions, settings: Mapping[str, object] | None = None
+) -> tuple[Machine, tuple[Origin, ...]]:
+    """As `build_machine`, with the origin of every constant, in the order in which they were read."""
+    path = catalog.find(name, "machine")
+    places = Places(str(path))
+    tree = merge(catalog.read(path, "machine"), nested(settings or {}), places, lambda _: EXPERIMENT)
+    shared, shared_path = catalog.shared_assumptions()
+    reading = Reading(assumptions, shared, str(shared_path))
+    fields = Fields(tree, reading, places)
+    fields.only("title", "devices", optional=("links",))
+
+    devices: dict[str, list[tuple[str, Device]]] = {}
+    for group, child in fields.children("devices"):
+        devices[group] = _read_instances(group, child, places)
+    links = [link for name_, child in fields.children("links") for link in _read_links(name_, child, devices, places)]
+
+    parts = [device for group in devices.values() for _, device in group]
+    memories, address = [], ADDRESS_STEP
+    for memory in itertools.chain.from_iterable(device.memories for device in parts):
+        memories.append(replace(memory, base_address=address))
+        address += -(-memory.capacity_bytes // ADDRESS_STEP) * ADDRESS_STEP
+    machine = Machine(
+        name=path.stem,
+        units=[unit for device in parts for unit in device.units],
+        memories=memories,
+        links=[*(wire for device in parts for wire in device.wires), *links],
+        switches=[device.switch for device in parts],
+        assumptions=[assumptions.resolve(declared) for declared in reading.declared.values()],
+        title=fields.text("title"),
+    )
+    return machine, tuple(reading.origins)
+
+
+def _read_instances(group: str, fields: Fields, places: Places) -> list[tuple[str, Device]]:
+    """(instance name, its parts) of one entry of `devices`: one, or `count` numbered from 0."""
+    if "device" not in fields:
+        raise fields.error("device", Plain("nothing"), "this field must be given")
+    where, path = places.locate(f"devices.{group}.device")
+    file = catalog.find(fields.text("device"), "device", where, path)
+    count = fields.count("count", 1)
+    own = places.below(f"devices.{group}", str(file))
+    changes = {key: value for key, value in fields.items() if key not in ("device", "count")}
+    tree = merge(catalog.read(file, "device"), changes, own, lambda full: places.locate(full)[0])
+    device = read_device(tree, fields.reading, own)
+    names = [group] if count == 1 else [f"{group}{index}" for index in range(count)]
+    return [(name, device.named(name)) for name in names]
+
+
+def _read_links(
+    name: str, fields: Fields, devices: Mapping[str, list[tuple[str, Device]]], places: Places
+) -> list[Link]:
+    """The link `name`; one per instance where an end is a device with a count."""
+    for required in ("link", "ends"):
+        if required not in fields:
+            raise fields.error(required, Plain("nothing"), "this field must be given")
+    where, path = places.locate(f"links.{name}.link")
+    file = catalog.find(fields.text("link"), "link", where, path)
+    own = places.below(f"links.{name}", str(file))
+    changes = {key: value for key, value in fields.items() if key not in ("link", "ends")}
+    tree = merge(catalog.read(file, "link"), changes, own, lambda full: places.locate(full)[0])
+    link = Fields(tree, fields.reading, own)
+    link.only("title", "peak", "efficiency", "latency")
+    peak, efficiency, latency_ps = link.positive("peak", "bytes/s"), link.share("efficiency"), link.time_ps("latency")
+
+    ends = fields.words("ends")
+    if len(ends) != 2:
+        raise fields.error("ends", list(ends), "two ports, [gpu.pcie, ndp.pcie]")
+    a, b = (_nodes_of_port(fields, end, devices) for end in ends)
+    if len(a) > 1 and len(b) > 1:
+        raise fields.error("ends", list(ends), "at most one end that is a device with a count")
+    pairs = list(itertools.product(a, b))
+    names = [name] if len(pairs) == 1 else [f"{name}{index}" for index in range(len(pairs))]
+    return [Link(n, pair, peak, efficiency, latency_ps) for n, pair in zip(names, pairs, strict=True)]
+
+
+def _nodes_of_port(fields: Fields, end: str, devices: Mapping[str, list[tuple[str, Device]]]) -> list[str]:
+    """The switch behind the port ``<device>.<port>``, of each instance of the device."""
+    group = end.partition(".")[0]
+    legal = [f"{name}.{each}" for name, group_ in devices.items() for each in group_[0][1].ports]
+    if end not in legal:
+        raise fields.error("ends", end, one_of(legal, end))
+    return [device.switch.name for _, device in devices[group]]

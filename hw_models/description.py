@@ -1,0 +1,224 @@
+"""Reading a description: a YAML mapping whose every constant says where it comes from.
+
+A constant is written in one of three ways
+
+    peak: {value: "3.35 TB/s", source: "data sheet"}
+    launch: {assume: gpu-kernel-launch}
+    share: {assume: my-share, value: 0.9, range: [0.4, 1.0], source: "why 0.9, why this range"}
+
+The second form names an assumption that `hw_models/catalog/assumptions.yaml` declares, because
+several descriptions make it. An experiment may replace any constant by a plain value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hw_models.merge import Places
+from moe_cosim.assumptions import Assumption, Assumptions
+from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.quantity import parse_quantity
+
+CONSTANT_FORMS = "{value: ..., source: ...} or {assume: name} (a constant says where it comes from)"
+SET_BY_EXPERIMENT = "set by the experiment"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where one constant of a machine comes from."""
+
+    field: str
+    """Full path in the machine, for example ``devices.gpu.memories.hbm.peak``."""
+    value: str
+    source: str
+    assumption: str = ""
+    """Name of the assumption, or empty."""
+
+
+@dataclass
+class Reading:
+    """What the reading of one machine collects: assumptions made, and the origin of every constant."""
+
+    assumptions: Assumptions
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    """Declarations of the assumptions that descriptions may name without declaring."""
+    shared_where: str = ""
+    declared: dict[str, Assumption] = field(default_factory=dict)
+    origins: list[Origin] = field(default_factory=list)
+
+    def resolve(self, assumption: Assumption, where: str, path: str) -> Assumption:
+        """The assumption as this run makes it; one name must be declared the same everywhere."""
+        first = self.declared.setdefault(assumption.name, assumption)
+        if first != assumption:
+            found = Plain(f"{assumption.name} declared again with another value, range, source or dimension")
+            raise InputError(where, path, found, f"the declaration made first: {first.as_dict()}")
+        return self.assumptions.resolve(assumption)
+
+
+class Fields:
+    """One mapping of a description. Readers raise `InputError` naming the file and the field."""
+
+    def __init__(self, node: object, reading: Reading, places: Places, path: str = "") -> None:
+        self.path = path
+        self.reading = reading
+        self._places = places
+        if not isinstance(node, Mapping):
+            raise self.error("", node, "a mapping of fields")
+        self._node: Mapping[str, Any] = node
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._node
+
+    def error(self, name: str, found: object, allowed: object) -> InputError:
+        where, path = self._places.locate(self._join(name))
+        return InputError(where, path or "file", found, allowed)
+
+    def only(self, *names: str, optional: Iterable[str] = ()) -> None:
+        """Refuse fields that are not in `names` or `optional`, and the absence of one in `names`."""
+        legal = [*names, *optional]
+        for name in self._node:
+            if name not in legal:
+                raise self.error(name, Plain("an unknown field"), one_of(legal, name))
+        for name in names:
+            if name not in self._node:
+                raise self.error(name, Plain("nothing"), "this field must be given")
+
+    def child(self, name: str) -> Fields:
+        return Fields(self._node[name], self.reading, self._places, self._join(name))
+
+    def children(self, name: str) -> Iterator[tuple[str, Fields]]:
+        """(name, fields) of each entry of the mapping `name`; nothing when it is absent."""
+        if name in self._node:
+            group = self.child(name)
+            for entry in group._node:
+                yield entry, group.child(entry)
+
+    def items(self) -> list[tuple[str, Any]]:
+        return list(self._node.items())
+
+    # -- structure: words and lists that are choices of the design, not measurements ---------
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self._node.get(name, default)
+        if not isinstance(value, str):
+            raise self.error(name, value, "text")
+        return value
+
+    def word(self, name: str, legal: Iterable[str]) -> str:
+        legal = list(legal)
+        value = self.text(name)
+        if value not in legal:
+            raise self.error(name, value, one_of(legal, value))
+        return value
+
+    def words(self, name: str) -> tuple[str, ...]:
+        value = self._node[name]
+        if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
+            raise self.error(name, value, "a list of words")
+        return tuple(value)
+
+    def count(self, name: str, default: int) -> int:
+        value = self._node.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise self.error(name, value, "a whole number of at least 1")
+        return value
+
+    # -- constants ---------------------------------------------------------------------------
+
+    def quantity(self, name: str, dimension: str) -> float:
+        """The constant `name` in the base unit of `dimension` (see `moe_cosim.quantity`)."""
+        where, path = self._places.locate(self._join(name))
+        text = self._constant(name, dimension)
+        return parse_quantity(text, dimension, where, path)
+
+    def whole(self, name: str, dimension: str = "number") -> int:
+        """As `quantity`, and refuses fractions and zero."""
+        value = self.quantity(name, dimension)
+        if value != int(value) or value < 1:
+            raise self.error(name, self._shown(name), "a whole number of at least 1")
+        return int(value)
+
+    def time_ps(self, name: str) -> int:
+        return round(self.quantity(name, "ps"))
+
+    def positive(self, name: str, dimension: str) -> float:
+        """As `quantity`, and refuses zero and less."""
+        value = self.quantity(name, dimension)
+        if value <= 0:
+            raise self.error(name, self._shown(name), "more than zero")
+        return value
+
+    def share(self, name: str) -> float:
+        value = self.quantity(name, "number")
+        if not 0 < value <= 1:
+            raise self.error(name, self._shown(name), "a share in (0, 1]")
+        return value
+
+    def choice(self, name: str, legal: Iterable[str]) -> str:
+        """A constant that is a word, as which dataflow an array has."""
+        legal = list(legal)
+        value = self._constant(name, "choice")
+        if value not in legal:
+            raise self.error(name, value, one_of(legal, str(value)))
+        return str(value)
+
+    def _constant(self, name: str, dimension: str) -> Any:
+        node = self._node.get(name)
+        where, path = self._places.locate(self._join(name))
+        if not isinstance(node, Mapping):
+            if node is not None and self._places.set_by_experiment(self._join(name)):
+                return self._note(name, node, SET_BY_EXPERIMENT)
+            raise InputError(where, path, Plain("nothing") if node is None else node, CONSTANT_FORMS)
+        if "assume" in node:
+            assumption = self._assumption(node, dimension, where, path)
+            resolved = self.reading.resolve(assumption, where, path)
+            return self._note(name, resolved.value, resolved.source, resolved.name)
+        for key in node:
+            if key not in ("value", "source"):
+                raise InputError(where, f"{path}.{key}", Plain("an unknown field"), one_of(["value", "source"], key))
+        if "value" not in node:
+            raise InputError(where, path, dict(node), CONSTANT_FORMS)
+        source = node.get("source")
+        if not isinstance(source, str) or not source.strip():
+            raise InputError(where, f"{path}.source", source, "text that says where the value comes from")
+        return self._note(name, node["value"], source)
+
+    def _assumption(self, node: Mapping[str, Any], dimension: str, where: str, path: str) -> Assumption:
+        name, declaration = node["assume"], node
+        if not isinstance(name, str):
+            raise InputError(where, f"{path}.assume", name, "the name of an assumption")
+        if len(node) == 1:
+            if name not in self.reading.shared:
+                raise InputError(where, f"{path}.assume", name, one_of(self.reading.shared, name))
+            declaration = {"assume": name, **self.reading.shared[name]}
+            where, path = self.reading.shared_where, name
+        legal = ["assume", "value", "range", "source"]
+        for key in declaration:
+            if key not in legal:
+                raise InputError(where, f"{path}.{key}", Plain("an unknown field"), one_of(legal, key))
+        for key in legal:
+            if key not in declaration:
+                raise InputError(where, f"{path}.{key}", Plain("nothing"), "an assumption has value, range and source")
+        limits, source = declaration["range"], declaration["source"]
+        if not isinstance(limits, list) or (len(limits) != 2 if dimension != "choice" else not limits):
+            raise InputError(where, f"{path}.range", limits, "[low, high], or every allowed word of a choice")
+        if not isinstance(source, str) or not source.strip():
+            raise InputError(where, f"{path}.source", source, "text: the source, or the reason for the default")
+        if dimension != "choice":
+            for key, text in (("value", declaration["value"]), ("range", limits[0]), ("range", limits[1])):
+                parse_quantity(text, dimension, where, f"{path}.{key}")
+        return Assumption(name, declaration["value"], tuple(limits), source, dimension)
+
+    def _note(self, name: str, value: Any, source: str, assumption: str = "") -> Any:
+        full = self._places.full(self._join(name))
+        self.reading.origins.append(Origin(full, str(value), source, assumption))
+        return value
+
+    def _shown(self, name: str) -> object:
+        node = self._node[name]
+        return node.get("value", node.get("assume")) if isinstance(node, Mapping) else node
+
+    def _join(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path and name else self.path or name

@@ -1,0 +1,93 @@
+"""Laying one description over another, remembering which file each field came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from moe_cosim.errors import InputError, one_of
+
+EXPERIMENT = "experiment"
+_NAMED = ("devices", "links", "units", "memories")
+"""Mappings whose keys are names of parts: an overlay changes parts, it does not invent them."""
+
+
+@dataclass
+class Places:
+    """Where each field of a merged description was written."""
+
+    where: str
+    """The file underneath."""
+    prefix: str = ""
+    """Path of this description inside the machine; empty for the machine itself."""
+    overlaid: dict[str, str] = field(default_factory=dict)
+    """Path (inside this description) to the file, or `EXPERIMENT`, that set it."""
+
+    def locate(self, path: str) -> tuple[str, str]:
+        """(file, field as that file spells it) for an error about `path`."""
+        where = self._overlay(path)
+        if where is None:
+            return self.where, path
+        return where, f"set.{self.full(path)}" if where == EXPERIMENT else self.full(path)
+
+    def full(self, path: str) -> str:
+        return ".".join(part for part in (self.prefix, path) if part)
+
+    def set_by_experiment(self, path: str) -> bool:
+        return self._overlay(path) == EXPERIMENT
+
+    def below(self, path: str, where: str) -> Places:
+        """Places of the description in file `where` that lies under `path` of this one."""
+        return Places(where, self.full(path))
+
+    def _overlay(self, path: str) -> str | None:
+        while path:
+            if path in self.overlaid:
+                return self.overlaid[path]
+            path = path.rpartition(".")[0]
+        return None
+
+
+def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """``{"a.b": 1}`` as ``{"a": {"b": 1}}``; a path that runs through a value is refused."""
+    tree: dict[str, Any] = {}
+    for path, value in settings.items():
+        *parents, last = path.split(".")
+        node = tree
+        for parent in parents:
+            node = node.setdefault(parent, {})
+            if not isinstance(node, dict):
+                raise InputError(EXPERIMENT, f"set.{path}", path, "a path that no other setting replaces")
+        if last in node:
+            raise InputError(EXPERIMENT, f"set.{path}", path, "a path that no other setting replaces")
+        node[last] = value
+    return tree
+
+
+def merge(
+    base: Mapping[str, Any], over: Mapping[str, Any], places: Places, where_of: Callable[[str], str], path: str = ""
+) -> dict[str, Any]:
+    """`base` with the fields of `over` laid over it; a constant is replaced whole.
+
+    `where_of` says who wrote the field of `over` at a full path of the machine. What is replaced is
+    noted in `places`.
+    """
+    merged = dict(base)
+    for key, value in over.items():
+        here = f"{path}.{key}" if path else key
+        where = where_of(places.full(here))
+        if path.rpartition(".")[2] in _NAMED and key not in base:
+            shown = f"set.{places.full(here)}" if where == EXPERIMENT else places.full(here)
+            raise InputError(where, shown, key, one_of(base, key))
+        below = base.get(key)
+        if isinstance(value, Mapping) and isinstance(below, Mapping) and not _is_constant(value):
+            merged[key] = merge(below, value, places, where_of, here)
+        else:
+            merged[key] = value
+            places.overlaid[here] = where
+    return merged
+
+
+def _is_constant(node: Mapping[str, Any]) -> bool:
+    return "value" in node or "assume" in node

@@ -1,0 +1,120 @@
+"""A device description read into parts: its units and memories around one on-package switch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hw_models.components import Link, Memory, Switch, Unit
+from hw_models.description import Fields, Reading
+from hw_models.dram import read_efficiency, with_sequential_read
+from hw_models.merge import Places
+from hw_models.units.described import unit_models
+
+MEMORY_KINDS = ("hbm", "gddr", "host", "cxl", "ndp")
+UNIT_KINDS = ("gpu", "cpu", "ndp", "dma")
+
+
+@dataclass(frozen=True)
+class Device:
+    """Parts of one device, named inside it (``sm``, ``hbm``); base addresses are still 0.
+
+    Every unit and memory hangs by a wire at `switch`, where the device's ports are too.
+    """
+
+    units: tuple[Unit, ...]
+    memories: tuple[Memory, ...]
+    wires: tuple[Link, ...]
+    switch: Switch
+    ports: tuple[str, ...]
+
+    def named(self, instance: str) -> Device:
+        """The parts of the instance of that name: ``<instance>.<part>``."""
+
+        def full(name: str) -> str:
+            return f"{instance}.{name}"
+
+        return Device(
+            tuple(replace(u, name=full(u.name), local_memory=full(u.local_memory)) for u in self.units),
+            tuple(replace(m, name=full(m.name)) for m in self.memories),
+            tuple(replace(w, name=full(w.name), ends=(full(w.ends[0]), full(w.ends[1]))) for w in self.wires),
+            replace(self.switch, name=full(self.switch.name)),
+            self.ports,
+        )
+
+
+def read_device(tree: Mapping[str, Any], reading: Reading, places: Places) -> Device:
+    """The device in `tree` (a device description, merged with what the machine says of it)."""
+    fields = Fields(tree, reading, places)
+    fields.only("title", "switch", "ports", optional=("wires", "units", "memories"))
+    memories = tuple(_read_memory(name, child, places) for name, child in fields.children("memories"))
+    units = tuple(_read_unit(name, child, [m.name for m in memories]) for name, child in fields.children("units"))
+    switch = _read_switch(fields.child("switch"))
+    wires: tuple[Link, ...] = ()
+    if units or memories:
+        if "wires" not in fields:
+            raise fields.error("wires", "nothing", "{latency: ...} of the wires between the parts and the switch")
+        wire = fields.child("wires")
+        wire.only("latency")
+        latency_ps = wire.time_ps("latency")
+        # Unlimited: on a package the memories, the windows and the switch limit, not the wires.
+        hanging: list[Unit | Memory] = [*units, *memories]
+        wires = tuple(
+            Link(f"{part.name}-{switch.name}", (part.name, switch.name), math.inf, 1.0, latency_ps) for part in hanging
+        )
+    return Device(units, memories, wires, switch, fields.words("ports"))
+
+
+def _read_memory(name: str, fields: Fields, places: Places) -> Memory:
+    fields.only(
+        "kind",
+        "standard",
+        "capacity",
+        "channels",
+        "interleave",
+        "peak",
+        "latency",
+        optional=("sequential_read",),
+    )
+    standard, efficiency = read_efficiency(fields.text("standard"), fields.reading, places, fields.path)
+    if "sequential_read" in fields:
+        efficiency = with_sequential_read(efficiency, fields.share("sequential_read"))
+    return Memory(
+        name=name,
+        kind=fields.word("kind", MEMORY_KINDS),
+        capacity_bytes=fields.whole("capacity", "bytes"),
+        base_address=0,
+        channels=fields.whole("channels"),
+        interleave_bytes=fields.whole("interleave", "bytes"),
+        peak_bytes_per_s=fields.positive("peak", "bytes/s"),
+        efficiency=efficiency,
+        latency_ps=fields.time_ps("latency"),
+        standard=standard,
+    )
+
+
+def _read_unit(name: str, fields: Fields, memories: list[str]) -> Unit:
+    fields.only("kind", "lanes", "local_memory", "window", optional=("model",))
+    kind = fields.word("kind", UNIT_KINDS)
+    if ("model" in fields) == (kind == "dma"):
+        raise fields.error("model", kind, "a model for every unit that computes, none for a dma unit")
+    model = None
+    if "model" in fields:
+        described = fields.child("model")
+        chosen = described.word("kind", unit_models.names())
+        model = unit_models.get(chosen).read(described)
+    return Unit(
+        name=name,
+        kind=kind,
+        lanes=fields.words("lanes"),
+        local_memory=fields.word("local_memory", memories),
+        window_bytes=fields.positive("window", "bytes"),
+        model=model,
+    )
+
+
+def _read_switch(fields: Fields) -> Switch:
+    fields.only("name", "latency", "rate")
+    return Switch(fields.text("name"), fields.time_ps("latency"), fields.positive("rate", "bytes/s"))

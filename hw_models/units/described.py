@@ -1,0 +1,22 @@
+"""The kinds of unit model that a device description may name."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Self
+
+from hw_models.description import Fields
+from hw_models.units.base import UnitModel
+from moe_cosim.registry import Registry
+
+
+class DescribedModel(UnitModel):
+    """A unit model that can be read from the `model` field of a unit."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, fields: Fields) -> Self:
+        """Reads every field but `kind`; raises `InputError`."""
+
+
+unit_models: Registry[DescribedModel] = Registry("unit_model", ("hw_models.units.gpu", "hw_models.units.ndp"))
