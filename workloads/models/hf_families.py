@@ -275,7 +275,7 @@ class Deepseek(Glm4Moe):
         )
 
     def _required(self, name: str, where: object) -> int:
-        value = getattr(self, name)
+        value: int | None = getattr(self, name)
         if value is None:
             raise InputError(where, name, Plain("nothing"), "a size, as kv_lora_rank asks for latent attention")
-        return int(value)
+        return value
