@@ -12,7 +12,7 @@ several descriptions make it. An experiment may replace any constant by a plain 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -129,32 +129,21 @@ class Fields:
 
     def quantity(self, name: str, dimension: str) -> float:
         """The constant `name` in the base unit of `dimension` (see `moe_cosim.quantity`)."""
-        where, path = self._places.locate(self._join(name))
-        text = self._constant(name, dimension)
-        return parse_quantity(text, dimension, where, path)
+        return self._quantity(name, dimension, lambda _: True, "")
 
     def whole(self, name: str, dimension: str = "number") -> int:
         """As `quantity`, and refuses fractions and zero."""
-        value = self.quantity(name, dimension)
-        if value != int(value) or value < 1:
-            raise self.error(name, self._shown(name), "a whole number of at least 1")
-        return int(value)
+        return int(self._quantity(name, dimension, lambda v: v == int(v) and v >= 1, "a whole number of at least 1"))
 
     def time_ps(self, name: str) -> int:
         return round(self.quantity(name, "ps"))
 
     def positive(self, name: str, dimension: str) -> float:
         """As `quantity`, and refuses zero and less."""
-        value = self.quantity(name, dimension)
-        if value <= 0:
-            raise self.error(name, self._shown(name), "more than zero")
-        return value
+        return self._quantity(name, dimension, lambda v: v > 0, "more than zero")
 
     def share(self, name: str) -> float:
-        value = self.quantity(name, "number")
-        if not 0 < value <= 1:
-            raise self.error(name, self._shown(name), "a share in (0, 1]")
-        return value
+        return self._quantity(name, "number", lambda v: 0 < v <= 1, "a share in (0, 1]")
 
     def choice(self, name: str, legal: Iterable[str]) -> str:
         """A constant that is a word, as which dataflow an array has."""
@@ -163,6 +152,14 @@ class Fields:
         if value not in legal:
             raise self.error(name, value, one_of(legal, str(value)))
         return str(value)
+
+    def _quantity(self, name: str, dimension: str, holds: Callable[[float], bool], allowed: str) -> float:
+        text = self._constant(name, dimension)
+        where, path = self._places.locate(self._join(name))
+        value = parse_quantity(text, dimension, where, path)
+        if not holds(value):
+            raise InputError(where, path, text, allowed)
+        return value
 
     def _constant(self, name: str, dimension: str) -> Any:
         node = self._node.get(name)
@@ -215,10 +212,6 @@ class Fields:
         full = self._places.full(self._join(name))
         self.reading.origins.append(Origin(full, str(value), source, assumption))
         return value
-
-    def _shown(self, name: str) -> object:
-        node = self._node[name]
-        return node.get("value", node.get("assume")) if isinstance(node, Mapping) else node
 
     def _join(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path and name else self.path or name

@@ -1,0 +1,108 @@
+"""Costs alone: closed forms, and the embedded engine's own answer for a lone event."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hw_models.alone import move_alone_ps, time_alone_ps
+from hw_models.build import build_machine
+from moe_cosim.assumptions import Assumptions
+from moe_cosim.errors import InputError
+from sim.engines.embedded import EmbeddedEngine
+from workloads.program import ACCESS, COPY, EVENT, READ, STREAM, TAG, WRITE, Program
+
+MACHINES = {name: build_machine(name, Assumptions()) for name in ("h100-cxl-ndp-4", "a100-monde", "h100-host-pcie5")}
+CXL = MACHINES["h100-cxl-ndp-4"]
+
+
+def test_a_local_read_is_its_latency_and_its_bytes_at_the_achievable_rate():
+    size = 352_321_536
+    rate = 0.931 * 3.35e12
+    assert time_alone_ps(CXL, "gpu.sm", {"gpu.hbm": size}) == pytest.approx(375_000 + size / rate * 1e12, abs=1)
+
+
+def test_a_read_across_the_switch_is_limited_by_the_link():
+    expected = 750_000 + 1e9 / 64e9 * 1e12
+    assert time_alone_ps(CXL, "gpu.sm", {"ndp0.dram": 10**9}) == pytest.approx(expected, abs=1)
+
+
+def test_busy_hides_traffic_or_is_hidden_and_setup_is_added():
+    traffic = time_alone_ps(CXL, "gpu.sm", {"gpu.hbm": 10**6})
+    assert time_alone_ps(CXL, "gpu.sm", {"gpu.hbm": 10**6}, busy_ps=traffic - 1, setup_ps=7) == traffic + 7
+    assert time_alone_ps(CXL, "gpu.sm", {"gpu.hbm": 10**6}, busy_ps=traffic + 1, setup_ps=7) == traffic + 8
+    assert time_alone_ps(CXL, "gpu.sm", {}, busy_ps=5, setup_ps=7) == 12
+
+
+def test_a_copy_of_an_expert_over_the_link():
+    # dma -> ndp: 50 + 75 + 125 + 75 + 10 ns, dram 80 ns, the way back 335 ns, hbm 175 ns.
+    latency_ps = 335_000 + 80_000 + (10 + 75 + 125 + 75 + 50) * 1000 + 175_000
+    expected = latency_ps + 603_979_776 / 64e9 * 1e12
+    assert move_alone_ps(CXL, "ndp2.dram", "gpu.hbm", 603_979_776) == pytest.approx(expected, abs=1)
+
+
+def test_two_devices_read_at_once_share_the_one_link_of_the_gpu():
+    both = time_alone_ps(CXL, "gpu.sm", {"ndp0.dram": 10**8, "ndp1.dram": 10**8})
+    assert both == pytest.approx(750_000 + 2e8 / 64e9 * 1e12, abs=2)
+
+
+def test_unknown_parts_are_refused():
+    with pytest.raises(InputError, match=r"unit: found 'gpu'; allowed: gpu\.sm"):
+        time_alone_ps(CXL, "gpu", {})
+    with pytest.raises(InputError, match=r"memory: found 'ndp\.dram'; allowed: gpu\.hbm"):
+        move_alone_ps(CXL, "ndp.dram", "gpu.hbm", 1)
+
+
+sizes = st.integers(0, 1 << 31)
+durations = st.integers(0, 10**9)
+
+
+@st.composite
+def lone_kernels(draw):
+    machine = MACHINES[draw(st.sampled_from(sorted(MACHINES)))]
+    unit = draw(st.sampled_from([name for name, part in machine.units.items() if part.kind != "dma"]))
+    memories = st.sampled_from(sorted(machine.memories))
+    reads = draw(st.dictionaries(memories, sizes, max_size=4))
+    writes = draw(st.dictionaries(memories, sizes, max_size=2))
+    return machine, unit, reads, writes, draw(durations), draw(durations)
+
+
+@settings(max_examples=150, deadline=None)
+@given(lone_kernels())
+def test_a_lone_kernel_takes_as_long_on_the_engine(case):
+    machine, unit, reads, writes, busy_ps, setup_ps = case
+    accesses = [(name, size, READ) for name, size in reads.items()]
+    accesses += [(name, size, WRITE) for name, size in writes.items()]
+    found = time_alone_ps(machine, unit, reads, busy_ps, setup_ps, writes)
+    # The engine rounds at every change of a rate, and its coefficients to 2^-40.
+    assert found == pytest.approx(_run(machine, unit, STREAM, accesses, busy_ps, setup_ps), abs=len(accesses) + 1)
+
+
+@st.composite
+def lone_copies(draw):
+    machine = MACHINES[draw(st.sampled_from(sorted(MACHINES)))]
+    memories = st.sampled_from(sorted(machine.memories))
+    return machine, draw(memories), draw(memories), draw(sizes)
+
+
+@settings(max_examples=100, deadline=None)
+@given(lone_copies())
+def test_a_lone_copy_takes_as_long_on_the_engine(case):
+    machine, source, target, size = case
+    accesses = [(source, size, READ), (target, size, WRITE)]
+    found = move_alone_ps(machine, source, target, size)
+    assert found == pytest.approx(_run(machine, "gpu.dma", COPY, accesses, 0, 0), abs=1)
+
+
+def _run(machine, unit, kind, accesses, busy_ps, setup_ps):
+    events = np.zeros(1, dtype=EVENT)
+    events["kind"], events["busy_ps"], events["setup_ps"] = kind, busy_ps, setup_ps
+    events["lane"] = machine.lane_id(unit, machine.units[unit].lanes[0])
+    events["accesses"] = len(accesses)
+    rows = np.zeros(len(accesses), dtype=ACCESS)
+    for row, (name, size, op) in zip(rows, accesses, strict=True):
+        row["address"], row["bytes"], row["op"] = machine.memories[name].base_address, size, op
+    program = Program(machine.lanes, events, rows, np.zeros(1, dtype=TAG), machine.name)
+    return int(EmbeddedEngine().run(machine, program).end_ps[0])
