@@ -82,7 +82,7 @@ TAG: Final = np.dtype(
 )
 """16 bytes."""
 
-PHASES: Final = ("prefill", "place", "decode")
+PHASES: Final = ("prefill", "decode")
 PURPOSES: Final = (
     "attention",
     "gate",
@@ -122,7 +122,7 @@ class Program:
     def tokens(self) -> int:
         """One more than the largest token id in use."""
         synchronising = self.events["kind"] >= SIGNAL
-        return int(self.events["token"][synchronising].max(initial=-1)) + 1 if synchronising.any() else 0
+        return int(self.events["token"][synchronising].max()) + 1 if synchronising.any() else 0
 
     def validate(self, where: object = "program") -> None:
         """Raise `InputError` for a program no engine could run as meant."""

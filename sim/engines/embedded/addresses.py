@@ -1,0 +1,27 @@
+"""Which memory each access lies in, refused where it lies in none."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw_models.machine import Machine
+from moe_cosim.errors import InputError, Plain
+from workloads.program import Program
+
+
+def memory_of(machine: Machine, program: Program, rows: NDArray[np.int64], where: str) -> NDArray[np.int64]:
+    """Index into `machine.memory_list` for each access row; every range lies in one memory."""
+    access = program.accesses[rows]
+    memory = machine.memory_index(access["address"])
+    ends = np.array([m.base_address + m.capacity_bytes for m in machine.memory_list] or [0], dtype=np.uint64)
+    room = np.where(memory >= 0, ends[memory] - access["address"], np.uint64(0))
+    bad = (memory < 0) | (access["bytes"] > room)
+    if bad.any():
+        first = int(np.argmax(bad))
+        ranges = ", ".join(
+            f"{m.name} {m.base_address:#x}..{m.base_address + m.capacity_bytes:#x}" for m in machine.memory_list
+        )
+        found = f"{int(access['address'][first]):#x} + {int(access['bytes'][first])} bytes"
+        raise InputError(where, f"accesses[{int(rows[first])}]", Plain(found), f"a range inside one of {ranges}")
+    return memory

@@ -1,0 +1,65 @@
+"""Runs the compiled kernel slice by slice, and says in words how a run ended."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Final
+
+from hw_models.machine import Machine
+from moe_cosim.errors import RunError
+from sim.engines.base import Engine, Progress, engines
+from sim.engines.embedded.lowering import LONGEST_PS, lower
+from sim.engines.embedded.state import State, ended_events, new_state
+from sim.timeline import Timeline
+from workloads.program import WAIT, Program
+
+EVENTS_PER_SLICE: Final = 50_000
+"""Between two looks at the keyboard and the progress bar: a small part of a second."""
+
+_NAMED_LANES: Final = 8
+
+
+@engines.register("embedded")
+class EmbeddedEngine(Engine):
+    """Flow level, event driven, no program outside Python.
+
+    Rates are max-min fair (Bertsekas and Gallager, Data Networks, 2nd ed., section 6.5.2), each
+    flow weighing on a memory by one over the share of the peak its access pattern reaches.
+    `events_per_slice` changes no result.
+    """
+
+    summary: ClassVar[str] = "flow level: transfers share resources max-min fairly (fast, no outside program)"
+
+    def __init__(self, events_per_slice: int = EVENTS_PER_SLICE) -> None:
+        self.events_per_slice = events_per_slice
+
+    def run(self, machine: Machine, program: Program, progress: Progress | None = None) -> Timeline:
+        """Raises `InputError` before the run where program and machine do not fit, `RunError` for a
+        deadlock or a time beyond 13 days."""
+        from sim.engines.embedded import kernel  # Numba takes a while to import; only a run needs it
+
+        flat = lower(machine, program)
+        state = new_state(flat)
+        events = len(program.events)
+        outcome = kernel.RUNNING
+        while outcome == kernel.RUNNING:
+            outcome = kernel.advance(flat, state, self.events_per_slice)
+            if progress is not None:
+                progress(ended_events(state) / events if events else 1.0)
+        if outcome == kernel.STUCK:
+            raise RunError(_why_stuck(program, state))
+        return Timeline(state.start_ps, state.end_ps)
+
+
+def _why_stuck(program: Program, state: State) -> str:
+    stuck = [lane for lane, end in enumerate(program.lane_starts[1:]) if state.lane_next[lane] < end]
+    waiting = [lane for lane in stuck if program.events["kind"][state.lane_next[lane]] == WAIT]
+    if (
+        waiting != stuck or state.lane_time_ps.max() >= LONGEST_PS
+    ):  # some lane moves bytes still: the kernel gave up at its limit of time
+        return "the run takes more than 13 days of simulated time: some rate, size or duration must be wrong"
+    named = []
+    for lane in stuck[:_NAMED_LANES]:
+        event = int(state.lane_next[lane])
+        named.append(f"{'.'.join(program.lanes[lane])} at event {event} (token {program.events['token'][event]})")
+    more = f" and {len(stuck) - _NAMED_LANES} more lanes" if len(stuck) > _NAMED_LANES else ""
+    return f"deadlock: these lanes wait for signals that never come: {', '.join(named)}{more}"

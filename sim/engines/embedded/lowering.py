@@ -1,0 +1,247 @@
+"""A machine and a program as the flat arrays the kernel reads. Everything per event is vectorised."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw_models.machine import Machine
+from moe_cosim.errors import InputError, Plain
+from sim.engines.embedded.addresses import memory_of
+from workloads.program import COPY, READ, SIGNAL, STREAM, WAIT, WRITE, Program
+
+LONGEST_PS: Final = 2**60
+"""13 days: far from the end of int64, so that no sum in the kernel wraps round."""
+
+_PS_PER_S: Final = 1e12
+_COEFFICIENT_GRID: Final = 2.0**40
+"""Coefficients are multiples of 2^-40 (1e-12 of their value), so that sums of up to 8191 are exact
+in float64 and do not depend on the order of the flows."""
+
+
+class FlatProgram(NamedTuple):
+    """Read-only input of the kernel. E events, L lanes, U units, F flows, R resources, T tokens."""
+
+    kind: NDArray[np.uint8]  # [E]
+    setup_ps: NDArray[np.int64]  # [E]
+    floor_ps: NDArray[np.int64]  # [E] setup + busy
+    token: NDArray[np.int64]  # [E]
+    first_flow: NDArray[np.int64]  # [E + 1] the flows of event e are [first_flow[e], first_flow[e + 1])
+    lane_start: NDArray[np.int64]  # [L + 1]
+    lane_unit: NDArray[np.int64]  # [L]
+    unit_latency_ps: NDArray[np.int64]  # [U, U] from the signalling unit to the waiting one
+    token_start: NDArray[np.int64]  # [T + 1] offsets into token_signal
+    token_signal: NDArray[np.int64]  # events that signal, grouped by token
+    signal_unit: NDArray[np.int64]  # the unit of each
+    flow_lane: NDArray[np.int64]  # [F]
+    flow_route: NDArray[np.int64]  # [F]
+    flow_bytes: NDArray[np.float64]  # [F]
+    flow_latency_ps: NDArray[np.int64]  # [F]
+    flow_alone: NDArray[np.float64]  # [F] bytes per ps it reaches alone: window, channels, route
+    flow_coefficient: NDArray[np.float64]  # [F, 2] of the route's first and second memory
+    route_start: NDArray[np.int64]  # [routes + 1] offsets into route_resource
+    route_memories: NDArray[np.int64]  # [routes] how many of its resources, the first ones, are memories
+    route_resource: NDArray[np.int64]
+    resource_rate: NDArray[np.float64]  # [R] bytes per ps
+
+
+class _Flows(NamedTuple):
+    """One row per flow, in the order of events; `target` is -1 except for a copy."""
+
+    event: NDArray[np.int64]
+    source: NDArray[np.int64]  # access rows
+    target: NDArray[np.int64]
+
+
+def lower(machine: Machine, program: Program) -> FlatProgram:
+    """Raises `InputError` where the program does not fit the machine."""
+    where = f"program {program.machine}".strip()
+    program.validate(where)
+    if tuple(program.lanes) != machine.lanes:
+        raise InputError(where, "lanes", Plain(f"{len(program.lanes)} other lanes"), f"the lanes of {machine.name}")
+    events = program.events
+    setup_ps, busy_ps = events["setup_ps"], events["busy_ps"]
+    if max(setup_ps.max(initial=0), busy_ps.max(initial=0)) >= LONGEST_PS // 4:
+        raise InputError(where, "events.setup_ps, busy_ps", Plain("days"), f"less than {LONGEST_PS // 4} ps")
+    unit_names = list(machine.units)
+    lane_unit = np.array([unit_names.index(unit) for unit, _ in machine.lanes], dtype=np.int64)
+
+    flows, first_flow = _flows(program)
+    lane = events["lane"][flows.event].astype(np.int64)
+    access = program.accesses[flows.source]
+    is_copy = flows.target >= 0
+    second = np.where(is_copy, flows.target, flows.source)
+    source_memory = memory_of(machine, program, flows.source, where)
+    target_memory = np.where(is_copy, memory_of(machine, program, second, where), -1)
+    # A route: the unit, what it does (READ, WRITE, or 2 for a copy) and the memory or memories.
+    keys = np.stack([lane_unit[lane], np.where(is_copy, 2, access["op"]), source_memory, target_memory], axis=1)
+    routes, flow_route = _unique_rows(keys)
+    latency_ps, route_start, route_memories, route_resource = _routes(machine, routes)
+    flow_latency_ps = latency_ps[flow_route]
+
+    first_share, first_cap = _memory_side(machine, program, flows.source, source_memory)
+    second_share, second_cap = _memory_side(machine, program, second, np.where(is_copy, target_memory, source_memory))
+    coefficient = np.stack([1.0 / first_share, 1.0 / second_share], axis=1)
+    inside_one = is_copy & (source_memory == target_memory)  # crosses its only memory twice
+    coefficient[inside_one, 0] += coefficient[inside_one, 1]
+    coefficient = np.rint(coefficient * _COEFFICIENT_GRID) / _COEFFICIENT_GRID
+
+    window = np.array([unit.window_bytes for unit in machine.units.values()], dtype=np.float64)
+    share_of_window = window[lane_unit[lane]] / np.diff(first_flow)[flows.event]
+    with np.errstate(divide="ignore"):
+        window_cap = np.where(flow_latency_ps > 0, share_of_window / flow_latency_ps, np.inf)
+    cap = np.minimum(window_cap, np.minimum(first_cap, second_cap))
+    resource_rate = np.array([r.bytes_per_s for r in machine.resources], dtype=np.float64) / _PS_PER_S
+    hop_rate = resource_rate[route_resource]
+    _check_all_move(machine, where, cap, hop_rate, route_resource)
+
+    token_start, token_signal = _signals_by_token(program)
+    return FlatProgram(
+        kind=np.ascontiguousarray(events["kind"]),
+        setup_ps=setup_ps.astype(np.int64),
+        floor_ps=(setup_ps + busy_ps).astype(np.int64),
+        token=events["token"].astype(np.int64),
+        first_flow=first_flow,
+        lane_start=program.lane_starts.astype(np.int64),
+        lane_unit=lane_unit,
+        unit_latency_ps=signal_latency_ps(machine, program),
+        token_start=token_start,
+        token_signal=token_signal,
+        signal_unit=lane_unit[events["lane"][token_signal]],
+        flow_lane=lane,
+        flow_route=flow_route,
+        flow_bytes=access["bytes"].astype(np.float64),
+        flow_latency_ps=flow_latency_ps,
+        flow_alone=np.minimum(cap, _route_rate(coefficient, flow_route, route_start, route_memories, hop_rate)),
+        flow_coefficient=coefficient,
+        route_start=route_start,
+        route_memories=route_memories,
+        route_resource=route_resource,
+        resource_rate=resource_rate,
+    )
+
+
+def _flows(program: Program) -> tuple[_Flows, NDArray[np.int64]]:
+    """Each access of a stream and each pair of a copy, and where each event's flows start."""
+    kind = program.events["kind"]
+    accesses = program.events["accesses"].astype(np.int64)
+    count = np.where(kind == STREAM, accesses, np.where(kind == COPY, accesses // 2, 0))
+    first_flow = np.concatenate([[0], np.cumsum(count)])
+    event = np.repeat(np.arange(len(kind)), count)
+    step = np.where(kind == COPY, 2, 1)[event]
+    source = program.events["first_access"].astype(np.int64)[event]
+    source += (np.arange(len(event)) - first_flow[event]) * step
+    return _Flows(event, source, np.where(step == 2, source + 1, -1)), first_flow
+
+
+def _unique_rows(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Unique rows and each row's index among them, by way of one integer per row."""
+    span = keys.max(axis=0, initial=0) + 2
+    code = np.zeros(len(keys), dtype=np.int64)
+    for column in range(keys.shape[1]):
+        code = code * span[column] + keys[:, column] + 1
+    _, first, inverse = np.unique(code, return_index=True, return_inverse=True)
+    return keys[first], inverse.astype(np.int64)
+
+
+def _routes(
+    machine: Machine, routes: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Latency, resource offsets, number of memories and resources (memories first) of each route."""
+    units = list(machine.units)
+    latency_ps, lengths, memories, resources = [], [], [], []
+    for unit_index, op, source, target in routes.tolist():
+        unit, memory = units[unit_index], machine.memory_list[source]
+        there, back = machine.path(unit, memory.name), machine.path(memory.name, unit)
+        if op in (READ, WRITE):
+            data, at = (back if op == READ else there), [source]
+            latency = there.latency_ps + memory.latency_ps + back.latency_ps
+        else:
+            other = machine.memory_list[target]
+            data, at = machine.path(memory.name, other.name), [source, target] if source != target else [source]
+            latency = there.latency_ps + memory.latency_ps + data.latency_ps + other.latency_ps
+        latency_ps.append(latency)
+        lengths.append(len(at) + len(data.resources))
+        memories.append(len(at))
+        resources += [*at, *data.resources]  # a machine's first resources are its memories, in order
+    start = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
+    return (
+        np.array(latency_ps, dtype=np.int64),
+        start,
+        np.array(memories, dtype=np.int64),
+        np.array(resources, dtype=np.int64),
+    )
+
+
+def _memory_side(
+    machine: Machine, program: Program, rows: NDArray[np.int64], memory: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Share of the peak that the access pattern of each row reaches, and the rate (bytes/ps) its
+    channels allow: infinite for a range over all channels, which then share as the memory does."""
+    access = program.accesses[rows]
+    share = np.ones(len(rows))
+    cap = np.full(len(rows), np.inf)
+    for index, part in enumerate(machine.memory_list):
+        here = memory == index
+        if not here.any():
+            continue
+        mine = access[here]
+        share[here] = part.efficiency.share(mine["block_bytes"], mine["op"] == WRITE)
+        offset = (mine["address"] - np.uint64(part.base_address)).astype(np.int64)
+        last = offset + np.maximum(mine["bytes"].astype(np.int64), 1) - 1
+        blocks = last // part.interleave_bytes - offset // part.interleave_bytes + 1
+        some = share[here] * part.peak_bytes_per_s / _PS_PER_S * (blocks / part.channels)
+        cap[here] = np.where(blocks < part.channels, some, np.inf)
+    return share, cap
+
+
+def _route_rate(
+    coefficient: NDArray[np.float64],
+    flow_route: NDArray[np.int64],
+    route_start: NDArray[np.int64],
+    route_memories: NDArray[np.int64],
+    hop_rate: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """[F] bytes per ps that the narrowest resource of the route carries of this flow alone."""
+    if not len(flow_route):
+        return np.zeros(0)
+    first = route_start[:-1]
+    is_fabric = np.ones(len(hop_rate), dtype=np.bool_)
+    is_fabric[first] = False
+    two = route_memories == 2
+    is_fabric[first[two] + 1] = False
+    fabric = np.minimum.reduceat(np.where(is_fabric, hop_rate, np.inf), first)
+    second = np.where(two, hop_rate[np.where(two, first + 1, first)], np.inf)
+    memories = np.minimum(hop_rate[first][flow_route] / coefficient[:, 0], second[flow_route] / coefficient[:, 1])
+    return np.minimum(fabric[flow_route], memories)
+
+
+def _check_all_move(
+    machine: Machine, where: str, cap: NDArray[np.float64], rates: NDArray[np.float64], used: NDArray[np.int64]
+) -> None:
+    if not (rates > 0).all():
+        name = machine.resources[int(used[np.argmax(~(rates > 0))])].name
+        raise InputError(f"machine {machine.name}", name, Plain("a rate of 0"), "a rate above 0 for what is used")
+    if not (cap > 0).all():
+        raise InputError(where, "stream, copy", Plain("a unit whose window is 0 bytes"), "a unit that may fetch")
+
+
+def _signals_by_token(program: Program) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    signals = np.flatnonzero(program.events["kind"] == SIGNAL)
+    tokens = program.events["token"][signals].astype(np.int64)
+    start = np.concatenate([[0], np.cumsum(np.bincount(tokens, minlength=program.tokens))])
+    return start.astype(np.int64), signals[np.argsort(tokens, kind="stable")]
+
+
+def signal_latency_ps(machine: Machine, program: Program) -> NDArray[np.int64]:
+    """[units, units] from a unit that signals to one that waits (0 elsewhere), in machine order."""
+    units = list(machine.units)
+    index = np.array([units.index(unit) for unit, _ in machine.lanes], dtype=np.int64)
+    kind, unit = program.events["kind"], index[program.events["lane"]]
+    latency_ps = np.zeros((len(units), len(units)), dtype=np.int64)
+    for a in np.unique(unit[kind == SIGNAL]).tolist():
+        for b in np.unique(unit[kind == WAIT]).tolist():
+            latency_ps[a, b] = machine.path(units[a], units[b]).latency_ps if a != b else 0
+    return latency_ps
