@@ -1,0 +1,78 @@
+"""Routing drawn from the latent-Gaussian model of `workloads.routing.latent`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from moe_cosim.assumptions import Assumption, Assumptions
+from moe_cosim.errors import InputError, Plain, one_of
+from workloads.routing.latent import LatentParameters, load_preset, preset_names
+from workloads.routing.latent_field import draw_tokens
+from workloads.routing.routing import Routing, RoutingShape, RoutingSource, check_options, routers
+
+WEIGHT_SCALE: Final = Assumption(
+    name="routing.weight_scale",
+    value=1.25,
+    range=(0.0, 4.0),
+    source=(
+        "gate weights are softmax(scale * z) over the chosen experts; 1.5 gives the mean sorted weights of the "
+        "DeepSeek-V2-Lite traces of deepseek-ai/ESFT; other models publish none"
+    ),
+)
+
+
+def coupling_assumption(parameters: LatentParameters) -> Assumption:
+    """How alike the layers of one token are; the preset's value unless the experiment sets another."""
+    return Assumption(
+        name="routing.layer_coupling",
+        value=parameters.coupling,
+        range=(0.0, 1.0),
+        source=f"tuned to the share of the next layer's experts a predictor finds; preset of {parameters.model}",
+    )
+
+
+@routers.register("generator")
+class GeneratorSource(RoutingSource):
+    """Options: ``preset`` (a name or a YAML file) and, if wanted, ``domain`` (all traffic of one kind)."""
+
+    summary: ClassVar[str] = "synthetic routing fitted to real traces: skew, locality, batches and layers agree"
+
+    def __init__(self, options: Mapping[str, Any], where: object, folder: Path) -> None:
+        check_options(options, {"preset": str, "domain": int}, where)
+        if "preset" not in options:
+            raise InputError(where, "routing.preset", Plain("nothing"), one_of(preset_names()))
+        self.name = str(options["preset"])
+        self.parameters = load_preset(self.name, where, folder)
+        self.domain: int | None = options.get("domain")
+        if self.domain is not None and not 0 <= self.domain < self.parameters.domains:
+            raise InputError(where, "routing.domain", self.domain, f"0 to {self.parameters.domains - 1}")
+
+    def draw(self, shape: RoutingShape, seed: int, assumptions: Assumptions) -> Routing:
+        coupling = assumptions.number(coupling_assumption(self.parameters))
+        scale = assumptions.number(WEIGHT_SCALE)
+        parameters = replace(self.parameters.for_layers(shape.layers), coupling=coupling)
+        experts, weights = draw_tokens(parameters, shape, seed, scale, self.domain)
+        prompt = shape.prompt_tokens
+        routing = Routing(
+            prefill_experts=experts[:, :prompt],
+            prefill_weights=weights[:, :prompt],
+            decode_experts=experts[:, prompt:].swapaxes(0, 1),
+            decode_weights=weights[:, prompt:].swapaxes(0, 1),
+            num_experts=shape.experts,
+            source=self._describe(shape, seed),
+        )
+        routing.validate(f"routing generator {self.name}")
+        return routing
+
+    def _describe(self, shape: RoutingShape, seed: int) -> str:
+        fitted = self.parameters
+        text = f"generator, preset {self.name}, seed {seed}"
+        if (fitted.layers, fitted.experts, fitted.top_k) != (shape.layers, shape.experts, shape.top_k):
+            text += (
+                f" (adapted: fitted to {fitted.layers} layers, top-{fitted.top_k} of {fitted.experts}; "
+                f"used for {shape.layers} layers, top-{shape.top_k} of {shape.experts})"
+            )
+        return text if self.domain is None else f"{text}, domain {self.domain}"

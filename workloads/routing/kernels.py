@@ -1,0 +1,96 @@
+"""The compiled inner loops: drawing tokens of one layer, and LRU depths.
+
+No fast-math: the results are the same bits wherever they run.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+F32 = NDArray[np.float32]
+
+
+@njit(cache=True)
+def choose_experts(
+    common: F32,
+    own: F32,
+    places: NDArray[np.int64],
+    level: F32,
+    slow: F32,
+    before: F32,
+    factors: F32,
+    prompt_left: int,
+    chosen: NDArray[np.uint16],
+    scores: F32,
+) -> None:
+    """Scores of one layer's tokens and their k best experts, best first; ties go to the lower id.
+
+    common, own [sequences, tokens, 2, experts]: standard normal innovations of the slow and of the
+    short-lived term, shared by all layers (where expert e looks at place places[e]) and this layer's.
+    level [sequences, 2, experts]: what does not change over a prompt / over the decoded tokens.
+    slow, before [sequences, experts]: the slow term and the last short-lived innovation, updated.
+    factors: (common, own, rho, slow innovation, slow share, short now, short before).
+    chosen, scores [sequences, tokens, k]: written.
+    """
+    shared, fresh, rho, innovation = factors[0], factors[1], factors[2], factors[3]
+    slow_factor, now_factor, before_factor = factors[4], factors[5], factors[6]
+    sequences, tokens, _, experts = own.shape
+    k = chosen.shape[2]
+    best = np.empty(k, np.float32)
+    ids = np.empty(k, np.uint16)
+    for s in range(sequences):
+        for t in range(tokens):
+            phase = 0 if t < prompt_left else 1
+            best[:] = np.float32(-np.inf)
+            for e in range(experts):
+                place = places[e]
+                step = shared * common[s, t, 0, place] + fresh * own[s, t, 0, e]
+                now = shared * common[s, t, 1, place] + fresh * own[s, t, 1, e]
+                state = rho * slow[s, e] + innovation * step
+                z = level[s, phase, e] + slow_factor * state + now_factor * now + before_factor * before[s, e]
+                slow[s, e] = state
+                before[s, e] = now
+                if z > best[k - 1]:
+                    at = k - 1
+                    while at > 0 and z > best[at - 1]:
+                        best[at] = best[at - 1]
+                        ids[at] = ids[at - 1]
+                        at -= 1
+                    best[at] = z
+                    ids[at] = e
+            for j in range(k):
+                chosen[s, t, j] = ids[j]
+                scores[s, t, j] = best[j]
+
+
+@njit(cache=True)
+def lru_depths(experts: NDArray[np.uint16], offsets: NDArray[np.int64], num_experts: int) -> NDArray[np.int64]:
+    """How deep in the list of most recently used experts each choice was found.
+
+    experts [tokens, layers, k]; every document starts with an empty list. Returns counts
+    [layers, num_experts + 1]: column d counts choices at depth d (a cache of C > d experts hits),
+    the last column those never seen before.
+    """
+    _, layers, k = experts.shape
+    counts = np.zeros((layers, num_experts + 1), np.int64)
+    recent = np.empty(num_experts, np.uint16)
+    for layer in range(layers):
+        for document in range(len(offsets) - 1):
+            length = 0
+            for t in range(offsets[document], offsets[document + 1]):
+                for j in range(k):
+                    expert = experts[t, layer, j]
+                    depth = 0
+                    while depth < length and recent[depth] != expert:
+                        depth += 1
+                    if depth == length:
+                        counts[layer, num_experts] += 1
+                        length += 1
+                    else:
+                        counts[layer, depth] += 1
+                    for i in range(depth, 0, -1):
+                        recent[i] = recent[i - 1]
+                    recent[0] = expert
+    return counts

@@ -1,0 +1,61 @@
+"""Routing statistics as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from rich.table import Table
+
+from workloads.routing.statistics import RoutingStats
+
+
+def render(*columns: RoutingStats) -> Table:
+    """One column for each of `columns`, so that a generated trace stands beside a recorded one."""
+    table = Table(title="Routing")
+    table.add_column("")
+    for stats in columns:
+        size = f"{stats.layers} layers, top-{stats.top_k} of {stats.num_experts}, {stats.tokens} tokens"
+        table.add_column(f"{stats.where.rsplit('/', 1)[-1]}\n{size}", justify="right")
+    cells = [_cells(stats) for stats in columns]
+    for row in dict.fromkeys(label for column in cells for label in column):
+        table.add_row(row, *(column.get(row, "") for column in cells))
+    return table
+
+
+def _cells(stats: RoutingStats) -> dict[str, str]:
+    layers = stats.lag1_overlap_by_layer
+    return {
+        "Zipf exponent, pooled / one sequence": _join([stats.zipf_pooled, stats.zipf_one_sequence], 2),
+        "share of the top quarter, pooled / one sequence": _join(
+            [stats.top_quarter_pooled, stats.top_quarter_one_sequence], 3
+        ),
+        "max/mean load, pooled": _number(stats.max_over_mean_pooled, 2),
+        "overlap of tokens at distance " + _keys(stats.overlap_at_lag): _join(stats.overlap_at_lag.values(), 3),
+        "overlap of random pairs, one sequence / two / uniform": _join(
+            [stats.overlap_same_sequence, stats.overlap_other_sequence, stats.overlap_uniform], 3
+        ),
+        "overlap of neighbours, first / middle / last layer": _join(
+            [layers[0], layers[len(layers) // 2], layers[-1]], 3
+        ),
+        "LRU hit rate by experts held per layer": _pairs(stats.lru_hit_rate, 3),
+        "distinct experts among independent tokens": _pairs(stats.distinct_experts, 1),
+        "next layer predicted / by popularity": _join([stats.next_layer_predicted, stats.next_layer_by_popularity], 3),
+        "halves of a sequence, cosine": _number(stats.halves_cosine, 3),
+        "max/mean load of a batch": _pairs(stats.batch_max_over_mean, 2),
+    }
+
+
+def _number(value: float, digits: int) -> str:
+    return f"{value:.{digits}f}" if value == value else "–"
+
+
+def _join(values: Iterable[float], digits: int) -> str:
+    return " / ".join(_number(value, digits) for value in values)
+
+
+def _keys(values: Mapping[int, float]) -> str:
+    return " / ".join(map(str, values))
+
+
+def _pairs(values: Mapping[int, float], digits: int) -> str:
+    return ", ".join(f"{key}: {_number(value, digits)}" for key, value in values.items())

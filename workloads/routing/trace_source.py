@@ -1,0 +1,140 @@
+"""Routing taken from a recorded trace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moe_cosim.assumptions import Assumption, Assumptions
+from moe_cosim.errors import InputError, Plain, one_of
+from workloads.routing.readers import FORMATS, read_trace
+from workloads.routing.routing import Routing, RoutingShape, RoutingSource, check_options, routers
+from workloads.routing.token_trace import TokenTrace
+
+SHORT_DOCUMENTS: Final = Assumption(
+    name="routing.short_documents",
+    value="same-domain",
+    range=("same-domain", "wrap"),
+    source=(
+        "a document shorter than prompt and output goes on with another of its domain (a new topic starts), "
+        "or from its own beginning (locality and skew are overstated); traces of long outputs are rare"
+    ),
+    dimension="choice",
+)
+
+GENERATED_AS_PROMPT: Final = Assumption(
+    name="routing.generated_as_prompt",
+    value="head",
+    range=("head",),
+    source=(
+        "the trace holds generated tokens only, so the head of each document stands for the prompt; "
+        "a real prompt differs more from its output than one part of an output from the next"
+    ),
+    dimension="choice",
+)
+
+
+@routers.register("trace")
+class TraceSource(RoutingSource):
+    """Options: ``file`` (relative to the experiment) and, if wanted, ``format`` (default auto).
+
+    Each sequence is a document, drawn with the seed without repetition while they last, those that
+    are long enough first. Its first tokens are read as the prompt, the next ones decoded one by one.
+    """
+
+    summary: ClassVar[str] = "recorded routing: per-token ids, expert counts, router logits or JSON lines"
+
+    def __init__(self, options: Mapping[str, Any], where: object, folder: Path) -> None:
+        check_options(options, {"file": str, "format": str}, where)
+        if "file" not in options:
+            raise InputError(where, "routing.file", Plain("nothing"), "the path of a routing trace")
+        self.path = folder / str(options["file"])
+        self.format = str(options.get("format", "auto"))
+        if self.format not in FORMATS:
+            raise InputError(where, "routing.format", self.format, one_of(FORMATS, self.format))
+
+    def draw(self, shape: RoutingShape, seed: int, assumptions: Assumptions) -> Routing:
+        trace = read_trace(self.path, self.format, shape.top_k)
+        check_fits(trace, shape)
+        if trace.prompt_tokens is not None:
+            assumptions.resolve(GENERATED_AS_PROMPT)
+        rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy=seed)))
+        need = shape.tokens_per_sequence
+        documents = _choose_documents(trace, shape.sequences, need, rng)
+        wrap = True
+        if bool((trace.lengths[documents] < need).any()):
+            wrap = assumptions.choice(SHORT_DOCUMENTS) == "wrap"
+        tokens = np.stack([_tokens_from(trace, int(d), need, wrap, rng) for d in documents])
+        return _routing(trace, tokens, shape, self._describe(trace, documents, need, seed))
+
+    def _describe(self, trace: TokenTrace, documents: NDArray[np.int64], need: int, seed: int) -> str:
+        short = int((trace.lengths[documents] < need).sum())
+        text = f"trace {self.path.name}, seed {seed}: {len(np.unique(documents))} of {trace.documents} documents"
+        return f"{text} for {len(documents)} sequences, {short} continued past their end"
+
+
+def check_fits(trace: TokenTrace, shape: RoutingShape) -> None:
+    """Refuse a trace of another model."""
+    for field, found, allowed in (
+        ("layers", trace.layers, shape.layers),
+        ("experts per token", trace.top_k, shape.top_k),
+    ):
+        if found != allowed:
+            raise InputError(trace.where, field, found, f"{allowed}, as the model has")
+    if trace.num_experts > shape.experts or (trace.num_experts_known and trace.num_experts != shape.experts):
+        raise InputError(trace.where, "experts", trace.num_experts, f"{shape.experts}, as the model has")
+
+
+def _choose_documents(trace: TokenTrace, count: int, need: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """[count] documents: long ones in random order, then short ones, then again."""
+    order = rng.permutation(trace.documents)
+    long_first = np.concatenate([order[trace.lengths[order] >= need], order[trace.lengths[order] < need]])
+    return np.resize(long_first, count).astype(np.int64)
+
+
+def _tokens_from(trace: TokenTrace, document: int, need: int, wrap: bool, rng: np.random.Generator) -> Any:
+    """[need] token numbers: the document, and what it goes on with."""
+    parts = [np.arange(trace.offsets[document], trace.offsets[document + 1])]
+    have = len(parts[0])
+    if have < need:
+        others = np.array([document]) if wrap else _same_domain(trace, document)
+        order = rng.permutation(others)
+        turn = 0
+        while have < need:
+            next_one = order[turn % len(order)]
+            parts.append(np.arange(trace.offsets[next_one], trace.offsets[next_one + 1]))
+            have += len(parts[-1])
+            turn += 1
+    return np.concatenate(parts)[:need]
+
+
+def _same_domain(trace: TokenTrace, document: int) -> NDArray[np.int64]:
+    """The other documents of its domain; the document itself if it is the only one."""
+    domains = np.array(trace.domains) if trace.domains is not None else np.zeros(trace.documents)
+    others = np.flatnonzero((domains == domains[document]) & (np.arange(trace.documents) != document))
+    return others if len(others) else np.array([document])
+
+
+def _routing(trace: TokenTrace, tokens: NDArray[np.int64], shape: RoutingShape, source: str) -> Routing:
+    """`tokens` [sequences, prompt + output] of the trace, split into prefill and decode."""
+    prompt, decode = tokens[:, : shape.prompt_tokens], tokens[:, shape.prompt_tokens :].T
+    equal = np.float32(1 / shape.top_k)
+
+    def weights(of: NDArray[np.int64]) -> NDArray[np.float32]:
+        size = (*of.shape, shape.layers, shape.top_k)
+        return np.full(size, equal, np.float32) if trace.weights is None else trace.weights[of]
+
+    routing = Routing(
+        prefill_experts=trace.experts[prompt],
+        prefill_weights=weights(prompt),
+        decode_experts=trace.experts[decode],
+        decode_weights=weights(decode),
+        num_experts=shape.experts,
+        source=source,
+    )
+    routing.validate(trace.where)
+    return routing
