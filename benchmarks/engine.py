@@ -89,7 +89,7 @@ def program(parts: Machine, events: int, seed: int = 1) -> Program:
         event(WAIT, token=1, count=len(ndp) + 1),
         event(STREAM, [table("hbm", READ, 10**4, 10**5)]),
     )
-    pair = table(f"{ndp[0]}.mem", READ, 10**6, 10**7), table("hbm", WRITE, 10**6, 10**7)
+    pair = table(f"{ndp[0]}.mem", READ, 10**5, 10**6), table("hbm", WRITE, 10**5, 10**6)
     pair[1]["bytes"] = pair[0]["bytes"]
     lane(("dma", "up"), event(WAIT, token=0, count=1), event(COPY, [*pair]), event(COMPUTE), event(SIGNAL, token=1))
     for name in ndp:

@@ -9,7 +9,21 @@ import numpy as np
 
 from hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
 from hw_models.machine import Machine
-from workloads.program import ACCESS, COMPUTE, COPY, EVENT, READ, SIGNAL, STREAM, TAG, WAIT, WRITE, Program
+from workloads.program import (
+    ACCESS,
+    COMPUTE,
+    COPY,
+    EVENT,
+    PHASES,
+    PURPOSES,
+    READ,
+    SIGNAL,
+    STREAM,
+    TAG,
+    WAIT,
+    WRITE,
+    Program,
+)
 
 GB_PER_S = 1e9
 """1 GB/s is one byte per nanosecond: 0.001 bytes per ps."""
@@ -59,7 +73,7 @@ class ProgramBuilder:
         self.machine = machine
         self._events: list[dict[str, Any]] = []
         self._accesses: list[tuple[int, int, int, int, int, int]] = []
-        self._tags: list[tuple[int, ...]] = [(1, 0, -1, 2, 3, 0, 1)]
+        self._tags: list[tuple[int, ...]] = [(1, 0, -1, PHASES.index("decode"), PURPOSES.index("expert"), 0, 1)]
 
     def _add(self, lane: str, kind: int, **fields: int) -> ProgramBuilder:
         names = (lane.split(".")[0], lane.split(".")[1])

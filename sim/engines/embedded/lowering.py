@@ -97,7 +97,7 @@ def lower(machine: Machine, program: Program) -> FlatProgram:
     hop_rate = resource_rate[route_resource]
     _check_all_move(machine, where, cap, hop_rate, route_resource)
 
-    token_start, token_signal = _signals_by_token(program)
+    token_start, token_signal = signals_by_token(program)
     return FlatProgram(
         kind=np.ascontiguousarray(events["kind"]),
         setup_ps=setup_ps.astype(np.int64),
@@ -228,7 +228,8 @@ def _check_all_move(
         raise InputError(where, "stream, copy", Plain("a unit whose window is 0 bytes"), "a unit that may fetch")
 
 
-def _signals_by_token(program: Program) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def signals_by_token(program: Program) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """[T + 1] offsets into the events that signal, and those events grouped by token."""
     signals = np.flatnonzero(program.events["kind"] == SIGNAL)
     tokens = program.events["token"][signals].astype(np.int64)
     start = np.concatenate([[0], np.cumsum(np.bincount(tokens, minlength=program.tokens))])
