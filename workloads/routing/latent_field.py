@@ -108,7 +108,8 @@ class _Model:
         return [self._normal(_DOMAIN, d, layer) for d in range(self.parameters.domains)]
 
     def _normal(self, *key: int) -> F32:
-        return _stream(_MODEL_SEED, *key).standard_normal(self.experts, dtype=np.float32)
+        values: F32 = _stream(_MODEL_SEED, *key).standard_normal(self.experts, dtype=np.float32)
+        return values
 
 
 class _Innovations:
@@ -192,7 +193,8 @@ def _root(share: float) -> np.float32:
 def _softmax(scores: F32, scale: float) -> Weights:
     """Over the last axis, the first entry of which is the largest."""
     raised = np.exp(scale * (scores.astype(np.float64) - scores[..., :1]))
-    return (raised / raised.sum(axis=-1, keepdims=True)).astype(np.float32)
+    weights: Weights = (raised / raised.sum(axis=-1, keepdims=True)).astype(np.float32)
+    return weights
 
 
 def _blocks(total: int, size: int) -> Iterator[slice]:

@@ -102,8 +102,12 @@ def check_tokens(experts: Experts, weights: Weights | None, num_experts: int, wh
 
 
 def normalised(weights: NDArray[Any]) -> Weights:
-    """`weights` scaled to sum to 1 over the last axis; equal weights where they sum to 0."""
+    """`weights` scaled to sum to 1 over the last axis; equal weights where they sum to 0.
+
+    Rows that sum to 1 up to float32 rounding stay as they are, so that reading back changes nothing.
+    """
     total = weights.sum(axis=-1, keepdims=True, dtype=np.float64)
+    total = np.where(np.abs(total - 1) <= 1e-6, 1.0, total)
     equal = 1.0 / weights.shape[-1]
     return np.where(total > 0, weights / np.where(total > 0, total, 1.0), equal).astype(np.float32)
 
