@@ -1,0 +1,124 @@
+"""The command line. Commands import what they need when they run, so that ``--help`` is quick."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from moe_cosim import __version__
+from moe_cosim.errors import MoeCosimError
+
+
+class _Commands(click.Group):
+    """Turns the project's errors into their one line and exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except MoeCosimError as error:
+            click.echo(f"moe-cosim: {error}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="moe-cosim")
+def main() -> None:
+    """Co-simulate mixture-of-experts inference on GPUs with near-data processing."""
+
+
+@main.command()
+@click.argument("experiment")
+@click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Replace a field, e.g. workload.batch=4.")
+@click.option("--out", type=click.Path(), help="Folder to leave the result, timeline and program in.")
+@click.option("--engine", help="Engine to run on (moe-cosim list engines).")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def run(experiment: str, settings: tuple[str, ...], out: str | None, engine: str | None, as_json: bool) -> None:
+    """Run EXPERIMENT: a YAML file, or the name of a shipped one (moe-cosim list experiments)."""
+    from sim.experiment import parse_settings
+    from sim.progress import progress_bar
+    from sim.report import print_result
+    from sim.run import run as run_experiment
+
+    changes = parse_settings(settings)
+    if engine is not None:
+        changes["engine"] = engine
+    with progress_bar("events") as progress:
+        result = run_experiment(experiment, changes, out, progress)
+    _emit(result.as_dict(), as_json, lambda: print_result(result))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print the tables as JSON.")
+@click.option("--workers", type=click.IntRange(1), help="Processes side by side (default: one per core).")
+@click.option("--no-sensitivity", is_flag=True, help="Leave out the sensitivity table.")
+@click.option("--quick", is_flag=True, help="Decode 64 tokens instead of the full lengths (not the figures).")
+def reproduce(name: str, as_json: bool, workers: int | None, no_sensitivity: bool, quick: bool) -> None:
+    """Reproduce a publication's figures: published beside simulated. NAME: cxl-ndp."""
+    from sim.progress import progress_bar
+    from sim.report import print_reproduction
+    from sim.reproduce import reproduce as run_reproduction
+
+    with progress_bar("cells") as progress:
+        outcome = run_reproduction(name, workers, not no_sensitivity, quick, progress)
+    _emit(outcome.as_dict(), as_json, lambda: print_reproduction(outcome))
+
+
+@main.command()
+@click.argument("machine")
+@click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Replace a field of the description.")
+def show(machine: str, settings: tuple[str, ...]) -> None:
+    """Print MACHINE (a catalogue name or a file) as a tree with peaks and latencies."""
+    from sim.experiment import parse_settings
+    from sim.report import print_machine
+
+    print_machine(machine, parse_settings(settings))
+
+
+@main.command(name="list")
+@click.argument("kind", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def list_(kind: str | None, as_json: bool) -> None:
+    """Name what there is, one line each. KIND: policies, machines, devices, models, routers, ..."""
+    from sim.listing import listing
+    from sim.report import print_listing
+
+    found = listing(kind)
+    _emit(found, as_json, lambda: print_listing(found))
+
+
+@main.group()
+def routing() -> None:
+    """Look at routing: traces and generators."""
+
+
+@routing.command()
+@click.argument("source")
+@click.option("--model", help="Model whose shape a generator preset draws (default: the preset's own).")
+@click.option("--sequences", type=click.IntRange(1), default=64, show_default=True, help="Sequences to draw.")
+@click.option("--tokens", type=click.IntRange(2), default=256, show_default=True, help="Tokens of each sequence.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def stats(source: str, model: str | None, sequences: int, tokens: int, seed: int, as_json: bool) -> None:
+    """Statistics of SOURCE: a trace file, or the name of a generator preset."""
+    from sim.report import print_routing_stats
+    from sim.routing_command import routing_statistics
+
+    found = routing_statistics(source, model, sequences, tokens, seed)
+    _emit(found.as_dict(), as_json, lambda: print_routing_stats(found))
+
+
+def _emit(document: Any, as_json: bool, show_tables: Any) -> None:
+    if as_json:
+        import json
+
+        json.dump(document, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        show_tables()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Numbers derived from a program and its timeline."""

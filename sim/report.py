@@ -1,0 +1,211 @@
+"""What the terminal shows. Numbers come from results; nothing is computed here but units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from moe_cosim.quantity import format_quantity
+from sim.reproduce.base import Outcome
+from sim.result import Result
+
+_PATH_ROWS = 12
+_QUIET: dict[str, Any] = {"style": "dim", "highlight": False}
+
+
+def print_result(result: Result, console: Console | None = None) -> None:
+    """Headline, where the time went, units, memories and links, experts, assumptions."""
+    console = console or Console()
+    console.print(f"[bold]{result.name}[/bold]: {result.policy} on {result.machine}, {result.model}")
+    console.print(f"routing: {result.routing}; engine {result.engine}, seed {result.seed}", **_QUIET)
+    for table in (
+        _headline(result),
+        _critical_path(result),
+        _units(result),
+        _memories_and_links(result),
+        _traffic(result),
+        _experts(result),
+        _assumptions(result.assumptions),
+    ):
+        console.print(table)
+    console.print("The reason for each assumption: --json, or summary.md with --out.", **_QUIET)
+
+
+def print_reproduction(outcome: Outcome, console: Console | None = None) -> None:
+    """Published beside simulated, assumptions, sensitivity."""
+    console = console or Console()
+    rows: Iterable[tuple[str, ...]] = [
+        (
+            cell.figure,
+            cell.cell,
+            f"{cell.published:g}",
+            f"{cell.simulated:.4g}",
+            _ratio(cell.simulated / cell.published),
+        )
+        for cell in outcome.cells
+    ]
+    console.print(_table(outcome.title, ("figure", "cell", "published", "simulated", "ratio"), rows))
+    console.print(_assumptions(outcome.assumptions))
+    if outcome.sensitivity:
+        console.print(_sensitivity(outcome.sensitivity))
+    for note in outcome.notes:
+        console.print(note, highlight=False)
+    console.print(f"{outcome.runs} runs, {outcome.events:,} events, {outcome.wall_s:.1f} s", **_QUIET)
+
+
+def print_listing(found: Mapping[str, Mapping[str, str]], console: Console | None = None) -> None:
+    console = console or Console()
+    for kind, entries in found.items():
+        table = Table(title=kind, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True, style="bold")
+        table.add_column()
+        for name, line in entries.items():
+            table.add_row(name, line)
+        console.print(table)
+
+
+def print_machine(name: str, settings: Mapping[str, Any]) -> None:
+    from hw_models.build import build_with_origins
+    from hw_models.show import render
+    from moe_cosim.assumptions import Assumptions
+
+    machine, origins = build_with_origins(name, Assumptions(), settings)
+    Console().print(render(machine, origins))
+
+
+def print_routing_stats(stats: Any) -> None:
+    from workloads.routing.render import render
+
+    Console().print(render(stats))
+
+
+def _headline(result: Result) -> Table:
+    rows = []
+    if result.decode_tokens_per_s is not None:
+        rows.append(("decode throughput", f"{result.decode_tokens_per_s:.3f} tokens/s"))
+    rows += [
+        ("time to first token", _seconds(result.time_to_first_token_s)),
+        ("end to end", f"{_seconds(result.end_to_end_s)} ({result.end_to_end_tokens_per_s:.3f} tokens/s)"),
+        ("events", f"{result.events:,} in {result.wall_s:.2f} s (engine {result.engine_s:.2f} s)"),
+    ]
+    table = Table(show_header=False, box=None)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _critical_path(result: Result) -> Table:
+    rows = [
+        (row["unit"], row["phase"], row["purpose"], row["bound"], _seconds(row["seconds"]), _percent(row["share"]))
+        for row in result.critical_path[:_PATH_ROWS]
+    ]
+    rest = result.critical_path[_PATH_ROWS:]
+    if rest:
+        seconds, share = sum(row["seconds"] for row in rest), sum(row["share"] for row in rest)
+        rows.append((f"{len(rest)} more", "", "", "", _seconds(seconds), _percent(share)))
+    return _table("critical path", ("unit", "phase", "purpose", "bound by", "time", "share"), rows, left=4)
+
+
+def _units(result: Result) -> Table:
+    rows = [
+        (
+            row["name"],
+            row["kind"],
+            _seconds(row["busy_s"]),
+            _percent(row["utilization"]),
+            _percent(row["decode_utilization"]),
+        )
+        for row in result.units
+    ]
+    return _table("units", ("unit", "kind", "busy", "utilization", "in decode"), rows)
+
+
+def _traffic(result: Result) -> Table:
+    rows = [(name, _bytes(row["memory_bytes"]), _bytes(row["link_bytes"])) for name, row in result.traffic.items()]
+    return _table("bytes moved by kind", ("kind", "through memories", "over links"), rows, left=1)
+
+
+def _memories_and_links(result: Result) -> Table:
+    rows = [
+        (
+            r["name"],
+            _bytes(r["read_bytes"]),
+            _bytes(r["written_bytes"]),
+            _rate(r["achieved_bytes_per_s"]),
+            _rate(r["peak_bytes_per_s"]),
+            _percent(r["utilization"]),
+        )
+        for r in result.memories
+    ]
+    rows += [
+        (
+            r["name"],
+            _bytes(r["bytes"]),
+            "",
+            _rate(r["achieved_bytes_per_s"]),
+            _rate(r["peak_bytes_per_s"]),
+            _percent(r["utilization"]),
+        )
+        for r in result.links
+    ]
+    columns = ("memory or link", "read or carried", "written", "achieved", "peak", "utilization")
+    return _table("memories and links, mean over the run", columns, rows, left=1)
+
+
+def _experts(result: Result) -> Table:
+    rows = [(name.replace("_", " "), "-" if value is None else _plain(value)) for name, value in result.experts.items()]
+    if result.mean_loss is not None:
+        rows.append(("mean loss per routed token", f"{result.mean_loss:.4g}"))
+    return _table("experts in decode", ("figure", "value"), rows, left=1)
+
+
+def _assumptions(assumptions: Iterable[Mapping[str, Any]]) -> Table:
+    rows = [(row["name"], str(row["value"]), " … ".join(map(str, row["range"]))) for row in assumptions]
+    return _table("assumptions", ("name", "value", "range"), rows, left=3)
+
+
+def _sensitivity(rows: list[dict[str, Any]]) -> Table:
+    """One line per assumption value, one column per cell."""
+    cells = list(dict.fromkeys(row["cell"] for row in rows))
+    lines: dict[tuple[str, str], dict[str, float]] = {}
+    for row in rows:
+        lines.setdefault((row["assumption"], str(row["value"])), {})[row["cell"]] = row["simulated"]
+    body = [(*name, *(f"{found[cell]:.2f}" for cell in cells)) for name, found in lines.items()]
+    return _table("sensitivity (one assumption at a time)", ("assumption", "value", *cells), body)
+
+
+def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], left: int = 2) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for index, name in enumerate(columns):
+        table.add_column(name, justify="left" if index < left else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _seconds(value: float) -> str:
+    return format_quantity(value * 1e12, "ps")
+
+
+def _bytes(value: float) -> str:
+    return format_quantity(value, "bytes")
+
+
+def _rate(value: float) -> str:
+    return format_quantity(value, "bytes/s")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _ratio(ratio: float) -> str:
+    colour = "green" if abs(ratio - 1) <= 0.15 else "yellow"
+    return f"[{colour}]{ratio:.2f}[/{colour}]"
+
+
+def _plain(value: float) -> str:
+    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}"

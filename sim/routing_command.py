@@ -1,0 +1,29 @@
+"""Statistics of a trace file, or of what a generator preset draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from moe_cosim.assumptions import Assumptions
+from workloads.models.find import find_model
+from workloads.routing.generator import GeneratorSource
+from workloads.routing.latent import load_preset, preset_names
+from workloads.routing.readers import read_trace
+from workloads.routing.routing import RoutingShape
+from workloads.routing.statistics import RoutingStats, routing_stats
+
+
+def routing_statistics(source: str, model: str | None, sequences: int, tokens: int, seed: int) -> RoutingStats:
+    """`source`: a trace file, or a preset, drawn in the shape of `model` (default: the preset's own)."""
+    if source not in preset_names():
+        return routing_stats(read_trace(Path(source)))
+    preset = load_preset(source)
+    if model is None:
+        layers, experts, top_k = preset.layers, preset.experts, preset.top_k
+    else:
+        found = find_model(model, "--model")
+        layers, experts, top_k = len(found.moe_layers), found.routed_experts, found.top_k
+    # a few tokens of prompt, the rest decode: the statistics read the sequence as a whole
+    shape = RoutingShape(layers, experts, top_k, sequences, 1, tokens - 1)
+    generator = GeneratorSource({"preset": source}, "routing stats", Path())
+    return routing_stats(generator.draw(shape, seed, Assumptions()))

@@ -1,0 +1,43 @@
+"""One experiment, from its description to its result."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sim.engines.base import Progress, engines
+from sim.experiment import Experiment, load_experiment
+from sim.prepare import prepare
+from sim.result import Result, measure
+from sim.run_folder import RunFolder
+
+
+def run(
+    experiment: Experiment | str | Path,
+    settings: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Run an experiment (an object, a file, or the name of a shipped one).
+
+    `settings` replaces fields by dotted path. With `out`, the resolved experiment, the result, the
+    timeline and the program are left in that folder, which appears only when the run has succeeded.
+    Raises `InputError` for bad input and `RunError` for a run that fails.
+    """
+    if isinstance(experiment, Experiment):
+        chosen = experiment.with_settings(settings) if settings else experiment
+    else:
+        chosen = load_experiment(experiment, settings)
+    engine = engines.get(chosen.engine, chosen.where, "engine")()
+    folder = RunFolder(Path(out)) if out is not None else None
+    started = time.perf_counter()
+    prepared = prepare(chosen)
+    lowered = time.perf_counter()
+    timeline = engine.run(prepared.machine, prepared.program, progress)
+    simulated = time.perf_counter()
+    result = measure(prepared, timeline, lowering_s=lowered - started, engine_s=simulated - lowered)
+    if folder is not None:
+        folder.write(prepared, timeline, result)
+    return result

@@ -1,0 +1,65 @@
+"""What a run leaves on disk: written aside, and renamed only when it is whole."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+from jinja2 import Environment, StrictUndefined
+
+from moe_cosim.errors import InputError, Plain, RunError
+from sim.prepare import Prepared
+from sim.result import Result
+from sim.timeline import Timeline
+
+
+class RunFolder:
+    """The folder `path`, which must not exist yet (or be empty). Refuses early, before any work."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise InputError(
+                "--out", str(path), Plain("something there"), "a folder that does not exist yet, or is empty"
+            )
+        parent = path.resolve().parent
+        while not parent.exists():
+            parent = parent.parent
+        if not parent.is_dir():
+            raise InputError("--out", str(path), Plain(f"{parent} is no folder"), "a path in a folder")
+
+    def write(self, prepared: Prepared, timeline: Timeline, result: Result) -> None:
+        """experiment.yaml, result.json, summary.md, timeline.npz and program.zip."""
+        target = self.path.resolve()
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot write there: {error.strerror}") from None
+        try:
+            aside.chmod(0o755)
+            (aside / "experiment.yaml").write_text(prepared.experiment.to_yaml(), encoding="utf-8")
+            document = json.dumps(result.as_dict(), indent=2)
+            (aside / "result.json").write_text(document + "\n", encoding="utf-8")
+            (aside / "summary.md").write_text(_summary(result), encoding="utf-8")
+            np.savez_compressed(aside / "timeline.npz", start_ps=timeline.start_ps, end_ps=timeline.end_ps)
+            prepared.program.save(aside / "program.zip")
+            if target.exists():
+                target.rmdir()
+            aside.rename(target)
+        except OSError as error:
+            raise RunError(f"{self.path}: cannot write there: {error.strerror}") from None
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def _summary(result: Result) -> str:
+    text = (files("templates") / "report" / "summary.md.j2").read_text(encoding="utf-8")
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    return environment.from_string(text).render(result=result.as_dict())

@@ -1,0 +1,1 @@
+"""Jinja templates: they print what is decided elsewhere."""

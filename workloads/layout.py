@@ -1,0 +1,83 @@
+"""Where everything but the routed experts lies: dense weights, keys and values, activations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workloads.address_map import AddressMap
+from workloads.models.model import Model
+from workloads.quantization.formats import WeightFormat
+from workloads.workload import Workload
+
+ACTIVATION_BYTES = 2
+"""Activations, keys and values are 16-bit in every system modelled."""
+
+
+@dataclass(frozen=True)
+class ModelLayout:
+    """Start addresses and sizes in the GPU's memory; arrays run over all layers of the model."""
+
+    attention: NDArray[np.int64]
+    attention_bytes: int
+    kv: NDArray[np.int64]
+    kv_bytes_per_token: int
+    """Of one sequence, one layer."""
+    router: NDArray[np.int64]
+    router_bytes: int
+    ffn: NDArray[np.int64]
+    """Shared experts of MoE layers, the dense feed-forward of the others."""
+    shared_bytes: int
+    dense_ffn_bytes: int
+    embedding: int
+    embedding_bytes: int
+    head: int
+    head_bytes: int
+    activations: dict[str, int]
+    """Scratch address per memory: rows of activations on their way."""
+
+
+def place_model(
+    model: Model,
+    workload: Workload,
+    dense_format: WeightFormat,
+    addresses: AddressMap,
+    gpu_memory: str,
+    others: list[str],
+) -> ModelLayout:
+    """Give out the regions; `InputError` where the dense part alone does not fit."""
+    attention_bytes = dense_format.bytes_of(model.attention.projection_weights(model.hidden))
+    router_bytes = ACTIVATION_BYTES * model.hidden * model.routed_experts
+    matrices = model.expert.matrices
+    shared_bytes = dense_format.bytes_of(matrices * model.hidden * model.shared_intermediate)
+    dense_ffn_bytes = dense_format.bytes_of(matrices * model.hidden * model.dense_intermediate)
+    kv_per_token = model.attention.kv_bytes_per_token(ACTIVATION_BYTES)
+    embedding_bytes = ACTIVATION_BYTES * model.vocab * model.hidden
+    sparse = np.isin(np.arange(model.layers), model.moe_layers)
+
+    def per_layer(name: str, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+        return np.array([addresses.take(name, gpu_memory, int(size)).address for size in sizes], dtype=np.int64)
+
+    same = np.ones(model.layers, dtype=np.int64)
+    embedding = addresses.take("embedding", gpu_memory, embedding_bytes).address
+    head = embedding if model.tied_embeddings else addresses.take("head", gpu_memory, embedding_bytes).address
+    rows = workload.batch * max(workload.prompt_tokens, 1) * max(model.top_k, 1)
+    scratch = ACTIVATION_BYTES * rows * model.hidden
+    return ModelLayout(
+        attention=per_layer("attention weights", same * attention_bytes),
+        attention_bytes=attention_bytes,
+        kv=per_layer("KV cache", same * kv_per_token * workload.batch * workload.context_tokens),
+        kv_bytes_per_token=kv_per_token,
+        router=per_layer("router weights", same * router_bytes),
+        router_bytes=router_bytes,
+        ffn=per_layer("shared and dense FFN", np.where(sparse, shared_bytes, dense_ffn_bytes)),
+        shared_bytes=shared_bytes,
+        dense_ffn_bytes=dense_ffn_bytes,
+        embedding=embedding,
+        embedding_bytes=embedding_bytes,
+        head=head,
+        head_bytes=embedding_bytes,
+        activations={m: addresses.take("activations", m, scratch).address for m in [gpu_memory, *others]},
+    )

@@ -1,0 +1,69 @@
+"""What all parts of the lowering look at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from hw_models.components import Unit
+from hw_models.machine import Machine
+from hw_models.units.base import UnitModel
+from workloads.layout import ModelLayout
+from workloads.lowering.sheet import EventSheet, Ints
+from workloads.models.model import Model
+from workloads.plan import Plan
+from workloads.workload import Workload
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One lowering: its inputs, the sheet it writes, and the lanes it writes to."""
+
+    machine: Machine
+    model: Model
+    workload: Workload
+    layout: ModelLayout
+    plan: Plan
+    sheet: EventSheet
+    host_ps_per_layer: int
+
+    @cached_property
+    def gpu(self) -> Unit:
+        return self.machine.units_of_kind("gpu")[0]
+
+    @cached_property
+    def gpu_model(self) -> UnitModel:
+        return model_of(self.gpu)
+
+    @cached_property
+    def gpu_lane(self) -> int:
+        return self.machine.lane_id(self.gpu.name, self.gpu.lanes[0])
+
+    @cached_property
+    def dma(self) -> Unit:
+        return next(u for u in self.machine.units_of_kind("dma") if u.local_memory == self.gpu.local_memory)
+
+    def dma_lane(self, lane: str) -> int:
+        """``activations``, ``weights`` or ``prefetch``."""
+        return self.machine.lane_id(self.dma.name, lane)
+
+    @property
+    def steps(self) -> int:
+        return 1 + self.workload.decode_steps
+
+    def tokens(self, step: Ints) -> Ints:
+        """Tokens that pass through the model in each of `step`."""
+        return np.where(step == 0, self.workload.batch * self.workload.prompt_tokens, self.workload.batch)
+
+    def model_layer(self, moe_layer: Ints) -> Ints:
+        """The model's layer of a MoE layer."""
+        return np.asarray(self.model.moe_layers, dtype=np.int64)[moe_layer]
+
+
+def model_of(unit: Unit) -> UnitModel:
+    """The kernel-time model of a unit that computes."""
+    if unit.model is None:
+        raise ValueError(f"unit {unit.name} ({unit.kind}) computes nothing")
+    return unit.model

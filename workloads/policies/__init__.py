@@ -1,0 +1,1 @@
+"""Published systems' rules, one file each, behind one interface (`workloads.policies.base`)."""

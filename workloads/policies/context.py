@@ -1,0 +1,132 @@
+"""What a policy may know: the machine and what it costs, the model, the demand; never an engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw_models.components import Unit
+from hw_models.machine import Machine
+from moe_cosim.assumptions import Assumption, Assumptions
+from moe_cosim.errors import InputError, Plain
+from workloads.address_map import AddressMap
+from workloads.demand import Demand
+from workloads.models.model import Model
+from workloads.plan import Copy, PlanBuilder
+from workloads.quantization.formats import WeightFormat
+from workloads.quantization.losses import LossTable
+from workloads.workload import Workload
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """Which precisions a run may use, and what they cost in accuracy."""
+
+    expert_format: WeightFormat
+    """Full-precision copies of the experts."""
+    dense_format: WeightFormat
+    """Attention, shared experts and dense layers."""
+    average_bits: float | None
+    """Budget of policies that mix widths over the experts outside the GPU."""
+    allocation: str
+    losses: LossTable
+    """[MoE layers, experts, bits]."""
+
+
+@dataclass
+class Context:
+    """Everything one policy works with in one run."""
+
+    machine: Machine
+    model: Model
+    workload: Workload
+    demand: Demand
+    quantization: Quantization
+    assumptions: Assumptions
+    addresses: AddressMap
+    plan: PlanBuilder
+    seed: int
+    where: object = "experiment"
+    _homes: dict[WeightFormat, NDArray[np.int64]] = field(default_factory=dict)
+
+    # -- the machine's parts by role --------------------------------------------------------
+
+    @property
+    def gpu(self) -> Unit:
+        return self.machine.units_of_kind("gpu")[0]
+
+    @property
+    def gpu_memory(self) -> str:
+        return self.gpu.local_memory
+
+    @property
+    def ndps(self) -> list[Unit]:
+        return self.machine.units_of_kind("ndp")
+
+    @property
+    def home_memories(self) -> list[str]:
+        """Where the full set of experts lives: beside the NDP cores, else CXL, else host memory."""
+        for kind in ("ndp", "cxl", "host"):
+            found = [memory.name for memory in self.machine.memories_of_kind(kind)]
+            if found:
+                return found
+        return [self.gpu_memory]
+
+    def ndp_of(self, expert: int) -> Unit:
+        """The NDP core beside the memory in which `expert` lives."""
+        home = self.home_memories[expert % len(self.home_memories)]
+        return next(unit for unit in self.ndps if unit.local_memory == home)
+
+    def require_ndp(self, policy: str) -> None:
+        if not self.ndps:
+            raise InputError(self.where, "machine", self.machine.name, f"a machine with an NDP unit (policy {policy})")
+
+    # -- copies of experts ------------------------------------------------------------------
+
+    def expert_bytes(self, weight_format: WeightFormat) -> int:
+        return weight_format.expert_bytes(self.model.expert)
+
+    def keep_all(self, weight_format: WeightFormat) -> None:
+        """A copy of every expert in its home memory, in place from the start."""
+        if weight_format in self._homes:
+            return
+        grid = self.addresses.take_grid(
+            f"experts ({weight_format.name})",
+            self.home_memories,
+            self.demand.layers,
+            self.demand.num_experts,
+            self.expert_bytes(weight_format),
+        )
+        self._homes[weight_format] = grid
+        self.plan.reside(weight_format, grid)
+
+    def home(self, layer: int, expert: int, weight_format: WeightFormat) -> Copy:
+        """The copy `keep_all` put in place."""
+        return Copy(self.plan.format_index(weight_format), int(self._homes[weight_format][layer, expert]))
+
+    def gpu_slots(self, name: str, weight_format: WeightFormat, count: int) -> list[int]:
+        """Addresses of `count` places for one expert each in the GPU's memory."""
+        grid = self.addresses.take_grid(name, [self.gpu_memory], 1, count, self.expert_bytes(weight_format))
+        return [int(address) for address in grid[0]]
+
+    def gpu_slots_that_fit(self, weight_format: WeightFormat) -> int:
+        """How many experts the GPU's memory still has room for."""
+        from workloads.address_map import aligned
+
+        return max(self.addresses.free_bytes(self.gpu_memory), 0) // aligned(self.expert_bytes(weight_format))
+
+    def require_slots(self, found: int, least: int, what: str) -> None:
+        if found < least:
+            raise InputError(
+                self.where, f"{what} in {self.gpu_memory}", Plain(f"room for {found} experts"), f"at least {least}"
+            )
+
+    # -- unknowns ---------------------------------------------------------------------------
+
+    def number(self, assumption: Assumption) -> float:
+        return self.assumptions.number(assumption)
+
+    def choice(self, assumption: Assumption) -> str:
+        return self.assumptions.choice(assumption)
