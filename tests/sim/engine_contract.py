@@ -73,7 +73,7 @@ class EngineContract:
         taken = taken.reshape(-1, len(machine.resources))
         begins = (timeline.start_ps + program.events["setup_ps"].astype(np.int64))[moves]
         ends = timeline.end_ps[moves]
-        rates = np.array([r.bytes_per_s for r in machine.resources]) / 1e12
+        rates = np.minimum([r.bytes_per_s for r in machine.resources], 1e30) / 1e12  # no 0 * infinity
         for t0 in np.unique(begins):
             for t1 in np.unique(ends[ends >= t0]):
                 inside = taken[(begins >= t0) & (ends <= t1)].sum(axis=0)
