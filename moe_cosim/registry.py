@@ -1,11 +1,12 @@
 """One registry per kind of plug-in; third parties add to it with a decorator or an entry point.
 
-Entry-point group: ``moe_cosim.<plural kind>``, for example
+Entry-point group: ``moe_cosim.<plural>``, for example
 
     [project.entry-points."moe_cosim.policies"]
     my-policy = "my_package.my_policy"
 
-whose module registers itself when it is imported.
+whose module registers its classes when it is imported. There are the groups ``moe_cosim.policies``,
+``engines``, ``routers``, ``allocators``, ``unit_models`` and ``reproductions``.
 """
 
 from __future__ import annotations
@@ -21,10 +22,14 @@ T = TypeVar("T")
 
 
 class Registry(Generic[T]):
-    """Names to classes of one kind. `modules` are imported on first look-up (they register)."""
+    """Names to classes of one kind; `plural` names the entry-point group.
 
-    def __init__(self, kind: str, modules: tuple[str, ...] = ()) -> None:
+    `modules` and the group's entry points are imported on first look-up (they register).
+    """
+
+    def __init__(self, kind: str, plural: str, modules: tuple[str, ...] = ()) -> None:
         self.kind = kind
+        self.group = f"moe_cosim.{plural}"
         self._modules = modules
         self._entries: dict[str, type[T]] = {}
         self._loaded = False
@@ -34,7 +39,8 @@ class Registry(Generic[T]):
 
         def add(cls: type[T]) -> type[T]:
             taken = self._entries.get(name)
-            if taken is not None and taken.__qualname__ != cls.__qualname__:
+            # the same class again is a module imported anew
+            if taken is not None and (taken.__module__, taken.__qualname__) != (cls.__module__, cls.__qualname__):
                 raise ValueError(f"{self.kind} {name!r} is registered already, by {taken.__module__}")
             self._entries[name] = cls
             return cls
@@ -61,5 +67,5 @@ class Registry(Generic[T]):
         self._loaded = True
         for module in self._modules:
             import_module(module)
-        for point in entry_points(group=f"moe_cosim.{self.kind}s".replace("ys", "ies")):
+        for point in entry_points(group=self.group):
             point.load()

@@ -19,4 +19,6 @@ class DescribedModel(UnitModel):
         """Reads every field but `kind`; raises `InputError`."""
 
 
-unit_models: Registry[DescribedModel] = Registry("unit_model", ("hw_models.units.gpu", "hw_models.units.ndp"))
+unit_models: Registry[DescribedModel] = Registry(
+    "unit_model", "unit_models", ("hw_models.units.gpu", "hw_models.units.ndp")
+)

@@ -29,4 +29,4 @@ class Engine(ABC):
         """Raises `RunError` when the program cannot end (a deadlock names the waiting lanes)."""
 
 
-engines: Registry[Engine] = Registry("engine", ("sim.engines.embedded",))
+engines: Registry[Engine] = Registry("engine", "engines", ("sim.engines.embedded",))

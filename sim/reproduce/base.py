@@ -99,7 +99,7 @@ class Reproduction(ABC):
         """What a reader must know to judge the cells."""
 
 
-registry: Registry[Reproduction] = Registry("reproduction", ("sim.reproduce.cxl_ndp",))
+registry: Registry[Reproduction] = Registry("reproduction", "reproductions", ("sim.reproduce.cxl_ndp",))
 
 
 def reproduce(

@@ -78,6 +78,7 @@ class Policy(ABC):
 
 policies: Registry[Policy] = Registry(
     "policy",
+    "policies",
     tuple(
         f"workloads.policies.{module}"
         for module in ("on_demand", "lru", "belady", "monde", "hobbit", "cxl_ndp", "all_on_gpu")
