@@ -12,7 +12,7 @@ from moe_cosim.errors import InputError, Plain, one_of
 from sim.experiment import Experiment
 from workloads.address_map import AddressMap
 from workloads.demand import Demand
-from workloads.layout import place_model
+from workloads.layout import ModelLayout, place_model
 from workloads.lowering import lower
 from workloads.models.find import find_model
 from workloads.models.model import Model
@@ -23,6 +23,7 @@ from workloads.program import Program
 from workloads.quantization.formats import find_format
 from workloads.quantization.losses import LossTable, read_losses, synthetic_losses
 from workloads.routing.routing import Routing, RoutingShape, routing_source
+from workloads.workload import Workload
 
 HOST_OVERHEAD = Assumption(
     "host-overhead-per-layer",
@@ -33,6 +34,31 @@ HOST_OVERHEAD = Assumption(
     "about 0. The published absolute decode rates of Mixtral-8x22B (arXiv 2512.04476) leave 150 us",
     "ps",
 )
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What a policy is confronted with: a machine, a model and the routing of one workload."""
+
+    experiment: Experiment
+    assumptions: Assumptions
+    machine: Machine
+    model: Model
+    workload: Workload
+    routing: Routing
+    demand: Demand
+    quantization: Quantization
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What it decided, and where everything lies."""
+
+    scenario: Scenario
+    addresses: AddressMap
+    layout: ModelLayout
+    policy: Policy
+    plan: Plan
 
 
 @dataclass(frozen=True)
@@ -52,22 +78,29 @@ class Prepared:
     assumptions: list[Assumption]
 
 
-def draw_routing(experiment: Experiment, model: Model, assumptions: Assumptions) -> Routing:
-    """The routing of an experiment: the same for every policy, so that comparisons are paired."""
-    work = experiment.workload.workload()
-    shape = RoutingShape(
-        layers=len(model.moe_layers),
-        experts=model.routed_experts,
-        top_k=model.top_k,
-        sequences=work.batch,
-        prompt_tokens=work.prompt_tokens,
-        output_tokens=work.decode_steps,
-    )
-    return routing_source(experiment.routing, experiment.where).draw(shape, experiment.seed, assumptions)
-
-
-def prepare(experiment: Experiment, folder: Path = Path()) -> Prepared:
+def prepare(experiment: Experiment) -> Prepared:
     """Build, route, plan and lower. Raises `InputError` for an experiment that cannot be."""
+    decision = decide(draw(experiment))
+    program = lower_plan(decision)
+    scenario = decision.scenario
+    scenario.assumptions.check_all_settings_used()
+    return Prepared(
+        experiment,
+        scenario.machine,
+        scenario.model,
+        scenario.routing,
+        scenario.demand,
+        decision.policy,
+        decision.plan,
+        program,
+        decision.addresses,
+        scenario.quantization,
+        scenario.assumptions.used(),
+    )
+
+
+def draw(experiment: Experiment) -> Scenario:
+    """Build the machine and draw the routing: the same for every policy, so that comparisons are paired."""
     where = experiment.where
     assumptions = Assumptions(experiment.assumptions, where)
     machine = build_machine(experiment.machine.use, assumptions, experiment.machine.set)
@@ -76,39 +109,53 @@ def prepare(experiment: Experiment, folder: Path = Path()) -> Prepared:
     if model.encoder_layers:
         raise InputError(where, "model", model.name, "a decoder-only model (encoder layers are not lowered)")
     workload = experiment.workload.workload()
-    routing = draw_routing(experiment, model, assumptions)
-    demand = Demand(routing)
+    shape = RoutingShape(
+        layers=len(model.moe_layers),
+        experts=model.routed_experts,
+        top_k=model.top_k,
+        sequences=workload.batch,
+        prompt_tokens=workload.prompt_tokens,
+        output_tokens=workload.decode_steps,
+    )
+    routing = routing_source(experiment.routing, where).draw(shape, experiment.seed, assumptions)
     quantization = _quantization(experiment, model, assumptions)
-    addresses = AddressMap(machine.memories, where)
+    return Scenario(experiment, assumptions, machine, model, workload, routing, Demand(routing), quantization)
+
+
+def decide(scenario: Scenario) -> Decision:
+    """Give out addresses and let the policy plan every layer of every step."""
+    experiment, machine, demand = scenario.experiment, scenario.machine, scenario.demand
+    addresses = AddressMap(machine.memories, experiment.where)
     gpu_memory = machine.units_of_kind("gpu")[0].local_memory
     near = [unit.local_memory for unit in machine.units_of_kind("ndp")]
-    layout = place_model(model, workload, quantization.dense_format, addresses, gpu_memory, near)
+    dense_format = scenario.quantization.dense_format
+    layout = place_model(scenario.model, scenario.workload, dense_format, addresses, gpu_memory, near)
     builder = PlanBuilder(tuple(unit.name for unit in machine.units.values() if unit.model is not None))
     context = Context(
-        machine, model, workload, demand, quantization, assumptions, addresses, builder, experiment.seed, where
+        machine,
+        scenario.model,
+        scenario.workload,
+        demand,
+        scenario.quantization,
+        scenario.assumptions,
+        addresses,
+        builder,
+        experiment.seed,
+        experiment.where,
     )
     policy = _policy(experiment, context)
     for step in range(demand.steps):
         for layer_demand in demand.step(step):
             builder.at(step, layer_demand.layer)
             policy.plan_layer(layer_demand)
-    plan = builder.build()
-    host_ps = round(assumptions.number(HOST_OVERHEAD))
-    program = lower(machine, model, workload, layout, plan, host_ps)
-    assumptions.check_all_settings_used()
-    return Prepared(
-        experiment,
-        machine,
-        model,
-        routing,
-        demand,
-        policy,
-        plan,
-        program,
-        addresses,
-        quantization,
-        assumptions.used(),
-    )
+    return Decision(scenario, addresses, layout, policy, builder.build())
+
+
+def lower_plan(decision: Decision) -> Program:
+    """The plan as event streams."""
+    scenario = decision.scenario
+    host_ps = round(scenario.assumptions.number(HOST_OVERHEAD))
+    return lower(scenario.machine, scenario.model, scenario.workload, decision.layout, decision.plan, host_ps)
 
 
 def _policy(experiment: Experiment, context: Context) -> Policy:

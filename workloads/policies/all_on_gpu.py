@@ -1,4 +1,7 @@
-"""All experts in the GPU's memory: what no offloading system can beat."""
+"""All experts in the GPU's memory: the bound of every system that computes on the GPU alone.
+
+A near-data system may beat it: it adds the bandwidth of another memory, and may use fewer bits.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from workloads.policies.base import Policy, policies
 class AllOnGpu(Policy):
     """Refuses a model that does not fit; enlarge the memory in the experiment to see the bound."""
 
-    summary = "every expert resident in GPU memory (upper bound)"
+    summary = "every expert resident in GPU memory (upper bound of what a GPU alone can do)"
 
     def prepare(self) -> None:
         context = self.context
