@@ -359,12 +359,12 @@ def test_impossible_shapes_are_refused(change: dict) -> None:
 
 def test_assumptions_are_used_recorded_and_checked() -> None:
     source = routing_source({"source": "generator", "preset": "mixtral-8x7b"})
-    assumptions = Assumptions({"routing.weight_scale": 0.0})
+    assumptions = Assumptions({"routing-weight-scale": 0.0})
     routing = source.draw(SMALL, 1, assumptions)
     assert (routing.prefill_weights == 0.5).all()
-    assert {a.name for a in assumptions.used()} == {"routing.weight_scale", "routing.layer_coupling"}
+    assert {a.name for a in assumptions.used()} == {"routing-weight-scale", "routing-layer-coupling"}
     with pytest.raises(InputError, match="layer_coupling"):
-        source.draw(SMALL, 1, Assumptions({"routing.layer_coupling": 2}))
+        source.draw(SMALL, 1, Assumptions({"routing-layer-coupling": 2}))
 
 
 def test_routing_that_no_model_could_do_is_refused() -> None:

@@ -295,11 +295,11 @@ def test_short_documents_go_on_with_their_domain_or_from_their_start(tmp_path: P
     trace = example((12, 10, 30), domains=("maths", "maths", "law"))
     trace.save(tmp_path / "t.npz")
     routing, used = run(tmp_path / "t.npz", shape(sequences=3))
-    assert used == ["routing.short_documents"]
+    assert used == ["routing-short-documents"]
     place = starts(routing, trace).index(0)
     whole = np.concatenate([routing.prefill_experts[place], routing.decode_experts[:, place]])
     np.testing.assert_array_equal(whole, np.concatenate([trace.experts[:12], trace.experts[12:15]]))
-    routing, _ = run(tmp_path / "t.npz", shape(sequences=3), settings={"routing.short_documents": "wrap"})
+    routing, _ = run(tmp_path / "t.npz", shape(sequences=3), settings={"routing-short-documents": "wrap"})
     place = starts(routing, trace).index(0)
     whole = np.concatenate([routing.prefill_experts[place], routing.decode_experts[:, place]])
     np.testing.assert_array_equal(whole, np.concatenate([trace.experts[:12], trace.experts[:3]]))
@@ -325,7 +325,7 @@ def test_seed_chooses_the_documents(tmp_path: Path) -> None:
 def test_generated_tokens_as_prompt_is_a_named_assumption(tmp_path: Path) -> None:
     example(prompt_tokens=np.array([1, 2, 3]), weights=None).save(tmp_path / "t.npz")
     routing, used = run(tmp_path / "t.npz", shape())
-    assert used == ["routing.generated_as_prompt"]
+    assert used == ["routing-generated-as-prompt"]
     assert (routing.prefill_weights == 0.5).all()
 
 

@@ -20,21 +20,21 @@ BITS: Final = (1, 2, 3, 4)
 """The widths among which experts' replicas are chosen (arXiv 2512.04476)."""
 
 SENSITIVITY_SPREAD: Final = Assumption(
-    "loss_sensitivity_spread",
+    "loss-sensitivity-spread",
     0.5,
     (0.0, 2.0),
     "standard deviation of the logarithm of experts' sensitivity within a layer; nobody publishes the table. "
     "0.5 puts two thirds of the experts within a factor of 1.65 of the median; 0 makes them alike",
 )
 LAYER_GROWTH: Final = Assumption(
-    "loss_layer_growth",
+    "loss-layer-growth",
     10.0,
     (1.0, 1000.0),
     "median loss of the last MoE layer over the first's; not published. Activations grow along the residual "
     "stream, and with them the squared error. Allocation within a layer does not depend on it",
 )
 SCALE: Final = Assumption(
-    "loss_scale",
+    "loss-scale",
     1.0,
     (1e-6, 1e6),
     "median loss of the first MoE layer at 0 bits: an arbitrary unit that no decision depends on",

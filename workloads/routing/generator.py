@@ -14,7 +14,7 @@ from workloads.routing.latent_field import draw_tokens
 from workloads.routing.routing import Routing, RoutingShape, RoutingSource, check_options, routers
 
 WEIGHT_SCALE: Final = Assumption(
-    name="routing.weight_scale",
+    name="routing-weight-scale",
     value=1.25,
     range=(0.0, 4.0),
     source=(
@@ -27,7 +27,7 @@ WEIGHT_SCALE: Final = Assumption(
 def coupling_assumption(parameters: LatentParameters) -> Assumption:
     """How alike the layers of one token are; the preset's value unless the experiment sets another."""
     return Assumption(
-        name="routing.layer_coupling",
+        name="routing-layer-coupling",
         value=parameters.coupling,
         range=(0.0, 1.0),
         source=f"tuned to the share of the next layer's experts a predictor finds; preset of {parameters.model}",

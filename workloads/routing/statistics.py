@@ -1,7 +1,7 @@
 """What routing looks like: skew, locality, batches, predictability. Comparable across traces.
 
 Each figure is measured per layer and averaged over layers. The definitions are those that reproduce
-the published analysis of DeepSeek-V2-Lite and gpt-oss-20b traces (docs/routing-trace-format.md).
+the published analysis of DeepSeek-V2-Lite and gpt-oss-20b traces (docs/routing.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Recorded routing, token by token, and our own file format for it (docs/routing-trace-format.md)."""
+"""Recorded routing, token by token, and our own file format for it (docs/routing.md)."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from workloads.routing.routing import Routing, RoutingShape, RoutingSource, chec
 from workloads.routing.token_trace import TokenTrace
 
 SHORT_DOCUMENTS: Final = Assumption(
-    name="routing.short_documents",
+    name="routing-short-documents",
     value="same-domain",
     range=("same-domain", "wrap"),
     source=(
@@ -27,7 +27,7 @@ SHORT_DOCUMENTS: Final = Assumption(
 )
 
 GENERATED_AS_PROMPT: Final = Assumption(
-    name="routing.generated_as_prompt",
+    name="routing-generated-as-prompt",
     value="head",
     range=("head",),
     source=(

@@ -18,7 +18,8 @@ GOOD = np.broadcast_to(4.0 ** -np.arange(1, 5), (32, 8, 4)).copy()
 
 
 def synthetic(seed: int = 1, layers: int = 32, experts: int = 64, **settings: Any) -> LossTable:
-    return synthetic_losses(layers, experts, seed, Assumptions(settings))
+    named = {f"loss-{name.replace('_', '-')}": value for name, value in settings.items()}
+    return synthetic_losses(layers, experts, seed, Assumptions(named))
 
 
 # -- synthetic -----------------------------------------------------------------------------
@@ -36,7 +37,7 @@ def test_one_seed_is_one_table() -> None:
 
 
 def test_growth_is_the_last_layer_over_the_first() -> None:
-    loss = synthetic(loss_sensitivity_spread=0.0, loss_layer_growth=8.0, loss_scale=2.0).loss
+    loss = synthetic(sensitivity_spread=0.0, layer_growth=8.0, scale=2.0).loss
     np.testing.assert_allclose(loss[0, :, 0], 2.0 / 4)
     np.testing.assert_allclose(loss[-1] / loss[0], 8.0)
     steps = loss[1:, 0, 0] / loss[:-1, 0, 0]
@@ -44,7 +45,7 @@ def test_growth_is_the_last_layer_over_the_first() -> None:
 
 
 def test_spread_is_that_of_the_logarithm() -> None:
-    loss = synthetic(experts=20_000, layers=1, loss_sensitivity_spread=0.7).loss
+    loss = synthetic(experts=20_000, layers=1, sensitivity_spread=0.7).loss
     logs = np.log(loss[0, :, 0] * 4)
     assert np.mean(logs) == pytest.approx(0.0, abs=4 * 0.7 / 20_000**0.5)
     assert np.std(logs) == pytest.approx(0.7, rel=0.03)
@@ -53,13 +54,13 @@ def test_spread_is_that_of_the_logarithm() -> None:
 def test_the_assumptions_are_reported_and_bounded() -> None:
     used = Assumptions()
     synthetic_losses(2, 2, 0, used)
-    assert {a.name for a in used.used()} == {"loss_sensitivity_spread", "loss_layer_growth", "loss_scale"}
-    with pytest.raises(InputError, match=r"loss_layer_growth: found 0\.5; allowed: between 1\.0 and 1000"):
-        synthetic(loss_layer_growth=0.5)
+    assert {a.name for a in used.used()} == {"loss-sensitivity-spread", "loss-layer-growth", "loss-scale"}
+    with pytest.raises(InputError, match=r"loss-layer-growth: found 0\.5; allowed: between 1\.0 and 1000"):
+        synthetic(layer_growth=0.5)
 
 
 def test_one_layer_has_no_growth() -> None:
-    assert synthetic(layers=1, loss_sensitivity_spread=0.0).loss[0, 0, 0] == pytest.approx(0.25)
+    assert synthetic(layers=1, sensitivity_spread=0.0).loss[0, 0, 0] == pytest.approx(0.25)
 
 
 def test_columns_are_found_by_width() -> None:

@@ -35,7 +35,7 @@ FORMATS: Final = ("auto", *_FROM_ARRAYS, "json-lines")
 
 
 def read_trace(path: Path, format_name: str = "auto", top_k: int | None = None) -> TokenTrace:
-    """The trace in `path` (docs/routing-trace-format.md lists the formats).
+    """The trace in `path` (docs/routing.md lists the formats).
 
     `top_k` is the model's, needed for formats that do not say it (counts, logits). Raises
     `InputError` for a file that is not wholly what it should be; runs no code from it.

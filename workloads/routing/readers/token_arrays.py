@@ -13,7 +13,7 @@ from workloads.routing.token_trace import FORMAT, VERSION, TokenTrace
 
 
 def from_own_format(arrays: Arrays, path: Path, top_k: int | None) -> TokenTrace:
-    """Version 1 of docs/routing-trace-format.md."""
+    """Version 1 of docs/routing.md."""
     if str(take(arrays, "format", 0, "U", path)) != FORMAT:
         raise InputError(path, "format", str(arrays["format"]), repr(FORMAT))
     version = int(take(arrays, "version", 0, "iu", path))
