@@ -62,7 +62,7 @@ class Hobbit(Policy):
         context = self.context
         self._high = context.quantization.expert_format
         self._low = find_format(self.options["low_format"], context.where, "policy.low_format")
-        for weight_format in self.formats():
+        for weight_format in (self._high, self._low):  # not the set: addresses follow the order
             context.keep_all(weight_format)
         self._take_caches()
         shape = (context.demand.layers, context.demand.num_experts)
