@@ -1,0 +1,81 @@
+"""Every policy of the project meets the contract."""
+
+from __future__ import annotations
+
+from tests.workloads.policy_contract import GPU_CAPACITY, PolicyContract
+from workloads.policies.base import policies
+
+
+class TestOnDemand(PolicyContract):
+    policy = "on-demand"
+    scarce_experts = 1
+
+
+class TestLru(PolicyContract):
+    policy = "lru"
+    scarce_experts = "one per layer"
+
+
+class TestSpeculativeLru(PolicyContract):
+    policy = "lru"
+    options = {"cache_experts": 3, "speculative": True}  # noqa: RUF012
+    settings = {"assumptions.lru-speculation-accuracy": 0.6}  # noqa: RUF012
+    scarce_experts = None
+
+
+class TestSpeculativeLruWithFewSlots(PolicyContract):
+    policy = "lru"
+    options = {"cache_experts": 1, "speculative": True}  # noqa: RUF012
+    settings = {"assumptions.lru-speculation-accuracy": 0.6}  # noqa: RUF012
+    scarce_experts = "one per layer"
+
+
+class TestBelady(PolicyContract):
+    policy = "belady"
+    scarce_experts = "one per layer"
+
+
+class TestMonde(PolicyContract):
+    policy = "monde"
+    scarce_experts = 1
+
+
+class TestMondeThatKeeps(PolicyContract):
+    policy = "monde"
+    options = {"resident_experts": 1}  # noqa: RUF012
+    settings = {"assumptions.monde-migration": "ceil-unless-resident", "assumptions.monde-alpha": 8.0}  # noqa: RUF012
+    scarce_experts = None
+
+
+class TestHobbit(PolicyContract):
+    policy = "hobbit"
+    scarce_experts = 4
+
+
+class TestHobbitFarAhead(PolicyContract):
+    policy = "hobbit"
+    options = {"prefetch_layers": 3, "t1": 0.4, "t2": 0.7}  # noqa: RUF012
+    settings = {"assumptions.hobbit-prefetch-accuracy": 0.5}  # noqa: RUF012
+    scarce_experts = 4
+
+
+class TestCxlNdp(PolicyContract):
+    policy = "cxl-ndp"
+    settings = {"quantization.average_bits": 3}  # noqa: RUF012
+
+
+class TestCxlNdpUnquantized(PolicyContract):
+    policy = "cxl-ndp"
+    options = {"gpu_experts": 2}  # noqa: RUF012
+    scarce_experts = None
+
+
+class TestAllOnGpu(PolicyContract):
+    policy = "all-on-gpu"
+    machine_settings = {GPU_CAPACITY: "200 GB"}  # noqa: RUF012
+    scarce_experts = None
+
+
+def test_every_registered_policy_is_held_to_the_contract() -> None:
+    tested = {cls.policy for cls in PolicyContract.__subclasses__()}
+    assert tested >= set(policies.names())

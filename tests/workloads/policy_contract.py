@@ -1,0 +1,227 @@
+"""What every policy must do. A policy's tests subclass `PolicyContract` and name it:
+
+    class TestMyPolicy(PolicyContract):
+        policy = "my-policy"
+        options = {"threshold": 3}
+
+The policy must be registered where a fresh Python finds it: by an entry point of the group
+``moe_cosim.policies``, or among the policies of this project.
+"""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import yaml
+
+from hw_models.build import build_machine
+from moe_cosim.assumptions import Assumptions
+from sim.engines.base import engines
+from sim.experiment import Experiment
+from sim.prepare import Prepared, prepare
+from sim.timeline import Timeline
+from tests.workloads.slot_timeline import check_causality, check_dispatch, check_slots
+from workloads.address_map import AddressMap, aligned
+from workloads.layout import place_model
+from workloads.models.find import find_model
+from workloads.plan import Plan
+from workloads.plan_check import check_plan
+from workloads.policies.base import policies
+from workloads.quantization.formats import FORMATS
+
+ROOT = Path(__file__).parents[2]
+GPU_CAPACITY = "devices.gpu.memories.hbm.capacity"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A small run. Routing comes from the generator's preset of the model."""
+
+    name: str
+    model: str = "mixtral-8x7b"
+    batch: int = 1
+    output_tokens: int = 5
+    machine: str = "h100-cxl-ndp"
+    scarce: bool = False
+    """The GPU's memory holds `PolicyContract.scarce_experts` beside the dense part."""
+
+
+CASES = (
+    Case("batch 1"),
+    Case("batch 4", batch=4),
+    Case("prompt only", batch=2, output_tokens=1),
+    Case("four devices", batch=2, machine="h100-cxl-ndp-4"),
+    Case("many experts", model="deepseek-v2-lite"),
+    Case("many experts, batch 4", model="deepseek-v2-lite", batch=4),
+    Case("scarce", batch=4, scarce=True),
+    Case("many experts, scarce", model="deepseek-v2-lite", batch=3, scarce=True),
+)
+
+
+class PolicyContract:
+    policy: ClassVar[str]
+    options: ClassVar[Mapping[str, Any]] = {}
+    settings: ClassVar[Mapping[str, Any]] = {}
+    """Of the experiment, by dotted path."""
+    machine_settings: ClassVar[Mapping[str, Any]] = {}
+    scarce_experts: ClassVar[int | str | None] = 3
+    """How many full-precision experts fit the GPU in the scarce cases, less than a layer wants;
+    ``one per layer``; None: the policy takes all or nothing, so there are no such cases."""
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "case" in metafunc.fixturenames:
+            cases = [case for case in CASES if self.scarce_experts is not None or not case.scarce]
+            if metafunc.function.__name__ == "test_other_processes_decide_the_same":
+                cases = [case for case in cases if case.name in ("batch 4", "many experts")]
+            metafunc.parametrize("case", cases, ids=[case.name for case in cases])
+
+    def experiment(self, case: Case) -> Experiment:
+        machine_set = dict(self.machine_settings)
+        if case.scarce:
+            machine_set[GPU_CAPACITY] = f"{self._scarce_bytes(case)} B"
+        experiment = Experiment(
+            name=f"contract of {self.policy}",
+            machine={"use": case.machine, "set": machine_set},
+            model=case.model,
+            routing={"source": "generator", "preset": case.model},
+            workload={"batch": case.batch, "prompt_tokens": 7, "output_tokens": case.output_tokens},
+            policy={"name": self.policy, **self.options},
+        )
+        return experiment.with_settings(self.settings) if self.settings else experiment
+
+    def _scarce_bytes(self, case: Case) -> int:
+        model = find_model(case.model)
+        machine = build_machine(case.machine, Assumptions())
+        gpu_memory = machine.units_of_kind("gpu")[0].local_memory
+        addresses = AddressMap(machine.memories, "scarce")
+        workload = Experiment.model_validate(
+            {
+                "name": "scarce",
+                "machine": {"use": case.machine},
+                "model": case.model,
+                "routing": {},
+                "policy": {},
+                "workload": {"batch": case.batch, "prompt_tokens": 7, "output_tokens": case.output_tokens},
+            }
+        ).workload.workload()
+        place_model(model, workload, FORMATS["fp16"], addresses, gpu_memory, [])
+        experts = len(model.moe_layers) if self.scarce_experts == "one per layer" else self.scarce_experts
+        assert isinstance(experts, int)
+        return addresses.used_bytes(gpu_memory) + experts * aligned(FORMATS["fp16"].expert_bytes(model.expert))
+
+    def prepared(self, case: Case) -> Prepared:
+        return prepared(self.experiment(case).to_yaml())
+
+    def timeline(self, case: Case) -> Timeline:
+        return timeline(self.experiment(case).to_yaml())
+
+    # -- the contract -----------------------------------------------------------------------
+
+    def test_the_plan_can_be_carried_out(self, case: Case) -> None:
+        check(self.prepared(case))
+
+    def test_the_program_is_valid(self, case: Case) -> None:
+        self.prepared(case).program.validate()
+
+    def test_equal_input_gives_equal_decisions(self, case: Case) -> None:
+        experiment = self.experiment(case)
+        assert digest(prepare(experiment)) == digest(self.prepared(case))
+
+    def test_other_processes_decide_the_same(self, case: Case) -> None:
+        """With other seeds of Python's hashes, on which the order of sets hangs."""
+        own = digest(self.prepared(case))
+        assert [elsewhere(seed).digest(self.experiment(case)) for seed in (1, 2)] == [own, own]
+
+    def test_experts_are_in_their_slot_when_read_and_stay_until_done(self, case: Case) -> None:
+        found = self.prepared(case)
+        assert check_slots(found, self.timeline(case)) == len(found.plan.runs)
+
+    def test_nothing_precedes_its_gate_or_outlasts_its_layer(self, case: Case) -> None:
+        check_causality(self.prepared(case), self.timeline(case))
+
+    def test_rows_travel_before_and_after_near_data_kernels(self, case: Case) -> None:
+        found = self.prepared(case)
+        gpu = found.plan.units.index(found.machine.units_of_kind("gpu")[0].name)
+        near = check_dispatch(found, self.timeline(case))
+        assert near == (found.plan.runs["unit"] != gpu).sum()
+
+    def test_it_is_described(self) -> None:
+        summary = policies.get(self.policy).summary
+        assert 10 <= len(summary) <= 120
+        assert "\n" not in summary
+
+
+def check(found: Prepared) -> None:
+    """`check_plan` with what the experiment says."""
+    sizes = {weight_format: weight_format.expert_bytes(found.model.expert) for weight_format in found.plan.formats}
+    policy = found.policy
+    check_plan(found.plan, found.demand, found.machine, found.addresses, sizes, policy.may_skip, policy.formats())
+
+
+@cache
+def prepared(experiment_yaml: str) -> Prepared:
+    """One preparation per experiment, for all tests that only look at it."""
+    return prepare(Experiment(**yaml.safe_load(experiment_yaml)))
+
+
+@cache
+def timeline(experiment_yaml: str) -> Timeline:
+    found = prepared(experiment_yaml)
+    return engines.get("embedded")().run(found.machine, found.program)
+
+
+def digest(found: Prepared) -> str:
+    """Of every decision and every event."""
+    program = found.program
+    tables = [program.events, program.accesses, program.tags]
+    return hashlib.sha256(plan_bytes(found.plan) + b"".join(table.tobytes() for table in tables)).hexdigest()
+
+
+def plan_bytes(plan: Plan) -> bytes:
+    """Every decision, for comparing plans."""
+    tables = [plan.runs, plan.moves, plan.skips, plan.residents]
+    names = [*plan.units, *(weight_format.name for weight_format in plan.formats)]
+    return b"".join(table.tobytes() for table in tables) + "\0".join(names).encode()
+
+
+class Elsewhere:
+    """A Python of its own, with its own hash seed, that prepares experiments and says their digests."""
+
+    def __init__(self, hash_seed: int) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", "from tests.workloads.policy_contract import serve; serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
+        )
+        atexit.register(self._process.communicate)
+
+    def digest(self, experiment: Experiment) -> str:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(f"{experiment.model_dump_json()}\n")
+        self._process.stdin.flush()
+        return self._process.stdout.readline().strip()
+
+
+@cache
+def elsewhere(hash_seed: int) -> Elsewhere:
+    return Elsewhere(hash_seed)
+
+
+def serve() -> None:
+    """What the other Python does: an experiment per line in, a digest per line out."""
+    for line in sys.stdin:
+        print(digest(prepare(Experiment.model_validate_json(line))), flush=True)
