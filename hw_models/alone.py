@@ -46,6 +46,7 @@ def time_alone_ps(
     part = _unit(machine, unit)
     wanted = [(name, size, False) for name, size in reads.items()]
     wanted += [(name, size, True) for name, size in (writes or {}).items()]
+    wanted = [access for access in wanted if access[1]]  # an access of no bytes is none
     flows = [_access(machine, part, name, size, is_write, len(wanted)) for name, size, is_write in wanted]
     return setup_ps + max(busy_ps, _drain_ps(machine, flows))
 
@@ -58,15 +59,19 @@ def move_alone_ps(machine: Machine, source: str, target: str, size_bytes: int, u
     """
     engine = _unit(machine, unit) if unit is not None else _dma(machine, source, target)
     a, b = _memory(machine, source), _memory(machine, target)
-    there, data = machine.path(engine.name, source), machine.path(source, target)
-    latency_ps = there.latency_ps + a.latency_ps + data.latency_ps + b.latency_ps
+    there, data, ack = (
+        machine.path(engine.name, source),
+        machine.path(source, target),
+        machine.path(target, engine.name),
+    )
+    latency_ps = there.latency_ps + a.latency_ps + data.latency_ps + b.latency_ps + ack.latency_ps
     cap = min(engine.window_bytes / latency_ps if latency_ps else math.inf, _channel_cap(a, size_bytes, False))
     use = dict.fromkeys(data.resources, 1.0)
     for memory, is_write in ((a, False), (b, True)):
         index = _index(machine, memory)
         use[index] = use.get(index, 0.0) + 1.0 / _share(memory, is_write)
     flow = _Flow(latency_ps, float(size_bytes), min(cap, _channel_cap(b, size_bytes, True)), use)
-    return _drain_ps(machine, [flow])
+    return _drain_ps(machine, [flow] if size_bytes else [])
 
 
 def _access(machine: Machine, unit: Unit, name: str, size_bytes: int, is_write: bool, flows: int) -> _Flow:

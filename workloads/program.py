@@ -7,9 +7,11 @@ and `TAG` (what an event was for: engines ignore it, reports use it).
 Semantics. A lane runs its events in order; an event starts when the one before it has ended.
 - ``compute``: ends at start + setup + busy.
 - ``stream``: after `setup_ps` its accesses start together, each a flow between the lane's unit and
-  the memory at its address; ends when every flow is over and start + setup + busy is past.
+  the memory at its address; ends when every flow is over and start + setup + busy is past. An access
+  of no bytes is no flow.
 - ``copy``: as a stream whose accesses come in pairs, source (read) then target (write) of equal
-  length; each pair is one flow from memory to memory, and does not pass through the unit.
+  length; each pair is one flow from memory to memory, and does not pass through the unit, which
+  sends the request and gets the acknowledgement.
 - ``signal``: ends at once. It reaches every other unit after the path's latency.
 - ``wait``: ends when all signals of its token have arrived. Every wait on a token names the number
   of its signals in `count`.

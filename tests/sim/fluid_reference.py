@@ -51,6 +51,7 @@ def make_flow(machine: Machine, unit: str, window: float, lane: int, begins: int
     if len(rows) == 2:
         data = machine.path(name, parts[1][1].name)
         latency = machine.path(unit, name).latency_ps + data.latency_ps + sum(p.latency_ps for _, p in parts)
+        latency += machine.path(parts[1][1].name, unit).latency_ps  # the acknowledgement
     else:
         data = machine.path(name, unit) if rows[0]["op"] == READ else machine.path(unit, name)
         latency = 2 * data.latency_ps + parts[0][1].latency_ps
@@ -150,7 +151,7 @@ def _begin(
         return None, []
     rows = accesses[event["first_access"] : event["first_access"] + event["accesses"]]
     step = 2 if event["kind"] == COPY else 1
-    groups = [rows[i : i + step] for i in range(0, len(rows), step)]
+    groups = [rows[i : i + step] for i in range(0, len(rows), step) if rows[i]["bytes"]]
     begins = now + event["setup_ps"]
     window = machine.units[unit].window_bytes / max(len(groups), 1)
     return None, [make_flow(machine, unit, window, lane, begins, group) for group in groups]

@@ -44,11 +44,12 @@ def test_the_efficiency_between_two_block_sizes_is_interpolated_in_the_logarithm
     assert ends(builder) == [10_000_000]
 
 
-def test_an_access_of_no_bytes_takes_its_latency() -> None:
+def test_an_access_of_no_bytes_is_none() -> None:
     machine = one_memory([unit("u")], memory(latency_ps=123), latency_ps=10)
     builder = ProgramBuilder(machine)
-    builder.stream("u.l0", builder.read("m", 0))
-    assert ends(builder) == [143]
+    builder.stream("u.l0", builder.read("m", 0), setup_ps=5)
+    builder.stream("u.l0", builder.read("m", 0), builder.read("m", 1000))
+    assert ends(builder) == [5, 5 + 143 + 10_000]
 
 
 def test_the_minimum_time_dominates_short_traffic_and_not_long_traffic() -> None:
@@ -133,8 +134,8 @@ def test_a_copy_goes_over_the_fabric_between_memories_and_not_over_its_units_lin
     machine = star([unit("dma", memory="a")], memories, links, Switch("s", 1_000, np.inf))
     builder = ProgramBuilder(machine)
     builder.copy("dma.l0", builder.read("a", 10_000), builder.write("b", 10_000))
-    request_ps, data_ps = 100 + 1_000 + 200, 200 + 1_000 + 400
-    assert ends(builder) == [request_ps + 7_000 + data_ps + 9_000 + 10_000 * 50]
+    request_ps, data_ps, ack_ps = 100 + 1_000 + 200, 200 + 1_000 + 400, 400 + 1_000 + 100
+    assert ends(builder) == [request_ps + 7_000 + data_ps + 9_000 + ack_ps + 10_000 * 50]
 
 
 def test_a_copy_within_a_memory_crosses_it_twice() -> None:

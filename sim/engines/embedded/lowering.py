@@ -124,7 +124,7 @@ def lower(machine: Machine, program: Program) -> FlatProgram:
 
 
 def _flows(program: Program) -> tuple[_Flows, NDArray[np.int64]]:
-    """Each access of a stream and each pair of a copy, and where each event's flows start."""
+    """Each access of a stream and each pair of a copy that moves anything, and where each event's flows start."""
     kind = program.events["kind"]
     accesses = program.events["accesses"].astype(np.int64)
     count = np.where(kind == STREAM, accesses, np.where(kind == COPY, accesses // 2, 0))
@@ -133,6 +133,9 @@ def _flows(program: Program) -> tuple[_Flows, NDArray[np.int64]]:
     step = np.where(kind == COPY, 2, 1)[event]
     source = program.events["first_access"].astype(np.int64)[event]
     source += (np.arange(len(event)) - first_flow[event]) * step
+    moves = program.accesses["bytes"][source] > 0
+    event, source, step = event[moves], source[moves], step[moves]
+    first_flow = np.concatenate([[0], np.cumsum(np.bincount(event, minlength=len(kind)))]).astype(np.int64)
     return _Flows(event, source, np.where(step == 2, source + 1, -1)), first_flow
 
 
@@ -161,7 +164,8 @@ def _routes(
         else:
             other = machine.memory_list[target]
             data, at = machine.path(memory.name, other.name), [source, target] if source != target else [source]
-            latency = there.latency_ps + memory.latency_ps + data.latency_ps + other.latency_ps
+            ack = machine.path(other.name, unit)
+            latency = there.latency_ps + memory.latency_ps + data.latency_ps + other.latency_ps + ack.latency_ps
         latency_ps.append(latency)
         lengths.append(len(at) + len(data.resources))
         memories.append(len(at))
