@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 
 from moe_cosim.errors import InputError, RunError
 from sim.engines.base import Engine
-from tests.sim.programs import ProgramBuilder, memory, one_memory, unit
+from tests.sim.programs import memory, one_memory, unit
 from tests.sim.random_programs import Case, cases
 from tests.sim.traffic import carried, fastest_ps
 from workloads.program import COPY, SIGNAL, STREAM, WAIT, Program
+from workloads.program_builder import ProgramBuilder
 
 few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 

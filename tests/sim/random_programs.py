@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
 from hw_models.machine import Machine
-from tests.sim.programs import GB_PER_S, ProgramBuilder
+from tests.sim.programs import GB_PER_S
 from workloads.program import Program
+from workloads.program_builder import ProgramBuilder
 
 _RATES = st.sampled_from([1, 3, 7.5, 16, 100]).map(lambda rate: rate * GB_PER_S)
 _LATENCIES = st.sampled_from([0, 1, 250, 1_000, 33_333])

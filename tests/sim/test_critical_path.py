@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from sim.critical_path import BOUNDS, critical_path
 from sim.engines.embedded import EmbeddedEngine
 from sim.timeline import Timeline
-from tests.sim.programs import ProgramBuilder, memory, one_memory, unit
+from tests.sim.programs import memory, one_memory, unit
 from tests.sim.random_programs import Case, cases
 from workloads.program import PHASES, PURPOSES, Program
+from workloads.program_builder import ProgramBuilder
 
 
 def segments(builder: ProgramBuilder) -> list[tuple[int, int, str]]:

@@ -12,7 +12,8 @@ from hw_models.components import AccessEfficiency, Switch
 from hw_models.machine import Machine
 from moe_cosim.errors import InputError, RunError
 from sim.engines.embedded import EmbeddedEngine
-from tests.sim.programs import GB_PER_S, ProgramBuilder, link, memory, one_memory, star, unit
+from tests.sim.programs import GB_PER_S, link, memory, one_memory, star, unit
+from workloads.program_builder import ProgramBuilder
 
 HALF_FOR_SMALL = AccessEfficiency((64.0, 4096.0), (0.5, 1.0), (0.25, 0.8))
 
