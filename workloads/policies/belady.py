@@ -1,11 +1,16 @@
 """Belady's oracle: the cache that evicts whoever is used again last; no cache can hit more often.
 
-Source: Belady, "A study of replacement algorithms for a virtual-storage computer" (1966).
+A cache, that is, which fetches on demand into its own slots; one that prefetches may.
+
+Source: Belady, "A study of replacement algorithms for a virtual-storage computer" (1966). There
+requests come one by one; here a layer asks for several experts at once, and the order in which it
+runs them is chosen so that the rule stays the best one: those used again last go first.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workloads.demand import LayerDemand
 from workloads.policies.base import policies
@@ -28,16 +33,28 @@ class Belady(GpuCachePolicy):
         self.per_layer_pools(weight_format, self.whole_option("cache_experts", 1, experts))
         self._next_use = _next_use(context.demand.active())
 
+    def fetch_order(self, demand: LayerDemand) -> list[int]:
+        """Of a step's misses the last is sure to stay in the cache: the one used again first."""
+        upcoming = self._next_use[demand.step, demand.layer]
+        return sorted(demand.experts, key=lambda expert: -int(upcoming[expert]))
+
     def victim(self, candidates: list[Key], demand: LayerDemand) -> Key:
         experts = self.context.demand.num_experts
         upcoming = self._next_use[demand.step, demand.layer]
         return max(candidates, key=lambda key: (upcoming[key % experts], key))
 
 
-def _next_use(active: np.ndarray) -> np.ndarray:
-    """[steps, layers, experts]: the first later step that asks for the expert again."""
-    steps = active.shape[0]
-    following = np.full(active.shape, steps, dtype=np.int32)
+def _next_use(active: NDArray[np.bool_]) -> NDArray[np.int32]:
+    """[steps, layers, experts]: when the expert is asked for again, later is larger.
+
+    Times are step * experts + the expert's turn in `fetch_order` of that step, which hangs on the
+    uses after it; so from the last step back.
+    """
+    steps, _, experts = active.shape
+    following = np.full(active.shape, steps * experts, dtype=np.int32)
+    turn = np.empty(active.shape[1:], dtype=np.int32)
     for step in range(steps - 2, -1, -1):
-        following[step] = np.where(active[step + 1], step + 1, following[step + 1])
+        order = np.argsort(-following[step + 1], axis=1, kind="stable")
+        np.put_along_axis(turn, order, np.arange(experts, dtype=np.int32)[None, :], axis=1)
+        following[step] = np.where(active[step + 1], (step + 1) * experts + turn, following[step + 1])
     return following

@@ -25,6 +25,10 @@ class GpuCachePolicy(Policy):
     def victim(self, candidates: list[Key], demand: LayerDemand) -> Key:
         """Which of `candidates` (oldest use first) leaves."""
 
+    def fetch_order(self, demand: LayerDemand) -> list[int]:
+        """The experts of `demand` in the order in which missing ones are fetched and run."""
+        return demand.experts
+
     def pool(self, layer: int) -> ExpertSlots:
         return self.pools[layer % len(self.pools)]
 
@@ -47,16 +51,17 @@ class GpuCachePolicy(Policy):
     def run_or_fetch(self, demand: LayerDemand, weight_format: WeightFormat) -> None:
         pool = self.pool(demand.layer)
         gpu = self.context.gpu.name
-        wanted = [(self.key(demand.layer, e), e, n) for e, n in zip(demand.experts, demand.tokens, strict=True)]
-        waiting = {key for key, _, _ in wanted}
-        for key, expert, tokens in sorted(wanted, key=lambda row: row[0] not in pool):
+        tokens = dict(zip(demand.experts, demand.tokens, strict=True))
+        wanted = [(self.key(demand.layer, expert), expert) for expert in self.fetch_order(demand)]
+        waiting = {key for key, _ in wanted}
+        for key, expert in sorted(wanted, key=lambda row: row[0] not in pool):
             if key in pool:
                 copy = pool.used(key)
             else:
                 fetched = self.fetch(demand, demand.layer, expert, weight_format, waiting, prefetch=False)
                 assert fetched is not None  # the expert itself is the only one pinned in a pool of one
                 copy = fetched
-            pool.ran(key, self.plan.run(expert, tokens, gpu, copy))
+            pool.ran(key, self.plan.run(expert, tokens[expert], gpu, copy))
             waiting.discard(key)
 
     def fetch(

@@ -1,0 +1,149 @@
+"""Small scenarios written by hand: routing as lists, a model of a few layers, any machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw_models.build import build_machine
+from hw_models.machine import Machine
+from hw_models.units.base import ExpertShape
+from moe_cosim.assumptions import Assumptions
+from sim.experiment import Experiment
+from sim.prepare import Decision, Scenario, decide
+from workloads.demand import Demand
+from workloads.models.model import Attention, Model
+from workloads.plan import Plan
+from workloads.policies.context import Quantization
+from workloads.quantization.formats import FORMATS
+from workloads.quantization.losses import LossTable, synthetic_losses
+from workloads.routing.routing import Routing
+from workloads.workload import Workload
+
+Chosen = Sequence[int]
+"""Experts of one token, the strongest first."""
+
+
+def model(layers: int, experts: int, top_k: int, **changed: Any) -> Model:
+    """MoE layers only, a 6 MiB expert at 16 bits."""
+    fields: dict[str, Any] = {
+        "name": "hand-made",
+        "hf_id": "",
+        "hidden": 1024,
+        "layers": layers,
+        "attention": Attention("gqa", heads=8, kv_heads=2, head_dim=128),
+        "vocab": 1000,
+        "tied_embeddings": False,
+        "routed_experts": experts,
+        "top_k": top_k,
+        "expert": ExpertShape(1024, 1024),
+        "shared_intermediate": 0,
+        "dense_intermediate": 0,
+        "moe_layers": tuple(range(layers)),
+        "norm_topk_prob": True,
+        "router_score": "softmax",
+        "native_bits": 16,
+        "source": "this test",
+    }
+    return Model(**(fields | changed))
+
+
+def routing(
+    prompt: Sequence[Sequence[Chosen]],
+    decode: Sequence[Sequence[Chosen]],
+    experts: int,
+    weights: Mapping[int, float] | None = None,
+) -> Routing:
+    """Of one sequence: `prompt` [tokens][layers] and `decode` [steps][layers] of chosen experts.
+
+    `weights` gives each expert's raw gate weight (default 1); a token's are scaled to sum to 1.
+    """
+    layers, k = len(prompt[0]), len(prompt[0][0])
+    first = np.array(prompt, dtype=np.uint16).reshape(1, -1, layers, k)
+    rest = np.array(decode, dtype=np.uint16).reshape(-1, 1, layers, k)
+    raw = np.array([(weights or {}).get(expert, 1.0) for expert in range(experts)])
+
+    def scaled(chosen: NDArray[np.uint16]) -> NDArray[np.float32]:
+        return (raw[chosen] / raw[chosen].sum(axis=-1, keepdims=True)).astype(np.float32)
+
+    found = Routing(first, scaled(first), rest, scaled(rest), experts, "by hand")
+    found.validate()
+    return found
+
+
+def scenario(
+    routed: Routing,
+    policy: str,
+    options: Mapping[str, Any] | None = None,
+    machine: str = "h100-cxl-ndp",
+    machine_set: Mapping[str, Any] | None = None,
+    assumptions: Mapping[str, Any] | None = None,
+    average_bits: float | None = None,
+    losses: LossTable | None = None,
+    of_model: Model | None = None,
+) -> Scenario:
+    """What `policy` is confronted with."""
+    sequences, prompt_tokens, layers, k = routed.prefill_experts.shape
+    workload = {
+        "batch": sequences,
+        "prompt_tokens": prompt_tokens,
+        "output_tokens": len(routed.decode_experts) + 1,
+    }
+    experiment = Experiment(
+        name="by hand",
+        machine={"use": machine},
+        model="by hand",
+        routing={"source": "by hand"},
+        workload=workload,
+        policy={"name": policy, **(options or {})},
+    )
+    resolved = Assumptions(assumptions)
+    quantization = Quantization(
+        FORMATS["fp16"],
+        FORMATS["fp16"],
+        average_bits,
+        "prefix",
+        losses or synthetic_losses(layers, routed.num_experts, 0, resolved),
+    )
+    return Scenario(
+        experiment,
+        resolved,
+        _machine(machine, tuple((machine_set or {}).items())),
+        of_model or model(layers, routed.num_experts, k),
+        Workload(sequences, prompt_tokens, len(routed.decode_experts) + 1),
+        routed,
+        Demand(routed),
+        quantization,
+    )
+
+
+@cache
+def _machine(name: str, changed: tuple[tuple[str, Any], ...]) -> Machine:
+    return build_machine(name, Assumptions(), dict(changed))
+
+
+def decided(routed: Routing, policy: str, options: Mapping[str, Any] | None = None, **more: Any) -> Decision:
+    """`scenario`, and what the policy makes of it."""
+    return decide(scenario(routed, policy, options, **more))
+
+
+def one_layer(prompt: Sequence[Chosen], decode: Sequence[Chosen], experts: int, **more: Any) -> Routing:
+    """`routing` of a model with one layer."""
+    return routing([[token] for token in prompt], [[token] for token in decode], experts, **more)
+
+
+def fetched(plan: Plan) -> list[tuple[int, int, int]]:
+    """(step, layer of the expert, expert) of every move on demand, in order."""
+    moves = plan.moves[~plan.moves["prefetch"]]
+    return [(int(move["step"]), int(move["of_layer"]), int(move["expert"])) for move in moves]
+
+
+def hits(plan: Plan) -> int:
+    """Runs on a copy that the same layer of the same step did not have to fetch."""
+    runs = plan.runs[plan.runs["move"] >= 0]
+    moves = plan.moves[runs["move"]]
+    return int(((moves["step"] != runs["step"]) | (moves["layer"] != runs["layer"])).sum())
