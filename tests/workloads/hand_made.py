@@ -112,7 +112,7 @@ def scenario(
     return Scenario(
         experiment,
         resolved,
-        _machine(machine, tuple((machine_set or {}).items())),
+        _machine(machine, tuple((machine_set or {}).items()), tuple((assumptions or {}).items())),
         of_model or model(layers, routed.num_experts, k),
         Workload(sequences, prompt_tokens, len(routed.decode_experts) + 1),
         routed,
@@ -122,8 +122,8 @@ def scenario(
 
 
 @cache
-def _machine(name: str, changed: tuple[tuple[str, Any], ...]) -> Machine:
-    return build_machine(name, Assumptions(), dict(changed))
+def _machine(name: str, changed: tuple[tuple[str, Any], ...], assumed: tuple[tuple[str, Any], ...]) -> Machine:
+    return build_machine(name, Assumptions(dict(assumed)), dict(changed))
 
 
 def decided(routed: Routing, policy: str, options: Mapping[str, Any] | None = None, **more: Any) -> Decision:
