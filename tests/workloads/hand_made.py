@@ -85,6 +85,7 @@ def scenario(
     average_bits: float | None = None,
     losses: LossTable | None = None,
     of_model: Model | None = None,
+    expert_format: str = "fp16",
 ) -> Scenario:
     """What `policy` is confronted with."""
     sequences, prompt_tokens, layers, k = routed.prefill_experts.shape
@@ -103,7 +104,7 @@ def scenario(
     )
     resolved = Assumptions(assumptions)
     quantization = Quantization(
-        FORMATS["fp16"],
+        FORMATS[expert_format],
         FORMATS["fp16"],
         average_bits,
         "prefix",
@@ -134,6 +135,13 @@ def decided(routed: Routing, policy: str, options: Mapping[str, Any] | None = No
 def one_layer(prompt: Sequence[Chosen], decode: Sequence[Chosen], experts: int, **more: Any) -> Routing:
     """`routing` of a model with one layer."""
     return routing([[token] for token in prompt], [[token] for token in decode], experts, **more)
+
+
+def dense_bytes(routed: Routing) -> int:
+    """What everything but the routed experts takes of the GPU's memory in these scenarios."""
+    found = decided(routed, "monde", assumptions={"monde-migration": "floor"})
+    staging = sum(region.size_bytes for region in found.addresses.regions if region.name == "staging area")
+    return found.addresses.used_bytes("gpu.hbm") - staging
 
 
 def fetched(plan: Plan) -> list[tuple[int, int, int]]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption
+from moe_cosim.errors import InputError
 from workloads.demand import LayerDemand
 from workloads.plan import Copy
 from workloads.policies.base import Policy, policies
@@ -62,6 +63,9 @@ class Hobbit(Policy):
         context = self.context
         self._high = context.quantization.expert_format
         self._low = find_format(self.options["low_format"], context.where, "policy.low_format")
+        if self._low.bits >= self._high.bits:
+            allowed = f"a format of fewer bits than {self._high.name}"
+            raise InputError(context.where, "policy.low_format", self._low.name, allowed)
         for weight_format in (self._high, self._low):  # not the set: addresses follow the order
             context.keep_all(weight_format)
         self._take_caches()
@@ -71,6 +75,8 @@ class Hobbit(Policy):
         self._high_uses = np.zeros(shape)
         self._weights = [context.number(weight) for weight in (W_LRU, W_LFU, W_LHU, W_FLD)]
         self._t1, self._t2 = self.share_option("t1"), self.share_option("t2")
+        if self._t2 < self._t1:
+            raise InputError(context.where, "policy.t2", self._t2, f"at least t1, {self._t1}")
         self._by_level: tuple[WeightFormat | None, ...] = (self._high, self._low, None)
         self._levels = self._deserved_levels()
         self._active = context.demand.active()
@@ -103,7 +109,6 @@ class Hobbit(Policy):
         step, layer = demand.step, demand.layer
         precision = {expert: self._precision(step, layer, expert) for expert in demand.experts}
         keys = {expert: self._key(demand.layer, expert) for expert in demand.experts}
-        waiting = set(keys.values())
         cached = {expert: self._cached(keys[expert], precision[expert]) for expert in demand.experts}
         order = sorted(demand.experts, key=lambda expert: cached[expert] is None)
         tokens = dict(zip(demand.experts, demand.tokens, strict=True))
@@ -111,15 +116,14 @@ class Hobbit(Policy):
             key, found, wanted = keys[expert], cached[expert], precision[expert]
             if found is None and wanted is None:
                 self.plan.skip(expert, tokens[expert])
-                waiting.discard(key)
                 continue
             if found is None:
                 assert wanted is not None
                 found = wanted
-                self._fetch(demand, demand.layer, expert, found, waiting, prefetch=False)
+                # what was at hand has run by now, so any slot may be taken
+                self._fetch(demand, demand.layer, expert, found, set(), prefetch=False)
             pool = self._pools[found]
             pool.ran(key, self.plan.run(expert, tokens[expert], self.context.gpu.name, pool.used(key)))
-            waiting.discard(key)
             self._note_use(demand, expert, found)
         if demand.step > 0:
             self._prefetch(demand)
