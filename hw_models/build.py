@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hw_models import catalog
-from hw_models.components import Link
+from hw_models.components import Link, PeerFabric
 from hw_models.description import Fields, Origin, Reading
 from hw_models.machine import Machine
 from hw_models.merge import EXPERIMENT, Places, merge, nested
@@ -40,12 +40,14 @@ def build_with_origins(
     shared, shared_path = catalog.shared_assumptions()
     reading = Reading(assumptions, shared, str(shared_path))
     fields = Fields(tree, reading, places)
-    fields.only("title", "devices", optional=("links",))
+    fields.only("title", "devices", optional=("links", "peers"))
 
     devices: dict[str, list[tuple[str, Device]]] = {}
     for group, child in fields.children("devices"):
         devices[group] = _read_instances(group, child, places)
     links = [link for name_, child in fields.children("links") for link in _read_links(name_, child, devices, places)]
+
+    peers = [_read_peer(name_, child, devices) for name_, child in fields.children("peers")]
 
     parts = [device for group in devices.values() for _, device in group]
     memories, address = [], ADDRESS_STEP
@@ -60,6 +62,7 @@ def build_with_origins(
         switches=[device.switch for device in parts],
         assumptions=[assumptions.resolve(declared) for declared in reading.declared.values()],
         title=fields.text("title"),
+        peers=peers,
     )
     return machine, tuple(reading.origins)
 
@@ -100,10 +103,27 @@ def _read_links(
         raise fields.error("ends", list(ends), "two ports, [gpu.pcie, ndp.pcie]")
     a, b = (_nodes_of_port(fields, end, devices) for end in ends)
     if len(a) > 1 and len(b) > 1:
-        raise fields.error("ends", list(ends), "at most one end that is a device with a count")
-    pairs = list(itertools.product(a, b))
+        few, many = sorted((len(a), len(b)))
+        if many % few:
+            raise fields.error("ends", list(ends), "counts of which one divides the other")
+        a, b = ([node for node in side for _ in range(many // len(side))] for side in (a, b))
+        pairs = list(zip(a, b, strict=True))  # neighbours share: modules 0 and 1 hang at channel 0
+    else:
+        pairs = list(itertools.product(a, b))
     names = [name] if len(pairs) == 1 else [f"{name}{index}" for index in range(len(pairs))]
     return [Link(n, pair, peak, efficiency, latency_ps) for n, pair in zip(names, pairs, strict=True)]
+
+
+def _read_peer(name: str, fields: Fields, devices: Mapping[str, list[tuple[str, Device]]]) -> PeerFabric:
+    """The peer fabric that joins the memory ``<device>.<memory>`` of every instance of a device."""
+    fields.only("members", "rate", "latency")
+    member = fields.text("members")
+    group, _, memory = member.partition(".")
+    legal = [f"{name}.{m.name.rpartition('.')[2]}" for name, of in devices.items() for m in of[0][1].memories]
+    if member not in legal:
+        raise fields.error("members", member, one_of(legal, member))
+    members = tuple(f"{instance}.{memory}" for instance, _ in devices[group])
+    return PeerFabric(name, members, fields.positive("rate", "bytes/s"), fields.time_ps("latency"))
 
 
 def _nodes_of_port(fields: Fields, end: str, devices: Mapping[str, list[tuple[str, Device]]]) -> list[str]:

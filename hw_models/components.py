@@ -54,7 +54,7 @@ class Memory:
 
     name: str
     kind: str
-    """``hbm``, ``gddr``, ``host``, ``cxl`` (memory only) or ``ndp`` (memory with cores beside it)."""
+    """``hbm``, ``gddr``, ``host``, ``cxl`` (memory only), ``ndp`` (memory with cores beside it) or ``cache``."""
     capacity_bytes: int
     base_address: int
     channels: int
@@ -83,6 +83,22 @@ class Link:
     def bytes_per_s(self) -> float:
         """Payload rate of one direction."""
         return self.peak_bytes_per_s * self.efficiency
+
+
+@dataclass(frozen=True)
+class PeerFabric:
+    """A second fabric between memories, beside the tree: DIMM-Link between modules, NVLink between GPUs.
+
+    Non-blocking: what limits a transfer is the port of its source (out) and of its target (in).
+    """
+
+    name: str
+    members: tuple[str, ...]
+    """Memories it joins."""
+    bytes_per_s: float
+    """Payload rate of one member's port, each direction."""
+    latency_ps: int
+    """One way, from any member to any other."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """The machine graph: a tree of units, memories, links and switches, with one address space.
 
+Beside the tree there may be peer fabrics, which join memories directly.
+
 An engine reads from it what transfers contend for (`resources`), which of them a transfer from one
 node to another crosses (`path`), and which memory an address lies in (`memory_index`).
 """
@@ -15,20 +17,20 @@ import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hw_models.components import Link, Memory, Switch, Unit
+from hw_models.components import Link, Memory, PeerFabric, Switch, Unit
 from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import InputError, Plain, one_of
 
 
 @dataclass(frozen=True)
 class Resource:
-    """Something transfers share: a memory, one direction of a link, or a switch's crossbar."""
+    """Something transfers share: a memory, one direction of a link or of a peer port, a switch's crossbar."""
 
     name: str
     kind: str
-    """``memory``, ``link`` or ``switch``."""
+    """``memory``, ``link``, ``switch`` or ``peer``."""
     component: str
-    """Name of the memory, link or switch it belongs to."""
+    """Name of the memory, link, switch or peer fabric it belongs to."""
     bytes_per_s: float
     """What it carries at most; for a memory its peak, before the access pattern's efficiency."""
 
@@ -54,6 +56,7 @@ class Machine:
         switches: Sequence[Switch],
         assumptions: Sequence[Assumption] = (),
         title: str = "",
+        peers: Sequence[PeerFabric] = (),
     ) -> None:
         self.name = name
         self.title = title
@@ -61,9 +64,11 @@ class Machine:
         self.memories = {memory.name: memory for memory in memories}
         self.links = {link.name: link for link in links}
         self.switches = {switch.name: switch for switch in switches}
+        self.peers = {peer.name: peer for peer in peers}
         self.assumptions = tuple(assumptions)
         self.graph: nx.Graph = self._build_graph(units, memories, links, switches)
         self._paths: dict[tuple[str, str], Path] = {}
+        self._check_peers(peers)
 
     def _build_graph(
         self, units: Sequence[Unit], memories: Sequence[Memory], links: Sequence[Link], switches: Sequence[Switch]
@@ -103,11 +108,28 @@ class Machine:
                 )
         return graph
 
+    def _check_peers(self, peers: Sequence[PeerFabric]) -> None:
+        where = f"machine {self.name}"
+        if len(self.peers) != len(peers):
+            raise InputError(where, "peers", Plain("a name twice"), "every peer fabric's name once")
+        joined: set[frozenset[str]] = set()
+        for peer in peers:
+            field = f"peers.{peer.name}"
+            for member in peer.members:
+                if member not in self.memories:
+                    raise InputError(where, field, member, one_of(self.memories, member))
+            if len(set(peer.members)) != len(peer.members) or len(peer.members) < 2:
+                raise InputError(where, field, list(peer.members), "at least two memories, each once")
+            pairs = {frozenset(pair) for pair in itertools.combinations(peer.members, 2)}
+            if joined & pairs:
+                raise InputError(where, field, Plain("two memories joined already"), "at most one fabric for a pair")
+            joined |= pairs
+
     # -- what transfers contend for ---------------------------------------------------------
 
     @cached_property
     def resources(self) -> tuple[Resource, ...]:
-        """Memories first (in order), then each link's two directions, then finite switches."""
+        """Memories first (in order), then each link's two directions, then switches, then peer ports."""
         found = [Resource(m.name, "memory", m.name, m.peak_bytes_per_s) for m in self.memories.values()]
         for link in self.links.values():
             a, b = link.ends
@@ -115,6 +137,10 @@ class Machine:
             found.append(Resource(f"{link.name}:{b}->{a}", "link", link.name, link.bytes_per_s))
         for switch in self.switches.values():
             found.append(Resource(switch.name, "switch", switch.name, switch.bytes_per_s))
+        for peer in self.peers.values():
+            for member in peer.members:
+                for way in ("out", "in"):
+                    found.append(Resource(f"{peer.name}:{member}:{way}", "peer", peer.name, peer.bytes_per_s))
         return tuple(found)
 
     @cached_property
@@ -122,13 +148,21 @@ class Machine:
         return {resource.name: index for index, resource in enumerate(self.resources)}
 
     def path(self, source: str, target: str) -> Path:
-        """The way data takes from node `source` to node `target`. Unlimited resources are left out."""
+        """The way data takes from node `source` to node `target`. Unlimited resources are left out.
+
+        Between two members of a peer fabric that is the fabric; all else goes through the tree.
+        """
         key = (source, target)
         if key not in self._paths:
             self._paths[key] = self._find_path(source, target)
         return self._paths[key]
 
     def _find_path(self, source: str, target: str) -> Path:
+        for peer in self.peers.values():
+            if source != target and source in peer.members and target in peer.members:
+                ports = (f"{peer.name}:{source}:out", f"{peer.name}:{target}:in")
+                crossed_ports = tuple(self._resource_index[port] for port in ports)
+                return Path(crossed_ports if np.isfinite(peer.bytes_per_s) else (), peer.latency_ps)
         nodes = nx.shortest_path(self.graph, source, target)
         crossed: list[int] = []
         latency_ps = 0

@@ -13,7 +13,7 @@ from hw_models.dram import read_efficiency, with_sequential_read
 from hw_models.merge import Places
 from hw_models.units.described import unit_models
 
-MEMORY_KINDS = ("hbm", "gddr", "host", "cxl", "ndp")
+MEMORY_KINDS = ("hbm", "gddr", "host", "cxl", "ndp", "cache")
 UNIT_KINDS = ("gpu", "cpu", "ndp", "dma")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workloads.quantization.formats import WeightFormat
+from workloads.stripes import Stripes
 
 RUN: Final = np.dtype(
     [
@@ -20,10 +21,11 @@ RUN: Final = np.dtype(
         ("layer", "<i4"),  # MoE layer
         ("expert", "<i4"),
         ("tokens", "<i8"),
-        ("unit", "<i4"),  # index into Plan.units
+        ("unit", "<i4"),  # index into Plan.units; from len(units) on: into Plan.teams
         ("format", "<i4"),  # index into Plan.formats
-        ("address", "<i8"),  # of the copy it reads
+        ("address", "<i8"),  # of the copy it reads (see `workloads.stripes` for striped ones)
         ("move", "<i8"),  # row of the move that brought the copy; -1: it was there from the start
+        ("deferred", "?"),  # merged one MoE layer later
     ]
 )
 MOVE: Final = np.dtype(
@@ -37,6 +39,7 @@ MOVE: Final = np.dtype(
         ("target", "<i8"),
         ("prefetch", "?"),  # on the prefetch lane, else on demand
         ("after_run", "<i8"),  # row of the run that must end first (its slot is taken); -1: none
+        ("early", "?"),  # issued when the layer begins, before its gate; the layer does not end before it has
     ]
 )
 SKIP: Final = np.dtype([("step", "<i4"), ("layer", "<i4"), ("expert", "<i4"), ("tokens", "<i8")])
@@ -62,6 +65,11 @@ class Plan:
     skips: NDArray[np.void]
     residents: NDArray[np.void]
     """Copies that are in place before the run starts."""
+    stripes: Stripes | None = None
+    """Where the parts of striped copies lie."""
+    teams: tuple[tuple[str, ...], ...] = ()
+    """Units that compute an expert together, each its slice of every matrix (tensor parallelism).
+    Member i reads part i of a striped copy."""
 
 
 class PlanBuilder:
@@ -69,16 +77,25 @@ class PlanBuilder:
 
     def __init__(self, units: tuple[str, ...]) -> None:
         self._units = {name: index for index, name in enumerate(units)}
+        self._computing = len(units)
         self._formats: dict[WeightFormat, int] = {}
         self._runs: list[tuple[int, ...]] = []
         self._moves: list[tuple[int, ...]] = []
         self._skips: list[tuple[int, ...]] = []
         self._residents: list[NDArray[np.void]] = []
+        self._teams: list[tuple[str, ...]] = []
+        self.stripes: Stripes | None = None
         self._step = 0
         self._layer = 0
 
     def at(self, step: int, layer: int) -> None:
         self._step, self._layer = step, layer
+
+    def team(self, name: str, members: tuple[str, ...]) -> str:
+        """`name`, from now on a unit that `run` takes: all `members` together."""
+        self._units[name] = self._computing + len(self._teams)
+        self._teams.append(members)
+        return name
 
     def format_index(self, weight_format: WeightFormat) -> int:
         return self._formats.setdefault(weight_format, len(self._formats))
@@ -92,19 +109,34 @@ class PlanBuilder:
         rows["address"] = addresses[layers, experts]
         self._residents.append(rows)
 
-    def run(self, expert: int, tokens: int, unit: str, copy: Copy) -> int:
-        """`unit` computes `tokens` tokens of `expert` of this layer. Returns the row."""
+    def run(self, expert: int, tokens: int, unit: str, copy: Copy, deferred: bool = False) -> int:
+        """`unit` computes `tokens` tokens of `expert` of this layer. Returns the row.
+
+        A `deferred` run is not on the GPU, not in the last MoE layer, and merged one MoE layer later.
+        """
         self._runs.append(
-            (self._step, self._layer, expert, tokens, self._units[unit], copy.format, copy.address, copy.move)
+            (self._step, self._layer, expert, tokens, self._units[unit], copy.format, copy.address, copy.move, deferred)
         )
         return len(self._runs) - 1
 
     def move(
-        self, of_layer: int, expert: int, source: Copy, target: int, prefetch: bool = False, after_run: int = -1
+        self,
+        of_layer: int,
+        expert: int,
+        source: Copy,
+        target: int,
+        prefetch: bool = False,
+        after_run: int = -1,
+        early: bool = False,
     ) -> Copy:
-        """Copy an expert's weights to address `target`, once this layer's gate is known."""
+        """Copy an expert's weights to address `target`, once this layer's gate is known.
+
+        An `early` move starts when this layer does, and the layer does not end before it has: what
+        it leaves and fills is free to use in every later layer.
+        """
+        places = (source.address, target)
         self._moves.append(
-            (self._step, self._layer, of_layer, expert, source.format, source.address, target, prefetch, after_run)
+            (self._step, self._layer, of_layer, expert, source.format, *places, prefetch, after_run, early)
         )
         return Copy(source.format, target, len(self._moves) - 1)
 
@@ -115,12 +147,14 @@ class PlanBuilder:
     def build(self) -> Plan:
         residents = np.concatenate(self._residents) if self._residents else np.zeros(0, RESIDENT)
         return Plan(
-            tuple(self._units),
+            tuple(self._units)[: self._computing],
             tuple(self._formats),
             _table(self._runs, RUN),
             _table(self._moves, MOVE),
             _table(self._skips, SKIP),
             residents,
+            self.stripes,
+            tuple(self._teams),
         )
 
 

@@ -20,5 +20,5 @@ class DescribedModel(UnitModel):
 
 
 unit_models: Registry[DescribedModel] = Registry(
-    "unit_model", "unit_models", ("hw_models.units.gpu", "hw_models.units.ndp")
+    "unit_model", "unit_models", ("hw_models.units.gpu", "hw_models.units.ndp", "hw_models.units.cpu")
 )

@@ -1,18 +1,23 @@
-"""Expert kernels on the GPU and near the data, and the activations that travel between."""
+"""Expert kernels on the GPU, the CPU and near the data, and the activations that travel between."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from workloads.layout import ACTIVATION_BYTES
 from workloads.lowering import slots
+from workloads.lowering.exchange import lower_exchange
 from workloads.lowering.moves import cells
 from workloads.lowering.scene import Scene, model_of
 from workloads.lowering.sheet import Ints, Place, Purpose, Range
-from workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, STREAM, WAIT, WRITE
+from workloads.lowering.shares import Shares, shares_of
+from workloads.program import CONTENTS, PURPOSES, READ, SIGNAL, STREAM, WAIT, WRITE
+from workloads.stripes import STRIPED, is_striped
 
 _WEIGHTS, _ACTIVATIONS = CONTENTS.index("weights"), CONTENTS.index("activations")
-_SYNCHRONISE, _DISPATCH = PURPOSES.index("synchronise"), PURPOSES.index("dispatch")
+_SYNCHRONISE = PURPOSES.index("synchronise")
 
 # order of one run's events in its lane
 _ARRIVED, _KERNEL, _ENDED = range(3)
@@ -23,34 +28,36 @@ def lower_experts(scene: Scene, arrival: Ints, run_tokens: Ints, gate_tokens: In
     """All runs of the plan. Arguments as `lower_moves` takes and returns them."""
     runs = scene.plan.runs
     cell = cells(runs["step"], runs["layer"], len(scene.model.moe_layers))
-    waits = _first_use_of_move(scene)
+    shares = shares_of(scene.plan)
+    layer = scene.model_layer(runs["layer"])
+    waits = _first_use_of_move(scene, shares)
     for index, name in enumerate(scene.plan.units):
-        rows = np.flatnonzero(runs["unit"] == index)
-        if not len(rows):
-            continue
-        order = _execution_order(cell[rows], waits[rows])
-        on_gpu = name == scene.gpu.name
-        _kernels(scene, name, rows, cell, order, waits, slots.EXPERTS if on_gpu else slots.NEAR_DATA)
         lane = scene.machine.lane_id(name, scene.machine.units[name].lanes[0])
-        layer = scene.model_layer(runs["layer"])
-        slot = slots.EXPERTS if on_gpu else slots.NEAR_DATA
-        waiting = waits[rows]
-        sub = rows[waiting]
-        place = Place(runs["step"][sub], layer[sub], slot, order[waiting] * _PER_RUN + _ARRIVED)
-        scene.sheet.add(WAIT, lane, place, Purpose(_SYNCHRONISE), token=arrival[runs["move"][sub]], count=1)
-        ending = run_tokens[rows] >= 0
-        sub = rows[ending]
-        place = Place(runs["step"][sub], layer[sub], slot, order[ending] * _PER_RUN + _ENDED)
-        scene.sheet.add(SIGNAL, lane, place, Purpose(_SYNCHRONISE), token=run_tokens[sub])
-    _exchange(scene, cell, gate_tokens)
+        near = slots.EXPERTS if name == scene.gpu.name else slots.NEAR_DATA
+        for slot, deferred in ((near, False), (slots.DEFERRED, True)):
+            mine = np.flatnonzero((shares.unit == index) & (runs["deferred"][shares.run] == deferred))
+            if not len(mine):
+                continue
+            own, rows = shares.of(mine), shares.run[mine]
+            order = _execution_order(cell[rows], waits[mine])
+            _kernels(scene, name, own, order, waits[mine], slot)
+            waiting = waits[mine]
+            sub = rows[waiting]
+            place = Place(runs["step"][sub], layer[sub], slot, order[waiting] * _PER_RUN + _ARRIVED)
+            scene.sheet.add(WAIT, lane, place, Purpose(_SYNCHRONISE), token=arrival[runs["move"][sub]], count=1)
+            ending = run_tokens[rows] >= 0
+            sub = rows[ending]
+            place = Place(runs["step"][sub], layer[sub], slot, order[ending] * _PER_RUN + _ENDED)
+            scene.sheet.add(SIGNAL, lane, place, Purpose(_SYNCHRONISE), token=run_tokens[sub])
+    lower_exchange(scene, shares, cell, gate_tokens)
 
 
-def _first_use_of_move(scene: Scene) -> np.ndarray:
-    """Whether a run is the first of its unit to use what a move brought: it must wait for it."""
-    runs = scene.plan.runs
-    first = np.zeros(len(runs), dtype=bool)
-    moved = np.flatnonzero(runs["move"] >= 0)
-    key = runs["move"][moved] * len(scene.plan.units) + runs["unit"][moved]
+def _first_use_of_move(scene: Scene, shares: Shares) -> np.ndarray:
+    """Whether a share is the first of its unit to use what a move brought: it must wait for it."""
+    move = scene.plan.runs["move"][shares.run]
+    first = np.zeros(len(move), dtype=bool)
+    moved = np.flatnonzero(move >= 0)
+    key = move[moved] * len(scene.plan.units) + shares.unit[moved]
     first[moved[np.unique(key, return_index=True)[1]]] = True
     return first
 
@@ -64,92 +71,62 @@ def _execution_order(cell: Ints, waits: np.ndarray) -> Ints:
     return rank
 
 
-def _kernels(scene: Scene, unit_name: str, rows: Ints, cell: Ints, order: Ints, waits: np.ndarray, slot: int) -> None:
+def _kernels(scene: Scene, unit_name: str, shares: Shares, order: Ints, waits: np.ndarray, slot: int) -> None:
     """One kernel per expert; experts that are at hand share one launch, as a grouped kernel does."""
+    striped = is_striped(scene.plan.runs["address"][shares.run])
+    slices = shares.slices
+    for width in np.unique(slices).tolist():
+        for spread in (False, True):
+            some = np.flatnonzero((slices == width) & (striped == spread))
+            if len(some):
+                _kernels_alike(scene, unit_name, shares.of(some), order[some], waits[some], slot, spread)
+
+
+def _kernels_alike(
+    scene: Scene, unit_name: str, shares: Shares, order: Ints, waits: np.ndarray, slot: int, striped: bool
+) -> None:
+    """Kernels whose weights lie alike: in one range, in all parts of a stripe, or in one of them."""
     plan, model = scene.plan, scene.model
     unit = scene.machine.units[unit_name]
     unit_model = model_of(unit)
-    runs = plan.runs[rows]
+    runs = plan.runs[shares.run]
     bits = np.array([f.bits for f in plan.formats])[runs["format"]]
-    size = np.array([f.expert_bytes(model.expert) for f in plan.formats])[runs["format"]]
-    launches = (order == 0) | waits[rows]
-    busy = unit_model.expert_ps(runs["tokens"], model.expert, bits)
+    sizes = [f.expert_bytes(model.expert) for f in plan.formats]
+    launches = (order == 0) | waits
+    slices = int(shares.slices[0])
+    shape = replace(model.expert, intermediate=-(-model.expert.intermediate // slices))
+    busy = unit_model.expert_ps(runs["tokens"], shape, bits)
     activation_bytes = ACTIVATION_BYTES * model.hidden * runs["tokens"]
     scratch = scene.layout.activations[unit.local_memory]
-    scene.sheet.add(
-        STREAM,
-        scene.machine.lane_id(unit_name, unit.lanes[0]),
-        Place(runs["step"], scene.model_layer(runs["layer"]), slot, order * _PER_RUN + _KERNEL),
-        Purpose(PURPOSES.index("expert"), runs["expert"], bits, runs["tokens"]),
-        setup_ps=np.where(launches, unit_model.expert_launch_ps, 0),
-        busy_ps=busy,
-        ranges=(
-            Range(runs["address"], size, READ, _WEIGHTS),
-            Range(scratch, activation_bytes, READ, _ACTIVATIONS),
-            Range(scratch, activation_bytes, WRITE, _ACTIVATIONS),
-        ),
-    )
+    for index in np.unique(runs["format"]).tolist() if striped or slices > 1 else [-1]:
+        same = slice(None) if index < 0 else runs["format"] == index
+        if index < 0:
+            weights = [Range(runs["address"], np.array(sizes)[runs["format"]], READ, _WEIGHTS)]
+        else:
+            weights = _parts(scene, shares.of(np.flatnonzero(same)), sizes[index])
+        scene.sheet.add(
+            STREAM,
+            scene.machine.lane_id(unit_name, unit.lanes[0]),
+            Place(runs["step"][same], scene.model_layer(runs["layer"])[same], slot, order[same] * _PER_RUN + _KERNEL),
+            Purpose(PURPOSES.index("expert"), runs["expert"][same], bits[same], runs["tokens"][same]),
+            setup_ps=np.where(launches, unit_model.expert_launch_ps, 0)[same],
+            busy_ps=busy[same],
+            ranges=(
+                *weights,
+                Range(scratch, activation_bytes[same], READ, _ACTIVATIONS),
+                Range(scratch, activation_bytes[same], WRITE, _ACTIVATIONS),
+            ),
+        )
 
 
-def _exchange(scene: Scene, cell: Ints, gate_tokens: Ints) -> None:
-    """Rows to every NDP device that computes in a cell, and its results back to the GPU."""
-    runs, sheet = scene.plan.runs, scene.sheet
-    gpu_index = scene.plan.units.index(scene.gpu.name)
-    remote = runs["unit"] != gpu_index
-    if not remote.any():
-        return
-    group_key = cell[remote] * len(scene.plan.units) + runs["unit"][remote]
-    groups, which = np.unique(group_key, return_inverse=True)
-    group_cell, group_unit = np.divmod(groups, len(scene.plan.units))
-    step, moe_layer = np.divmod(group_cell, len(scene.model.moe_layers))
-    layer = scene.model_layer(moe_layer)
-    # one row per token, however many experts of the device it visits; at most all tokens
-    rows = np.minimum(np.bincount(which, weights=runs["tokens"][remote]).astype(np.int64), scene.tokens(step))
-    size = rows * ACTIVATION_BYTES * scene.model.hidden
-    sent, done = sheet.new_tokens(len(groups)), sheet.new_tokens(len(groups))
-    first_of_cell = np.unique(group_cell, return_index=True)[1]
-    returned = sheet.new_tokens(len(first_of_cell))
-    per_cell = np.diff(first_of_cell, append=len(groups))
-    order = np.arange(len(groups)) - np.repeat(first_of_cell, per_cell)
-    lane = scene.dma_lane("activations")
-    here = scene.layout.activations[scene.gpu.local_memory]
-    unit_scratch = [
-        scene.layout.activations[scene.machine.units[name].local_memory] if index != gpu_index else 0
-        for index, name in enumerate(scene.plan.units)
-    ]
-    there = np.array(unit_scratch, dtype=np.int64)[group_unit]
-
-    place = Place(step[first_of_cell], layer[first_of_cell], slots.DISPATCH_WAIT)
-    token = gate_tokens[group_cell[first_of_cell]]
-    sheet.add(WAIT, lane, place, Purpose(_SYNCHRONISE), token=token, count=1)
-    sheet.add(
-        COPY,
-        lane,
-        Place(step, layer, slots.DISPATCH, 2 * order),
-        Purpose(_DISPATCH, tokens=rows),
-        ranges=(Range(here, size, READ, _ACTIVATIONS), Range(there, size, WRITE, _ACTIVATIONS)),
-    )
-    place = Place(step, layer, slots.DISPATCH, 2 * order + 1)
-    sheet.add(SIGNAL, lane, place, Purpose(_SYNCHRONISE), token=sent)
-    place = Place(step, layer, slots.RETURN, 3 * order)
-    sheet.add(WAIT, lane, place, Purpose(_SYNCHRONISE), token=done, count=1)
-    sheet.add(
-        COPY,
-        lane,
-        Place(step, layer, slots.RETURN, 3 * order + 1),
-        Purpose(_DISPATCH, tokens=rows),
-        ranges=(Range(there, size, READ, _ACTIVATIONS), Range(here, size, WRITE, _ACTIVATIONS)),
-    )
-    place = Place(step, layer, slots.RETURN, 3 * order + 2)
-    sheet.add(SIGNAL, lane, place, Purpose(_SYNCHRONISE), token=np.repeat(returned, per_cell))
-    place = Place(step[first_of_cell], layer[first_of_cell], slots.GATHER)
-    sheet.add(WAIT, scene.gpu_lane, place, Purpose(_SYNCHRONISE), token=returned, count=per_cell)
-    for index, name in enumerate(scene.plan.units):
-        own = group_unit == index
-        if index == gpu_index or not own.any():
-            continue
-        ndp_lane = scene.machine.lane_id(name, scene.machine.units[name].lanes[0])
-        place = Place(step[own], layer[own], slots.DISPATCH)
-        sheet.add(WAIT, ndp_lane, place, Purpose(_SYNCHRONISE), token=sent[own], count=1)
-        place = Place(step[own], layer[own], slots.RETURN)
-        sheet.add(SIGNAL, ndp_lane, place, Purpose(_SYNCHRONISE), token=done[own])
+def _parts(scene: Scene, shares: Shares, size: int) -> list[Range]:
+    """What one unit reads of striped copies of `size` bytes: all parts, or in a team its own."""
+    stripes = scene.plan.stripes
+    address = scene.plan.runs["address"][shares.run]
+    if stripes is None:
+        raise ValueError("a team computes a copy that is not striped over its members")
+    parts = stripes.sizes(size)
+    if shares.slices[0] == 1:
+        return [Range(stripes.part(address, part), parts[part], READ, _WEIGHTS) for part in range(len(parts))]
+    starts = np.array(stripes.starts, dtype=np.int64)[shares.slice]
+    return [Range(address - STRIPED + starts, parts[shares.slice], READ, _WEIGHTS)]

@@ -9,7 +9,7 @@ from workloads.layout import ModelLayout
 from workloads.lowering import slots
 from workloads.lowering.dense import lower_dense
 from workloads.lowering.experts import lower_experts
-from workloads.lowering.moves import cells, lower_moves
+from workloads.lowering.moves import Triggers, cells, lower_moves
 from workloads.lowering.scene import Scene
 from workloads.lowering.sheet import EventSheet, Ints, Place, Purpose
 from workloads.models.model import Model
@@ -32,31 +32,34 @@ def lower(
     """
     scene = Scene(machine, model, workload, layout, plan, EventSheet(model.layers), host_ps_per_layer)
     lower_dense(scene)
-    gate_tokens = _signal_gates(scene)
-    arrival, run_tokens = lower_moves(scene, gate_tokens)
-    lower_experts(scene, arrival, run_tokens, gate_tokens)
+    triggers = _signals(scene)
+    arrival, run_tokens = lower_moves(scene, triggers)
+    lower_experts(scene, arrival, run_tokens, triggers.gate)
     meta: dict[str, object] = {"model": model.name, "batch": workload.batch, "steps": scene.steps}
     return scene.sheet.program(machine.lanes, machine.name, meta)
 
 
-def _signal_gates(scene: Scene) -> Ints:
-    """Tokens [cells] of the gates that another lane waits for; -1 elsewhere."""
+def _signals(scene: Scene) -> Triggers:
+    """The GPU says when a layer begins and when its gate is known, where another lane waits for it."""
     plan = scene.plan
-    moe_layers = len(scene.model.moe_layers)
-    gpu_index = plan.units.index(scene.gpu.name)
-    remote = plan.runs[plan.runs["unit"] != gpu_index]
-    wanted = np.unique(
-        np.concatenate(
-            [
-                cells(remote["step"], remote["layer"], moe_layers),
-                cells(plan.moves["step"], plan.moves["layer"], moe_layers),
-            ]
-        )
+    moves, moe_layers = plan.moves, len(scene.model.moe_layers)
+    remote = plan.runs[plan.runs["unit"] != plan.units.index(scene.gpu.name)]
+    asked = moves[~moves["early"]]
+    gates = [cells(rows["step"], rows["layer"], moe_layers) for rows in (remote, asked)]
+    early = moves[moves["early"]]
+    starts = cells(early["step"], early["layer"], moe_layers)
+    return Triggers(
+        start=_signal(scene, np.unique(starts), slots.START_SIGNAL),
+        gate=_signal(scene, np.unique(np.concatenate(gates)), slots.GATE_SIGNAL),
     )
+
+
+def _signal(scene: Scene, wanted: Ints, slot: int) -> Ints:
+    """Tokens [cells], -1 where not `wanted`, signalled by the GPU in that slot of the layer."""
+    moe_layers = len(scene.model.moe_layers)
     tokens = np.full(scene.steps * moe_layers, -1, dtype=np.int64)
     tokens[wanted] = scene.sheet.new_tokens(len(wanted))
     step, moe_layer = np.divmod(wanted, moe_layers)
-    place = Place(step, scene.model_layer(moe_layer), slots.GATE_SIGNAL)
-    purpose = Purpose(PURPOSES.index("synchronise"))
-    scene.sheet.add(SIGNAL, scene.gpu_lane, place, purpose, token=tokens[wanted])
+    place = Place(step, scene.model_layer(moe_layer), slot)
+    scene.sheet.add(SIGNAL, scene.gpu_lane, place, Purpose(PURPOSES.index("synchronise")), token=tokens[wanted])
     return tokens

@@ -1,20 +1,33 @@
-"""Weights on their way to the GPU, and what waits for what."""
+"""Weights on their way: to the GPU, between memories, into and out of stripes; what waits for what."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
+from hw_models.components import Unit
 from workloads.lowering import slots
 from workloads.lowering.scene import Scene
 from workloads.lowering.sheet import Ints, Place, Purpose, Range
 from workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, WAIT, WRITE
+from workloads.stripes import is_striped
 
 _WEIGHTS = CONTENTS.index("weights")
-_SYNCHRONISE = PURPOSES.index("synchronise")
+_SYNCHRONISE = Purpose(PURPOSES.index("synchronise"))
 
 # order of one move's events in its lane
-_GATE, _AFTER_RUN, _AFTER_MOVE, _COPY, _DONE = range(5)
-_PER_MOVE = 5
+_GATE, _AFTER_RUN, _AFTER_MOVE, _COPY, _DONE, _SETTLED = range(6)
+_PER_MOVE = 6
+
+
+class Triggers(NamedTuple):
+    """Tokens [cells] of what the GPU tells other lanes; -1 where nobody waits for it."""
+
+    start: Ints
+    """The layer begins."""
+    gate: Ints
+    """Its gate is known."""
 
 
 def cells(step: Ints, layer: Ints, moe_layers: int) -> Ints:
@@ -22,8 +35,8 @@ def cells(step: Ints, layer: Ints, moe_layers: int) -> Ints:
     return step.astype(np.int64) * moe_layers + layer
 
 
-def lower_moves(scene: Scene, gate_tokens: Ints) -> tuple[Ints, Ints]:
-    """Copies of all moves. `gate_tokens` [cells] says which token tells that a gate is known.
+def lower_moves(scene: Scene, triggers: Triggers) -> tuple[Ints, Ints]:
+    """Copies of all moves.
 
     Returns, per move, the token that says it has arrived, and per run the token that its end must
     signal (-1: none).
@@ -34,50 +47,112 @@ def lower_moves(scene: Scene, gate_tokens: Ints) -> tuple[Ints, Ints]:
     arrival = sheet.new_tokens(len(moves))
     if not len(moves):
         return arrival, run_tokens
-    moe_layers = len(scene.model.moe_layers)
-    cell = cells(moves["step"], moves["layer"], moe_layers)
-    bits = np.array([f.bits for f in plan.formats])[moves["format"]]
-    size = np.array([f.expert_bytes(scene.model.expert) for f in plan.formats])[moves["format"]]
+    cell = cells(moves["step"], moves["layer"], len(scene.model.moe_layers))
     order = _order_in_cell(cell) * _PER_MOVE
     layer = scene.model_layer(moves["layer"])
+    lanes = _lanes(scene)
     after_run = _same_cell_runs(scene, cell)
-    after_move = _earlier_on_other_lane(moves["target"], moves["prefetch"])
+    after_move = _earlier_on_other_lane(moves["target"], lanes)
     blocked = after_run >= 0
     run_tokens[after_run[blocked]] = sheet.new_tokens(int(blocked.sum()))
     signalled = np.zeros(len(moves), dtype=bool)
     signalled[runs["move"][runs["move"] >= 0]] = True
     signalled[after_move[after_move >= 0]] = True
-    for prefetch, lane_name in ((False, "weights"), (True, "prefetch")):
-        mine = moves["prefetch"] == prefetch
-        lane = scene.dma_lane(lane_name)
+    settled, settled_token = _settling(scene, cell)
+    for lane in np.unique(lanes).tolist():
+        mine = lanes == lane
 
         def place(rows: Ints, part: int) -> Place:
             return Place(moves["step"][rows], layer[rows], slots.MOVES, order[rows] + part)
 
-        first = np.flatnonzero(mine)
-        first = first[np.unique(cell[first], return_index=True)[1]]
-        token = gate_tokens[cell[first]]
-        sheet.add(WAIT, lane, place(first, _GATE), Purpose(_SYNCHRONISE), token=token, count=1)
+        for early, tokens in ((True, triggers.start), (False, triggers.gate)):
+            first = np.flatnonzero(mine & (moves["early"] == early))
+            first = first[np.unique(cell[first], return_index=True)[1]]
+            sheet.add(WAIT, lane, place(first, _GATE), _SYNCHRONISE, token=tokens[cell[first]], count=1)
         rows = np.flatnonzero(mine & blocked)
         token = run_tokens[after_run[rows]]
-        sheet.add(WAIT, lane, place(rows, _AFTER_RUN), Purpose(_SYNCHRONISE), token=token, count=1)
+        sheet.add(WAIT, lane, place(rows, _AFTER_RUN), _SYNCHRONISE, token=token, count=1)
         rows = np.flatnonzero(mine & (after_move >= 0))
         token = arrival[after_move[rows]]
-        sheet.add(WAIT, lane, place(rows, _AFTER_MOVE), Purpose(_SYNCHRONISE), token=token, count=1)
-        rows = np.flatnonzero(mine)
-        sheet.add(
-            COPY,
-            lane,
-            place(rows, _COPY),
-            Purpose(PURPOSES.index("move weights"), moves["expert"][rows], bits[rows]),
-            ranges=(
-                Range(moves["source"][rows], size[rows], READ, _WEIGHTS),
-                Range(moves["target"][rows], size[rows], WRITE, _WEIGHTS),
-            ),
-        )
+        sheet.add(WAIT, lane, place(rows, _AFTER_MOVE), _SYNCHRONISE, token=token, count=1)
+        _copies(scene, lane, np.flatnonzero(mine), order + _COPY)
         rows = np.flatnonzero(mine & signalled)
-        sheet.add(SIGNAL, lane, place(rows, _DONE), Purpose(_SYNCHRONISE), token=arrival[rows])
+        sheet.add(SIGNAL, lane, place(rows, _DONE), _SYNCHRONISE, token=arrival[rows])
+        rows = np.flatnonzero(mine & settled)
+        sheet.add(SIGNAL, lane, place(rows, _SETTLED), _SYNCHRONISE, token=settled_token[cell[rows]])
     return arrival, run_tokens
+
+
+def _copies(scene: Scene, lane: int, rows: Ints, order: Ints) -> None:
+    """One copy per move; a pair of ranges for each part of a striped end."""
+    moves, stripes, formats = scene.plan.moves[rows], scene.plan.stripes, scene.plan.formats
+    layer = scene.model_layer(moves["layer"])
+    spread = is_striped(moves["source"]), is_striped(moves["target"])
+    for index in np.unique(moves["format"]).tolist():
+        size = formats[index].expert_bytes(scene.model.expert)
+        for kind in range(4):
+            from_stripe, to_stripe = bool(kind & 1), bool(kind & 2)
+            some = (moves["format"] == index) & (spread[0] == from_stripe) & (spread[1] == to_stripe)
+            if not some.any():
+                continue
+            source, target = moves["source"][some], moves["target"][some]
+            ranges: list[Range] = []
+            if stripes is None or not kind:
+                ranges = [Range(source, size, READ, _WEIGHTS), Range(target, size, WRITE, _WEIGHTS)]
+            else:
+                parts = stripes.sizes(size)
+                before = np.cumsum(parts) - parts
+                for part in range(len(parts)):
+                    a = stripes.part(source, part) if from_stripe else source + before[part]
+                    b = stripes.part(target, part) if to_stripe else target + before[part]
+                    ranges.append(Range(a, parts[part], READ, _WEIGHTS))
+                    ranges.append(Range(b, parts[part], WRITE, _WEIGHTS))
+            scene.sheet.add(
+                COPY,
+                lane,
+                Place(moves["step"][some], layer[some], slots.MOVES, order[rows[some]]),
+                Purpose(PURPOSES.index("move weights"), moves["expert"][some], formats[index].bits),
+                ranges=tuple(ranges),
+            )
+
+
+def _lanes(scene: Scene) -> Ints:
+    """The lane that makes each move: the GPU's engine where it takes part, else that of the module whose
+    memory holds the whole copy (its source, of two)."""
+    moves, machine = scene.plan.moves, scene.machine
+    gpu = list(machine.memories).index(scene.gpu.local_memory)
+    source, target = machine.memory_index(moves["source"]), machine.memory_index(moves["target"])
+    on_gpu = (source == gpu) | (target == gpu)
+    lanes = np.where(moves["prefetch"], scene.dma_lane("prefetch"), scene.dma_lane("weights"))
+    if on_gpu.all():
+        return lanes
+    beside = np.full(len(machine.memory_list), -1, dtype=np.int64)
+    for index, memory in enumerate(machine.memory_list):
+        engine = _engine_beside(scene, memory.name)
+        if engine is not None:
+            beside[index] = machine.lane_id(engine.name, engine.lanes[0])
+    whole = np.where(source >= 0, source, target)
+    found = beside[whole]
+    if (found[~on_gpu] < 0).any() or (whole[~on_gpu] < 0).any():
+        raise ValueError("a move between memories that no DMA engine is beside")
+    return np.where(on_gpu, lanes, found)
+
+
+def _engine_beside(scene: Scene, memory: str) -> Unit | None:
+    return next((unit for unit in scene.machine.units_of_kind("dma") if unit.local_memory == memory), None)
+
+
+def _settling(scene: Scene, cell: Ints) -> tuple[np.ndarray, Ints]:
+    """Which moves the GPU waits for before it combines (the early ones), and each cell's token for it."""
+    moves = scene.plan.moves
+    early = moves["early"].astype(bool)
+    which, count = np.unique(cell[early], return_counts=True)
+    token = np.full(scene.steps * len(scene.model.moe_layers), -1, dtype=np.int64)
+    token[which] = scene.sheet.new_tokens(len(which))
+    step, moe_layer = np.divmod(which, len(scene.model.moe_layers))
+    place = Place(step, scene.model_layer(moe_layer), slots.GATHER, 1)
+    scene.sheet.add(WAIT, scene.gpu_lane, place, _SYNCHRONISE, token=token[which], count=count)
+    return early, token
 
 
 def _order_in_cell(cell: Ints) -> Ints:
@@ -97,11 +172,11 @@ def _same_cell_runs(scene: Scene, cell: Ints) -> Ints:
     return after
 
 
-def _earlier_on_other_lane(target: Ints, prefetch: np.ndarray) -> Ints:
+def _earlier_on_other_lane(target: Ints, lanes: Ints) -> Ints:
     """The move that filled the same slot before, if on the other lane (else lane order suffices); -1."""
     order = np.argsort(target, kind="stable")
     earlier = np.full(len(target), -1, dtype=np.int64)
     same = np.flatnonzero(target[order[1:]] == target[order[:-1]]) + 1
     earlier[order[same]] = order[same - 1]
-    other = (earlier >= 0) & (prefetch[earlier] != prefetch)
+    other = (earlier >= 0) & (lanes[earlier] != lanes)
     return np.where(other, earlier, -1)

@@ -2,19 +2,24 @@
 
 from typing import Final
 
-HOST: Final = 0
-ATTENTION: Final = 1
-DENSE_FFN: Final = 2
-GATE: Final = 3
-GATE_SIGNAL: Final = 4
-SHARED: Final = 5
-EXPERTS: Final = 6
-GATHER: Final = 7
-COMBINE: Final = 8
+START_SIGNAL: Final = 0
+HOST: Final = 1
+ATTENTION: Final = 2
+DENSE_FFN: Final = 3
+GATE: Final = 4
+GATE_SIGNAL: Final = 5
+SHARED: Final = 6
+EXPERTS: Final = 7
+GATHER: Final = 8
+COMBINE: Final = 9
 
-# lanes of the DMA engine and the NDP cores: after the gate
+# lanes of the DMA engines, the NDP cores and the CPU
+NEAR_ATTENTION: Final = 0
 MOVES: Final = 1
 DISPATCH_WAIT: Final = 2
 DISPATCH: Final = 3
 NEAR_DATA: Final = 4
 RETURN: Final = 5
+DEFERRED_DISPATCH: Final = 6
+DEFERRED: Final = 7
+DEFERRED_RETURN: Final = 8

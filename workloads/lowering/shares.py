@@ -1,0 +1,39 @@
+"""Who computes what of a run: one unit all of it, or each member of a team its slice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from workloads.lowering.sheet import Ints
+from workloads.plan import Plan
+
+
+@dataclass(frozen=True)
+class Shares:
+    """One row per (run, unit that takes part), in the order of runs."""
+
+    run: Ints
+    unit: Ints
+    """Index into `Plan.units`."""
+    slice: Ints
+    """Which slice of the expert, of..."""
+    slices: Ints
+    """...so many; 1: the whole expert."""
+
+    def of(self, rows: Ints) -> Shares:
+        return Shares(self.run[rows], self.unit[rows], self.slice[rows], self.slices[rows])
+
+
+def shares_of(plan: Plan) -> Shares:
+    unit = plan.runs["unit"].astype(np.int64)
+    members = [[index] for index in range(len(plan.units))]
+    members += [[plan.units.index(name) for name in team] for team in plan.teams]
+    count = np.array([len(who) for who in members], dtype=np.int64)[unit]
+    run = np.repeat(np.arange(len(unit)), count)
+    piece = np.arange(len(run)) - np.repeat(np.cumsum(count) - count, count)
+    table = np.zeros((len(members), max(map(len, members))), dtype=np.int64)
+    for index, who in enumerate(members):
+        table[index, : len(who)] = who
+    return Shares(run, table[unit[run], piece], piece, count[run])
