@@ -149,6 +149,14 @@ class Program:
         _require(
             bool((last <= len(accesses)).all()), where, "events.first_access", "past the table", "rows of accesses"
         )
+        _require(bool((accesses["op"] <= WRITE).all()), where, "accesses.op", "an unknown one", f"{READ} or {WRITE}")
+        _require(
+            bool((accesses["what"] < len(CONTENTS)).all()),
+            where,
+            "accesses.what",
+            "unknown contents",
+            f"0..{len(CONTENTS) - 1}",
+        )
         copies = events["kind"] == COPY
         _require(
             bool((events["accesses"][copies] % 2 == 0).all()), where, "copy", "an odd access", "source, target pairs"
@@ -167,10 +175,11 @@ class Program:
             "unequal ends",
             "a read and a write of equal length",
         )
-        signals = np.bincount(events["token"][events["kind"] == SIGNAL], minlength=self.tokens)
         waits = events[events["kind"] == WAIT]
+        signals = np.sort(events["token"][events["kind"] == SIGNAL])
+        signalled = np.searchsorted(signals, waits["token"], "right") - np.searchsorted(signals, waits["token"], "left")
         _require(
-            bool((signals[waits["token"]] == waits["count"]).all()),
+            bool((signalled == waits["count"]).all()),
             where,
             "wait.count",
             "another number than the token has signals",
@@ -201,11 +210,14 @@ class Program:
                 }
                 lanes = tuple((unit, lane) for unit, lane in header["lanes"])
                 machine, meta = str(header["machine"]), dict(header["meta"])
-        except (OSError, zipfile.BadZipFile, EOFError, KeyError, ValueError, TypeError) as error:
+        except InputError:
+            raise
+        except Exception as error:  # zip, zlib, JSON and NumPy each have their own for bytes they cannot read
             raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
         for name, dtype in (("events", EVENT), ("accesses", ACCESS), ("tags", TAG)):
-            if tables[name].dtype != dtype:
-                raise InputError(path, f"{name} dtype", Plain(str(tables[name].dtype)), str(dtype))
+            if tables[name].dtype != dtype or tables[name].ndim != 1:
+                found = Plain(f"{tables[name].ndim} axes of {tables[name].dtype}")
+                raise InputError(path, name, found, f"1 axis of {dtype}")
         program = cls(lanes, tables["events"], tables["accesses"], tables["tags"], machine, meta)
         program.validate(path)
         return program
