@@ -88,7 +88,7 @@ class EventSheet:
         tags["step"], tags["layer"], tags["phase"] = step, place.layer, step > 0
         tags["purpose"], tags["expert"] = purpose.purpose, purpose.expert
         tags["weight_bits"], tags["tokens"] = purpose.weight_bits, purpose.tokens
-        self._keys.append(self._key(lane, step, place))
+        self._keys.append(self._key(step, place))
         self._events.append(events)
         self._tags.append(tags)
 
@@ -100,17 +100,19 @@ class EventSheet:
         self._accesses.append(accesses.reshape(-1))
         self._access_count += accesses.size
 
-    def _key(self, lane: int, step: Ints, place: Place) -> Ints:
+    def _key(self, step: Ints, place: Place) -> Ints:
+        """Increasing in the order of a lane."""
         layer = np.asarray(place.layer, dtype=np.int64) + 1
         order = np.asarray(place.order, dtype=np.int64)
         if order.max(initial=0) >= _SUBSLOTS or not 0 <= place.slot < _SLOTS:
             raise ValueError("an order or slot beyond what a sort key holds")
         steps = (step * (self._layers + 2) + layer) * _SLOTS + place.slot
-        return np.broadcast_to((np.int64(lane) << 56) + steps * _SUBSLOTS + order, step.shape)
+        return np.broadcast_to(steps * _SUBSLOTS + order, step.shape)
 
     def program(self, lanes: tuple[tuple[str, str], ...], machine: str, meta: dict[str, object]) -> Program:
-        order = np.argsort(np.concatenate(self._keys), kind="stable")
-        events = np.concatenate(self._events)[order]
+        events = np.concatenate(self._events)
+        order = np.lexsort((np.concatenate(self._keys), events["lane"]))
+        events = events[order]
         events["tag"] = np.arange(len(events))
         accesses = np.concatenate(self._accesses) if self._accesses else np.zeros(0, ACCESS)
         return Program(lanes, events, accesses, np.concatenate(self._tags)[order], machine, meta)
