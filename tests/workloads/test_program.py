@@ -1,0 +1,222 @@
+"""The program's file and its validity: what was written is read, anything else is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from moe_cosim.errors import InputError
+from sim.prepare import lower_plan
+from tests.workloads.hand_made import decided, routing
+from workloads.program import ACCESS, COPY, EVENT, SIGNAL, TAG, WAIT, Program
+
+PROGRAM = lower_plan(decided(routing([[(0, 1), (2, 3)]], [[(0, 1), (1, 2)]], 4), "monde"))
+
+
+def saved(path: Path, program: Program = PROGRAM) -> Path:
+    program.save(path / "p.zip")
+    return path / "p.zip"
+
+
+def rewritten(path: Path, name: str, content: bytes | None) -> Path:
+    """The file with one member replaced or left out."""
+    with zipfile.ZipFile(path) as archive:
+        members = {entry: archive.read(entry) for entry in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for entry, old in members.items():
+            if entry != name:
+                archive.writestr(entry, old)
+            elif content is not None:
+                archive.writestr(entry, content)
+    return path
+
+
+def npy(array: np.ndarray, allow_pickle: bool = False) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, array, allow_pickle=allow_pickle)
+    return buffer.getvalue()
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(InputError) as error:
+        Program.load(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
+    loaded = Program.load(saved(tmp_path))
+    for name, dtype in (("events", EVENT), ("accesses", ACCESS), ("tags", TAG)):
+        table = getattr(loaded, name)
+        assert table.dtype == dtype
+        assert table.tobytes() == getattr(PROGRAM, name).tobytes()
+    assert (loaded.lanes, loaded.machine, loaded.meta) == (PROGRAM.lanes, PROGRAM.machine, PROGRAM.meta)
+    assert loaded.tokens == PROGRAM.tokens
+    assert loaded.lane_starts.tolist() == PROGRAM.lane_starts.tolist()
+
+
+def test_equal_programs_are_equal_files(tmp_path: Path) -> None:
+    with zipfile.ZipFile(saved(tmp_path)) as archive:
+        first = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(saved(tmp_path, Program.load(tmp_path / "p.zip"))) as archive:
+        assert {name: archive.read(name) for name in archive.namelist()} == first
+
+
+def test_records_have_the_documented_sizes() -> None:
+    assert (EVENT.itemsize, ACCESS.itemsize, TAG.itemsize) == (40, 24, 16)
+    for dtype in (EVENT, ACCESS, TAG):
+        assert dtype == dtype.newbyteorder("<")
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    assert "FileNotFoundError" in refused(tmp_path / "none.zip")
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    refused(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"moe-cosim program 1", b"PK\x03\x04", bytes(range(256)) * 40])
+def test_garbage(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "garbage.zip"
+    path.write_bytes(content)
+    assert "a file written as 'moe-cosim program 1'" in refused(path)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 0.999))
+def test_truncated_anywhere(tmp_path: Path, share: float) -> None:
+    whole = saved(tmp_path).read_bytes()
+    path = tmp_path / "cut.zip"
+    path.write_bytes(whole[: int(len(whole) * share)])
+    refused(path)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(share=st.floats(0, 0.999), bits=st.integers(1, 255))
+def test_a_damaged_byte_is_noticed_or_harmless(tmp_path: Path, share: float, bits: int) -> None:
+    whole = bytearray(saved(tmp_path).read_bytes())
+    whole[int(len(whole) * share)] ^= bits
+    path = tmp_path / "damaged.zip"
+    path.write_bytes(bytes(whole))
+    try:
+        loaded = Program.load(path)
+    except InputError:
+        return
+    assert loaded.events.tobytes() == PROGRAM.events.tobytes()  # a date or an attribute of the archive
+    assert loaded.accesses.tobytes() == PROGRAM.accesses.tobytes()
+    assert loaded.tags.tobytes() == PROGRAM.tags.tobytes()
+
+
+class _Trap:
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return (pytest.fail, ("a pickle was opened",))
+
+
+def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
+    pickled = npy(np.array([_Trap()], dtype=object), allow_pickle=True)
+    assert "allow_pickle" in refused(rewritten(saved(tmp_path), "events.npy", pickled))
+
+
+@pytest.mark.parametrize("name", ["header.json", "events.npy", "accesses.npy", "tags.npy"])
+@pytest.mark.parametrize("content", [None, b"", b"[]", b"\x93NUMPY\x01\x00", b"\xff\xfe"])
+def test_a_member_missing_or_broken(tmp_path: Path, name: str, content: bytes | None) -> None:
+    refused(rewritten(saved(tmp_path), name, content))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"format": "moe-cosim program 2"},
+        {"format": None},
+        {"lanes": 3},
+        {"lanes": [["gpu"]]},
+        {"lanes": [[1, 2]]},
+        {"meta": 7},
+    ],
+)
+def test_a_header_of_another_kind(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = saved(tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        header = json.loads(archive.read("header.json"))
+    refused(rewritten(path, "header.json", json.dumps(header | change).encode()))
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        np.zeros(3, ACCESS),
+        np.zeros(3),
+        PROGRAM.events.astype(EVENT.newbyteorder(">")),
+        PROGRAM.events.reshape(1, -1),
+        np.zeros((), EVENT),
+    ],
+    ids=["another table", "numbers", "big endian", "two axes", "no axis"],
+)
+def test_tables_of_another_kind(tmp_path: Path, table: np.ndarray) -> None:
+    assert "events" in refused(rewritten(saved(tmp_path), "events.npy", npy(table)))
+
+
+def test_a_table_that_claims_to_be_huge(tmp_path: Path) -> None:
+    header = {"descr": np.lib.format.dtype_to_descr(EVENT), "fortran_order": False, "shape": (1 << 50,)}
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(buffer, header)
+    refused(rewritten(saved(tmp_path), "events.npy", buffer.getvalue()))
+
+
+def edited(table: str, rows: object, **values: int) -> Program:
+    changed = getattr(PROGRAM, table).copy()
+    for name, value in values.items():
+        changed[name][rows] = value
+    return replace(PROGRAM, **{table: changed})
+
+
+def first(kind: int) -> int:
+    return int(np.flatnonzero(PROGRAM.events["kind"] == kind)[0])
+
+
+INVALID = {
+    "an unknown kind": (lambda: edited("events", 0, kind=9), r"events\.kind"),
+    "lanes out of order": (lambda: replace(PROGRAM, events=PROGRAM.events[::-1]), r"events\.lane: found unsorted"),
+    "an unknown lane": (lambda: edited("events", -1, lane=99), r"events\.lane: found an unknown lane"),
+    "a tag past the table": (lambda: edited("events", 0, tag=10**9), r"events\.tag"),
+    "accesses past the table": (lambda: edited("events", 0, first_access=10**9, accesses=1), "first_access"),
+    "a copy of one end": (lambda: edited("events", first(COPY), accesses=1), "copy: found an odd access"),
+    "a copy of unequal ends": (
+        lambda: edited("accesses", int(PROGRAM.events["first_access"][first(COPY)]), bytes=1),
+        "copy: found unequal ends",
+    ),
+    "a copy of two reads": (
+        lambda: edited("accesses", int(PROGRAM.events["first_access"][first(COPY)]) + 1, op=0),
+        "copy: found unequal ends",
+    ),
+    "a wait for too many": (lambda: edited("events", first(WAIT), count=7), r"wait\.count"),
+    "a wait nobody signals": (lambda: edited("events", first(WAIT), token=4_000_000_000), r"wait\.count"),
+    "a signal of a huge token": (lambda: edited("events", first(SIGNAL), token=4_000_000_000), r"wait\.count"),
+    "an access that neither reads nor writes": (lambda: edited("accesses", 0, op=2), r"accesses\.op"),
+    "an access of unknown contents": (lambda: edited("accesses", 0, what=3), r"accesses\.what"),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), INVALID.values(), ids=INVALID)
+def test_what_no_engine_could_run_is_refused(make: Callable[[], Program], message: str) -> None:
+    PROGRAM.validate()
+    with pytest.raises(InputError, match=message):
+        make().validate()
+
+
+def test_an_empty_program_is_valid(tmp_path: Path) -> None:
+    empty = Program((), np.zeros(0, EVENT), np.zeros(0, ACCESS), np.zeros(0, TAG))
+    assert empty.tokens == 0
+    assert Program.load(saved(tmp_path, empty)).lane_starts.tolist() == [0]
