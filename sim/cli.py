@@ -33,8 +33,20 @@ def main() -> None:
 @click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Replace a field, e.g. workload.batch=4.")
 @click.option("--out", type=click.Path(), help="Folder to leave the result, timeline and program in.")
 @click.option("--engine", help="Engine to run on (moe-cosim list engines).")
+@click.option("--ranks", type=click.IntRange(1), help="Of the sst engine: MPI processes.")
+@click.option("--threads", type=click.IntRange(1), help="Of the sst engine: threads of each process.")
+@click.option("--line-size", type=click.IntRange(1), help="Of the sst engine: bytes of one request.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def run(experiment: str, settings: tuple[str, ...], out: str | None, engine: str | None, as_json: bool) -> None:
+def run(
+    experiment: str,
+    settings: tuple[str, ...],
+    out: str | None,
+    engine: str | None,
+    ranks: int | None,
+    threads: int | None,
+    line_size: int | None,
+    as_json: bool,
+) -> None:
     """Run EXPERIMENT: a YAML file, or the name of a shipped one (moe-cosim list experiments)."""
     from sim.experiment import parse_settings
     from sim.progress import progress_bar
@@ -44,6 +56,9 @@ def run(experiment: str, settings: tuple[str, ...], out: str | None, engine: str
     changes = parse_settings(settings)
     if engine is not None:
         changes["engine"] = engine
+    for option, value in (("ranks", ranks), ("threads", threads), ("line_size", line_size)):
+        if value is not None:
+            changes[f"engine.{option}"] = value
     with progress_bar("events") as progress:
         result = run_experiment(experiment, changes, out, progress)
     _emit(result.as_dict(), as_json, lambda: print_result(result))
@@ -108,6 +123,79 @@ def stats(source: str, model: str | None, sequences: int, tokens: int, seed: int
 
     found = routing_statistics(source, model, sequences, tokens, seed)
     _emit(found.as_dict(), as_json, lambda: print_routing_stats(found))
+
+
+@main.command()
+@click.argument("experiment")
+@click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Replace a field, e.g. workload.batch=4.")
+@click.option("--out", type=click.Path(), required=True, help="Folder to write; it must not exist yet, or be empty.")
+@click.option("--line-size", type=click.IntRange(1), help="Bytes of one request (default: the experiment's, or 256).")
+def emit(experiment: str, settings: tuple[str, ...], out: str, line_size: int | None) -> None:
+    """Write EXPERIMENT as a folder that SST runs, here or on another machine: its README has the commands."""
+    from sim.experiment import parse_settings
+    from sim.sst.commands import emit_experiment
+
+    click.echo(emit_experiment(experiment, parse_settings(settings), out, line_size))
+
+
+@main.command()
+def doctor() -> None:
+    """Say which SST this machine has, or what is missing. Exit code 1 where the sst engine cannot be used."""
+    from sim.sst.installation import doctor_lines
+
+    lines, usable = doctor_lines()
+    for line in lines:
+        click.echo(line)
+    if not usable:
+        sys.exit(1)
+
+
+@main.group()
+def sst() -> None:
+    """Prepare the sst engine."""
+
+
+@sst.command()
+def build() -> None:
+    """Compile this project's SST elements against the SST on this machine (once per version)."""
+    from sim.sst.commands import build_elements
+
+    click.echo(build_elements())
+
+
+@sst.command()
+@click.option("--out", type=click.Path(dir_okay=False), help="File to write (default: print).")
+def catalogue(out: str | None) -> None:
+    """Write the catalogue of SST elements anew from what sst-info says of the SST on this machine."""
+    from sim.sst.commands import catalogue_text
+
+    text = catalogue_text()
+    if out is None:
+        click.echo(text, nl=False)
+    else:
+        with open(out, "w", encoding="utf-8") as file:
+            file.write(text)
+
+
+@main.command()
+@click.argument("cases", nargs=-1)
+@click.option("--recorded", is_flag=True, help="Against the recorded timelines, even where SST is on the PATH.")
+@click.option("--record", is_flag=True, help="Keep what SST says now as the package's recording.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def crosscheck(cases: tuple[str, ...], recorded: bool, record: bool, as_json: bool) -> None:
+    """Run the named CASES (default: all) on both engines. Exit code 1 where they differ beyond the bounds."""
+    import shutil
+
+    from sim.crosscheck.run import crosscheck as run_crosscheck
+    from sim.progress import progress_bar
+    from sim.report import print_crosscheck
+
+    live = not recorded and shutil.which("sst") is not None
+    with progress_bar("cases") as progress:
+        outcome = run_crosscheck(cases, live, record, progress)
+    _emit(outcome.as_dict(), as_json, lambda: print_crosscheck(outcome))
+    if outcome.violations():
+        sys.exit(1)
 
 
 def _emit(document: Any, as_json: bool, show_tables: Any) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from moe_cosim.errors import InputError, Plain, one_of
 from moe_cosim.schema import Count, Size, check
 from moe_cosim.yaml_file import parse_yaml, read_yaml
 from workloads.workload import Workload
+
+DEFAULT_ENGINE = "embedded"
 
 
 class _Part(BaseModel):
@@ -58,19 +61,43 @@ class Experiment(_Part):
     workload: WorkloadChoice
     quantization: QuantizationChoice = QuantizationChoice()
     policy: dict[str, Any]
-    engine: Annotated[str, Field(strict=True)] = "embedded"
+    engine: str | dict[str, Any] = DEFAULT_ENGINE
+    """A name, or a mapping of `name` and the engine's own options (``{name: sst, line_size: 64}``)."""
     assumptions: dict[str, Any] = Field(default_factory=dict)
     seed: Size = 0
 
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _name_or_mapping(cls, engine: object) -> object:
+        if not isinstance(engine, str | dict):
+            raise ValueError("an engine's name, or a mapping of name and options")
+        return engine
+
+    _file: str = PrivateAttr(default="")
+
     @property
     def where(self) -> str:
-        return f"experiment {self.name}"
+        """What error messages call it: the file it was read from, where there is one."""
+        return self._file or f"experiment {self.name}"
+
+    def __eq__(self, other: object) -> bool:
+        """Equal fields; the file they were read from does not matter."""
+        return isinstance(other, Experiment) and self.model_dump() == other.model_dump()
+
+    @property
+    def engine_name(self) -> str:
+        return self.engine if isinstance(self.engine, str) else str(self.engine.get("name", ""))
+
+    @property
+    def engine_options(self) -> dict[str, Any]:
+        return {} if isinstance(self.engine, str) else {k: v for k, v in self.engine.items() if k != "name"}
 
     def with_settings(self, settings: Mapping[str, Any]) -> Experiment:
         """A copy with fields replaced: ``{"workload.batch": 4, "assumptions.cxl-link-rate": "32 GB/s"}``."""
         tree = self.model_dump()
         _apply(tree, settings, self.where)
-        return check(Experiment, tree, self.where)
+        _spell_out(tree, Path())
+        return _checked(tree, self.where, self._file)
 
     def to_yaml(self) -> str:
         """The resolved experiment: loading this text gives an equal one."""
@@ -81,14 +108,16 @@ def load_experiment(source: str | Path, settings: Mapping[str, Any] | None = Non
     """An experiment by path, or by the name of one that ships with the package."""
     path = find_experiment(source)
     tree = read_yaml(path)
-    if isinstance(tree.get("machine"), str):
-        tree["machine"] = {"use": tree["machine"]}
-    if isinstance(tree.get("policy"), str):
-        tree["policy"] = {"name": tree["policy"]}
-    if isinstance(tree.get("routing"), dict):
-        _resolve_paths(tree, path.parent)
+    _spell_out(tree, path.parent)
     _apply(tree, settings or {}, path)
-    return check(Experiment, tree, path)
+    _spell_out(tree, Path())
+    return _checked(tree, path, str(path))
+
+
+def _checked(tree: Mapping[str, Any], where: object, file: str) -> Experiment:
+    experiment = check(Experiment, tree, where)
+    experiment._file = file
+    return experiment
 
 
 def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
@@ -110,38 +139,51 @@ def experiment_names() -> list[str]:
 def find_experiment(source: str | Path) -> Path:
     """The file of a path or a shipped name; `InputError` where there is none."""
     path = Path(source)
-    if path.is_file():
+    if _is_file(path):
         return path
     shipped = _shipped() / f"{source}.yaml"
-    if shipped.is_file():
+    if _is_file(shipped):
         return shipped
+    found = "a folder" if path.is_dir() else "no such file or name"
     allowed = f"an experiment file, or {one_of(experiment_names(), str(source))}"
-    raise InputError(source, "experiment", Plain("no such file or name"), allowed)
+    raise InputError(source, "experiment", Plain(found), allowed)
 
 
 def _shipped() -> Path:
     return Path(str(files("experiments")))
 
 
-def _resolve_paths(tree: dict[str, Any], folder: Path) -> None:
-    """Files named in an experiment are relative to it."""
-    routing = tree["routing"]
-    if isinstance(routing.get("file"), str):
-        routing["file"] = str((folder / routing["file"]).resolve())
-    quantization = tree.get("quantization")
-    if isinstance(quantization, dict) and isinstance(quantization.get("losses"), str):
-        losses = quantization["losses"]
-        if losses != "synthetic":
-            quantization["losses"] = str((folder / losses).resolve())
-    for key, value in (("model", tree.get("model")), ("use", tree.get("machine", {}).get("use"))):
-        if isinstance(value, str) and (folder / value).is_file():
-            (tree if key == "model" else tree["machine"])[key] = str((folder / value).resolve())
+def _spell_out(tree: dict[str, Any], folder: Path) -> None:
+    """Short forms to long ones, and relative paths (of a file: beside it; of a setting: where the command
+    runs) to absolute ones, so that a saved experiment means the same anywhere."""
+    if isinstance(tree.get("machine"), str):
+        tree["machine"] = {"use": tree["machine"]}
+    if isinstance(tree.get("policy"), str):
+        tree["policy"] = {"name": tree["policy"]}
+    for part, key, is_path in (
+        (tree, "model", lambda text: text.endswith(".json") or "/" in text),
+        (tree.get("machine"), "use", lambda text: text.endswith((".yaml", ".yml")) or "/" in text),
+        (tree.get("routing"), "file", lambda text: True),
+        (tree.get("routing"), "preset", lambda text: text.endswith(".yaml")),
+        (tree.get("quantization"), "losses", lambda text: text != "synthetic"),
+    ):
+        if isinstance(part, dict) and isinstance(part.get(key), str) and is_path(part[key]):
+            part[key] = str((folder / os.path.expanduser(part[key])).absolute())
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for any file, say
+        return False
 
 
 def _apply(tree: dict[str, Any], settings: Mapping[str, Any], where: object) -> None:
     """Put each dotted path's value into the tree. Below `assumptions` and `machine.set` the rest is one key."""
     for dotted, value in settings.items():
         steps = _steps(dotted)
+        if steps[0] == "engine" and len(steps) > 1 and not isinstance(tree.get("engine"), dict):
+            tree["engine"] = {"name": tree.get("engine", DEFAULT_ENGINE)}
         node: Any = tree
         for step in steps[:-1]:
             if not isinstance(node, dict):

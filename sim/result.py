@@ -71,7 +71,7 @@ def measure(prepared: Prepared, timeline: Timeline, lowering_s: float, engine_s:
         status="finished",
         name=experiment.name,
         version=moe_cosim.__version__,
-        engine=experiment.engine,
+        engine=experiment.engine_name,
         machine=machine.name,
         model=prepared.model.name,
         policy=str(experiment.policy["name"]),

@@ -30,7 +30,7 @@ def run(
         chosen = experiment.with_settings(settings) if settings else experiment
     else:
         chosen = load_experiment(experiment, settings)
-    engine = engines.get(chosen.engine, chosen.where, "engine")()
+    engine = engines.get(chosen.engine_name, chosen.where, "engine").from_options(chosen.engine_options, chosen.where)
     folder = RunFolder(Path(out)) if out is not None else None
     started = time.perf_counter()
     prepared = prepare(chosen)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from hw_models.machine import Machine
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.registry import Registry
 from sim.timeline import Timeline
 from workloads.program import Program
@@ -24,9 +25,16 @@ class Engine(ABC):
 
     summary: ClassVar[str]
 
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], where: object) -> Engine:
+        """The engine with an experiment's options for it; `InputError` for one that it does not have."""
+        for name in options:
+            raise InputError(where, f"engine.{name}", Plain("an unknown field"), "no options with this engine")
+        return cls()
+
     @abstractmethod
     def run(self, machine: Machine, program: Program, progress: Progress | None = None) -> Timeline:
         """Raises `RunError` when the program cannot end (a deadlock names the waiting lanes)."""
 
 
-engines: Registry[Engine] = Registry("engine", "engines", ("sim.engines.embedded",))
+engines: Registry[Engine] = Registry("engine", "engines", ("sim.engines.embedded", "sim.engines.sst"))

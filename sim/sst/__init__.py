@@ -1,0 +1,1 @@
+"""The binding to SST: graph objects, their catalogue, emission of configurations, and running them."""

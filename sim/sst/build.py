@@ -1,0 +1,310 @@
+"""A machine built into an SST graph: devices, at most one router, a hub for signals.
+
+Per device: a stream core replays its lanes; each memory is one controller with our channel back end.
+Where other devices reach the memory, a directory stands between router and memory and a bus joins it
+with the core; otherwise core and memory are linked directly.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from hw_models.components import Memory
+from hw_models.machine import Machine
+from moe_cosim.errors import InputError, Plain
+from sim.sst import sizing
+from sim.sst.devices import Device, Fabric, Layout, Spoke, find_layout
+from sim.sst.graph import Component, End, Graph, Link, Statistic, SubComponent, Value
+
+CONTROLLER_CLOCK: Final = "1MHz"
+"""Our back end keeps its own time: the controller's clock only costs wall time."""
+
+FAST_CLOCK: Final = "4GHz"
+"""Bus and directory hand on at their next clock edge: 250 ps at most."""
+
+CORE_GROUP: Final = 1
+MEMORY_GROUP: Final = 2
+
+_CORE_STATISTICS: Final = ("finished", "finish_time", "events", "requests", "read_bytes", "written_bytes")
+LONGEST: Final = "1123200s"
+"""13 days of simulated time: the embedded engine's limit too."""
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    line_bytes: int = sizing.DEFAULT_LINE_BYTES
+    reached: Collection[str] | None = None
+    """Memories that units of other devices use; None: all of them."""
+    progress_events: int = 0
+    """Between two progress reports of a device; 0: none."""
+    streams: str = "streams"
+    """Folder of the stream files, as the configuration names it."""
+
+
+def build_graph(machine: Machine, options: BuildOptions, layout: Layout | None = None) -> Graph:
+    """A validated graph. Raises `InputError` for a machine or line size that SST cannot take."""
+    line_bytes = sizing.check_line_bytes(machine, options.line_bytes, f"machine {machine.name}")
+    return _Builder(machine, options, line_bytes, layout or find_layout(machine)).graph()
+
+
+class _Builder:
+    def __init__(self, machine: Machine, options: BuildOptions, line_bytes: int, layout: Layout) -> None:
+        self.machine = machine
+        self.options = options
+        self.line_bytes = line_bytes
+        self.layout = layout
+        self.reached = _reached(machine, options.reached) if layout.fabric else frozenset[str]()
+        self.components: list[Component] = []
+        self.links: list[Link] = []
+        self.router_ports = 0
+
+    def graph(self) -> Graph:
+        cores = [device for device in self.layout.devices if device.units]
+        for number, device in enumerate(self.layout.devices):
+            self._add_device(number, device, len(cores) > 1)
+        if len(cores) > 1:
+            self._add_hub(cores)
+        if self.layout.fabric is not None and self.router_ports:
+            self.components.append(self._router(self.layout.fabric))
+        title = f"{self.machine.name}: {self.machine.title}" if self.machine.title else self.machine.name
+        graph = Graph(title, tuple(self.components), tuple(self.links), {"stop-at": LONGEST})
+        graph.validate()
+        return graph
+
+    # -- devices ----------------------------------------------------------------------------
+
+    def _add_device(self, number: int, device: Device, has_hub: bool) -> None:
+        name = device.name
+        outside = self._outside(device)
+        reached = [m for m in device.memories if m.name in self.reached]
+        through_bus = (bool(device.units) and bool(reached)) or len(device.memories) > 1
+        above = 1 if device.units else 0
+        if device.units:
+            self._add_core(number, device, outside, has_hub)
+        if through_bus:
+            bus: dict[str, Value] = {"bus_frequency": FAST_CLOCK, "drain_bus": 1}
+            note = "joins local and remote requests; it delays, it does not limit"
+            self.components.append(Component(f"{name}.bus", "memHierarchy.Bus", bus, section=name, note=note))
+            if device.units:
+                self._link(
+                    f"{name}.core-bus",
+                    (f"{name}.core:local", "lowlink"),
+                    (f"{name}.bus", "highlink0"),
+                    device.local_ps - self._last_leg_ps(device),
+                )
+        used = device.memories if device.units else reached  # nothing would lead to the others
+        for index, memory in enumerate(used):
+            self._add_memory(device, memory)
+            if through_bus:
+                self._link(
+                    f"{memory.name}-bus",
+                    (f"{name}.bus", f"lowlink{index}"),
+                    (memory.name, "highlink"),
+                    self._last_leg_ps(device),
+                )
+            elif device.units:
+                self._link(
+                    f"{name}.core-memory", (f"{name}.core:local", "lowlink"), (memory.name, "highlink"), device.local_ps
+                )
+        for index, memory in enumerate(reached):
+            upper = (f"{name}.bus", f"highlink{index + above}") if through_bus else (memory.name, "highlink")
+            self._add_directory(device, memory, upper, through_bus)
+
+    def _last_leg_ps(self, device: Device) -> int:
+        """Of the link between bus and memory, which local and remote requests share."""
+        legs = [device.spoke.memory_leg_ps] if device.spoke else []
+        return max(1, min([device.local_ps, *legs]) // 2)
+
+    def _outside(self, device: Device) -> bool:
+        return any(
+            m.name in self.reached for other in self.layout.devices if other is not device for m in other.memories
+        )
+
+    def _add_core(self, number: int, device: Device, outside: bool, has_hub: bool) -> None:
+        name = device.name
+        ranges = [f"{edge}" for m in device.memories for edge in (m.base_address, m.base_address + m.capacity_bytes)]
+        parameters: dict[str, Value] = {
+            "stream": f"{self.options.streams}/{name}.stream",
+            "timeline": f"{name}.timeline",
+            "id": number,
+            "line_bytes": self.line_bytes,
+            "local_ranges": f"[{', '.join(ranges)}]",
+        }
+        if has_hub:
+            parameters["hub_delay"] = f"{2 * self.hub_leg_ps}ps"
+        if self.options.progress_events:
+            parameters["progress_events"] = self.options.progress_events
+        slots: list[SubComponent] = []
+        if device.memories:
+            slots.append(SubComponent("local", "memHierarchy.standardInterface"))
+        if outside and device.spoke:
+            nic = self._nic("lowlink", device.spoke, CORE_GROUP, MEMORY_GROUP, device.spoke.unit_leg_ps)
+            slots.append(SubComponent("remote", "memHierarchy.standardInterface", {}, (nic,)))
+        lanes = "; ".join(
+            f"{unit.name}: {', '.join(unit.lanes)} ({unit.window_bytes:.0f} B window)" for unit in device.units
+        )
+        statistics = tuple(Statistic(statistic) for statistic in _CORE_STATISTICS)
+        core = f"{name}.core"
+        self.components.append(
+            Component(core, "moecosim.StreamCore", parameters, tuple(slots), statistics, name, f"lanes of {lanes}")
+        )
+        if outside and device.spoke:
+            self._link_to_router(device.spoke, f"{core}:remote:lowlink", device.spoke.unit_leg_ps, "requests")
+
+    def _add_memory(self, device: Device, memory: Memory) -> None:
+        efficiency = memory.efficiency
+        backend: dict[str, Value] = {
+            "mem_size": f"{memory.capacity_bytes}B",
+            "bandwidth": f"{round(memory.peak_bytes_per_s)}B/s",
+            "channels": memory.channels,
+            "interleave_bytes": memory.interleave_bytes,
+            "latency": f"{memory.latency_ps}ps",
+            "efficiency_block_bytes": _array(efficiency.block_bytes),
+            "efficiency_read": _array(efficiency.read),
+            "efficiency_write": _array(efficiency.write),
+        }
+        parameters: dict[str, Value] = {
+            "clock": CONTROLLER_CLOCK,
+            "backing": "none",
+            "addr_range_start": memory.base_address,
+            "addr_range_end": memory.base_address + memory.capacity_bytes - 1,
+        }
+        note = (
+            f"{memory.standard or memory.kind}, {memory.capacity_bytes / 1e9:.0f} GB, peak "
+            f"{memory.peak_bytes_per_s / 1e9:.1f} GB/s over {memory.channels} channels"
+        )
+        slots = (SubComponent("backend", "moecosim.ChannelBackend", backend),)
+        self.components.append(
+            Component(memory.name, "memHierarchy.MemController", parameters, slots, section=device.name, note=note)
+        )
+
+    def _add_directory(self, device: Device, memory: Memory, upper: tuple[str, str], through_bus: bool) -> None:
+        spoke = _spoke(device)
+        name = f"{memory.name}.port"
+        nic_ps, inner_ps = spoke.memory_leg_ps, 1
+        if through_bus:
+            nic_ps -= self._last_leg_ps(device) + inner_ps
+        else:
+            nic_ps -= inner_ps
+        nic = self._nic("highlink", spoke, MEMORY_GROUP, CORE_GROUP, nic_ps)
+        parameters: dict[str, Value] = {
+            "clock": FAST_CLOCK,
+            "entry_cache_size": 0,
+            "cache_line_size": self.line_bytes,
+            "addr_range_start": memory.base_address,
+            "addr_range_end": memory.base_address + memory.capacity_bytes - 1,
+        }
+        note = f"where other devices reach {memory.name}; {_link_note(spoke)}"
+        self.components.append(
+            Component(name, "memHierarchy.DirectoryController", parameters, (nic,), section=device.name, note=note)
+        )
+        self._link(f"{name}-memory", (name, "lowlink"), upper, inner_ps)
+        self._link_to_router(spoke, f"{name}:highlink", nic_ps, "memory")
+
+    # -- fabric -----------------------------------------------------------------------------
+
+    def _nic(self, slot: str, spoke: Spoke, group: int, other: int, link_ps: int) -> SubComponent:
+        rate = sizing.raw_bytes_per_s(spoke.bytes_per_s, self.line_bytes)
+        buffer = sizing.buffer_bytes(rate, 2 * max(link_ps, 1) + self._router_ps, self.line_bytes)
+        parameters: dict[str, Value] = {
+            "group": group,
+            ("destinations" if group == CORE_GROUP else "sources"): f"[{other}]",
+            "network_bw": f"{rate}B/s",
+            "min_packet_size": f"{sizing.HEADER_BYTES}B",
+            "network_input_buffer_size": f"{buffer}B",
+            "network_output_buffer_size": f"{buffer}B",
+        }
+        return SubComponent(slot, "memHierarchy.MemNIC", parameters)
+
+    @property
+    def _router_ps(self) -> int:
+        return self.layout.fabric.latency_ps if self.layout.fabric else 0
+
+    def _link_to_router(self, spoke: Spoke, path: str, latency_ps: int, role: str) -> None:
+        fabric = self.layout.fabric
+        assert fabric is not None
+        port = f"port{self.router_ports}"
+        self.router_ports += 1
+        self._link(
+            f"{spoke.name}.{path.split(':')[0]}",
+            (path, "port"),
+            (_router_name(fabric), port),
+            latency_ps,
+            f"{role}; {_link_note(spoke)}",
+        )
+
+    def _router(self, fabric: Fabric) -> Component:
+        spokes = [_spoke(device) for device in self.layout.devices]
+        rate = max(sizing.raw_bytes_per_s(spoke.bytes_per_s, self.line_bytes) for spoke in spokes)
+        longest = max(max(spoke.unit_leg_ps, spoke.memory_leg_ps) for spoke in spokes)
+        buffer = sizing.buffer_bytes(rate, 2 * longest + fabric.latency_ps, self.line_bytes)
+        into = fabric.latency_ps // 2
+        parameters: dict[str, Value] = {
+            "id": 0,
+            "num_ports": self.router_ports,
+            "num_vns": 1,
+            "link_bw": f"{rate}B/s",
+            "xbar_bw": f"{4 * rate}B/s",
+            "flit_size": f"{sizing.FLIT_BYTES}B",
+            "input_latency": f"{into}ps",
+            "output_latency": f"{fabric.latency_ps - into}ps",
+            "input_buf_size": f"{buffer}B",
+            "output_buf_size": f"{buffer}B",
+        }
+        note = f"{fabric.latency_ps / 1000:.0f} ns; {self.router_ports} ports, each limited by its own end"
+        topology = (SubComponent("topology", "merlin.singlerouter"),)
+        return Component(_router_name(fabric), "merlin.hr_router", parameters, topology, section="fabric", note=note)
+
+    # -- signals ----------------------------------------------------------------------------
+
+    @property
+    def hub_leg_ps(self) -> int:
+        """Half the shortest way between units of two devices: the receiving core adds the rest."""
+        ways = [
+            self.machine.path(a.name, b.name).latency_ps
+            for one in self.layout.devices
+            for other in self.layout.devices
+            if one is not other
+            for a in one.units
+            for b in other.units
+        ]
+        return max(1, min(ways) // 2)
+
+    def _add_hub(self, cores: list[Device]) -> None:
+        note = "passes signals between devices"
+        self.components.append(Component("signals", "moecosim.Hub", {"ports": len(cores)}, section="fabric", note=note))
+        for index, device in enumerate(cores):
+            self._link(
+                f"{device.name}.signals", (f"{device.name}.core", "hub"), ("signals", f"core{index}"), self.hub_leg_ps
+            )
+
+    def _link(self, name: str, a: tuple[str, str], b: tuple[str, str], latency_ps: int, note: str = "") -> None:
+        name = re.sub(r"\W", "_", name)  # SST warns of other characters in a link's name
+        self.links.append(Link(name, (End(*a), End(*b)), max(1, latency_ps), note))
+
+
+def _reached(machine: Machine, reached: Collection[str] | None) -> frozenset[str]:
+    return frozenset(machine.memories if reached is None else reached)
+
+
+def _spoke(device: Device) -> Spoke:
+    if device.spoke is None:
+        raise InputError(f"device {device.name}", "links", Plain("none to the fabric"), "one")
+    return device.spoke
+
+
+def _router_name(fabric: Fabric) -> str:
+    return f"{fabric.name}.router"
+
+
+def _link_note(spoke: Spoke) -> str:
+    return f"{spoke.name}: {spoke.bytes_per_s / 1e9:.1f} GB/s of payload each way"
+
+
+def _array(values: tuple[float, ...]) -> str:
+    return "[" + ", ".join(f"{np.float64(value):.12g}" for value in values) + "]"

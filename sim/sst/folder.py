@@ -1,0 +1,87 @@
+"""A folder that ``sst`` runs as it is: configurations, event streams, the elements' source, a README."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from hw_models.machine import Machine
+from moe_cosim import __version__
+from sim.engines.embedded.addresses import memory_of
+from sim.sst import emit, library
+from sim.sst.build import BuildOptions, build_graph
+from sim.sst.devices import Layout, find_layout
+from sim.sst.graph import Graph
+from sim.sst.streams import Stream, cut, write_stream
+from workloads.program import Program
+
+PYTHON_CONFIGURATION: Final = "config.py"
+JSON_CONFIGURATION: Final = "config.json"
+STREAMS: Final = "streams"
+
+_REPORTS: Final = 200
+"""Progress reports of each device in a run."""
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """What a folder holds."""
+
+    folder: Path
+    graph: Graph
+    streams: list[Stream]
+
+
+def write_run(folder: Path, machine: Machine, program: Program, line_bytes: int) -> Emitted:
+    """Configurations and streams of `program` on `machine`. Raises `InputError` where SST cannot take them."""
+    layout = find_layout(machine)
+    streams = cut(machine, program, layout)
+    events = max((len(stream.events) for stream in streams), default=0)
+    options = BuildOptions(line_bytes, reached_memories(machine, program, layout), max(1, events // _REPORTS))
+    graph = build_graph(machine, options, layout)
+    (folder / STREAMS).mkdir(parents=True, exist_ok=True)
+    for stream in streams:
+        write_stream(folder / STREAMS / f"{stream.device.name}.stream", machine, program, stream)
+    (folder / PYTHON_CONFIGURATION).write_text(emit.python_text(graph), encoding="utf-8")
+    (folder / JSON_CONFIGURATION).write_text(emit.json_text(graph), encoding="utf-8")
+    return Emitted(folder, graph, streams)
+
+
+def write_share(emitted: Emitted, program: Program, source: str) -> None:
+    """Add what another machine needs: the elements' source, the program, and the commands."""
+    elements = emitted.folder / "elements"
+    elements.mkdir(exist_ok=True)
+    for path in library.sources():
+        shutil.copyfile(path, elements / path.name)
+    program.save(emitted.folder / "program.zip")
+    text = (
+        emit.environment()
+        .get_template("README.md.j2")
+        .render(
+            title=emitted.graph.title,
+            source=source,
+            version=__version__,
+            devices=[stream.device.name for stream in emitted.streams],
+            events=len(program.events),
+        )
+    )
+    (emitted.folder / "README.md").write_text(text, encoding="utf-8")
+
+
+def reached_memories(machine: Machine, program: Program, layout: Layout) -> frozenset[str]:
+    """Memories that units of other devices read or write in this program."""
+    events = program.events
+    counts = events["accesses"].astype(np.int64)
+    offsets = np.cumsum(counts) - counts
+    rows = np.repeat(events["first_access"].astype(np.int64) - offsets, counts) + np.arange(counts.sum())
+    memory = memory_of(machine, program, rows, f"program on {machine.name}")
+    device_of_lane = np.array([layout.device_of_unit(unit) for unit, _ in program.lanes])
+    device_of_memory = np.array([layout.device_of_memory(m.name) for m in machine.memory_list])
+    asking = np.repeat(device_of_lane[events["lane"]], counts)
+    moved = program.accesses["bytes"][rows] > 0
+    outside = np.unique(memory[(device_of_memory[memory] != asking) & moved])
+    return frozenset(machine.memory_list[int(index)].name for index in outside)

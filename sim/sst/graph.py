@@ -1,0 +1,97 @@
+"""An SST configuration as plain objects. `sim.sst.check` validates it, `sim.sst.emit` prints it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+Value = str | int
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A statistic of the component it is listed in, summed up by `type`."""
+
+    name: str
+    type: str = "sst.AccumulatorStatistic"
+
+
+@dataclass(frozen=True)
+class SubComponent:
+    """What fills `slot` of its parent; `slot_number` counts where a slot holds several."""
+
+    slot: str
+    type: str
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    children: tuple[SubComponent, ...] = ()
+    slot_number: int = 0
+
+
+@dataclass(frozen=True)
+class Component:
+    """`section` groups components in a printed configuration; `note` says what it stands for."""
+
+    name: str
+    type: str
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    children: tuple[SubComponent, ...] = ()
+    statistics: tuple[Statistic, ...] = ()
+    section: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a link: a port of the component, or of the sub-component, at `path`."""
+
+    path: str
+    """``component``, or ``component:slot:slot`` for a sub-component of a sub-component.
+
+    A child that is not the first of its slot is ``slot[number]``."""
+    port: str
+
+
+@dataclass(frozen=True)
+class Link:
+    """Joins two ports; a message takes `latency_ps` (>= 1) each way."""
+
+    name: str
+    ends: tuple[End, End]
+    latency_ps: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Everything a configuration says."""
+
+    title: str
+    components: tuple[Component, ...]
+    links: tuple[Link, ...]
+    options: Mapping[str, str] = field(default_factory=dict)
+    """SST program options, such as ``stop-at``."""
+    statistics_file: str = "statistics.csv"
+
+    def parts(self) -> Iterator[tuple[str, Component | SubComponent]]:
+        """Every component and sub-component with its path, parents first."""
+        for component in self.components:
+            yield component.name, component
+            yield from _below(component.name, component.children)
+
+    def validate(self) -> None:
+        """Check against the catalogue that ships with the package; see `sim.sst.check`."""
+        from sim.sst.check import check_graph
+
+        check_graph(self)
+
+
+def child_path(parent: str, child: SubComponent) -> str:
+    """The path of a child of `parent`."""
+    return f"{parent}:{child.slot}" + (f"[{child.slot_number}]" if child.slot_number else "")
+
+
+def _below(path: str, children: tuple[SubComponent, ...]) -> Iterator[tuple[str, SubComponent]]:
+    for child in children:
+        own = child_path(path, child)
+        yield own, child
+        yield from _below(own, child.children)
