@@ -1,0 +1,1 @@
+"""Sweeps on clusters: Slurm, PBS Pro, LSF and Flux behind one interface."""

@@ -1,0 +1,73 @@
+"""What is left to submit, and the end of what was submitted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from moe_cosim.errors import InputError, Plain
+from sim.batch.site import Site
+from sim.batch.status import View, scheduler_of, views_or_error
+from sim.batch.submission import submissions
+from sim.batch.submit import Draft, Wishes, draft
+from sim.sweep.identity import code_digest
+from sim.sweep.plan import Plan
+from sim.sweep.store import Store
+
+
+def left(store: Store, plan: Plan, views: Sequence[View]) -> list[str]:
+    """Points of a plan that are missing or failed, in its order, without those that wait or run."""
+    under_way = {point for view in views for point in view.active_points()}
+    progress = store.progress(plan)
+    open_points = set(progress.failed) | set(progress.missing)
+    return [point.id for point in plan.points if point.id in open_points and point.id not in under_way]
+
+
+def resume(store: Store, site: Site | None, wishes: Wishes) -> list[Draft]:
+    """A draft for each submitted plan with points left; with the latest submission's site and chunk unless told.
+
+    `InputError` when nothing was submitted, or when the code has changed since: its results would be others'.
+    """
+    views = views_or_error(store)
+    if not views:
+        raise InputError(store.path, "batch", Plain("no submission"), "a store that 'sweep submit' has written")
+    latest = {view.record.plan_id: view for view in views}
+    drafts = []
+    for plan_id, view in latest.items():
+        plan = store.plan(plan_id)
+        # a submission may hold a part of its plan only: what it was asked for is all that is resumed
+        asked = {point for each in views if each.record.plan_id == plan_id for point in each.point_ids}
+        points = [point for point in left(store, plan, views) if point in asked]
+        if not points:
+            continue
+        if plan.code != code_digest():
+            found = Plain(f"code {code_digest()}, planned with {plan.code}")
+            raise InputError(store.path, f"plan {plan_id}", found, "the same code; or submit the sweep file again")
+        record = view.record
+        again = Wishes(
+            wishes.chunk or record.chunk,
+            wishes.time_s or (record.time_s if site is None else None),
+            wishes.warning_s,
+        )
+        chosen = site or scheduler_of(record, view.submission.folder).site
+        drafts.append(draft(store.path, plan, points, chosen, again, "sweep resume"))
+    return drafts
+
+
+def cancel(store: Store) -> list[str]:
+    """End every job that waits or runs, and what would collect; the ids of the arrays ended."""
+    ended = []
+    for submission in submissions(store.path):
+        record = submission.record()
+        if not record.job_ids or record.cancelled:
+            continue
+        scheduler = scheduler_of(record, submission.folder)
+        view = View.of(submission)
+        if view.problem is None and not view.active():
+            continue
+        # the collecting job first: it would start as soon as the array has ended
+        if record.collect_ids:
+            scheduler.cancel(record.collect_ids)
+        scheduler.cancel(record.job_ids)
+        submission.replace(record.model_copy(update={"cancelled": True}))
+        ended += record.job_ids
+    return ended

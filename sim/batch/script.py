@@ -1,0 +1,80 @@
+"""Job scripts, printed from ``templates/batch``. What they say is decided before."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import jinja2
+
+import moe_cosim
+from sim.batch.base import Job, Scheduler
+from sim.batch.site import Site
+
+LAUNCHER_VARIABLE = "MOE_COSIM_LAUNCHER"
+_SOURCES = Path(moe_cosim.__file__).parent.parent
+
+
+def quote(text: str) -> str:
+    """`text` as one word of the shell, on one line: no part of a path can pass for a line of the script."""
+    quoted = shlex.quote(text)
+    for character, escape in (("\n", "n"), ("\r", "r")):
+        quoted = quoted.replace(character, f"'$'\\{escape}''")
+    return quoted
+
+
+def points_script(scheduler: Scheduler[Site], job: Job, folder: Path) -> str:
+    """The script of an array element: works through the points of its number."""
+    title = f"{job.elements} elements, each works through its points"
+    return _render(scheduler, job, folder, title, "$index.log", ["sweep", "element", "."], '"$index"')
+
+
+def collect_script(scheduler: Scheduler[Site], job: Job, folder: Path) -> str:
+    """The script that compacts the store once the array has ended."""
+    return _render(scheduler, job, folder, "the store is compacted", "collect.log", ["collect", "../.."], "")
+
+
+def _render(
+    scheduler: Scheduler[Site], job: Job, folder: Path, title: str, log: str, arguments: list[str], argument: str
+) -> str:
+    site = scheduler.site
+    context = {
+        "options": scheduler.options(job),
+        "version": moe_cosim.__version__,
+        "title": title,
+        "folder": os.fspath(folder),
+        "log": log,
+        "modules": site.modules,
+        "environment": _environment(site),
+        "lines": site.lines,
+        "command": [site.python or sys.executable, "-m", "sim.cli", *arguments],
+        "argument": argument,
+    }
+    text = _templates().get_template(f"{scheduler.name}.sh.j2").render(context)
+    return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+
+
+def _environment(site: Site) -> Mapping[str, str]:
+    """The site's, with the package's place, so that a source tree needs no installation."""
+    environment = dict(site.environment)
+    if site.python is None:
+        given = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = os.pathsep.join([str(_SOURCES), *([given] if given else [])])
+    if site.launcher is not None:
+        environment.setdefault(LAUNCHER_VARIABLE, site.launcher)
+    return environment
+
+
+def _templates() -> jinja2.Environment:
+    made = jinja2.Environment(
+        loader=jinja2.PackageLoader("templates", "batch"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=False,
+    )
+    made.filters["quote"] = quote
+    return made

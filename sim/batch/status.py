@@ -1,0 +1,138 @@
+"""What the scheduler and the store say together about a store's submissions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from moe_cosim.errors import RunError
+from sim.batch.base import Scheduler, Seen, State, schedulers
+from sim.batch.site import Site, site_of
+from sim.batch.submission import Record, Submission, submissions
+from sim.sweep.store import Store
+
+_GONE = Seen(State.GONE, "")
+
+
+def scheduler_of(record: Record, where: object) -> Scheduler[Site]:
+    """The scheduler that a submission went to, with the site file it had."""
+    classes = {name: scheduler.site_class for name, scheduler in schedulers}
+    site = site_of(dict(record.site), where, classes)
+    return schedulers.get(site.scheduler, where, "scheduler")(site)
+
+
+@dataclass(frozen=True)
+class View:
+    """One submission as the scheduler sees it now."""
+
+    submission: Submission
+    record: Record
+    point_ids: list[str]
+    seen: dict[int, Seen]
+    problem: str | None = None
+    """Why the scheduler could not be asked."""
+
+    @classmethod
+    def of(cls, submission: Submission) -> View:
+        record = submission.record()
+        seen: dict[int, Seen] = {}
+        problem = None
+        if record.job_ids:
+            try:
+                seen = scheduler_of(record, submission.folder).elements(record.job_ids)
+            except RunError as error:
+                problem = str(error)
+        return cls(submission, record, submission.point_ids(), seen, problem)
+
+    def points(self, element: int) -> list[str]:
+        return self.point_ids[(element - 1) * self.record.chunk : element * self.record.chunk]
+
+    def state(self, element: int) -> Seen:
+        return self.seen.get(element, _GONE)
+
+    def active(self) -> bool:
+        return any(seen.state.active for seen in self.seen.values())
+
+    def active_points(self) -> set[str]:
+        """Points of elements that wait or run."""
+        return {
+            point
+            for element in range(1, self.record.elements + 1)
+            if self.state(element).state.active
+            for point in self.points(element)
+        }
+
+    def document(self, finished: set[str], failed: set[str]) -> dict[str, Any]:
+        """Counts of elements and points. An element is done when its points are, whatever its job came to."""
+        elements: Counter[str] = Counter()
+        words: Counter[str] = Counter()
+        points: Counter[str] = Counter()
+        to_resume = 0
+        for element in range(1, self.record.elements + 1):
+            seen, ids = self.state(element), self.points(element)
+            left = [point for point in ids if point not in finished]
+            wrong = sum(point in failed for point in left)
+            points.update(finished=len(ids) - len(left), failed=wrong, missing=len(left) - wrong)
+            if seen.state.active:
+                elements[seen.state.value] += 1
+                continue
+            to_resume += len(left)
+            elements[_outcome(seen.state, len(left), wrong)] += 1
+            if left and seen.word:
+                words[seen.word] += 1
+        return {
+            "submission": self.submission.id,
+            "scheduler": self.record.scheduler,
+            "job_ids": self.record.job_ids,
+            "collect_ids": self.record.collect_ids,
+            "cancelled": self.record.cancelled,
+            "elements": dict(elements),
+            "ended_as": dict(words),
+            "points": dict(points),
+            "to_resume": to_resume,
+            "problem": self.problem,
+        }
+
+
+def batch_lines(store: Store) -> dict[str, Any] | None:
+    """Every submission of a store, as data and as a line of text each; None where there is none."""
+    views = [View.of(submission) for submission in submissions(store.path)]
+    if not views:
+        return None
+    finished, failed = store.finished_ids(), store.failed_ids()
+    documents = [view.document(finished, failed) for view in views]
+    return {"submissions": documents, "summary": [_line(document) for document in documents]}
+
+
+def _outcome(state: State, left: int, wrong: int) -> str:
+    if left == 0:
+        return State.DONE.value
+    if state is State.DONE:
+        return "with failed points" if wrong == left else "stopped early"
+    return state.value
+
+
+def _line(document: dict[str, Any]) -> str:
+    jobs = document["job_ids"]
+    name = f"{document['scheduler']} {jobs[0]}" if jobs else f"{document['scheduler']}, not submitted"
+    if len(jobs) > 1:
+        name += f" … {jobs[-1]}"
+    elements = ", ".join(f"{count} {state}" for state, count in document["elements"].items())
+    points = ", ".join(f"{count} {state}" for state, count in document["points"].items() if count)
+    words = ", ".join(f"{count} {word}" for word, count in document["ended_as"].items())
+    line = f"{document['submission']} ({name}): elements: {elements}; points: {points}"
+    if words:
+        line += f"; ended as {words}"
+    if document["problem"]:
+        return f"{line}; the scheduler cannot be asked ({document['problem']})"
+    return f"{line}; {document['to_resume']} points for 'sweep resume'" if document["to_resume"] else line
+
+
+def views_or_error(store: Store) -> list[View]:
+    """All submissions; `RunError` when a scheduler cannot be asked, for then nobody knows what still runs."""
+    views = [View.of(submission) for submission in submissions(store.path)]
+    for view in views:
+        if view.problem is not None:
+            raise RunError(f"{view.submission.id}: {view.problem}")
+    return views

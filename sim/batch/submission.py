@@ -1,0 +1,138 @@
+"""A submission: the folder ``STORE/batch/<id>`` with its points, scripts, logs and job ids.
+
+Written aside and renamed, then changed only by replacing ``submission.json`` whole.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from moe_cosim.errors import InputError, Plain, RunError
+
+FOLDER: Final = "batch"
+RECORD: Final = "submission.json"
+POINTS: Final = "points.txt"
+POINTS_SCRIPT: Final = "points.sh"
+COLLECT_SCRIPT: Final = "collect.sh"
+SCHEMA: Final = 1
+
+
+class Record(BaseModel):
+    """What is known of a submission."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    schema_version: int = SCHEMA
+    plan_id: str
+    name: str
+    site: dict[str, Any]
+    """The site file's fields; `scheduler` is one of them."""
+    chunk: int = Field(ge=1)
+    """Points of an element; the last may have fewer."""
+    points: int = Field(ge=1)
+    ranks: int = 1
+    time_s: int | None = None
+    warning_s: int
+    created: str
+    job_ids: list[str] = []
+    collect_ids: list[str] = []
+    cancelled: bool = False
+
+    @property
+    def scheduler(self) -> str:
+        return str(self.site["scheduler"])
+
+    @property
+    def elements(self) -> int:
+        return -(-self.points // self.chunk)
+
+
+class Submission:
+    """One submission on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def store_path(self) -> Path:
+        return self.folder.parent.parent
+
+    def record(self) -> Record:
+        path = self.folder / RECORD
+        try:
+            return Record.model_validate_json(path.read_bytes())
+        except OSError as error:
+            raise InputError(path, "file", Plain(str(error.strerror)), "a submission's record") from None
+        except ValueError:
+            raise InputError(path, "file", Plain("no whole record of this version"), "a submission's record") from None
+
+    def replace(self, record: Record) -> None:
+        _write(self.folder / RECORD, record.model_dump_json(indent=1) + "\n")
+
+    def remove(self) -> None:
+        """Take back a submission that no scheduler has accepted."""
+        shutil.rmtree(self.folder)
+
+    def point_ids(self) -> list[str]:
+        return (self.folder / POINTS).read_text(encoding="ascii").split()
+
+    def element_points(self, index: int) -> list[str]:
+        """Ids of element `index` (from 1)."""
+        record = self.record()
+        if not 1 <= index <= record.elements:
+            raise InputError(self.folder, "element", index, f"1 to {record.elements}")
+        return self.point_ids()[(index - 1) * record.chunk : index * record.chunk]
+
+    def log(self, name: str) -> Path:
+        return self.folder / "log" / f"{name}.log"
+
+
+def submissions(store_path: Path) -> list[Submission]:
+    """All of a store, oldest first."""
+    folder = store_path / FOLDER
+    if not folder.is_dir():
+        return []
+    names = (entry.name for entry in folder.iterdir() if (entry / RECORD).is_file() and entry.name[0] != ".")
+    return [Submission(folder / name) for name in sorted(names)]
+
+
+def new_folder(store_path: Path) -> Path:
+    """The place of a new submission; nothing is written."""
+    moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+    return store_path.resolve() / FOLDER / f"{moment}-{secrets.token_hex(3)}"
+
+
+def create(folder: Path, record: Record, point_ids: Sequence[str], scripts: dict[str, str]) -> Submission:
+    """Write a submission's folder; it appears whole."""
+    aside = folder.with_name(f".{folder.name}")
+    try:
+        (aside / "log").mkdir(parents=True)
+        _write(aside / POINTS, "".join(f"{each}\n" for each in point_ids))
+        for name, text in scripts.items():
+            _write(aside / name, text)
+        _write(aside / RECORD, record.model_dump_json(indent=1) + "\n")
+        aside.rename(folder)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot write there: {error.strerror}") from None
+    return Submission(folder)
+
+
+def _write(path: Path, text: str) -> None:
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    with aside.open("w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(path)

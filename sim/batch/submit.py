@@ -1,0 +1,143 @@
+"""From points to jobs: drafted, shown or sent."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from moe_cosim.errors import InputError, Plain, RunError
+from sim.batch.base import Command, Job, Scheduler, schedulers
+from sim.batch.script import collect_script, points_script
+from sim.batch.site import Site
+from sim.batch.submission import COLLECT_SCRIPT, POINTS_SCRIPT, Record, Submission, create, new_folder
+from sim.sweep.plan import Plan
+
+ELEMENTS: Final = 200
+"""Elements of an array where no chunk is asked for: few enough for any scheduler, enough to spread."""
+WARNING_S: Final = 120
+"""Notice before the time limit: time for the point in hand, and Slurm may be a minute late (sbatch(1), --signal)."""
+_NAME_LENGTH: Final = 40
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the command line asks for beside the site file; None leaves the default."""
+
+    chunk: int | None = None
+    time_s: int | None = None
+    warning_s: int | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A submission before it exists."""
+
+    folder: Path
+    scheduler: Scheduler[Site]
+    record: Record
+    point_ids: tuple[str, ...]
+    array: Job
+    collect: Job
+
+    def scripts(self) -> dict[str, str]:
+        return {
+            POINTS_SCRIPT: points_script(self.scheduler, self.array, self.folder),
+            COLLECT_SCRIPT: collect_script(self.scheduler, self.collect, self.folder),
+        }
+
+    def text(self) -> str:
+        """Scripts and commands, exactly as they would be written and run."""
+        parts = []
+        placeholder = replace(self.collect, after=("JOBID",))
+        commands = (self.scheduler.submission(self.array), self.scheduler.submission(placeholder))
+        for (name, script), command in zip(self.scripts().items(), commands, strict=True):
+            parts.append(f"==> {name}\n{script}==> in {shlex.quote(str(self.folder))}\n{_shell(command)}\n")
+        return "\n".join(parts)
+
+
+def draft(
+    store_path: Path, plan: Plan, point_ids: Sequence[str], site: Site, wishes: Wishes, where: object = "sweep submit"
+) -> Draft:
+    """Jobs for these points. `InputError` when an array would be larger than the site allows."""
+    scheduler = schedulers.get(site.scheduler, where, "scheduler")(site)
+    chunk = _chunk(len(point_ids), scheduler, wishes.chunk, where)
+    time_s = wishes.time_s or site.limit_s
+    warning_s = wishes.warning_s or (WARNING_S if time_s is None else min(WARNING_S, time_s // 4))
+    if time_s is not None and warning_s >= time_s:
+        raise InputError(where, "--warning", warning_s, f"less than the time limit ({time_s} s)")
+    record = Record(
+        plan_id=plan.plan_id,
+        name=job_name(plan.name),
+        site=site.model_dump(by_alias=True, exclude_defaults=True),
+        chunk=chunk,
+        points=len(point_ids),
+        ranks=ranks_of(plan),
+        time_s=time_s,
+        warning_s=warning_s,
+        created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    )
+    array = Job(record.name, POINTS_SCRIPT, record.elements, time_s, warning_s, record.ranks)
+    collect = Job(f"{record.name}-collect", COLLECT_SCRIPT, 0, time_s, warning_s)
+    return Draft(new_folder(store_path), scheduler, record, tuple(point_ids), array, collect)
+
+
+def send(drafted: Draft) -> Submission:
+    """Write the folder and submit both jobs. `RunError` when the scheduler refuses; then nothing is left behind."""
+    submission = create(drafted.folder, drafted.record, drafted.point_ids, drafted.scripts())
+    try:
+        job_ids = _submit(drafted, drafted.array)
+    except RunError:
+        submission.remove()
+        raise
+    record = drafted.record.model_copy(update={"job_ids": job_ids})
+    submission.replace(record)
+    try:
+        collect_ids = _submit(drafted, replace(drafted.collect, after=tuple(job_ids)))
+    except RunError as error:
+        raise RunError(f"the points are submitted (job {job_ids[0]}), but not what collects them: {error}") from None
+    submission.replace(record.model_copy(update={"collect_ids": collect_ids}))
+    return submission
+
+
+def job_name(name: str) -> str:
+    """A name that every scheduler takes: it begins with a letter, and has letters, digits, ``-`` and ``_``."""
+    return "moe-" + (re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:_NAME_LENGTH].strip("-") or "sweep")
+
+
+def ranks_of(plan: Plan) -> int:
+    """The most MPI ranks that a point's engine asks for."""
+    asked: list[Any] = [base.engine_options.get("ranks", 1) for base in plan.bases.values()]
+    for point in plan.points:
+        engine = point.settings.get("engine")
+        asked.append(engine.get("ranks", 1) if isinstance(engine, dict) else 1)
+        asked.append(point.settings.get("engine.ranks", 1))
+    return max((ranks for ranks in asked if isinstance(ranks, int)), default=1)
+
+
+def _submit(drafted: Draft, job: Job) -> list[str]:
+    command = drafted.scheduler.submission(job)
+    printed = drafted.scheduler.program.checked(command.argv, drafted.folder, command.stdin)
+    return drafted.scheduler.job_ids(printed, job)
+
+
+def _chunk(points: int, scheduler: Scheduler[Site], asked: int | None, where: object) -> int:
+    if points == 0:
+        raise InputError(where, "points", Plain("none left to compute"), "at least one")
+    limit = scheduler.site.max_array or scheduler.max_elements
+    if asked is None:
+        return -(-points // min(ELEMENTS, limit or ELEMENTS))
+    elements = -(-points // asked)
+    if limit is not None and elements > limit:
+        least = -(-points // limit)
+        found = Plain(f"{asked}, which makes an array of {elements}")
+        raise InputError(where, "--chunk", found, f"{least} or more (arrays have up to {limit} elements; max-array)")
+    return asked
+
+
+def _shell(command: Command) -> str:
+    return shlex.join(command.argv) + (f" < {shlex.quote(command.stdin)}" if command.stdin else "")

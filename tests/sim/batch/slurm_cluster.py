@@ -1,0 +1,150 @@
+"""A real Slurm of one node, started and stopped by the tests."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+_PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
+_CPUS = 4
+
+# config_overrides: a machine of fewer processors may play a node of four. cred_expire: a requeued job
+# waits until its credential has expired, two minutes if nothing is said.
+_CONF = """\
+ClusterName=tests
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={controller_port}
+SlurmdPort={node_port}
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.sock,cred_expire=3
+SlurmUser=root
+SlurmdUser=root
+ProctrackType=proctrack/pgid
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_Core
+JobAcctGatherType=jobacct_gather/none
+MpiDefault=none
+ReturnToService=2
+SlurmdParameters=config_overrides
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool
+SlurmctldPidFile={folder}/slurmctld.pid
+SlurmdPidFile={folder}/slurmd.pid
+SlurmctldLogFile={folder}/slurmctld.log
+SlurmdLogFile={folder}/slurmd.log
+SchedulerParameters=sched_interval=1,bf_interval=1
+KillWait=2
+MinJobAge=600
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=512
+PartitionName=work Nodes={host} Default=YES MaxTime=INFINITE State=UP PriorityTier=1
+PartitionName=urgent Nodes={host} MaxTime=INFINITE State=UP PriorityTier=10
+"""
+
+
+def missing() -> str | None:
+    """Why there can be no Slurm here; None where there can."""
+    absent = [name for name in _PROGRAMS if shutil.which(name) is None]
+    if absent:
+        return f"no {', '.join(absent)} here (Debian: slurm-wlm and munge)"
+    return None if os.geteuid() == 0 else "slurmd starts jobs as root only"
+
+
+class SlurmCluster:
+    """munged, slurmctld and slurmd with all their files in one folder of their own."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))  # short: a socket's path has 107 bytes
+        self.conf = self.folder / "slurm.conf"
+        self.version = ""
+
+    def start(self) -> None:
+        folder = self.folder
+        folder.chmod(0o755)
+        for name in ("state", "spool"):
+            (folder / name).mkdir()
+        host = socket.gethostname().split(".")[0]
+        ports = _free_ports(2)
+        self.conf.write_text(
+            _CONF.format(host=host, folder=folder, cpus=_CPUS, controller_port=ports[0], node_port=ports[1])
+        )
+        key = folder / "munge.key"
+        key.write_bytes(secrets.token_bytes(1024))
+        key.chmod(0o400)
+        files = ("key-file=munge.key", "socket=munge.sock", "pid-file=munged.pid", "log-file=munged.log")
+        options = [f"--{name}={folder}/{file}" for name, file in (each.split("=") for each in files)]
+        self._run("munged", "--force", *options, f"--seed-file={folder}/munged.seed")
+        self._run("slurmctld", "-f", str(self.conf))
+        self._run("slurmd", "-f", str(self.conf))
+        self.version = self.output("sbatch", "--version").strip()
+        self.wait(lambda: self.output("sinfo", "--noheader", "--format=%T", "--partition=work").strip() == "idle", 30)
+
+    def stop(self) -> None:
+        """Ends every job and every daemon, also after a start that failed."""
+        if (self.folder / "slurmctld.pid").exists():
+            subprocess.run(["scancel", "--full", "--user=root"], env=self.environ(), check=False, timeout=30)
+            subprocess.run(["scancel", "--signal=KILL", "--full", "--user=root"], env=self.environ(), check=False)
+        for name in ("slurmd", "slurmctld", "munged"):
+            _end(self.folder / f"{name}.pid")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def environ(self) -> dict[str, str]:
+        return dict(os.environ, SLURM_CONF=str(self.conf))
+
+    def output(self, *argv: str) -> str:
+        return subprocess.run(argv, env=self.environ(), capture_output=True, text=True, check=True, timeout=60).stdout
+
+    def wait(self, condition: Callable[[], bool], seconds: float) -> None:
+        """Until `condition` holds; the last lines of the logs where it does not."""
+        limit = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > limit:
+                raise AssertionError(f"not within {seconds} s\n{self._logs()}")
+            time.sleep(0.2)
+
+    def _run(self, *argv: str) -> None:
+        done = subprocess.run(argv, env=self.environ(), capture_output=True, text=True, check=False, timeout=60)
+        assert done.returncode == 0, f"{argv[0]}: {done.stderr}\n{self._logs()}"
+
+    def _logs(self) -> str:
+        tails = [log.read_text(errors="replace")[-1500:] for log in sorted(self.folder.glob("*.log"))]
+        queue = subprocess.run(
+            ["squeue", "--array", "--states=all"], env=self.environ(), capture_output=True, text=True, check=False
+        )
+        return "\n".join([queue.stdout, *tails])
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [int(each.getsockname()[1]) for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def _end(pid_file: Path) -> None:
+    try:
+        pid = int(pid_file.read_text())
+    except (FileNotFoundError, ValueError):
+        return
+    for number, patience_s in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0)):
+        limit = time.monotonic() + patience_s
+        try:
+            os.kill(pid, number)
+            while time.monotonic() < limit:
+                os.kill(pid, 0)
+                time.sleep(0.05)
+        except ProcessLookupError:
+            return
