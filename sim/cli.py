@@ -36,6 +36,8 @@ def main() -> None:
 @click.option("--ranks", type=click.IntRange(1), help="Of the sst engine: MPI processes.")
 @click.option("--threads", type=click.IntRange(1), help="Of the sst engine: threads of each process.")
 @click.option("--line-size", type=click.IntRange(1), help="Of the sst engine: bytes of one request.")
+@click.option("--steps", metavar="FIRST:LAST", help="Run only these steps on the engine, and extrapolate.")
+@click.option("--layers", metavar="FIRST:LAST", help="Run only these layers on the engine, and extrapolate.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def run(
     experiment: str,
@@ -45,6 +47,8 @@ def run(
     ranks: int | None,
     threads: int | None,
     line_size: int | None,
+    steps: str | None,
+    layers: str | None,
     as_json: bool,
 ) -> None:
     """Run EXPERIMENT: a YAML file, or the name of a shipped one (moe-cosim list experiments)."""
@@ -56,7 +60,8 @@ def run(
     changes = parse_settings(settings)
     if engine is not None:
         changes["engine"] = engine
-    for option, value in (("ranks", ranks), ("threads", threads), ("line_size", line_size)):
+    options = {"ranks": ranks, "threads": threads, "line_size": line_size, "steps": steps, "layers": layers}
+    for option, value in options.items():
         if value is not None:
             changes[f"engine.{option}"] = value
     with progress_bar("events") as progress:

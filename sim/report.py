@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from moe_cosim.quantity import format_quantity
+from sim.crosscheck.compare import CrossCheck
 from sim.reproduce.base import Outcome
 from sim.result import Result
 
@@ -31,6 +32,13 @@ def print_result(result: Result, console: Console | None = None) -> None:
         _assumptions(result.assumptions),
     ):
         console.print(table)
+    if result.extrapolation:
+        console.print(
+            "extrapolated: {method}; window: {window}, {events:,} events, ratio {ratio:.4f}".format(
+                **result.extrapolation
+            ),
+            highlight=False,
+        )
     console.print("The reason for each assumption: --json, or summary.md with --out.", **_QUIET)
 
 
@@ -54,6 +62,35 @@ def print_reproduction(outcome: Outcome, console: Console | None = None) -> None
     for note in outcome.notes:
         console.print(note, highlight=False)
     console.print(f"{outcome.runs} runs, {outcome.events:,} events, {outcome.wall_s:.1f} s", **_QUIET)
+
+
+def print_crosscheck(outcome: CrossCheck, console: Console | None = None) -> None:
+    """One line per case, then the bounds."""
+    console = console or Console()
+    rows = []
+    for case in (found.as_dict() for found in outcome.cases):
+        errors = (f"{100 * case[name]:.2f} %" for name in ("event_error_median", "event_error_p95"))
+        speed = case["sst_wall_s"] / case["embedded_wall_s"] if case["embedded_wall_s"] else 0.0
+        times = (format_quantity(case["sst_ps"], "ps"), format_quantity(case["embedded_ps"], "ps"))
+        rows.append(
+            (
+                case["name"],
+                f"{case['events']:,}",
+                *times,
+                f"{100 * case['total_error']:+.2f} %",
+                *errors,
+                f"{speed:,.0f}x",
+            )
+        )
+    columns = ("case", "events", "SST", "embedded", "total error", "event median", "event 95 %", "wall")
+    source = "live" if outcome.live else "recorded"
+    console.print(_table(f"embedded engine against SST {outcome.sst_version} ({source})", columns, rows, left=1))
+    said = outcome.as_dict()
+    console.print(
+        f"all events: median {said['event_error_median']:.2%}, 95 % {said['event_error_p95']:.2%}; "
+        + ("within the bounds" if not outcome.violations() else "; ".join(outcome.violations())),
+        highlight=False,
+    )
 
 
 def print_listing(found: Mapping[str, Mapping[str, str]], console: Console | None = None) -> None:

@@ -14,6 +14,7 @@ from sim.metrics.traffic import bytes_by_kind, link_rows, memory_rows, traffic_t
 from sim.metrics.units import unit_rows
 from sim.prepare import Prepared
 from sim.timeline import Timeline
+from sim.window import Extrapolation
 from workloads.program import PURPOSES
 
 
@@ -52,12 +53,20 @@ class Result:
     lowering_s: float
     engine_s: float
     assumptions: list[dict[str, Any]]
+    extrapolation: dict[str, Any] | None = None
+    """Where only a window of the program ran on the engine: which, and how the rest was estimated."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def measure(prepared: Prepared, timeline: Timeline, lowering_s: float, engine_s: float) -> Result:
+def measure(
+    prepared: Prepared,
+    timeline: Timeline,
+    lowering_s: float,
+    engine_s: float,
+    extrapolation: Extrapolation | None = None,
+) -> Result:
     """Every number of a finished run."""
     machine, program, experiment = prepared.machine, prepared.program, prepared.experiment
     work = experiment.workload.workload()
@@ -95,6 +104,7 @@ def measure(prepared: Prepared, timeline: Timeline, lowering_s: float, engine_s:
         lowering_s=lowering_s,
         engine_s=engine_s,
         assumptions=[assumption.as_dict() for assumption in prepared.assumptions],
+        extrapolation=extrapolation.as_dict() if extrapolation else None,
     )
 
 

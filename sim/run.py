@@ -12,6 +12,7 @@ from sim.experiment import Experiment, load_experiment
 from sim.prepare import prepare
 from sim.result import Result, measure
 from sim.run_folder import RunFolder
+from sim.window import Span, extrapolate
 
 
 def run(
@@ -30,14 +31,23 @@ def run(
         chosen = experiment.with_settings(settings) if settings else experiment
     else:
         chosen = load_experiment(experiment, settings)
-    engine = engines.get(chosen.engine_name, chosen.where, "engine").from_options(chosen.engine_options, chosen.where)
+    options = dict(chosen.engine_options)
+    steps, layers = (Span.parse(options.pop(key), key) if key in options else None for key in ("steps", "layers"))
+    engine = engines.get(chosen.engine_name, chosen.where, "engine").from_options(options, chosen.where)
     folder = RunFolder(Path(out)) if out is not None else None
     started = time.perf_counter()
     prepared = prepare(chosen)
     lowered = time.perf_counter()
-    timeline = engine.run(prepared.machine, prepared.program, progress)
+    extrapolation = None
+    if steps is None and layers is None:
+        timeline = engine.run(prepared.machine, prepared.program, progress)
+    else:
+        embedded = engines.get("embedded")()
+        timeline, extrapolation = extrapolate(
+            prepared.machine, prepared.program, engine, embedded, steps, layers, progress
+        )
     simulated = time.perf_counter()
-    result = measure(prepared, timeline, lowering_s=lowered - started, engine_s=simulated - lowered)
+    result = measure(prepared, timeline, lowered - started, simulated - lowered, extrapolation)
     if folder is not None:
         folder.write(prepared, timeline, result)
     return result

@@ -1,0 +1,69 @@
+"""Run the cases: on SST where it is asked for, else against what it said before."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection
+
+from hw_models.machine import Machine
+from moe_cosim.errors import InputError, one_of
+from sim.crosscheck.case import Case, all_cases, fingerprint
+from sim.crosscheck.compare import Comparison, CrossCheck, compare
+from sim.crosscheck.recording import Recorded, Recording, recorded_folder
+from sim.engines.base import engines
+from sim.timeline import Timeline
+from workloads.program import Program
+
+
+def crosscheck(
+    names: Collection[str] = (),
+    live: bool = False,
+    record: bool = False,
+    progress: Callable[[float], None] | None = None,
+) -> CrossCheck:
+    """`names`: cases (default: all). `record`: keep what SST says now as the package's recording."""
+    cases = _chosen(names)
+    recording = None if live or record else Recording.load(recorded_folder())
+    said: dict[str, Recorded] = {}
+    compared: list[Comparison] = []
+    version = _live_version() if recording is None else recording.sst_version
+    for done, case in enumerate(cases):
+        machine, program = case.build()
+        if recording is None:
+            timeline, wall_s = _run_sst(case, machine, program)
+            said[case.name] = Recorded(timeline, fingerprint(machine, program), wall_s)
+        else:
+            said[case.name] = recording.of(case.name, fingerprint(machine, program))
+        started = time.perf_counter()
+        embedded = engines.get("embedded")().run(machine, program)
+        embedded_s = time.perf_counter() - started
+        sst = said[case.name]
+        compared.append(compare(case.name, program, sst.timeline, embedded, sst.wall_s, embedded_s))
+        if progress is not None:
+            progress((done + 1) / len(cases))
+    if record:
+        Recording(version, "moe-cosim crosscheck --record", said).save(recorded_folder())
+    return CrossCheck(version, recording is None, compared)
+
+
+def _chosen(names: Collection[str]) -> list[Case]:
+    known = all_cases()
+    for name in names:
+        if name not in known:
+            raise InputError("crosscheck", "case", name, one_of(known, name))
+    return [case for name, case in known.items() if not names or name in names]
+
+
+def _run_sst(case: Case, machine: Machine, program: Program) -> tuple[Timeline, float]:
+    from sim.engines.sst import SstEngine
+    from sim.sst.options import SstOptions
+
+    started = time.perf_counter()
+    timeline = SstEngine(SstOptions(line_size=case.line_bytes)).run(machine, program)
+    return timeline, time.perf_counter() - started
+
+
+def _live_version() -> str:
+    from sim.sst.installation import find_installation
+
+    return find_installation().version

@@ -1,0 +1,113 @@
+"""A part of a program: some steps and layers of it, for an engine that is too slow for the whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hw_models.machine import Machine
+from moe_cosim.errors import InputError, Plain
+from sim.engines.base import Engine, Progress
+from sim.timeline import Timeline
+from workloads.program import ACCESS, SIGNAL, WAIT, Program
+
+
+@dataclass(frozen=True)
+class Span:
+    """First and last (included) of what a window keeps."""
+
+    first: int
+    last: int
+
+    @classmethod
+    def parse(cls, text: object, field: str) -> Span:
+        """``"3"`` or ``"1:4"``; raises `InputError` for anything else."""
+        parts = str(text).split(":")
+        if isinstance(text, bool) or len(parts) > 2 or not all(part.strip().isdigit() for part in parts):
+            raise InputError("engine", field, text, "a number, or first:last")
+        span = cls(int(parts[0]), int(parts[-1]))
+        if span.first > span.last:
+            raise InputError("engine", field, text, "first:last with first <= last")
+        return span
+
+    def holds(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        return np.asarray((values >= self.first) & (values <= self.last))
+
+    def __str__(self) -> str:
+        return f"{self.first}:{self.last}"
+
+
+def window(program: Program, steps: Span | None, layers: Span | None) -> Program:
+    """The events of these steps and layers, in their order; tokens from outside count as arrived.
+
+    Events outside the layers (embedding, head) stay only where all layers do. Raises `InputError`
+    where nothing is left.
+    """
+    tags = program.tags[program.events["tag"]]
+    kept = np.ones(len(program.events), dtype=bool)
+    if steps is not None:
+        kept &= steps.holds(tags["step"])
+    if layers is not None:
+        kept &= layers.holds(tags["layer"])
+    events = program.events[kept].copy()
+    signals = np.bincount(events["token"][events["kind"] == SIGNAL], minlength=program.tokens + 1)
+    waiting = events["kind"] == WAIT
+    events["count"][waiting] = signals[events["token"][waiting]]
+    if not len(events):
+        chosen = f"steps {steps or 'all'}, layers {layers or 'all'}"
+        highest = f"steps 0 to {tags['step'].max(initial=0)}, layers 0 to {tags['layer'].max(initial=0)}"
+        raise InputError("engine", "window", Plain(f"no event in {chosen}"), highest)
+    first, count = events["first_access"].astype(np.int64), events["accesses"].astype(np.int64)
+    rows = np.repeat(first - np.cumsum(count) + count, count) + np.arange(int(count.sum()))
+    accesses = program.accesses[rows] if len(rows) else np.zeros(0, ACCESS)
+    events["first_access"] = np.cumsum(count) - count
+    return Program(program.lanes, events, accesses, program.tags, program.machine, dict(program.meta))
+
+
+@dataclass(frozen=True)
+class Extrapolation:
+    """How a whole timeline came from a window of it."""
+
+    window: str
+    events: int
+    sampled_ps: int
+    """The window on the engine that was asked for."""
+    embedded_ps: int
+    """The same window on the embedded engine."""
+
+    @property
+    def ratio(self) -> float:
+        return self.sampled_ps / self.embedded_ps
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "window": self.window,
+            "events": self.events,
+            "sampled_s": self.sampled_ps / 1e12,
+            "embedded_s": self.embedded_ps / 1e12,
+            "ratio": self.ratio,
+            "method": "the embedded engine's timeline of the whole program, times the ratio on the window",
+        }
+
+
+def extrapolate(
+    machine: Machine,
+    program: Program,
+    sampled: Engine,
+    embedded: Engine,
+    steps: Span | None,
+    layers: Span | None,
+    progress: Progress | None = None,
+) -> tuple[Timeline, Extrapolation]:
+    """The whole program's timeline as the embedded engine has it, scaled by what `sampled` said of the window."""
+    part = window(program, steps, layers)
+    seen = sampled.run(machine, part, progress)
+    expected = embedded.run(machine, part)
+    name = ", ".join(f"{what} {span}" for what, span in (("steps", steps), ("layers", layers)) if span is not None)
+    found = Extrapolation(name, len(part.events), seen.total_ps, expected.total_ps)
+    whole = embedded.run(machine, program)
+    scaled = [np.rint(times * found.ratio).astype(np.int64) for times in (whole.start_ps, whole.end_ps)]
+    return Timeline(*scaled), found

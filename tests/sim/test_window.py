@@ -1,0 +1,91 @@
+"""Windows of a program, and what is said of the rest."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from moe_cosim.errors import InputError
+from sim.engines.base import engines
+from sim.experiment import Experiment
+from sim.prepare import Prepared, prepare
+from sim.run import run
+from sim.window import Span, extrapolate, window
+from workloads.program import SIGNAL, WAIT
+
+EXPERIMENT = Experiment.model_validate(
+    {
+        "name": "window",
+        "machine": {"use": "h100-cxl-ndp"},
+        "model": "deepseek-v2-lite",
+        "routing": {"source": "generator", "preset": "deepseek-v2-lite"},
+        "workload": {"prompt_tokens": 4, "output_tokens": 6},
+        "policy": {"name": "monde"},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Prepared:
+    return prepare(EXPERIMENT)
+
+
+@pytest.mark.parametrize(("text", "first", "last"), [("3", 3, 3), (5, 5, 5), ("1:4", 1, 4), ("0:0", 0, 0)])
+def test_spans_are_first_and_last(text: object, first: int, last: int) -> None:
+    assert Span.parse(text, "steps") == Span(first, last)
+
+
+@pytest.mark.parametrize("text", ["", "a", "4:1", "1:2:3", "-1", "1:", True, 1.5, None])
+def test_other_spans_are_refused(text: object) -> None:
+    with pytest.raises(InputError, match="engine: steps: found"):
+        Span.parse(text, "steps")
+
+
+def test_a_window_keeps_its_events_and_their_bytes(prepared: Prepared) -> None:
+    part = window(prepared.program, Span(1, 2), Span(3, 5))
+    part.validate()
+    tags = part.tags[part.events["tag"]]
+    assert set(tags["step"]) == {1, 2}
+    assert set(tags["layer"]) == {3, 4, 5}
+    whole = prepared.program
+    all_tags = whole.tags[whole.events["tag"]]
+    inside = np.isin(all_tags["step"], (1, 2)) & np.isin(all_tags["layer"], (3, 4, 5))
+    assert len(part.events) == inside.sum()
+    wanted = 0
+    for event in whole.events[inside]:
+        wanted += int(whole.accesses["bytes"][event["first_access"] : event["first_access"] + event["accesses"]].sum())
+    assert int(part.accesses["bytes"].sum()) == wanted
+
+
+def test_the_whole_as_a_window_is_the_program(prepared: Prepared) -> None:
+    part = window(prepared.program, Span(0, 10**6), None)
+    np.testing.assert_array_equal(part.events, prepared.program.events)
+    np.testing.assert_array_equal(part.accesses["bytes"].sum(), prepared.program.accesses["bytes"].sum())
+
+
+def test_waits_for_what_lies_outside_do_not_block(prepared: Prepared) -> None:
+    part = window(prepared.program, None, Span(4, 4))
+    signals = np.bincount(part.events["token"][part.events["kind"] == SIGNAL], minlength=part.tokens + 1)
+    waits = part.events[part.events["kind"] == WAIT]
+    np.testing.assert_array_equal(signals[waits["token"]], waits["count"])
+    assert engines.get("embedded")().run(prepared.machine, part).total_ps > 0
+
+
+def test_on_one_engine_the_extrapolation_is_the_run_itself(prepared: Prepared) -> None:
+    embedded = engines.get("embedded")()
+    timeline, said = extrapolate(prepared.machine, prepared.program, embedded, embedded, Span(1, 2), None)
+    assert said.ratio == 1.0
+    np.testing.assert_array_equal(timeline.end_ps, embedded.run(prepared.machine, prepared.program).end_ps)
+
+
+def test_a_window_is_stated_in_the_result() -> None:
+    result = run(EXPERIMENT, {"engine": {"name": "embedded", "steps": "1:2", "layers": "0:3"}})
+    assert result.extrapolation is not None
+    assert result.extrapolation["window"] == "steps 1:2, layers 0:3"
+    assert result.extrapolation["ratio"] == 1.0
+    assert run(EXPERIMENT).extrapolation is None
+
+
+def test_an_empty_window_is_refused(prepared: Prepared) -> None:
+    with pytest.raises(InputError, match="no event in steps 90:90"):
+        window(prepared.program, Span(90, 90), None)
