@@ -21,10 +21,16 @@ void ChannelConvertor::handleMemEvent(MemEvent* event) {
         respond_(event->getID(), event->getFlags());  // there are no caches: nothing to write back
         return;
     }
+    const bool is_write = command == Command::Write || command == Command::PutM;
+    const uint32_t bytes = event->getSize();
+    if (is_write) {
+        // Else the acknowledgement, a copy of the event, would carry the data all the way back.
+        event->setPayload(0, nullptr);
+        event->setSize(bytes);
+    }
     // The controller keeps the event until it is answered, so its address serves as the request's id.
-    channels_->accept({reinterpret_cast<ReqId>(event), event->getAddr(), event->getSize(),
-                       event->getInstructionPointer(), event->getThreadID(),
-                       command == Command::Write || command == Command::PutM});
+    channels_->accept({reinterpret_cast<ReqId>(event), event->getAddr(), bytes, event->getInstructionPointer(),
+                       event->getThreadID(), is_write});
 }
 
 void ChannelConvertor::answer(ReqId id) {

@@ -1,10 +1,10 @@
 #ifndef MOECOSIM_FLOW_H
 #define MOECOSIM_FLOW_H
 
-#include <sst/core/interfaces/stdMem.h>
-
 #include <algorithm>
 #include <cstdint>
+
+#include "way.h"
 
 namespace moecosim {
 
@@ -16,15 +16,13 @@ struct Flow {
     uint64_t to_target;  // of a copy: what to add to a source address (modulo 2^64) to get its target
     uint64_t under_way;  // bytes
     uint64_t credit;  // bytes it may have under way; always at least one request
-    SST::Interfaces::StandardMem* source;  // of its requests; of a copy's reads
-    SST::Interfaces::StandardMem* target;  // of a copy's writes
+    Way* source;  // of its requests; of a copy's reads
+    Way* target;  // of a copy's writes
     uint32_t lane;
     uint32_t source_block;  // length of its contiguous blocks
     uint32_t target_block;
     bool is_write;
     bool is_copy;
-
-    bool is_over() const { return next == end && under_way == 0; }
 
     // Bytes of the request it may send now, up to the next line boundary; 0: none.
     uint64_t sendable(uint64_t line_bytes) const {

@@ -15,6 +15,7 @@
 #include "response_reader.h"
 #include "stream_file.h"
 #include "token_table.h"
+#include "way.h"
 
 namespace moecosim {
 
@@ -31,6 +32,8 @@ public:
         {"id", "(uint) 0 to 4095, different for every StreamCore of a graph", NULL},
         {"line_bytes", "(uint) Largest request, a power of two; requests end at its multiples", "64"},
         {"local_ranges", "(array) start, end, start, end of the byte addresses behind slot 'local', end excluded", "[]"},
+        {"remote_bandwidth", "(string) Payload rate of one direction of the device's link: its port arbiter lets "
+                             "requests go no faster, in turn; 0B/s: no arbiter", "0B/s"},
         {"hub_delay", "(string) Latency core to hub to core, the same for all cores", "2ps"},
         {"progress_events", "(uint) Print a line after every so many ended events; 0: never", "0"})
     SST_ELI_DOCUMENT_PORTS({"hub", "To a port of moecosim.Hub, for signals between devices", {"moecosim.SignalEvent"}})
@@ -55,6 +58,9 @@ public:
 private:
     using StandardMem = SST::Interfaces::StandardMem;
 
+    static constexpr uint32_t FLOW_BITS = 20;  // of a request's id; the core's own id has the other 12
+    static constexpr uint32_t MOST_FLOWS = 1u << FLOW_BITS;
+
     // What a lane does when its timer rings.
     enum class Due : uint8_t { end_event, open_flows };
 
@@ -70,8 +76,7 @@ private:
     };
 
     [[noreturn]] void refuse(const std::string& why);
-    void check_event(uint64_t event);
-    StandardMem* load_way(const char* slot);
+    StandardMem* load_memory(const char* slot);
     void make_lanes();
 
     void run_ready();
@@ -83,11 +88,10 @@ private:
 
     void open_flows(uint32_t lane);
     void send_requests(uint32_t slot);
-    void send_read(uint32_t slot, const Flow& flow, uint64_t bytes);
-    void send_write(uint32_t slot, StandardMem* to, uint64_t address, uint64_t bytes, uint32_t block);
     void on_response(StandardMem::Request* response);
     void leave_event(uint32_t lane);
-    StandardMem* way_to(uint64_t address);
+    void on_wake(SST::Event* event);
+    Way* way_to(uint64_t address);
 
     void signal(uint32_t lane, uint32_t token);
     void on_signal(SST::Event* event);
@@ -101,8 +105,8 @@ private:
 
     SST::Output output_;
     SST::TimeConverter ps_;
-    StandardMem* local_;
-    StandardMem* remote_;
+    Way local_;
+    Way remote_;
     SST::Link* hub_;
     SST::Link* timer_;
     ResponseReader reader_;
@@ -125,9 +129,6 @@ private:
     bool is_done_ = false;
     uint64_t ended_ = 0;
     uint64_t finish_ps_ = 0;
-    uint64_t requests_ = 0;
-    uint64_t read_bytes_ = 0;
-    uint64_t written_bytes_ = 0;
     SST::Statistics::Statistic<uint64_t>* finished_statistic_;
     SST::Statistics::Statistic<uint64_t>* finish_time_statistic_;
     SST::Statistics::Statistic<uint64_t>* events_statistic_;

@@ -70,4 +70,17 @@ std::string StreamFile::check(size_t size) const {
     return "";
 }
 
+std::string StreamFile::check_event(size_t index) const {
+    const EventRecord& event = events_[index];
+    const std::string name = "event " + std::to_string(index);
+    if (event.kind > Kind::wait) return name + " is of no known kind";
+    if (event.kind >= Kind::signal && event.token >= header_->tokens)
+        return name + " has a token past the number in the header";
+    const bool moves = event.kind == Kind::stream || event.kind == Kind::copy;
+    if (moves && uint64_t(event.first_access) + event.accesses > header_->accesses)
+        return name + " has accesses past the table";
+    if (event.kind == Kind::copy && event.accesses % 2 != 0) return name + " is a copy of half a pair";
+    return "";
+}
+
 }  // namespace moecosim

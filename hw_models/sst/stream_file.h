@@ -20,6 +20,9 @@ public:
     // Empty, or one line that says what is wrong with the file.
     std::string open(const std::string& path);
 
+    // Empty, or one line that says why the event cannot be meant.
+    std::string check_event(size_t index) const;
+
     const FileHeader& header() const { return *header_; }
     const LaneRecord& lane(size_t index) const { return lanes_[index]; }
     const EventRecord& event(size_t index) const { return events_[index]; }

@@ -1,0 +1,248 @@
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+
+#include "index_event.h"
+#include "signal_event.h"
+#include "stream_core.h"
+
+// What a StreamCore does during the run. Its beginning and end are in stream_core.cc.
+
+namespace moecosim {
+
+// -- lanes ------------------------------------------------------------------------------------
+
+void StreamCore::ring_in(uint32_t lane, uint64_t delay_ps, Due due) {
+    lanes_[lane].due = due;
+    timer_->send(delay_ps, new IndexEvent(lane));
+}
+
+void StreamCore::on_timer(SST::Event* event) {
+    const uint32_t lane = static_cast<IndexEvent*>(event)->index;
+    delete event;
+    if (lanes_[lane].due == Due::open_flows) {
+        open_flows(lane);
+        return;
+    }
+    // Before its first event a lane has nothing to end.
+    const uint64_t at = lanes_[lane].next_event;
+    if (at < lanes_[lane].last_event && timeline_[at].start_ps >= 0) end_event(lane, at);
+    ready_.push_back(lane);
+    run_ready();
+}
+
+void StreamCore::run_ready() {
+    while (!ready_.empty()) {
+        const uint32_t lane = ready_.back();
+        ready_.pop_back();
+        run(lane);
+    }
+    end_if_all_done();
+}
+
+// Events of the lane up to the first that does not end at once.
+void StreamCore::run(uint32_t lane) {
+    while (lanes_[lane].next_event < lanes_[lane].last_event) {
+        const uint64_t event = lanes_[lane].next_event;
+        timeline_[event].start_ps = int64_t(now());
+        if (!begin(lane, event)) return;
+        end_event(lane, event);
+    }
+}
+
+// Whether the event is over at once.
+bool StreamCore::begin(uint32_t lane, uint64_t at) {
+    const std::string wrong = file_.check_event(at);
+    if (!wrong.empty()) refuse(wrong);
+    const EventRecord& event = file_.event(at);
+    switch (event.kind) {
+        case Kind::signal:
+            signal(lane, event.token);
+            return true;
+        case Kind::wait:
+            return pass_wait(lane, event);
+        case Kind::stream:
+        case Kind::copy:
+            if (event.accesses > 0) {
+                if (event.setup_ps > 0)
+                    ring_in(lane, event.setup_ps, Due::open_flows);
+                else
+                    open_flows(lane);
+                return false;
+            }
+            [[fallthrough]];
+        case Kind::compute:
+            if (event.setup_ps + event.busy_ps == 0) return true;
+            ring_in(lane, event.setup_ps + event.busy_ps, Due::end_event);
+            return false;
+    }
+    return true;
+}
+
+void StreamCore::end_event(uint32_t lane, uint64_t event) {
+    finish_ps_ = now();
+    timeline_[event].end_ps = int64_t(finish_ps_);
+    ++lanes_[lane].next_event;
+    ++ended_;
+    if (progress_events_ > 0 && ended_ % progress_events_ == 0) {
+        std::printf("moecosim progress %s %" PRIu64 " %" PRIu64 "\n", getName().c_str(), ended_,
+                    file_.header().events);
+        std::fflush(stdout);
+    }
+}
+
+void StreamCore::end_if_all_done() {
+    if (ended_ == file_.header().events && !is_done_) {
+        is_done_ = true;
+        primaryComponentOKToEndSim();
+    }
+}
+
+// -- traffic ----------------------------------------------------------------------------------
+
+void StreamCore::on_wake(SST::Event* event) {
+    remote_.wake(static_cast<IndexEvent*>(event)->index, now());
+    delete event;
+}
+
+Way* StreamCore::way_to(uint64_t address) {
+    const bool is_local = std::any_of(local_ranges_.begin(), local_ranges_.end(), [address](const auto& range) {
+        return address >= range.first && address < range.second;
+    });
+    Way* way = is_local ? &local_ : &remote_;
+    if (way->memory() == nullptr) {
+        char text[96];
+        std::snprintf(text, sizeof text, "address 0x%" PRIx64 " is behind slot '%s', which is empty", address,
+                      is_local ? "local" : "remote");
+        refuse(text);
+    }
+    return way;
+}
+
+// All flows of the lane's event start together and share its window; an access of no bytes is none.
+void StreamCore::open_flows(uint32_t lane) {
+    const EventRecord& event = file_.event(lanes_[lane].next_event);
+    const bool is_copy = event.kind == Kind::copy;
+    const uint32_t step = is_copy ? 2 : 1;
+    uint64_t flows = 0;
+    for (uint32_t i = 0; i < event.accesses; i += step) flows += file_.access(event.first_access + i).bytes > 0;
+    const uint64_t credit = lanes_[lane].window_bytes / std::max<uint64_t>(flows, 1);
+    lanes_[lane].flows = 1;  // held until all are open, so that the event cannot end before
+    for (uint32_t i = 0; i < event.accesses; i += step) {
+        const AccessRecord& source = file_.access(event.first_access + i);
+        const AccessRecord& target = file_.access(event.first_access + i + step - 1);
+        if (source.bytes == 0) continue;
+        if (free_flows_.empty()) {
+            if (flows_.size() == MOST_FLOWS) refuse("more than 2^20 accesses are under way together");
+            free_flows_.push_back(uint32_t(flows_.size()));
+            flows_.emplace_back();
+        }
+        const uint32_t slot = free_flows_.back();
+        free_flows_.pop_back();
+        flows_[slot] = {source.address,
+                        source.address + source.bytes,
+                        target.address - source.address,
+                        0,
+                        credit,
+                        way_to(source.address),
+                        way_to(target.address),
+                        lane,
+                        source.block_bytes,
+                        target.block_bytes,
+                        source.is_write != 0,
+                        is_copy};
+        ++lanes_[lane].flows;
+        send_requests(slot);
+    }
+    leave_event(lane);
+}
+
+void StreamCore::send_requests(uint32_t slot) {
+    Flow& flow = flows_[slot];
+    while (flow.next < flow.end) {
+        const uint64_t bytes = flow.sendable(line_bytes_);
+        if (bytes == 0) return;
+        const uint64_t address = flow.next;
+        flow.next += bytes;
+        flow.under_way += bytes;
+        flow.source->send({address, bytes, flow.source_block, id_bits_ | slot, slot, flow.is_write}, now());
+    }
+}
+
+void StreamCore::on_response(StandardMem::Request* response) {
+    response->handle(&reader_);
+    delete response;
+    const uint32_t slot = reader_.request_id & (MOST_FLOWS - 1);
+    Flow& flow = flows_[slot];
+    if (flow.is_copy && !reader_.is_write) {
+        flow.target->send({reader_.address + flow.to_target, reader_.bytes, flow.target_block,
+                           reader_.request_id, slot, true},
+                          now());
+        return;
+    }
+    flow.under_way -= reader_.bytes;
+    if (flow.next < flow.end) {
+        send_requests(slot);
+    } else if (flow.under_way == 0) {
+        const uint32_t lane = flow.lane;
+        free_flows_.push_back(slot);
+        leave_event(lane);
+    }
+}
+
+// One flow of the lane's event is over; after the last the event ends, but not before its floor.
+void StreamCore::leave_event(uint32_t lane) {
+    if (--lanes_[lane].flows > 0) return;
+    const uint64_t at = lanes_[lane].next_event;
+    const EventRecord& event = file_.event(at);
+    const uint64_t floor_ps = uint64_t(timeline_[at].start_ps) + event.setup_ps + event.busy_ps;
+    const uint64_t time_ps = now();
+    ring_in(lane, floor_ps > time_ps ? floor_ps - time_ps : 0, Due::end_event);
+}
+
+// -- signals ----------------------------------------------------------------------------------
+
+void StreamCore::signal(uint32_t lane, uint32_t token) {
+    const uint32_t unit = lanes_[lane].unit;
+    if (hub_ != nullptr) hub_->send(new SignalEvent(token, unit, now()));
+    arrive(token, unit, now());
+}
+
+void StreamCore::on_signal(SST::Event* event) {
+    const auto* signal = static_cast<SignalEvent*>(event);
+    if (signal->token >= file_.header().tokens || signal->unit >= file_.header().units)
+        refuse("a signal came that the stream file does not know");
+    arrive(signal->token, signal->unit, signal->sent_ps);
+    delete event;
+    run_ready();
+}
+
+void StreamCore::arrive(uint32_t token, uint32_t unit, uint64_t sent_ps) {
+    tokens_.signal(token, unit, sent_ps);
+    uint32_t lane = tokens_.waiter(token);
+    tokens_.waiter(token) = TokenTable::NO_LANE;
+    while (lane != TokenTable::NO_LANE) {
+        const uint32_t after = lanes_[lane].after;
+        const uint64_t at = lanes_[lane].next_event;
+        if (pass_wait(lane, file_.event(at))) {
+            end_event(lane, at);
+            ready_.push_back(lane);
+        }
+        lane = after;
+    }
+}
+
+// Whether all signals are here now; else the lane is called when they are.
+bool StreamCore::pass_wait(uint32_t lane, const EventRecord& event) {
+    if (tokens_.arrived(event.token) < event.count) {
+        lanes_[lane].after = tokens_.waiter(event.token);
+        tokens_.waiter(event.token) = lane;
+        return false;
+    }
+    const uint64_t latest_ps = tokens_.latest_ps(event.token, lanes_[lane].place);
+    if (event.count == 0 || latest_ps <= now()) return true;
+    ring_in(lane, latest_ps - now(), Due::end_event);
+    return false;
+}
+
+}  // namespace moecosim
