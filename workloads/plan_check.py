@@ -19,6 +19,7 @@ from workloads.address_map import AddressMap
 from workloads.demand import Demand
 from workloads.plan import Plan
 from workloads.quantization.formats import WeightFormat
+from workloads.stripes import STRIPED
 
 Cell = tuple[int, int]
 """(step, MoE layer)."""
@@ -55,7 +56,8 @@ def check_plan(
     _check_formats(plan, allowed_formats)
     sizes = [expert_bytes_by_format[weight_format] for weight_format in plan.formats]
     _check_places(plan, machine, addresses, sizes)
-    _check_units(plan, machine)
+    for row in range(len(plan.runs)):
+        _check_unit(plan, machine, plan.runs[row], demand.layers)
     copies = _Copies(plan)
     for row in range(len(plan.runs)):
         copies.check_run(row)
@@ -107,7 +109,7 @@ def _check_places(plan: Plan, machine: Machine, addresses: AddressMap, sizes: li
         for row in rows:
             address = int(row[column])
             slots[address] = max(slots.get(address, 0), sizes[row["format"]])
-    ordered = sorted(slots.items())
+    ordered = sorted(part for address, size in slots.items() for part in _ranges(plan, address, size))
     for (address, size), (following, _) in pairwise(ordered):
         if address + size > following:
             raise PlanError(f"slots at {address:#x} ({size} bytes) and {following:#x} overlap")
@@ -132,14 +134,43 @@ def _check_places(plan: Plan, machine: Machine, addresses: AddressMap, sizes: li
             raise PlanError(f"region {region.name} lies outside {region.memory}")
 
 
-def _check_units(plan: Plan, machine: Machine) -> None:
-    """Units compute from the memory beside them only."""
-    beside = [machine.memory_list.index(machine.memories[machine.units[name].local_memory]) for name in plan.units]
-    found = machine.memory_index(plan.runs["address"])
-    for row in np.flatnonzero(found != np.array(beside)[plan.runs["unit"]]):
-        run = plan.runs[row]
-        unit = plan.units[run["unit"]]
-        raise PlanError(f"{_name(run)}: {unit} computes from {int(run['address']):#x}, not in the memory beside it")
+def _ranges(plan: Plan, address: int, size: int) -> list[tuple[int, int]]:
+    """(start, bytes) of what a copy takes: one range, or a part of each memory of the stripe."""
+    if address < STRIPED:
+        return [(address, size)]
+    if plan.stripes is None:
+        raise PlanError(f"a striped copy at {address:#x}, but the plan has no stripes")
+    offset = address - STRIPED
+    return [
+        (start + offset, int(part)) for start, part in zip(plan.stripes.starts, plan.stripes.sizes(size), strict=True)
+    ]
+
+
+def _check_unit(plan: Plan, machine: Machine, run: Any, layers: int) -> None:
+    """GPUs and NDP cores compute from the memory beside them, a team's members each from their part;
+    a CPU also from memories near the data, which are its main memory."""
+    striped, unit = int(run["address"]) >= STRIPED, int(run["unit"])
+    team = plan.teams[unit - len(plan.units)] if unit >= len(plan.units) else ()
+    members = [machine.units[name] for name in team or (plan.units[unit],)]
+    kinds = {member.kind for member in members}
+    if run["deferred"] and ("gpu" in kinds or run["layer"] >= layers - 1):
+        raise PlanError(f"{_name(run)}: deferred, but on the GPU or in the last layer")
+    beside = tuple(member.local_memory for member in members)
+    if team:
+        if not striped or plan.stripes is None or plan.stripes.memories != beside:
+            raise PlanError(f"{_name(run)}: a team computes a copy that is not striped over its members")
+        return
+    if striped:
+        found = list(plan.stripes.memories) if plan.stripes is not None else []
+    else:
+        index = int(machine.memory_index(run["address"]))
+        found = [machine.memory_list[index].name] if index >= 0 else []
+    on_gpu = {other.local_memory for other in machine.units_of_kind("gpu")}
+    reachable = set(machine.memories) - on_gpu if kinds == {"cpu"} else set(beside)
+    if not found or not set(found) <= reachable:
+        raise PlanError(
+            f"{_name(run)}: {members[0].name} computes from {int(run['address']):#x}, not in the memory beside it"
+        )
 
 
 class _Copies:
@@ -184,12 +215,12 @@ class _Copies:
     def _check_overwriting(self, row: int, address: int, source: int) -> None:
         """Only the next move into the slot matters: moves into one slot follow each other."""
         plan, run = self._plan, self._plan.runs[row]
-        following = next((move for move in self._moves_into[address] if move > source), None)
-        if following is None or _cell(plan.moves[following]) > _cell(run):
+        following = self._next_into(address, source)
+        if following is None or _cell(plan.moves[following]) > _last_cell(run):
             return
         move = plan.moves[following]
         after = int(move["after_run"])
-        waits = _cell(move) == _cell(run) and row <= after < len(plan.runs)
+        waits = _cell(run) <= _cell(move) and row <= after < len(plan.runs)
         if not waits or plan.runs[after]["address"] != address:
             raise PlanError(
                 f"{_name(run)}: its slot is overwritten at step {move['step']} layer {move['layer']} by layer "
@@ -197,14 +228,10 @@ class _Copies:
             )
 
     def check_move(self, row: int) -> None:
-        """It copies the right home copy, and waits for nothing that waits for it."""
+        """It copies the right expert, and waits for nothing that waits for it."""
         plan, move = self._plan, self._plan.moves[row]
         what = f"move {row} ({_name(move)})"
-        held = self._residents.get(int(move["source"]))
-        if held is None or self._moves_into.get(int(move["source"])):
-            raise PlanError(f"{what}: its source {int(move['source']):#x} is not a lasting home copy")
-        if held != (move["of_layer"], move["expert"], move["format"]):
-            raise PlanError(f"{what}: of layer {move['of_layer']}, but its source is {self._describe(held)}")
+        self._check_source(row, what)
         after = int(move["after_run"])
         if after < 0:
             return
@@ -213,12 +240,52 @@ class _Copies:
         if plan.runs[after]["move"] >= row or after >= self._first_use.get(row, len(plan.runs)):
             raise PlanError(f"{what}: waits for run {after}, which waits for it")
 
+    def _check_source(self, row: int, what: str) -> None:
+        """The source holds the expert when the move is issued, and until it has ended."""
+        move = self._plan.moves[row]
+        source = int(move["source"])
+        before = [other for other in self._moves_into[source] if other < row]
+        if before:
+            filled = self._plan.moves[before[-1]]
+            held = _Held(int(filled["of_layer"]), int(filled["expert"]), int(filled["format"]))
+            if not self._ended(before[-1], _cell(move)):
+                raise PlanError(f"{what}: its source {source:#x} may not have arrived")
+        elif source in self._residents:
+            held = self._residents[source]
+        else:
+            raise PlanError(f"{what}: no copy lies at its source {source:#x}")
+        if held != (move["of_layer"], move["expert"], move["format"]):
+            raise PlanError(f"{what}: of layer {move['of_layer']}, but its source is {self._describe(held)}")
+        following = self._next_into(source, row - 1)
+        if following is not None and not self._ended(row, _cell(self._plan.moves[following])):
+            raise PlanError(f"{what}: its source {source:#x} is overwritten while it is read")
+
+    def _next_into(self, address: int, row: int) -> int | None:
+        """The first move into `address` after move `row`."""
+        return next((move for move in self._moves_into[address] if move > row), None)
+
+    def _ended(self, row: int, cell: Cell) -> bool:
+        """Whether a move is sure to have ended when the layer `cell` begins.
+
+        An early one has when its layer ends, any other when a run that uses it has.
+        """
+        move = self._plan.moves[row]
+        if move["early"] and _cell(move) < cell:
+            return True
+        used = self._first_use.get(row)
+        return used is not None and _last_cell(self._plan.runs[used]) < cell
+
     def _describe(self, held: _Held) -> str:
         return f"layer {held.layer} expert {held.expert} at {self._plan.formats[held.format].name}"
 
 
 def _cell(row: Any) -> Cell:
     return int(row["step"]), int(row["layer"])
+
+
+def _last_cell(run: Any) -> Cell:
+    """The layer at whose end a run is sure to have ended; a deferred one is merged a layer later."""
+    return int(run["step"]), int(run["layer"]) + bool(run["deferred"])
 
 
 def _name(row: Any) -> str:

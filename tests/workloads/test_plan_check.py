@@ -123,7 +123,7 @@ BROKEN: dict[str, tuple[Callable[[], Decision], Callable[[Plan], Plan], str]] = 
     "a source that is no home": (
         lru,
         lambda plan: edited(plan, "moves", 1, source=plan.moves["target"][0]),
-        "is not a lasting home copy",
+        "its source .* may not have arrived",
     ),
     "a slot taken while it is read": (
         lru,
