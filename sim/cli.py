@@ -9,6 +9,7 @@ import click
 
 from moe_cosim import __version__
 from moe_cosim.errors import MoeCosimError
+from sim.sweep.commands import add_to as add_sweep_commands
 
 
 class _Commands(click.Group):
@@ -201,6 +202,9 @@ def crosscheck(cases: tuple[str, ...], recorded: bool, record: bool, as_json: bo
     _emit(outcome.as_dict(), as_json, lambda: print_crosscheck(outcome))
     if outcome.violations():
         sys.exit(1)
+
+
+add_sweep_commands(main)
 
 
 def _emit(document: Any, as_json: bool, show_tables: Any) -> None:

@@ -1,0 +1,198 @@
+"""``moe-cosim sweep``, ``results``, ``collect`` and ``plot``. Imports happen when a command runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import click
+
+from moe_cosim.errors import InputError, Plain
+
+_SET = click.option(
+    "--set", "settings", multiple=True, metavar="PATH=VALUE", help="Replace a field of the base experiment."
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+_WORKERS = click.option("--workers", type=click.IntRange(1), help="Processes side by side (default: one per core).")
+_MEMORY = click.option("--memory", metavar="SIZE", help="What a worker may take, as '4 GB' (default: its part of all).")
+
+
+@click.group()
+def sweep() -> None:
+    """Plan, run and watch sweeps of many experiments."""
+
+
+@sweep.command()
+@click.argument("sweep_file")
+@_SET
+@click.option("--out", metavar="STORE", help="Store to look in for points that are there already.")
+@_WORKERS
+@click.option("--no-estimate", is_flag=True, help="Do not run shortened points to estimate the time.")
+@_JSON
+def plan(
+    sweep_file: str, settings: tuple[str, ...], out: str | None, workers: int | None, no_estimate: bool, as_json: bool
+) -> None:
+    """Show the points of SWEEP_FILE, duplicates left out, and an estimate of time."""
+    from sim.experiment import parse_settings
+    from sim.sweep.estimate import estimate
+    from sim.sweep.plan import plan_sweep
+    from sim.sweep.show import print_plan
+    from sim.sweep.store import Store
+
+    planned = plan_sweep(sweep_file, parse_settings(settings))
+    number = workers or _cores()
+    store = Store.open(out) if out is not None and os.path.exists(out) else None
+    guess = None if no_estimate else estimate(planned, number, store)
+    document = {
+        "name": planned.name,
+        "plan": planned.plan_id,
+        "points": len(planned.points),
+        "duplicates": planned.duplicates,
+        "removed": planned.removed,
+        "axes": list(planned.axes),
+        "estimated_s": guess.seconds if guess else None,
+        "estimate": guess.as_dict() if guess else None,
+        "workers": number,
+        "first": [
+            {"id": point.id, "variant": point.variant, "experiment": planned.experiment(point).model_dump()}
+            for point in planned.points[:5]
+        ],
+    }
+    _emit(document, as_json, lambda: print_plan(planned, guess, number))
+
+
+@sweep.command()
+@click.argument("sweep_file")
+@click.option("--out", metavar="STORE", required=True, help="Folder that holds the results; made where there is none.")
+@_SET
+@_WORKERS
+@_MEMORY
+@click.option("--resume/--no-resume", default=True, help="Go on with what the store has (default), or refuse to.")
+@_JSON
+@click.pass_context
+def run(
+    ctx: click.Context,
+    sweep_file: str,
+    out: str,
+    settings: tuple[str, ...],
+    workers: int | None,
+    memory: str | None,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    """Compute the points of SWEEP_FILE that STORE lacks, and those that failed.
+
+    Exit status: 0 all finished; 1 some failed, or the store cannot be written; 130 after Ctrl-C.
+    """
+    from sim.experiment import parse_settings
+    from sim.sweep.estimate import refuse_hopeless
+    from sim.sweep.local import run_points
+    from sim.sweep.plan import plan_sweep
+    from sim.sweep.show import print_outcome, watching
+    from sim.sweep.store import Store
+
+    budget = _bytes(memory)
+    planned = plan_sweep(sweep_file, parse_settings(settings))
+    if os.path.exists(os.path.join(out, "store.json")):
+        done = Store.open(out).progress(planned).finished
+        if done and not resume:
+            raise InputError("--no-resume", "STORE", Plain(f"{len(done)} points of this sweep"), "a store without them")
+    else:
+        done = []
+    if not done:
+        refuse_hopeless(planned, [point.id for point in planned.points])
+    store = Store.create(out)
+    store.add_plan(planned)
+    with watching(planned.name) as watch:
+        outcome = run_points(store, planned, None, workers or _cores(), budget, watch)
+    _emit(outcome.as_dict(), as_json, lambda: print_outcome(outcome))
+    if outcome.stopped_by is not None:
+        click.echo("moe-cosim: stopped; the same command goes on where this one was", err=True)
+        ctx.exit(128 + outcome.stopped_by)
+    ctx.exit(1 if outcome.failures else 0)
+
+
+@sweep.command()
+@click.argument("store")
+@_JSON
+def status(store: str, as_json: bool) -> None:
+    """What STORE has of every sweep, and where its batch jobs stand."""
+    from sim.sweep.show import print_status
+    from sim.sweep.status import status as status_of
+    from sim.sweep.store import Store
+
+    opened = Store.open(store)
+    found = status_of(opened)
+    if (opened.path / "batch").exists():
+        from sim.batch.status import batch_lines
+
+        found["jobs"] = batch_lines(opened)
+    _emit(found, as_json, lambda: print_status(found))
+
+
+@click.command()
+@click.argument("store")
+@click.argument("sql", default="SELECT * FROM results ORDER BY point_id")
+@click.option("--csv", "as_csv", is_flag=True, help="Print as CSV.")
+@_JSON
+def results(store: str, sql: str, as_csv: bool, as_json: bool) -> None:
+    """Query STORE with SQL; the points are the table `results` (columns: DESCRIBE results)."""
+    from sim.sweep.output import print_csv, print_json, print_table
+    from sim.sweep.query import damaged_points
+    from sim.sweep.query import results as query
+    from sim.sweep.store import Store
+
+    if as_csv and as_json:
+        raise InputError("results", "--csv, --json", Plain("both"), "one of them")
+    opened = Store.open(store)
+    for name in damaged_points(opened):
+        click.echo(f"moe-cosim: damaged, not read: {name} ('moe-cosim sweep run' computes it again)", err=True)
+    found = query(opened, sql)
+    (print_csv if as_csv else print_json if as_json else print_table)(found)
+
+
+@click.command()
+@click.argument("store")
+@_JSON
+def collect(store: str, as_json: bool) -> None:
+    """Compact the points of STORE into Parquet and compare every checksum."""
+    from sim.sweep.collect import collect as compact
+    from sim.sweep.store import Store
+
+    found = compact(Store.open(store))
+    for name in found.damaged:
+        click.echo(f"moe-cosim: damaged, now missing: {name} ('moe-cosim sweep run' computes it again)", err=True)
+    text = f"{found.points:,} points in {found.parts} parts; {found.compacted:,} compacted now"
+    _emit(found.as_dict(), as_json, lambda: click.echo(text))
+
+
+def add_to(main: click.Group) -> None:
+    """Put every command of this module, and the schedulers', under `main`."""
+    from sim.batch.commands import COMMANDS
+
+    for command in COMMANDS:
+        sweep.add_command(command)
+    for command in (sweep, results, collect):
+        main.add_command(command)
+
+
+def _emit(document: Any, as_json: bool, show: Any) -> None:
+    if as_json:
+        json.dump(document, sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        show()
+
+
+def _bytes(text: str | None) -> int | None:
+    from moe_cosim.quantity import parse_quantity
+
+    if text is None:
+        return None
+    return int(parse_quantity(text, "bytes", "command line", "--memory"))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,100 @@
+"""How long a plan will take: from points of it that the store has, or from shortened points run now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any, Final
+
+from moe_cosim.errors import InputError
+from sim.experiment import Experiment
+from sim.run import run
+from sim.sweep.plan import Plan, Point
+from sim.sweep.store import Store
+
+SAMPLE: Final = 50
+"""Points of the store that are read for their wall time."""
+
+TRIED: Final = 3
+"""Points that are run, shortened, where the store has none: the first, the middle one and the last."""
+
+SHORT_TOKENS: Final = (3, 9)
+"""Output lengths of the shortened runs. Events, and so the time, grow linearly with the length."""
+
+START_S: Final = 2.0
+"""Until the workers are warm: import and compiled kernels, measured at 1.5 to 2.5 s."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """`seconds` of wall time for what is missing."""
+
+    seconds: float
+    per_point_s: float
+    missing: int
+    basis: str
+    """Where it comes from, in words."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def estimate(plan: Plan, workers: int, store: Store | None = None) -> Estimate:
+    """Raises `InputError` when every point tried is refused: then it is the sweep that is wrong."""
+    finished = set(store.progress(plan).finished) if store is not None else set()
+    missing = [point for point in plan.points if point.id not in finished]
+    if not missing:
+        return Estimate(0.0, 0.0, 0, "every point is in the store")
+    known = [] if store is None else _wall_times(store, plan, finished)
+    if known:
+        per_point_s, basis = sum(known) / len(known), f"mean of {len(known)} finished points of the store"
+    else:
+        per_point_s, basis = _calibrated(plan, missing)
+    return Estimate(START_S + per_point_s * len(missing) / min(workers, len(missing)), per_point_s, len(missing), basis)
+
+
+def refuse_hopeless(plan: Plan, missing: Sequence[str]) -> None:
+    """Raise the `InputError` of the first point when the first, the middle one and the last are all refused."""
+    wanted = set(missing)
+    _calibrated(plan, [point for point in plan.points if point.id in wanted], lengths=(1,))
+
+
+def _wall_times(store: Store, plan: Plan, finished: set[str]) -> list[float]:
+    chosen = islice((point.id for point in plan.points if point.id in finished), SAMPLE)
+    records = (store.record(point_id) for point_id in chosen)
+    return [record.wall_s for record in records if record is not None]
+
+
+def _calibrated(plan: Plan, points: Sequence[Point], lengths: tuple[int, ...] = SHORT_TOKENS) -> tuple[float, str]:
+    tried = [points[index] for index in dict.fromkeys((0, len(points) // 2, len(points) - 1))]
+    seconds, refusals = [], []
+    for point in tried:
+        try:
+            seconds.append(_full_time(plan.experiment(point), lengths))
+        except InputError as error:
+            refusals.append(error)
+    if not seconds:
+        raise refusals[0]
+    mean_s = sum(seconds) / len(seconds)
+    return mean_s, f"mean of {len(seconds)} points, run for at most {lengths[-1]} output tokens and extrapolated"
+
+
+def _full_time(experiment: Experiment, lengths: tuple[int, ...]) -> float:
+    """Seconds for the whole point, on the line through two short runs."""
+    wanted = experiment.workload.output_tokens
+    shorter = [min(length, wanted) for length in dict.fromkeys(lengths)]
+    _timed(experiment, shorter[0])  # compiles, reads files
+    times = [_timed(experiment, length) for length in shorter]
+    if shorter[0] == shorter[-1]:
+        return times[-1]
+    per_token_s = max(times[-1] - times[0], 0.0) / (shorter[-1] - shorter[0])
+    return times[-1] + per_token_s * (wanted - shorter[-1])
+
+
+def _timed(experiment: Experiment, output_tokens: int) -> float:
+    shortened = experiment.with_settings({"workload.output_tokens": output_tokens})
+    started = time.perf_counter()
+    run(shortened)
+    return time.perf_counter() - started

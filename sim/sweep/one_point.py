@@ -1,0 +1,43 @@
+"""One point from its experiment to its record."""
+
+from __future__ import annotations
+
+import socket
+import time
+from datetime import UTC, datetime
+
+import moe_cosim
+from moe_cosim.errors import MoeCosimError
+from sim.experiment import Experiment
+from sim.run import run
+from sim.sweep.identity import check_files, code_digest
+from sim.sweep.record import Record
+
+
+def run_point(point_id: str, experiment: Experiment, files: dict[str, str]) -> Record:
+    """Run it. Whatever goes wrong with this point becomes its record; `KeyboardInterrupt` passes."""
+    started = time.perf_counter()
+    result, error = None, None
+    try:
+        check_files(files)
+        result = run(experiment).as_dict()
+        del result["name"]
+    except MoeCosimError as refused:
+        error = str(refused)
+    except MemoryError:
+        error = "needs more memory than a worker may take (--memory)"
+    except Exception as defect:  # a defect of ours or of a plug-in: the other points go on
+        error = f"{type(defect).__name__}: {' '.join(str(defect).split())}"
+    return Record(
+        point_id=point_id,
+        status="finished" if error is None else "failed",
+        experiment=experiment.model_dump(),
+        files=files,
+        version=moe_cosim.__version__,
+        code=code_digest(),
+        host=socket.gethostname(),
+        wall_s=time.perf_counter() - started,
+        finished_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        result=result,
+        error=error,
+    )

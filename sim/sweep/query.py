@@ -1,0 +1,104 @@
+"""SQL over a store: the table `results`, compacted parts and point files alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from moe_cosim.errors import InputError, Plain
+from sim.sweep import parts
+from sim.sweep.columns import row
+from sim.sweep.record import DamagedError
+from sim.sweep.store import Store
+
+ALL = "SELECT * FROM results ORDER BY point_id"
+
+
+def results(store: Store | str | Path, sql: str = ALL) -> Any:
+    """A DuckDB relation: ``results("STORE").df()`` for pandas, ``.pl()`` for polars, ``.arrow()``.
+
+    The table `results` has a row per finished or failed point: ``point_id``, ``status``, ``error``,
+    ``version``, ``code``, ``host``, ``wall_s``, ``finished_utc``, ``sweep`` and ``variant`` (of the
+    first plan that has the point), every field of the experiment by its dotted path and every metric.
+    Columns with dots are quoted: ``SELECT "workload.batch", decode_tokens_per_s FROM results``.
+    The table ``plans`` has (plan_id, sweep, variant, point_id) for every point of every plan.
+    Damaged points are left out; `damaged_points` names them. Raises `InputError` for SQL that fails.
+    """
+    opened = store if isinstance(store, Store) else Store.open(store)
+    import duckdb
+
+    connection = duckdb.connect()
+    parts.steadily(lambda: _fill(connection, opened))
+    try:
+        found = connection.sql(sql)
+    except duckdb.Error as error:
+        first_line = str(error).partition("\n\n")[0]
+        raise InputError("results", "SQL", sql, Plain(first_line)) from None
+    if found is None:
+        raise InputError("results", "SQL", sql, "a query, such as SELECT count(*) FROM results")
+    return found
+
+
+def damaged_points(store: Store) -> list[str]:
+    """Point files and parts with wrong checksums; their points count as missing."""
+    files = [point_id for point_id, found in store.records() if isinstance(found, DamagedError)]
+    return [*files, *(path.name for path in parts.damaged(store.path / "parts"))]
+
+
+def _fill(connection: Any, store: Store) -> None:
+    import pyarrow as pa
+
+    from sim.sweep.table import table
+
+    finished = [row(found) for _, found in store.records() if not isinstance(found, DamagedError)]
+    ids = {each["point_id"] for each in finished}
+    compacted = parts.ids(store.path / "parts")
+    failures = [
+        row(found)
+        for point_id, found in store.records("failed")
+        if not isinstance(found, DamagedError) and point_id not in ids and point_id not in compacted
+    ]
+    loose = [*finished, *failures]
+    sources = []
+    if loose:
+        connection.register("_loose", table(loose))
+        sources.append("SELECT * FROM _loose")
+    files = parts.whole(store.path / "parts")
+    if files:
+        listed = ", ".join(_quoted(str(path)) for path in files)
+        once = "QUALIFY row_number() OVER (PARTITION BY point_id) = 1"
+        apart = "WHERE point_id NOT IN (SELECT point_id FROM _loose) " if loose else ""
+        columns = f"* EXCLUDE ({parts.RECORD})"
+        sources.append(f"SELECT {columns} FROM read_parquet([{listed}], union_by_name=true) {apart}{once}")
+    if not sources:
+        names = ("point_id", "status", "error", "version", "host")
+        connection.register("_loose", pa.table({name: pa.array([], pa.string()) for name in names}))
+        sources.append("SELECT * FROM _loose")
+    connection.register("plans", _plans(store))
+    connection.execute(
+        f"CREATE OR REPLACE VIEW results AS SELECT found.*, member.sweep, member.variant FROM "
+        f"({' UNION ALL BY NAME '.join(sources)}) AS found LEFT JOIN "
+        f"(SELECT point_id, min_by(sweep, plan_id) AS sweep, min_by(variant, plan_id) AS variant "
+        f"FROM plans GROUP BY point_id) AS member USING (point_id)"
+    )
+
+
+def _plans(store: Store) -> Any:
+    import pyarrow as pa
+
+    members: list[tuple[str, str, str, str]] = []
+    for plan_id in store.plan_ids():
+        plan = store.plan(plan_id)
+        members += [(plan_id, plan.name, point.variant, point.id) for point in plan.points]
+    named = zip(("plan_id", "sweep", "variant", "point_id"), _columns(members), strict=True)
+    return pa.table({name: pa.array(column, pa.string()) for name, column in named})
+
+
+def _columns(members: Iterable[tuple[str, ...]]) -> list[list[str]]:
+    turned = [list(column) for column in zip(*members, strict=True)]
+    return turned or [[], [], [], []]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
