@@ -31,8 +31,12 @@ CORE_GROUP: Final = 1
 MEMORY_GROUP: Final = 2
 
 _CORE_STATISTICS: Final = ("finished", "finish_time", "events", "requests", "read_bytes", "written_bytes")
-LONGEST: Final = "1123200s"
-"""13 days of simulated time: the embedded engine's limit too."""
+
+TIME_BASE: Final = "1fs"
+"""merlin rounds the time of a flit to whole time bases: at SST's default, 1 ps, that costs a link percents."""
+
+LONGEST: Final = "18000s"
+"""5 hours of simulated time: SST counts time bases in 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class _Builder:
         if self.layout.fabric is not None and self.router_ports:
             self.components.append(self._router(self.layout.fabric))
         title = f"{self.machine.name}: {self.machine.title}" if self.machine.title else self.machine.name
-        graph = Graph(title, tuple(self.components), tuple(self.links), {"stop-at": LONGEST})
+        graph = Graph(title, tuple(self.components), tuple(self.links), {"timebase": TIME_BASE, "stop-at": LONGEST})
         graph.validate()
         return graph
 
@@ -135,6 +139,8 @@ class _Builder:
             "line_bytes": self.line_bytes,
             "local_ranges": f"[{', '.join(ranges)}]",
         }
+        if outside and device.spoke:
+            parameters["remote_bandwidth"] = f"{round(device.spoke.bytes_per_s)}B/s"
         if has_hub:
             parameters["hub_delay"] = f"{2 * self.hub_leg_ps}ps"
         if self.options.progress_events:

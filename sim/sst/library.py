@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shlex
@@ -56,12 +57,14 @@ def build_library(installation: Installation) -> Path:
     if (folder / LIBRARY_FILE).is_file():
         return folder
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:  # two builds side by side do not meet
-        target = Path(scratch) / LIBRARY_FILE
-        outcome = call(compile_command(installation, target, sources()[0].parent))
-        if outcome.returncode:
-            raise SstBuildFailedError("the compiler refused the elements", outcome.output.splitlines())
-        os.replace(target, folder / LIBRARY_FILE)
+    with (folder / "lock").open("w") as lock, tempfile.TemporaryDirectory(dir=folder) as scratch:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # who comes second finds what the first has built
+        if not (folder / LIBRARY_FILE).is_file():
+            target = Path(scratch) / LIBRARY_FILE
+            outcome = call(compile_command(installation, target, sources()[0].parent))
+            if outcome.returncode:
+                raise SstBuildFailedError("the compiler refused the elements", outcome.output.splitlines())
+            os.replace(target, folder / LIBRARY_FILE)
     return folder
 
 

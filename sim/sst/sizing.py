@@ -8,10 +8,11 @@ from typing import Final
 from hw_models.machine import Machine
 from moe_cosim.errors import InputError, Plain
 
-FLIT_BYTES: Final = 4
-HEADER_BYTES: Final = 4
-"""What MemNIC adds to a line (its min_packet_size). Packets round up to whole flits, so both are small and
-equal; the machine's own protocol overhead is in its link efficiency already."""
+FLIT_BYTES: Final = 1
+HEADER_BYTES: Final = 1
+"""What MemNIC adds to a line, and the whole of a read request or an acknowledgement (its min_packet_size).
+As small as can be: the machine's link efficiency holds all protocol overhead already, so such packets are to
+take as little of a link as possible. Packets round up to whole flits."""
 
 LINE_SIZES: Final = (64, 128, 256, 512, 1024, 2048, 4096)
 DEFAULT_LINE_BYTES: Final = 256
