@@ -119,10 +119,12 @@ class Fields:
             raise self.error(name, value, "a list of words")
         return tuple(value)
 
-    def count(self, name: str, default: int) -> int:
+    def count(self, name: str, default: int, most: int = 1024) -> int:
         value = self._node.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise self.error(name, value, "a whole number of at least 1")
+        if value > most:
+            raise self.error(name, value, f"at most {most}")
         return value
 
     # -- constants ---------------------------------------------------------------------------
@@ -174,7 +176,7 @@ class Fields:
             return self._note(name, resolved.value, resolved.source, resolved.name)
         for key in node:
             if key not in ("value", "source"):
-                raise InputError(where, f"{path}.{key}", Plain("an unknown field"), one_of(["value", "source"], key))
+                raise self.error(f"{name}.{key}", Plain("an unknown field"), one_of(["value", "source"], key))
         if "value" not in node:
             raise InputError(where, path, dict(node), CONSTANT_FORMS)
         source = node.get("source")

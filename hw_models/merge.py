@@ -53,6 +53,8 @@ def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
     """``{"a.b": 1}`` as ``{"a": {"b": 1}}``; a path that runs through a value is refused."""
     tree: dict[str, Any] = {}
     for path, value in settings.items():
+        if not all(path.split(".")):
+            raise InputError(EXPERIMENT, "set", path, "names joined by dots, such as links.gpu-ndp.peak")
         *parents, last = path.split(".")
         node = tree
         for parent in parents:

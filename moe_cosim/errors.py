@@ -28,8 +28,15 @@ class InputError(MoeCosimError):
     def __init__(self, where: object, field: str, found: object, allowed: object) -> None:
         self.where = str(where)
         self.field = field
+        self.found = found
+        self.allowed = allowed
         shown = found if isinstance(found, Plain) else repr(found)
-        super().__init__(f"{self.where}: {field}: found {_one_line(shown)}; allowed: {_one_line(allowed)}")
+        super().__init__(f"{_one_line(where)}: {field}: found {_one_line(shown)}; allowed: {_one_line(allowed)}")
+
+    def __reduce__(self) -> tuple[type[InputError], tuple[str, str, Plain, str]]:
+        """Pickled as text, so that it comes back whole from another process."""
+        found = self.found if isinstance(self.found, Plain) else Plain(repr(self.found))
+        return InputError, (self.where, self.field, found, str(self.allowed))
 
 
 class Plain(str):
@@ -38,7 +45,7 @@ class Plain(str):
 
 def _one_line(text: object) -> str:
     line = " ".join(str(text).split())
-    return line if len(line) <= 400 else line[:397] + "..."
+    return line if len(line) <= 400 else f"{line[:280]} ... {line[-115:]}"  # a near miss is named at the end
 
 
 def one_of(names: Iterable[str], found: str | None = None) -> str:

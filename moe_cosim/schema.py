@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
@@ -15,18 +15,35 @@ Flag = Annotated[bool, Field(strict=True)]
 
 S = TypeVar("S", bound=BaseModel)
 
+_WORDS = {"dict_type": "a mapping of fields", "string_type": "text", "string_too_short": "text that is not empty"}
+"""By pydantic's type of error, where its own words are a programmer's."""
+
 
 def check(schema: type[S], data: Mapping[str, Any], where: object, prefix: str = "") -> S:
     """`data` as a `schema`; the first thing wrong with it is an `InputError`."""
     try:
         return schema.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
+        # a misspelt field is both unknown and missing: the spelling is what to say
+        first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
         path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
         field = f"{prefix}.{path}" if prefix else path
         if first["type"] == "missing":
             raise InputError(where, field, Plain("nothing"), "a value (the field is required)") from None
         if first["type"] == "extra_forbidden":
-            raise InputError(where, field, Plain("an unknown field"), one_of(schema.model_fields, path)) from None
-        allowed = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+            *parents, name = first["loc"]
+            legal = _fields_at(schema, parents)
+            raise InputError(where, field, Plain("an unknown field"), one_of(legal, str(name))) from None
+        allowed = _WORDS.get(first["type"]) or first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
         raise InputError(where, field, first["input"], allowed) from None
+
+
+def _fields_at(schema: type[BaseModel], path: Iterable[str | int]) -> list[str]:
+    """Fields of the class that is nested in `schema` at `path`."""
+    found: Any = schema
+    for part in path:
+        nested = found.model_fields[part].annotation if isinstance(part, str) else None
+        if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
+            break  # inside a list or a union: the outer class is the best that can be said
+        found = nested
+    return list(found.model_fields)

@@ -1,9 +1,11 @@
-"""YAML read strictly: no tags, no duplicate keys, no NaN, and errors of one line."""
+"""YAML read strictly: no tags, no duplicate keys, no NaN, no bombs, and errors of one line."""
 
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Hashable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,21 @@ import yaml
 from moe_cosim.errors import InputError, Plain
 
 
+_ALLOWED = "plain YAML (no tags, unique keys)"
+_MOST_VALUES = 1_000_000
+"""In one file, aliases written out: a few lines of aliases of aliases would be billions."""
+
+
 class _StrictLoader(yaml.SafeLoader):
     """`SafeLoader` that refuses what it would silently accept."""
 
 
 def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
-    loader.flatten_mapping(node)
     seen: dict[Hashable, Any] = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, Hashable):
+            raise yaml.constructor.ConstructorError(None, None, "a key that is a collection", key_node.start_mark)
         if key in seen:
             line = key_node.start_mark.line + 1
             raise yaml.constructor.ConstructorError(None, None, f"key {key!r} twice (line {line})", key_node.start_mark)
@@ -41,28 +49,53 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_yaml(text: str, where: object) -> dict[str, Any]:
-    """As `read_yaml`, for text that came from `where`."""
+    """As `read_yaml`, for text that came from `where`. The caller may change what it gets."""
+    found: dict[str, Any] = pickle.loads(_parsed(text, str(where)))  # bytes of our own making
+    return found
+
+
+@lru_cache(maxsize=256)
+def _parsed(text: str, where: str) -> bytes:
+    """Pickled, so that each caller gets its own. A sweep reads the same descriptions for every point, and
+    parsing them took half of a short run; the key is the text, so that no change goes unseen."""
     try:
         data = yaml.load(text, Loader=_StrictLoader)  # a SafeLoader: constructs plain data only
+        if not isinstance(data, dict):
+            raise InputError(where, "file", Plain(type(data).__name__), "a mapping of fields")
+        _Checker(where).check(data, "")
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise InputError(where, "file", Plain(f"{line}{error.problem}"), "plain YAML (no tags, unique keys)") from None
-    except yaml.YAMLError as error:
-        raise InputError(where, "file", Plain(str(error)), "plain YAML (no tags, unique keys)") from None
-    if not isinstance(data, dict):
-        raise InputError(where, "file", Plain(type(data).__name__), "a mapping of fields")
-    _refuse_odd_values(data, where, "")
-    return data
+        raise InputError(where, "file", Plain(f"{line}{error.problem}"), _ALLOWED) from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date, a number of thousands of digits
+        raise InputError(where, "file", Plain(str(error)), _ALLOWED) from None
+    except RecursionError:
+        raise InputError(where, "file", Plain("collections in each other without end"), _ALLOWED) from None
+    return pickle.dumps(data)
 
 
-def _refuse_odd_values(node: Any, where: object, path: str) -> None:
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if not isinstance(key, str):
-                raise InputError(where, path or "file", key, "text keys")
-            _refuse_odd_values(value, where, f"{path}.{key}" if path else key)
-    elif isinstance(node, list):
-        for index, value in enumerate(node):
-            _refuse_odd_values(value, where, f"{path}[{index}]")
-    elif isinstance(node, float) and not math.isfinite(node):
-        raise InputError(where, path, node, "a finite number")
+class _Checker:
+    """Walks what was read; raises `InputError` at the first odd value."""
+
+    def __init__(self, where: object) -> None:
+        self._where = where
+        self._left = _MOST_VALUES
+
+    def check(self, node: Any, path: str) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise InputError(self._where, "file", Plain("aliases of aliases"), f"at most {_MOST_VALUES:,} values")
+        if isinstance(node, dict):
+            for key, value in node.items():
+                if not isinstance(key, str):
+                    raise InputError(self._where, path or "file", key, "text keys")
+                self.check(value, f"{path}.{key}" if path else key)
+        elif isinstance(node, list):
+            for index, value in enumerate(node):
+                self.check(value, f"{path}[{index}]")
+        elif isinstance(node, str) and "\0" in node:
+            raise InputError(self._where, path, node, "text without NUL characters")
+        elif isinstance(node, float) and not math.isfinite(node):
+            raise InputError(self._where, path, node, "a finite number")
+        elif node is not None and not isinstance(node, str | bool | int | float):
+            allowed = "text (in quotes), a number, true, false or nothing"
+            raise InputError(self._where, path, Plain(type(node).__name__), allowed)

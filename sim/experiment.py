@@ -44,7 +44,7 @@ class QuantizationChoice(_Part):
 
     expert_format: str = "fp16"
     dense_format: str = "fp16"
-    average_bits: Annotated[float, Field(ge=1, le=16)] | None = None
+    average_bits: Annotated[float, Field(strict=True, ge=1, le=16)] | None = None
     allocation: str = "prefix"
     losses: str = "synthetic"
     """``synthetic``, or the path of a loss table."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -26,7 +27,7 @@ def find_model(name_or_path: str | Path, where: object = "experiment", field: st
     for an unknown name, and the file and its field for a bad file.
     """
     text = str(name_or_path)
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))  # Path.expanduser raises for the home of somebody unknown
     if isinstance(name_or_path, Path) or text.endswith(".json") or "/" in text or "\\" in text or path.is_dir():
         return read_hf_config(path / "config.json" if path.is_dir() else path)
     models = _catalog()

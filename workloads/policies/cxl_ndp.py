@@ -79,7 +79,7 @@ class CxlNdp(Policy):
             self._on_ndp[layer] = {e: context.home(layer, e, self._full) for e in cold.tolist()}
             return
         losses = context.quantization.losses.of_layer(layer, WIDTHS, context.where)[cold]
-        bits = self._allocator.allocate(importance[cold], losses, self._budget)
+        bits = self._allocator.allocate(importance[cold], losses, self._budget, context.where)
         for expert, width in zip(cold.tolist(), bits.tolist(), strict=True):
             self._on_ndp[layer][expert] = context.home(layer, expert, self._low[width])
 

@@ -44,6 +44,7 @@ class Monde(Policy):
         context.require_ndp("monde")
         self._format = context.quantization.expert_format
         context.keep_all(self._format)
+        self._wanted = self.whole_option("resident_experts", 0, context.demand.num_experts)
         self._migration = context.choice(MIGRATION)
         device = sum(context.machine.memories[name].peak_bytes_per_s for name in context.home_memories)
         link = self._link_bytes_per_s()
@@ -66,8 +67,7 @@ class Monde(Policy):
         layers = context.demand.layers
         most = context.demand.num_experts
         fit = max(context.gpu_slots_that_fit(self._format) - most, 0) // layers
-        count = self.whole_option("resident_experts", 0, most)
-        count = min(fit, most) if count is None else count
+        count = min(fit, most) if self._wanted is None else self._wanted
         slots = context.gpu_slots("resident experts", self._format, count * layers)
         self._resident_slots = [slots[layer * count : (layer + 1) * count] for layer in range(layers)]
 
