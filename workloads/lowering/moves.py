@@ -70,8 +70,8 @@ def lower_moves(scene: Scene, triggers: Triggers) -> tuple[Ints, Ints]:
             first = first[np.unique(cell[first], return_index=True)[1]]
             sheet.add(WAIT, lane, place(first, _GATE), _SYNCHRONISE, token=tokens[cell[first]], count=1)
         rows = np.flatnonzero(mine & blocked)
-        token = run_tokens[after_run[rows]]
-        sheet.add(WAIT, lane, place(rows, _AFTER_RUN), _SYNCHRONISE, token=token, count=1)
+        token, count = run_tokens[after_run[rows]], _sharers(scene)[after_run[rows]]
+        sheet.add(WAIT, lane, place(rows, _AFTER_RUN), _SYNCHRONISE, token=token, count=count)
         rows = np.flatnonzero(mine & (after_move >= 0))
         token = arrival[after_move[rows]]
         sheet.add(WAIT, lane, place(rows, _AFTER_MOVE), _SYNCHRONISE, token=token, count=1)
@@ -167,9 +167,16 @@ def _same_cell_runs(scene: Scene, cell: Ints) -> Ints:
     runs = scene.plan.runs
     given = np.flatnonzero(after >= 0)
     run_cell = cells(runs["step"], runs["layer"], len(scene.model.moe_layers))[after[given]]
-    # a run of an earlier layer ended before this layer's gate was known
-    after[given[run_cell != cell[given]]] = -1
+    # a run of an earlier layer ended before this layer began; a deferred one runs on in the next
+    last_cell = run_cell + runs["deferred"][after[given]]
+    after[given[last_cell < cell[given]]] = -1
     return after
+
+
+def _sharers(scene: Scene) -> Ints:
+    """[runs] units that compute each run, all of which say when they have ended."""
+    sizes = [1] * len(scene.plan.units) + [len(team) for team in scene.plan.teams]
+    return np.array(sizes, dtype=np.int64)[scene.plan.runs["unit"]]
 
 
 def _earlier_on_other_lane(target: Ints, lanes: Ints) -> Ints:
