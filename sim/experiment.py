@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
@@ -60,6 +60,8 @@ class Experiment(_Part):
     routing: dict[str, Any]
     workload: WorkloadChoice
     quantization: QuantizationChoice = QuantizationChoice()
+    kv_cache: Literal["gpu", "near-data"] = "gpu"
+    """Whose memory keeps keys and values; ``near-data``: dealt over the memories with cores beside them."""
     policy: dict[str, Any]
     engine: str | dict[str, Any] = DEFAULT_ENGINE
     """A name, or a mapping of `name` and the engine's own options (``{name: sst, line_size: 64}``)."""
@@ -96,7 +98,7 @@ class Experiment(_Part):
         """A copy with fields replaced: ``{"workload.batch": 4, "assumptions.cxl-link-rate": "32 GB/s"}``."""
         tree = self.model_dump()
         _apply(tree, settings, self.where)
-        _spell_out(tree, Path())
+        _absolute(tree, Path())
         return _checked(tree, self.where, self._file)
 
     def to_yaml(self) -> str:
@@ -108,9 +110,10 @@ def load_experiment(source: str | Path, settings: Mapping[str, Any] | None = Non
     """An experiment by path, or by the name of one that ships with the package."""
     path = find_experiment(source)
     tree = read_yaml(path)
-    _spell_out(tree, path.parent)
+    _expand(tree)
+    _absolute(tree, path.parent)
     _apply(tree, settings or {}, path)
-    _spell_out(tree, Path())
+    _absolute(tree, Path())
     return _checked(tree, path, str(path))
 
 
@@ -127,7 +130,10 @@ def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
         path, equals, value = text.partition("=")
         if not equals or not path.strip():
             raise InputError("--set", "path=value", text, "such as workload.batch=4")
-        settings[path.strip()] = parse_yaml(f"value: {value}", f"--set {path.strip()}")["value"]
+        read = parse_yaml(f"value: {value}", f"--set {path.strip()}")
+        if list(read) != ["value"]:
+            raise InputError("--set", path.strip(), value, "one value")
+        settings[path.strip()] = read["value"]
     return settings
 
 
@@ -139,12 +145,12 @@ def experiment_names() -> list[str]:
 def find_experiment(source: str | Path) -> Path:
     """The file of a path or a shipped name; `InputError` where there is none."""
     path = Path(source)
-    if _is_file(path):
+    if os.path.isfile(path):  # unlike Path.is_file, does not raise for a name too long to be one
         return path
     shipped = _shipped() / f"{source}.yaml"
-    if _is_file(shipped):
+    if os.path.isfile(shipped):
         return shipped
-    found = "a folder" if path.is_dir() else "no such file or name"
+    found = "a folder" if os.path.isdir(path) else "no such file or name"
     allowed = f"an experiment file, or {one_of(experiment_names(), str(source))}"
     raise InputError(source, "experiment", Plain(found), allowed)
 
@@ -153,13 +159,18 @@ def _shipped() -> Path:
     return Path(str(files("experiments")))
 
 
-def _spell_out(tree: dict[str, Any], folder: Path) -> None:
-    """Short forms to long ones, and relative paths (of a file: beside it; of a setting: where the command
-    runs) to absolute ones, so that a saved experiment means the same anywhere."""
-    if isinstance(tree.get("machine"), str):
-        tree["machine"] = {"use": tree["machine"]}
-    if isinstance(tree.get("policy"), str):
-        tree["policy"] = {"name": tree["policy"]}
+def _expand(tree: dict[str, Any]) -> None:
+    """``machine: name`` and ``policy: name`` to their long forms."""
+    for part, key in (("machine", "use"), ("policy", "name")):
+        if isinstance(tree.get(part), str):
+            tree[part] = {key: tree[part]}
+
+
+def _absolute(tree: dict[str, Any], folder: Path) -> None:
+    """Paths relative to `folder` to absolute ones, so that a saved experiment means the same anywhere.
+
+    Of a file's own paths that is the folder it lies in, of settings the one the command runs in.
+    """
     for part, key, is_path in (
         (tree, "model", lambda text: text.endswith(".json") or "/" in text),
         (tree.get("machine"), "use", lambda text: text.endswith((".yaml", ".yml")) or "/" in text),
@@ -169,13 +180,6 @@ def _spell_out(tree: dict[str, Any], folder: Path) -> None:
     ):
         if isinstance(part, dict) and isinstance(part.get(key), str) and is_path(part[key]):
             part[key] = str((folder / os.path.expanduser(part[key])).absolute())
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name too long for any file, say
-        return False
 
 
 def _apply(tree: dict[str, Any], settings: Mapping[str, Any], where: object) -> None:
@@ -192,6 +196,7 @@ def _apply(tree: dict[str, Any], settings: Mapping[str, Any], where: object) -> 
         if not isinstance(node, dict):
             raise InputError(where, dotted, Plain("a path through a value"), "a path through mappings")
         node[steps[-1]] = value
+        _expand(tree)
 
 
 def _steps(dotted: str) -> list[str]:

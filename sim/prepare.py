@@ -7,11 +7,14 @@ from pathlib import Path
 
 from hw_models.build import build_machine
 from hw_models.machine import Machine
+from hw_models.merge import EXPERIMENT
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain, one_of
 from sim.experiment import Experiment
+from sim.limits import check_size
 from workloads.address_map import AddressMap
 from workloads.demand import Demand
+from workloads.kv_site import attention_units, kv_memories
 from workloads.layout import ModelLayout, place_model
 from workloads.lowering import lower
 from workloads.models.find import find_model
@@ -80,6 +83,7 @@ class Prepared:
 
 def prepare(experiment: Experiment) -> Prepared:
     """Build, route, plan and lower. Raises `InputError` for an experiment that cannot be."""
+    _policy_class(experiment)  # a misspelt name is said before the routing is drawn
     decision = decide(draw(experiment))
     program = lower_plan(decision)
     scenario = decision.scenario
@@ -103,12 +107,15 @@ def draw(experiment: Experiment) -> Scenario:
     """Build the machine and draw the routing: the same for every policy, so that comparisons are paired."""
     where = experiment.where
     assumptions = Assumptions(experiment.assumptions, where)
-    machine = build_machine(experiment.machine.use, assumptions, experiment.machine.set)
+    machine = machine_of(experiment, assumptions)
     _require_gpu(machine, where)
     model = find_model(experiment.model, where)
     if model.encoder_layers:
         raise InputError(where, "model", model.name, "a decoder-only model (encoder layers are not lowered)")
     workload = experiment.workload.workload()
+    quantization = _quantization(experiment, model, assumptions)
+    check_size(model, workload, where)
+    _place(experiment, machine, model, workload, quantization, assumptions)  # for what it refuses, before the routing is drawn
     shape = RoutingShape(
         layers=len(model.moe_layers),
         experts=model.routed_experts,
@@ -118,18 +125,15 @@ def draw(experiment: Experiment) -> Scenario:
         output_tokens=workload.decode_steps,
     )
     routing = routing_source(experiment.routing, where).draw(shape, experiment.seed, assumptions)
-    quantization = _quantization(experiment, model, assumptions)
     return Scenario(experiment, assumptions, machine, model, workload, routing, Demand(routing), quantization)
 
 
 def decide(scenario: Scenario) -> Decision:
     """Give out addresses and let the policy plan every layer of every step."""
     experiment, machine, demand = scenario.experiment, scenario.machine, scenario.demand
-    addresses = AddressMap(machine.memories, experiment.where)
-    gpu_memory = machine.units_of_kind("gpu")[0].local_memory
-    near = [unit.local_memory for unit in machine.units_of_kind("ndp")]
-    dense_format = scenario.quantization.dense_format
-    layout = place_model(scenario.model, scenario.workload, dense_format, addresses, gpu_memory, near)
+    addresses, layout = _place(
+        experiment, machine, scenario.model, scenario.workload, scenario.quantization, scenario.assumptions
+    )
     builder = PlanBuilder(tuple(unit.name for unit in machine.units.values() if unit.model is not None))
     context = Context(
         machine,
@@ -142,6 +146,7 @@ def decide(scenario: Scenario) -> Decision:
         builder,
         experiment.seed,
         experiment.where,
+        layout,
     )
     policy = _policy(experiment, context)
     for step in range(demand.steps):
@@ -158,12 +163,46 @@ def lower_plan(decision: Decision) -> Program:
     return lower(scenario.machine, scenario.model, scenario.workload, decision.layout, decision.plan, host_ps)
 
 
-def _policy(experiment: Experiment, context: Context) -> Policy:
-    options = dict(experiment.policy)
-    if "name" not in options:
+def machine_of(experiment: Experiment, assumptions: Assumptions) -> Machine:
+    """The experiment's machine; what the experiment says wrong of it is an error in the experiment."""
+    try:
+        return build_machine(experiment.machine.use, assumptions, experiment.machine.set)
+    except InputError as error:
+        if error.where != EXPERIMENT:
+            raise
+        field = "machine.use" if error.field == "machine" else f"machine.{error.field}"
+        raise InputError(experiment.where, field, error.found, error.allowed) from None
+
+
+def _place(
+    experiment: Experiment,
+    machine: Machine,
+    model: Model,
+    workload: Workload,
+    quantization: Quantization,
+    assumptions: Assumptions,
+) -> tuple[AddressMap, ModelLayout]:
+    """Addresses of all but the experts; `InputError` where they do not fit."""
+    addresses = AddressMap(machine.memories, experiment.where)
+    gpu_memory = machine.units_of_kind("gpu")[0].local_memory
+    near = [unit.local_memory for kind in ("ndp", "cpu") for unit in machine.units_of_kind(kind)]
+    kv = kv_memories(machine, experiment.kv_cache, experiment.where)
+    attending = attention_units(machine, model, workload, assumptions) if kv else ()
+    layout = place_model(
+        model, workload, quantization.dense_format, addresses, gpu_memory, near, kv, attending
+    )
+    return addresses, layout
+
+
+def _policy_class(experiment: Experiment) -> type[Policy]:
+    if "name" not in experiment.policy:
         raise InputError(experiment.where, "policy.name", Plain("nothing"), one_of(policies.names()))
-    chosen = policies.get(str(options.pop("name")), experiment.where, "policy.name")
-    return chosen(context, options)
+    return policies.get(str(experiment.policy["name"]), experiment.where, "policy.name")
+
+
+def _policy(experiment: Experiment, context: Context) -> Policy:
+    options = {name: value for name, value in experiment.policy.items() if name != "name"}
+    return _policy_class(experiment)(context, options)
 
 
 def _quantization(experiment: Experiment, model: Model, assumptions: Assumptions) -> Quantization:
@@ -181,6 +220,9 @@ def _losses(experiment: Experiment, model: Model, assumptions: Assumptions) -> L
     source = experiment.quantization.losses
     if source == "synthetic":
         return synthetic_losses(len(model.moe_layers), model.routed_experts, experiment.seed, assumptions)
+    if not Path(source).is_file():
+        allowed = "'synthetic', or the path of a .npz or .csv loss table"
+        raise InputError(experiment.where, "quantization.losses", source, allowed)
     return read_losses(Path(source), model)
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.routing.kernels import count_choices
 from workloads.routing.routing import Routing
 
 T = TypeVar("T", bound=np.generic)
@@ -63,7 +64,14 @@ class Demand:
 def _by_step(prefill: NDArray[T]) -> NDArray[T]:
     """[sequences, tokens, layers, k] to [1, layers, sequences * tokens, k]."""
     sequences, tokens, layers, k = prefill.shape
+    if _all_alike(prefill):
+        return np.broadcast_to(prefill.flat[0], (1, layers, sequences * tokens, k))
     return prefill.transpose(2, 0, 1, 3).reshape(1, layers, sequences * tokens, k)
+
+
+def _all_alike(values: NDArray[T]) -> bool:
+    """Whether it is one number seen everywhere (equal gate weights): no need to read it all."""
+    return values.size > 0 and not any(values.strides)
 
 
 class _Cells:
@@ -72,11 +80,14 @@ class _Cells:
     def __init__(self, experts: NDArray[np.uint16], weights: NDArray[np.float32], num_experts: int) -> None:
         steps, layers, tokens, k = experts.shape
         cells = steps * layers
-        cell = np.repeat(np.arange(cells), tokens * k)
-        index = cell * num_experts + experts.reshape(-1).astype(np.int64)
-        size = cells * num_experts
-        self.counts = np.bincount(index, minlength=size).reshape(cells, num_experts)
-        sums = np.bincount(index, weights=weights.reshape(-1), minlength=size).reshape(cells, num_experts)
+        self.counts = np.zeros((cells, num_experts), dtype=np.int64)
+        sums = np.zeros((cells, num_experts))
+        shape = (cells, tokens * k)
+        if _all_alike(weights):
+            count_choices(experts.reshape(shape), np.zeros((0, 0), np.float32), self.counts, sums)
+            sums = self.counts * float(weights.flat[0])
+        else:
+            count_choices(experts.reshape(shape), weights.reshape(shape), self.counts, sums)
         rows, columns = np.nonzero(self.counts)
         self._starts = np.searchsorted(rows, np.arange(cells + 1)).tolist()
         self._experts = columns.tolist()

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.address_map import AddressMap
+from workloads.address_map import ALIGNMENT_BYTES, AddressMap, aligned
 from workloads.models.model import Model
 from workloads.quantization.formats import WeightFormat
+from workloads.stripes import STRIPED, Stripes
 from workloads.workload import Workload
 
 ACTIVATION_BYTES = 2
@@ -37,6 +38,10 @@ class ModelLayout:
     head_bytes: int
     activations: dict[str, int]
     """Scratch address per memory: rows of activations on their way."""
+    kv_stripes: Stripes | None = None
+    """Where `kv` is striped: the sequences dealt evenly over these memories. None: in the GPU's memory."""
+    attention_units: tuple[str, ...] = ()
+    """Who attends in decode, each to the sequences beside it; none: the GPU."""
 
 
 def place_model(
@@ -46,8 +51,14 @@ def place_model(
     addresses: AddressMap,
     gpu_memory: str,
     others: list[str],
+    kv_memories: tuple[str, ...] = (),
+    attention_units: tuple[str, ...] = (),
 ) -> ModelLayout:
-    """Give out the regions; `InputError` where the dense part alone does not fit."""
+    """Give out the regions; `InputError` where the dense part alone does not fit.
+
+    Keys and values lie in the GPU's memory, or striped over `kv_memories`. `others` get scratch for
+    activations, as far as they have room for it.
+    """
     attention_bytes = dense_format.bytes_of(model.attention.projection_weights(model.hidden))
     router_bytes = ACTIVATION_BYTES * model.hidden * model.routed_experts
     matrices = model.expert.matrices
@@ -65,10 +76,16 @@ def place_model(
     head = embedding if model.tied_embeddings else addresses.take("head", gpu_memory, embedding_bytes).address
     rows = workload.batch * max(workload.prompt_tokens, 1) * max(model.top_k, 1)
     scratch = ACTIVATION_BYTES * rows * model.hidden
+    kv_bytes = kv_per_token * workload.batch * workload.context_tokens
+    kv_stripes, kv = None, None
+    if kv_memories:
+        part = aligned(-(-kv_bytes // len(kv_memories)))
+        starts = [addresses.take("KV cache", memory, part * model.layers).address for memory in kv_memories]
+        kv_stripes, kv = Stripes(kv_memories, tuple(starts)), STRIPED + part * np.arange(model.layers, dtype=np.int64)
     return ModelLayout(
         attention=per_layer("attention weights", same * attention_bytes),
         attention_bytes=attention_bytes,
-        kv=per_layer("KV cache", same * kv_per_token * workload.batch * workload.context_tokens),
+        kv=per_layer("KV cache", same * kv_bytes) if kv is None else kv,
         kv_bytes_per_token=kv_per_token,
         router=per_layer("router weights", same * router_bytes),
         router_bytes=router_bytes,
@@ -79,5 +96,10 @@ def place_model(
         embedding_bytes=embedding_bytes,
         head=head,
         head_bytes=embedding_bytes,
-        activations={m: addresses.take("activations", m, scratch).address for m in [gpu_memory, *others]},
+        activations={
+            gpu_memory: addresses.take("activations", gpu_memory, scratch).address,
+            **{m: addresses.take("activations", m, min(scratch, addresses.free_bytes(m) // ALIGNMENT_BYTES * ALIGNMENT_BYTES)).address for m in others},
+        },
+        kv_stripes=kv_stripes,
+        attention_units=attention_units,
     )

@@ -47,7 +47,9 @@ class AmxCpu(DescribedModel):
         return self._picoseconds(np.asarray(rows, dtype=np.float64), weights, np.False_)
 
     def _picoseconds(self, rows: NDArray[np.float64], weights: ArrayLike, narrow: ArrayLike) -> NDArray[np.int64]:
-        tiles = np.ceil(rows / self.tile_rows) * self.tile_rows / np.where(narrow, self.narrow_op_per_s, self.wide_op_per_s)
+        tiles = (
+            np.ceil(rows / self.tile_rows) * self.tile_rows / np.where(narrow, self.narrow_op_per_s, self.wide_op_per_s)
+        )
         seconds_per_weight = 2.0 * np.where(rows > self.vector_tokens, tiles, rows / self.vector_op_per_s)
         return np.ceil(weights * seconds_per_weight * 1e12).astype(np.int64)
 

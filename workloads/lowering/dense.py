@@ -6,6 +6,7 @@ import numpy as np
 
 from workloads.layout import ACTIVATION_BYTES
 from workloads.lowering import slots
+from workloads.lowering.near_attention import lower_near_attention, striped_kv
 from workloads.lowering.scene import Scene
 from workloads.lowering.sheet import Ints, Place, Purpose, Range
 from workloads.models.model import Attention
@@ -52,7 +53,20 @@ def _attention(scene: Scene, step: Ints, layer: Ints) -> None:
     scores = scene.gpu_model.dense_ps(tokens, seen / 2, 2 * attention.heads * attention.head_dim)
     activation_bytes = ACTIVATION_BYTES * model.hidden * tokens
     scratch = layout.activations[scene.gpu.local_memory]
-    append_at = layout.kv[layer] + np.where(step == 0, 0, layout.kv_bytes_per_token * work.batch * (context - 1))
+    written = np.where(step == 0, 0, layout.kv_bytes_per_token * work.batch * (context - 1))
+    if layout.kv_stripes is None:
+        at = layout.kv[layer]
+        kv = [Range(at, old_bytes, READ, KV), Range(at + written, new_bytes, WRITE, KV)]
+    else:
+        near = bool(layout.attention_units)
+        decoding = step > 0
+        old_bytes = np.where(near, 0, old_bytes)
+        new_bytes = np.where(near & decoding, 0, new_bytes)
+        kv = striped_kv(layout, layer, np.zeros_like(step), old_bytes, READ)
+        kv += striped_kv(layout, layer, written, new_bytes, WRITE)
+        if near:
+            rows = step[decoding], layer[decoding], seen[decoding] - 1
+            lower_near_attention(scene, *rows)
     scene.sheet.add(
         STREAM,
         scene.gpu_lane,
@@ -62,8 +76,7 @@ def _attention(scene: Scene, step: Ints, layer: Ints) -> None:
         busy_ps=busy + np.where(step == 0, scores, 0),
         ranges=(
             Range(layout.attention[layer], layout.attention_bytes, READ, WEIGHTS),
-            Range(layout.kv[layer], old_bytes, READ, KV),
-            Range(append_at, new_bytes, WRITE, KV),
+            *kv,
             Range(scratch, activation_bytes, READ, ACTIVATIONS),
         ),
     )

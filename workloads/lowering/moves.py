@@ -143,9 +143,14 @@ def _engine_beside(scene: Scene, memory: str) -> Unit | None:
 
 
 def _settling(scene: Scene, cell: Ints) -> tuple[np.ndarray, Ints]:
-    """Which moves the GPU waits for before it combines (the early ones), and each cell's token for it."""
+    """Which moves the GPU waits for before it combines, and each cell's token for it.
+
+    The early ones, and those between homes: what they leave is free when the layer has ended.
+    """
     moves = scene.plan.moves
-    early = moves["early"].astype(bool)
+    memory = scene.machine.memory_index(moves["target"])
+    gpu = list(scene.machine.memories).index(scene.gpu.local_memory)
+    early = moves["early"] | (memory != gpu)
     which, count = np.unique(cell[early], return_counts=True)
     token = np.full(scene.steps * len(scene.model.moe_layers), -1, dtype=np.int64)
     token[which] = scene.sheet.new_tokens(len(which))

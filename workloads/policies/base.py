@@ -81,6 +81,19 @@ policies: Registry[Policy] = Registry(
     "policies",
     tuple(
         f"workloads.policies.{module}"
-        for module in ("on_demand", "lru", "belady", "monde", "hobbit", "cxl_ndp", "all_on_gpu")
+        for module in (
+            "on_demand",
+            "lru",
+            "belady",
+            "monde",
+            "hobbit",
+            "cxl_ndp",
+            "all_on_gpu",
+            "klotski",
+            "ktransformers",
+            "fiddler",
+            "monde_dimm",
+            "trimoe",
+        )
     ),
 )

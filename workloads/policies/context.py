@@ -11,12 +11,14 @@ from hw_models.components import Unit
 from hw_models.machine import Machine
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain
-from workloads.address_map import AddressMap
+from workloads.address_map import AddressMap, aligned
 from workloads.demand import Demand
+from workloads.layout import ModelLayout
 from workloads.models.model import Model
 from workloads.plan import Copy, PlanBuilder
 from workloads.quantization.formats import WeightFormat
 from workloads.quantization.losses import LossTable
+from workloads.stripes import STRIPED, Stripes
 from workloads.workload import Workload
 
 
@@ -49,6 +51,8 @@ class Context:
     plan: PlanBuilder
     seed: int
     where: object = "experiment"
+    layout: ModelLayout | None = None
+    """Where the dense part lies; None in tests of a policy alone."""
     _homes: dict[WeightFormat, NDArray[np.int64]] = field(default_factory=dict)
 
     # -- the machine's parts by role --------------------------------------------------------
@@ -83,6 +87,12 @@ class Context:
         if not self.ndps:
             raise InputError(self.where, "machine", self.machine.name, f"a machine with an NDP unit (policy {policy})")
 
+    def require_cpu(self, policy: str) -> Unit:
+        found = self.machine.units_of_kind("cpu")
+        if not found:
+            raise InputError(self.where, "machine", self.machine.name, f"a machine with a CPU unit (policy {policy})")
+        return found[0]
+
     # -- copies of experts ------------------------------------------------------------------
 
     def expert_bytes(self, weight_format: WeightFormat) -> int:
@@ -102,6 +112,32 @@ class Context:
         self._homes[weight_format] = grid
         self.plan.reside(weight_format, grid)
 
+    def keep_striped(self, weight_format: WeightFormat) -> None:
+        """As `keep_all`, each copy in equal parts over all home memories (one memory: as it is)."""
+        if len(self.home_memories) == 1:
+            self.keep_all(weight_format)
+        if weight_format in self._homes:
+            return
+        layers, experts = self.demand.layers, self.demand.num_experts
+        places = self.stripe_places(f"experts ({weight_format.name}), striped", weight_format, layers * experts)
+        self._homes[weight_format] = np.array(places, dtype=np.int64).reshape(layers, experts)
+        self.plan.reside(weight_format, self._homes[weight_format])
+
+    def stripe_places(self, name: str, weight_format: WeightFormat, count: int) -> list[int]:
+        """Striped addresses of `count` places for one expert each; a run has one such region."""
+        if self.plan.stripes is not None:
+            raise ValueError("the stripes of this plan are taken already")
+        memories = self.home_memories
+        part = aligned(-(-self.expert_bytes(weight_format) // len(memories)))
+        starts = [self.addresses.take(name, memory, count * part).address for memory in memories]
+        self.plan.stripes = Stripes(tuple(memories), tuple(starts))
+        return [STRIPED + part * index for index in range(count)]
+
+    def local_places(self, name: str, memory: str, weight_format: WeightFormat, count: int) -> list[int]:
+        """Addresses of `count` places for one expert each in one memory."""
+        grid = self.addresses.take_grid(name, [memory], 1, count, self.expert_bytes(weight_format))
+        return [int(address) for address in grid[0]]
+
     def home(self, layer: int, expert: int, weight_format: WeightFormat) -> Copy:
         """The copy `keep_all` put in place."""
         return Copy(self.plan.format_index(weight_format), int(self._homes[weight_format][layer, expert]))
@@ -113,8 +149,6 @@ class Context:
 
     def gpu_slots_that_fit(self, weight_format: WeightFormat) -> int:
         """How many experts the GPU's memory still has room for."""
-        from workloads.address_map import aligned
-
         return max(self.addresses.free_bytes(self.gpu_memory), 0) // aligned(self.expert_bytes(weight_format))
 
     def require_slots(self, found: int, least: int, what: str) -> None:

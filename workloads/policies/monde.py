@@ -58,9 +58,11 @@ class Monde(Policy):
         self._staging = context.gpu_slots("staging area", self._format, count)
 
     def _link_bytes_per_s(self) -> float:
+        """The narrowest part of the way that experts from all home memories share."""
         machine, context = self.context.machine, self.context
-        path = machine.path(context.home_memories[0], context.gpu_memory)
-        return min((machine.resources[index].bytes_per_s for index in path.resources), default=math.inf)
+        ways = [set(machine.path(home, context.gpu_memory).resources) for home in context.home_memories]
+        shared = set.intersection(*ways)
+        return min((machine.resources[index].bytes_per_s for index in shared), default=math.inf)
 
     def _take_resident_slots(self) -> None:
         context = self.context

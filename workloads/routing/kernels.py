@@ -94,3 +94,60 @@ def lru_depths(experts: NDArray[np.uint16], offsets: NDArray[np.int64], num_expe
                         recent[i] = recent[i - 1]
                     recent[0] = expert
     return counts
+
+
+@njit(cache=True)
+def choose_by_weight(cumulative: NDArray[np.float64], tokens: int, k: int, state: int) -> NDArray[np.uint16]:
+    """[steps, layers, tokens, k] different experts per token, drawn one after the other by weight.
+
+    cumulative [steps, layers, experts]: running sums of the weights. An expert drawn twice by a
+    token is drawn anew. `state`: of the generator, splitmix64 (Steele, Lea and Flood, OOPSLA 2014).
+    """
+    steps, layers, experts = cumulative.shape
+    chosen = np.empty((steps, layers, tokens, k), np.uint16)
+    guide = np.empty(256, np.int64)
+    seed = np.uint64(state)
+    for s in range(steps):
+        for layer in range(layers):
+            sums = cumulative[s, layer]
+            total = sums[experts - 1]
+            at = 0
+            for g in range(256):
+                while at < experts - 1 and sums[at] < total * g / 256:
+                    at += 1
+                guide[g] = at
+            for t in range(tokens):
+                j = 0
+                while j < k:
+                    seed += np.uint64(0x9E3779B97F4A7C15)
+                    mixed = (seed ^ (seed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+                    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+                    mixed = mixed ^ (mixed >> np.uint64(31))
+                    uniform = (mixed >> np.uint64(11)) * 1.1102230246251565e-16
+                    expert = guide[int(uniform * 256)]
+                    while expert < experts - 1 and sums[expert] <= uniform * total:
+                        expert += 1
+                    fresh = True
+                    for i in range(j):
+                        if chosen[s, layer, t, i] == expert:
+                            fresh = False
+                            break
+                    if fresh:
+                        chosen[s, layer, t, j] = expert
+                        j += 1
+    return chosen
+
+
+@njit(cache=True)
+def count_choices(
+    experts: NDArray[np.uint16], weights: F32, counts: NDArray[np.int64], sums: NDArray[np.float64]
+) -> None:
+    """Adds each row's choices to `counts` [rows, experts] and, where there are any, its weights to `sums`."""
+    rows, choices = experts.shape
+    weighted = len(weights) > 0
+    for row in range(rows):
+        for i in range(choices):
+            expert = experts[row, i]
+            counts[row, expert] += 1
+            if weighted:
+                sums[row, expert] += weights[row, i]

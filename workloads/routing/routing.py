@@ -131,7 +131,7 @@ class RoutingSource(ABC):
 
 
 routers: Final[Registry[RoutingSource]] = Registry(
-    "router", "routers", ("workloads.routing.generator", "workloads.routing.trace_source")
+    "router", "routers", ("workloads.routing.generator", "workloads.routing.trace_source", "workloads.routing.batch_source")
 )
 
 

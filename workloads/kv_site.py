@@ -1,0 +1,88 @@
+"""Where keys and values lie, and who attends to them in decode."""
+
+from __future__ import annotations
+
+from hw_models.alone import time_alone_ps
+from hw_models.machine import Machine
+from moe_cosim.assumptions import Assumption, Assumptions
+from moe_cosim.errors import InputError
+from workloads.layout import ACTIVATION_BYTES
+from workloads.lowering.near_attention import products_per_pair, query_bytes
+from workloads.models.model import Model
+from workloads.workload import Workload
+
+PLACES = ("gpu", "near-data")
+"""In the GPU's memory, or dealt over the memories that have cores beside them."""
+
+ATTENTION = Assumption(
+    "kv-attention",
+    "cheapest",
+    ("cheapest", "gpu", "near-data"),
+    "who attends in decode to keys and values that lie near the data: the GPU, reading them over its link; the cores "
+    "beside them; or whichever is faster for the model at mid-run. TriMoE (arXiv 2603.01058) puts the cache into the "
+    "DIMMs and does not say. For GQA models the GPU alone would spend more time on the link than all experts take; "
+    "latent attention has a cache small enough to read and too much arithmetic for the DIMMs",
+    "choice",
+)
+
+
+def attention_units(machine: Machine, model: Model, workload: Workload, assumptions: Assumptions) -> tuple[str, ...]:
+    """Units that attend near the data; none: the GPU reads the cache."""
+    near = machine.units_of_kind("ndp")
+    chosen = assumptions.choice(ATTENTION)
+    if chosen == "gpu":
+        return ()
+    names = tuple(unit.name for unit in near)
+    if chosen == "near-data":
+        return names
+    beside, travel, on_gpu = _attention_ps(machine, model, workload)
+    return names if beside + travel < on_gpu else ()
+
+
+def _attention_ps(machine: Machine, model: Model, workload: Workload) -> tuple[int, int, int]:
+    """Decode attention of one layer at mid-run: beside the cache, the way there and back; on the GPU."""
+    near, gpu = machine.units_of_kind("ndp"), machine.units_of_kind("gpu")[0]
+    attention = model.attention
+    seen = workload.prompt_tokens + workload.output_tokens // 2
+    cache = attention.kv_bytes_per_token(ACTIVATION_BYTES) * workload.batch * seen
+    each = -(-cache // len(near))
+    on_gpu = time_alone_ps(machine, gpu.name, {unit.local_memory: each for unit in near})
+    core = near[0]
+    assert core.model is not None  # only a dma unit has none
+    rows = -(-workload.batch // len(near))
+    busy = int(core.model.dense_ps(rows, seen, products_per_pair(attention)))
+    beside = time_alone_ps(machine, core.name, {core.local_memory: each}, busy, core.model.launch_ps)
+    travel = sum(
+        time_alone_ps(machine, gpu.name, {unit.local_memory: rows * size for unit in near})
+        for size in query_bytes(attention)
+    )
+    return beside, travel, on_gpu
+
+
+def kv_memories(machine: Machine, place: str, where: object) -> tuple[str, ...]:
+    """Memories the cache is dealt over; none: it lies in the GPU's memory."""
+    if place == "gpu":
+        return ()
+    found = tuple(unit.local_memory for unit in machine.units_of_kind("ndp"))
+    if not found:
+        raise InputError(where, "kv_cache", place, "gpu (the machine has no NDP unit)")
+    return found
+
+
+def attention_window_ps(
+    machine: Machine, model: Model, workload: Workload, kv: tuple[str, ...], units: tuple[str, ...]
+) -> tuple[int, int]:
+    """Length of the window from a layer's begin to its gate at mid-run, and how long the GPU's link is
+    taken in it: what hides other traffic. Estimated from what the parts cost alone."""
+    gpu = machine.units_of_kind("gpu")[0]
+    assert gpu.model is not None  # every GPU has one
+    attention = model.attention
+    weights = attention.projection_weights(model.hidden)
+    busy = int(gpu.model.dense_ps(workload.batch, model.hidden, weights / model.hidden))
+    projections = time_alone_ps(machine, gpu.name, {gpu.local_memory: ACTIVATION_BYTES * weights}, busy)
+    seen = workload.prompt_tokens + workload.output_tokens // 2
+    if not kv:
+        cache = attention.kv_bytes_per_token(ACTIVATION_BYTES) * workload.batch * seen
+        return projections + time_alone_ps(machine, gpu.name, {gpu.local_memory: cache}), 0
+    beside, travel, on_gpu = _attention_ps(machine, model, workload)
+    return (projections + beside + travel, travel) if units else (max(projections, on_gpu), on_gpu)

@@ -1,0 +1,112 @@
+"""Keys and values outside the GPU: read from there, or attended to beside where they lie."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workloads.layout import ACTIVATION_BYTES, ModelLayout
+from workloads.lowering import slots
+from workloads.lowering.scene import Scene, model_of
+from workloads.lowering.sheet import Ints, Place, Purpose, Range
+from workloads.models.model import Attention
+from workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, STREAM, WAIT, WRITE
+from workloads.stripes import STRIPED
+
+_ACTIVATIONS, _KV = CONTENTS.index("activations"), CONTENTS.index("kv")
+_SYNCHRONISE = Purpose(PURPOSES.index("synchronise"))
+
+
+def striped_kv(layout: ModelLayout, layer: Ints, offset: Ints, size: Ints, op: int) -> list[Range]:
+    """Ranges, one per memory, of the keys and values from `offset` on of a layer's cache."""
+    stripes = layout.kv_stripes
+    assert stripes is not None
+    count = len(stripes.starts)
+    at = layout.kv[layer] - STRIPED + offset // count
+    return [
+        Range(start + at, size // count + (index < size % count), op, _KV) for index, start in enumerate(stripes.starts)
+    ]
+
+
+def query_bytes(attention: Attention) -> tuple[int, int]:
+    """Bytes per token to whoever holds its keys (queries) and back (attended values), one layer.
+
+    With latent attention the query is projected into the latent space first (DeepSeek-V2, arXiv
+    2405.04434, 2.1.2): heads x (latent + rotary) values go, heads x latent come back.
+    """
+    if attention.kind == "mla":
+        latent = attention.kv_lora_rank
+        return (
+            ACTIVATION_BYTES * attention.heads * (latent + attention.qk_rope_head_dim),
+            ACTIVATION_BYTES * attention.heads * latent,
+        )
+    size = ACTIVATION_BYTES * attention.heads * attention.head_dim
+    return size, size
+
+
+def products_per_pair(attention: Attention) -> int:
+    """Multiplications for one token and one cached token: scores and weighted values of all heads."""
+    if attention.kind == "mla":
+        return attention.heads * (2 * attention.kv_lora_rank + attention.qk_rope_head_dim)
+    return 2 * attention.heads * attention.head_dim
+
+
+def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> None:
+    """Decode attention of every (step, layer): queries go to the units beside the keys and values,
+    each of which attends for its share of the sequences over `seen` cached tokens, and values return."""
+    sheet, layout, work = scene.sheet, scene.layout, scene.workload
+    assert layout.kv_stripes is not None
+    attention, units = scene.model.attention, layout.attention_units
+    count = len(units)
+    there, back = query_bytes(attention)
+    lane = scene.dma_lane("activations")
+    here = layout.activations[scene.gpu.local_memory]
+    asked, sent, done, returned = (sheet.new_tokens(len(step)) for _ in range(4))
+    sequences = [work.batch // count + (index < work.batch % count) for index in range(count)]
+    scratch = [layout.activations[scene.machine.units[name].local_memory] for name in units]
+
+    sheet.add(SIGNAL, scene.gpu_lane, Place(step, layer, slots.ATTENTION, 1), _SYNCHRONISE, token=asked)
+    sheet.add(WAIT, scene.gpu_lane, Place(step, layer, slots.ATTENTION, 2), _SYNCHRONISE, token=returned, count=1)
+
+    def place(order: int) -> Place:
+        return Place(step, layer, slots.NEAR_ATTENTION, order)
+
+    def copy(order: int, bytes_per_token: int, outward: bool) -> None:
+        ranges = []
+        for index in range(count):
+            size = sequences[index] * bytes_per_token
+            ends = (here, scratch[index]) if outward else (scratch[index], here)
+            ranges += [Range(ends[0], size, READ, _ACTIVATIONS), Range(ends[1], size, WRITE, _ACTIVATIONS)]
+        purpose = Purpose(PURPOSES.index("attention"), tokens=work.batch)
+        sheet.add(COPY, lane, place(order), purpose, ranges=tuple(ranges))
+
+    sheet.add(WAIT, lane, place(0), _SYNCHRONISE, token=asked, count=1)
+    copy(1, there + layout.kv_bytes_per_token, outward=True)
+    sheet.add(SIGNAL, lane, place(2), _SYNCHRONISE, token=sent)
+    sheet.add(WAIT, lane, place(3), _SYNCHRONISE, token=done, count=count)
+    copy(4, back, outward=False)
+    sheet.add(SIGNAL, lane, place(5), _SYNCHRONISE, token=returned)
+
+    context = work.prompt_tokens + step
+    per_step = layout.kv_bytes_per_token * work.batch
+    old = striped_kv(layout, layer, np.zeros_like(step), per_step * seen, READ)
+    new = striped_kv(layout, layer, per_step * (context - 1), np.full(len(step), per_step), WRITE)
+    for index, name in enumerate(units):
+        unit = scene.machine.units[name]
+        model = model_of(unit)
+        near = scene.machine.lane_id(name, unit.lanes[0])
+        sheet.add(WAIT, near, place(0), _SYNCHRONISE, token=sent, count=1)
+        sheet.add(
+            STREAM,
+            near,
+            place(1),
+            Purpose(PURPOSES.index("attention"), tokens=sequences[index]),
+            setup_ps=model.launch_ps,
+            busy_ps=model.dense_ps(sequences[index], seen, products_per_pair(attention)),
+            ranges=(
+                old[index],
+                new[index],
+                Range(scratch[index], sequences[index] * there, READ, _ACTIVATIONS),
+                Range(scratch[index], sequences[index] * back, WRITE, _ACTIVATIONS),
+            ),
+        )
+        sheet.add(SIGNAL, near, place(2), _SYNCHRONISE, token=done)

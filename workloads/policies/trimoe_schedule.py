@@ -1,0 +1,123 @@
+"""TriMoE's scheduler of one layer: cheapest paths first, then relief of the bottleneck, compiled.
+
+Source: TriMoE (DAC 2026, arXiv 2603.01058): makespan = max(sum of GPU, sum of CPU, max over modules d
+of [sum of NDP_d + contention_d]); (1) each expert to its cheapest path; (2) find the slowest unit, try
+its most expensive expert on the two other paths, apply the move that cuts the makespan most, repeat
+until none does. Where the most expensive expert cannot help, the next ones are tried.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+GPU: Final = 0
+CPU: Final = 1
+NDP: Final = 2
+
+F64 = NDArray[np.float64]
+
+
+@njit(cache=True)
+def schedule(
+    costs: F64, place: NDArray[np.int64], drain: F64, modules: int, refine: bool, path: NDArray[np.int64]
+) -> float:
+    """Fills `path` [n] with GPU, CPU or NDP and returns the makespan.
+
+    costs [n, 3]: ps on each path, infinite where it cannot run. place [n]: the module of a localized
+    expert, -1 striped. drain [n, 3]: ps for which a path's reading of the weights keeps a module busy
+    that it reads from (0 where they are not read: in the GPU already; for NDP it is part of the cost).
+    """
+    load = np.zeros(2)  # GPU, CPU
+    module = np.zeros(modules)  # NDP and contention
+    count = len(place)
+    for e in range(count):
+        best = 0
+        for p in range(1, 3):
+            if costs[e, p] < costs[e, best]:
+                best = p
+        path[e] = best
+        _put(costs, place, drain, load, module, e, best, 1.0)
+    now = _makespan(load, module)
+    tried = np.empty(count, np.bool_)
+    while refine:
+        slowest = _slowest(load, module)
+        tried[:] = False
+        moved = False
+        while not moved:
+            e = _dearest(costs, place, path, tried, slowest)
+            if e < 0:
+                break
+            tried[e] = True
+            best, lowest = path[e], now
+            was = path[e]
+            _put(costs, place, drain, load, module, e, was, -1.0)
+            for p in range(3):
+                if p != was and np.isfinite(costs[e, p]):
+                    _put(costs, place, drain, load, module, e, p, 1.0)
+                    found = _makespan(load, module)
+                    _put(costs, place, drain, load, module, e, p, -1.0)
+                    if found < lowest * (1 - 1e-9):
+                        best, lowest = p, found
+            _put(costs, place, drain, load, module, e, best, 1.0)
+            if best != was:
+                path[e] = best
+                now = lowest
+                moved = True
+        if not moved:
+            break
+    return now
+
+
+@njit(cache=True)
+def makespan(costs: F64, place: NDArray[np.int64], drain: F64, modules: int, path: NDArray[np.int64]) -> float:
+    """The formula for given paths."""
+    load, module = np.zeros(2), np.zeros(modules)
+    for e in range(len(place)):
+        _put(costs, place, drain, load, module, e, path[e], 1.0)
+    return _makespan(load, module)
+
+
+@njit(cache=True)
+def _put(
+    costs: F64, place: NDArray[np.int64], drain: F64, load: F64, module: F64, e: int, path: int, sign: float
+) -> None:
+    if path == NDP:
+        module[place[e]] += sign * costs[e, NDP]
+        return
+    load[path] += sign * costs[e, path]
+    if place[e] >= 0:
+        module[place[e]] += sign * drain[e, path]
+    else:
+        for d in range(len(module)):
+            module[d] += sign * drain[e, path]
+
+
+@njit(cache=True)
+def _makespan(load: F64, module: F64) -> float:
+    return max(load[0], load[1], module.max())
+
+
+@njit(cache=True)
+def _slowest(load: F64, module: F64) -> int:
+    """-1 the GPU, -2 the CPU, else the module."""
+    worst = int(np.argmax(module))
+    if load[0] >= module[worst] and load[0] >= load[1]:
+        return -1
+    return -2 if load[1] >= module[worst] else worst
+
+
+@njit(cache=True)
+def _dearest(costs: F64, place: NDArray[np.int64], path: NDArray[np.int64], tried: NDArray[np.bool_], unit: int) -> int:
+    """The untried expert that takes longest on the unit; -1: none left."""
+    found, most = -1, -1.0
+    for e in range(len(place)):
+        if tried[e]:
+            continue
+        here = path[e] == NDP and place[e] == unit if unit >= 0 else path[e] == -1 - unit
+        if here and costs[e, path[e]] > most:
+            found, most = e, costs[e, path[e]]
+    return found

@@ -1,0 +1,173 @@
+"""Routing of large batches: expert classes by their share of the tokens, drifting step by step.
+
+In a batch of hundreds the single token hardly matters; what a machine sees is each expert's load.
+The latent generator (`workloads.routing.latent`) models tokens and takes seconds for such a batch;
+this one draws loads whose classes are given, in milliseconds.
+
+Per layer the experts are ranked by a score; the expert of rank r is chosen in proportion to w(r),
+k different ones per token (drawn one after the other without replacement, Plackett-Luce). log w is
+linear in rank within each class and continuous between them, so three numbers fix it: the classes'
+shares of the tokens (two are free), and how far the coldest expert lies below the warm ones
+(`coldest`). Scores drift: in step t they are sqrt(1 - d) of a part that lasts the run and sqrt(d) of
+one that is AR(1) over the steps, so the classes keep their shares while their members change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moe_cosim.assumptions import Assumption, Assumptions
+from moe_cosim.errors import InputError
+from workloads.routing.kernels import choose_by_weight
+from workloads.routing.routing import Routing, RoutingShape, RoutingSource, check_options, routers
+
+DRIFT: Final = Assumption(
+    "batch-routing-drift",
+    0.03,
+    (0.0, 0.5),
+    "share of the variance of experts' popularity that changes while a batch decodes; not published. Chosen so that "
+    "TriMoE's predictor is about as often right as the paper says (78 %)",
+)
+RHO: Final = Assumption(
+    "batch-routing-drift-memory",
+    0.9,
+    (0.0, 0.999),
+    "correlation from one step to the next of what drifts; in the decode traces of gpt-oss-20b the slowly changing "
+    "part of a token's routing keeps 0.918 per token (workloads/routing/presets/gpt-oss-20b.yaml)",
+)
+
+_SCORE, _DRIFT, _TOKENS = range(3)
+_OPTIONS: Final = {"hot_experts": float, "hot_tokens": float, "cold_experts": float, "cold_tokens": float}
+_DEFAULTS: Final = {"hot_experts": 0.05, "hot_tokens": 0.27, "cold_experts": 0.71, "cold_tokens": 0.08}
+"""TriMoE (arXiv 2603.01058): cold is more than 70 % of the experts and 8 % of the tokens, warm 20-40 %
+of the experts and up to 70 % of the tokens, hot the rest."""
+
+
+@routers.register("batch")
+class BatchSource(RoutingSource):
+    """Options: ``hot_experts``, ``hot_tokens``, ``cold_experts``, ``cold_tokens`` (shares of a layer's)."""
+
+    summary: ClassVar[str] = "synthetic routing of large batches: hot, warm and cold experts with given shares"
+
+    def __init__(self, options: Mapping[str, Any], where: object, folder: Path) -> None:
+        check_options(options, _OPTIONS, where)
+        chosen = {**_DEFAULTS, **options}
+        self.hot, self.hot_tokens = chosen["hot_experts"], chosen["hot_tokens"]
+        self.cold, self.cold_tokens = chosen["cold_experts"], chosen["cold_tokens"]
+        for name, value in chosen.items():
+            if not 0 < value < 1:
+                raise InputError(where, f"routing.{name}", value, "a share between 0 and 1")
+        if self.hot + self.cold >= 1 or self.hot_tokens + self.cold_tokens >= 1:
+            raise InputError(where, "routing.hot_experts", self.hot, "shares that leave some to the warm experts")
+
+    def draw(self, shape: RoutingShape, seed: int, assumptions: Assumptions) -> Routing:
+        drift, rho = assumptions.number(DRIFT), assumptions.number(RHO)
+        weight_of_rank = class_weights(
+            shape.experts, self.hot, self.hot_tokens, self.cold, self.cold_tokens, shape.top_k
+        )
+        steps = 1 + shape.output_tokens
+        cumulative = _cumulative(weight_of_rank, shape, steps, seed, drift, rho)
+        prefill = choose_by_weight(cumulative[:1], shape.sequences * shape.prompt_tokens, shape.top_k, _number(seed, 0))
+        decode = choose_by_weight(cumulative[1:], shape.sequences, shape.top_k, _number(seed, 1))
+        size = (shape.sequences, shape.prompt_tokens, shape.layers, shape.top_k)
+        prefill_experts = prefill[0].swapaxes(0, 1).reshape(size)
+        decode_experts = decode.swapaxes(1, 2)
+        return Routing(
+            prefill_experts=prefill_experts,
+            prefill_weights=_equal(prefill_experts.shape),
+            decode_experts=decode_experts,
+            decode_weights=_equal(decode_experts.shape),
+            num_experts=shape.experts,
+            source=(
+                f"batch generator, seed {seed}: {self.hot:.0%} hot experts with {self.hot_tokens:.0%} of the tokens, "
+                f"{self.cold:.0%} cold with {self.cold_tokens:.0%}"
+            ),
+        )
+
+
+def class_weights(
+    experts: int, hot: float, hot_tokens: float, cold: float, cold_tokens: float, top_k: int
+) -> NDArray[np.float64]:
+    """[experts] chance of each rank, hottest first, such that the classes get their shares of the choices.
+
+    Drawing k different experts flattens the top, so the weights are sharpened until the expected
+    loads (of Poisson sampling, which is close) have the shares.
+    """
+    hot_count, cold_count = max(1, round(hot * experts)), round(cold * experts)
+    warm_count = experts - hot_count - cold_count
+    shares = np.array([hot_tokens, 1 - hot_tokens - cold_tokens, cold_tokens])
+    counts = np.array([hot_count, warm_count, cold_count])
+    ranks = [np.linspace(1, 0, max(count, 1))[:count] for count in counts]
+    # spread of each class: hottest over coldest member, as far as continuity between classes suggests
+    means = shares / counts
+    spread = np.array([np.log(4.0), 0.8 * np.log(means[0] / means[1]), 0.8 * np.log(max(means[1] / means[2], 2.0))])
+    loads = [np.exp(s * r) for s, r in zip(spread, ranks, strict=True)]
+    wanted = np.concatenate([share * load / load.sum() for share, load in zip(shares, loads, strict=True)])
+    included = np.minimum(wanted * top_k, 0.98)  # chance that a token chooses it; nobody is always chosen
+    # weights whose draws without replacement include each expert so often: theta with 1 - exp(-theta w)
+    weights: NDArray[np.float64] = -np.log1p(-included)
+    return weights / weights.sum()
+
+
+def _cumulative(
+    weight_of_rank: NDArray[np.float64], shape: RoutingShape, steps: int, seed: int, drift: float, rho: float
+) -> NDArray[np.float64]:
+    """[steps, layers, experts] running sums of every step's weights."""
+    lasting = _normals(seed, _SCORE, shape.layers, shape.experts)
+    moving = _normals(seed, _DRIFT, (steps + 1) * shape.layers, shape.experts)
+    moving = moving.reshape(steps + 1, shape.layers, shape.experts)
+    found = np.empty((steps, shape.layers, shape.experts))
+    state = moving[steps]
+    for step in range(steps):
+        state = rho * state + np.sqrt(1 - rho * rho) * moving[step]
+        order = np.argsort(-(np.sqrt(1 - drift) * lasting + np.sqrt(drift) * state), axis=1, kind="stable")
+        weights = np.empty_like(lasting)
+        np.put_along_axis(weights, order, np.broadcast_to(weight_of_rank, order.shape), axis=1)
+        found[step] = np.cumsum(weights, axis=1)
+    return found
+
+
+def _normals(seed: int, purpose: int, *size: int) -> NDArray[np.float64]:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 0xBA7C, purpose]))).standard_normal(size)
+
+
+def _number(seed: int, phase: int) -> int:
+    """A starting state for the compiled generator."""
+    return int(np.random.SeedSequence([seed, 0xBA7C, _TOKENS, phase]).generate_state(1, np.uint64)[0])
+
+
+def _equal(size: tuple[int, ...]) -> NDArray[np.float32]:
+    """Gate weights: all experts of a token alike (read-only; nothing here depends on them)."""
+    return np.broadcast_to(np.float32(1 / size[-1]), size)
+
+
+@dataclass(frozen=True)
+class ClassShares:
+    """Shares of the choices of one step that fall on the coldest, the middle and the hottest experts."""
+
+    cold_experts: float
+    hot_experts: float
+    cold: float
+    warm: float
+    hot: float
+
+
+def class_shares(loads: NDArray[np.int64], cold_experts: float = 0.71, hot_experts: float = 0.05) -> ClassShares:
+    """Of `loads` [cells, experts], each cell's experts ranked by its own loads; means over cells."""
+    ranked = np.sort(loads, axis=1)
+    experts = ranked.shape[1]
+    cold, hot = round(cold_experts * experts), max(1, round(hot_experts * experts))
+    total = ranked.sum(axis=1)
+    total = np.maximum(total, 1)
+    shares = (
+        float((ranked[:, :cold].sum(axis=1) / total).mean()),
+        float((ranked[:, cold : experts - hot].sum(axis=1) / total).mean()),
+        float((ranked[:, experts - hot :].sum(axis=1) / total).mean()),
+    )
+    return ClassShares(cold / experts, hot / experts, *shares)
