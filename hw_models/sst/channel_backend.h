@@ -92,7 +92,7 @@ private:
     Fine now();
     uint32_t new_pending(ReqId id, uint32_t pieces);
     const Rates& rates(uint64_t block_bytes);
-    uint32_t dense_stream(uint32_t stream);
+    uint32_t dense_stream(const Request& request);
     void serve(uint32_t channel);
     void transfer(Channel& channel, const Piece& piece);
     Fine bank_ready(Channel& channel, const Piece& piece, Bank*& bank);
@@ -113,7 +113,7 @@ private:
     std::vector<Pending> pending_;
     std::vector<uint32_t> free_pending_;
     std::unordered_map<uint64_t, Rates> rates_;
-    std::unordered_map<uint32_t, uint32_t> streams_;
+    std::unordered_map<uint64_t, uint32_t> streams_;
 
     uint64_t requests_ = 0;
     uint64_t read_bytes_ = 0;

@@ -18,6 +18,8 @@ struct Flow {
     uint64_t credit;  // bytes it may have under way; always at least one request
     Way* source;  // of its requests; of a copy's reads
     Way* target;  // of a copy's writes
+    Way* arbiter;  // at which it waits for its turn
+    Way::Direction direction;
     uint32_t lane;
     uint32_t source_block;  // length of its contiguous blocks
     uint32_t target_block;

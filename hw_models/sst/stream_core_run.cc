@@ -139,13 +139,19 @@ void StreamCore::open_flows(uint32_t lane) {
         }
         const uint32_t slot = free_flows_.back();
         free_flows_.pop_back();
+        Way* from = way_to(source.address);
+        Way* to = way_to(target.address);
+        const bool waits_for_target = is_copy && to->is_arbiter();
+        const bool goes_out = source.is_write != 0 || waits_for_target;
         flows_[slot] = {source.address,
                         source.address + source.bytes,
                         target.address - source.address,
                         0,
                         credit,
-                        way_to(source.address),
-                        way_to(target.address),
+                        from,
+                        to,
+                        waits_for_target ? to : from,
+                        goes_out ? Way::out : Way::in,
                         lane,
                         source.block_bytes,
                         target.block_bytes,
@@ -165,7 +171,8 @@ void StreamCore::send_requests(uint32_t slot) {
         const uint64_t address = flow.next;
         flow.next += bytes;
         flow.under_way += bytes;
-        flow.source->send({address, bytes, flow.source_block, id_bits_ | slot, slot, flow.is_write}, now());
+        flow.arbiter->send_in_turn({flow.source, address, bytes, flow.source_block, id_bits_ | slot, flow.is_write},
+                                   flow.direction, slot, now());
     }
 }
 
@@ -175,9 +182,8 @@ void StreamCore::on_response(StandardMem::Request* response) {
     const uint32_t slot = reader_.request_id & (MOST_FLOWS - 1);
     Flow& flow = flows_[slot];
     if (flow.is_copy && !reader_.is_write) {
-        flow.target->send({reader_.address + flow.to_target, reader_.bytes, flow.target_block,
-                           reader_.request_id, slot, true},
-                          now());
+        flow.target->send({flow.target, reader_.address + flow.to_target, reader_.bytes, flow.target_block,
+                           reader_.request_id, true});
         return;
     }
     flow.under_way -= reader_.bytes;

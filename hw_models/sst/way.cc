@@ -18,34 +18,32 @@ void Way::set(StandardMem* memory, double bytes_per_s, SST::Link* wakes) {
     wakes_ = wakes;
 }
 
-void Way::send(const Packet& packet, uint64_t now_ps) {
-    if (fine_per_byte_ == 0) {
-        hand_over(packet);
+void Way::send_in_turn(const Packet& packet, Direction direction, uint32_t flow, uint64_t now_ps) {
+    if (!is_arbiter()) {
+        packet.way->send(packet);
         return;
     }
-    const uint32_t index = packet.is_write ? 1 : 0;
-    Direction& direction = directions_[index];
-    if (direction.waiting.empty()) direction.free = std::max(direction.free, now_ps * FINE);
-    direction.waiting.push(packet.flow, packet);
-    if (!direction.will_wake) serve(index, now_ps);
+    Port& port = ports_[direction];
+    if (port.waiting.empty()) port.free = std::max(port.free, now_ps * FINE);
+    port.waiting.push(flow, packet);
+    if (!port.will_wake) serve(direction, now_ps);
 }
 
-void Way::wake(uint32_t index, uint64_t now_ps) { serve(index, now_ps); }
+void Way::wake(uint32_t direction, uint64_t now_ps) { serve(direction, now_ps); }
 
-void Way::serve(uint32_t index, uint64_t now_ps) {
-    Direction& direction = directions_[index];
-    while (!direction.waiting.empty() && direction.free <= now_ps * FINE) {
-        const Packet packet = direction.waiting.pop();
-        direction.free += uint64_t(std::llround(double(packet.bytes) * fine_per_byte_));
-        hand_over(packet);
+void Way::serve(uint32_t direction, uint64_t now_ps) {
+    Port& port = ports_[direction];
+    while (!port.waiting.empty() && port.free <= now_ps * FINE) {
+        const Packet packet = port.waiting.pop();
+        port.free += uint64_t(std::llround(double(packet.bytes) * fine_per_byte_));
+        packet.way->send(packet);
     }
-    direction.will_wake = !direction.waiting.empty();
-    if (direction.will_wake)
-        wakes_->send((direction.free - now_ps * FINE + FINE - 1) / FINE, new IndexEvent(index));
+    port.will_wake = !port.waiting.empty();
+    if (port.will_wake) wakes_->send((port.free - now_ps * FINE + FINE - 1) / FINE, new IndexEvent(direction));
 }
 
 // The length of the access's blocks travels where a processor would put its instruction pointer.
-void Way::hand_over(const Packet& packet) {
+void Way::send(const Packet& packet) {
     ++requests_;
     if (packet.is_write) {
         // No data: the interface puts zeros of the right length in their place.
