@@ -70,7 +70,9 @@ class SstIncompleteError(SstError):
     kind = "incomplete result"
 
 
-_NO_LIBRARY: Final = re.compile(r'unable to find "?[\w.]+"? element library|cannot open shared object', re.IGNORECASE)
+_NO_LIBRARY: Final = re.compile(
+    r'unable to find "?[\w.]+"? element library|cannot open shared object|undefined symbol', re.IGNORECASE
+)
 _NO_MEMORY: Final = re.compile(r"bad_alloc|cannot allocate memory|out of memory", re.IGNORECASE)
 _FATAL: Final = re.compile(r"^\W*(?:FATAL|ERROR|Traceback)", re.MULTILINE)
 _EXIT_AFTER: Final = re.compile(r"EXIT-AFTER TIME REACHED")
@@ -103,7 +105,7 @@ def failure_of(returncode: int, output: Sequence[str], limit_s: int) -> SstError
         return _by_signal(signal, output)
     if returncode != 0:
         if _NO_LIBRARY.search(text):
-            return SstLibraryMissingError("SST did not find an element library that the configuration names", output)
+            return SstLibraryMissingError("SST did not find or could not load an element library", output)
         if _FATAL.search(text) or returncode in _REFUSED:
             return SstBadConfigurationError(f"SST refused the configuration (exit code {returncode})", output)
         return SstCrashedError(f"exit code {returncode}", output)

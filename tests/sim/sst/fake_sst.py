@@ -109,6 +109,7 @@ PLAYS = {
         'Error: unable to find "moecosim" element library',
         "FATAL: # SST Core: can't find requested component or subcomponent 'moecosim.Hub'",
     ),
+    "broken library": lambda cores: fatal(127, "sst: symbol lookup error: libmoecosim.so: undefined symbol: _ZN3Way"),
     "unknown component": lambda cores: fatal(1, "FATAL: # SST Core: can't find requested component 'moecosim.Hubb'"),
     "bad unit": lambda cores: fatal(255, "FATAL: # SST Core: Error encountered during simulation: Invalid unit type"),
     "no file": lambda cores: fatal(255, "Failed to canonicalize path [config.py]:  No such file or directory"),

@@ -84,6 +84,7 @@ def test_progress_is_the_share_of_all_events(
         ("crash in a rank", failures.SstCrashedError, "signal 8"),
         ("timingDRAM without id", failures.SstCrashedError, "signal 6"),
         ("no library", failures.SstLibraryMissingError, 'unable to find "moecosim"'),
+        ("broken library", failures.SstLibraryMissingError, "undefined symbol"),
         ("unknown component", failures.SstBadConfigurationError, "moecosim.Hubb"),
         ("bad unit", failures.SstBadConfigurationError, "Invalid unit type"),
         ("no file", failures.SstBadConfigurationError, "canonicalize"),
