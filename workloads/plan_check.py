@@ -58,7 +58,7 @@ def check_plan(
     _check_places(plan, machine, addresses, sizes)
     for row in range(len(plan.runs)):
         _check_unit(plan, machine, plan.runs[row], demand.layers)
-    copies = _Copies(plan)
+    copies = _Copies(plan, machine)
     for row in range(len(plan.runs)):
         copies.check_run(row)
     for row in range(len(plan.moves)):
@@ -176,8 +176,10 @@ def _check_unit(plan: Plan, machine: Machine, run: Any, layers: int) -> None:
 class _Copies:
     """Who holds what, when: residents, and what each address is overwritten with in turn."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, machine: Machine) -> None:
         self._plan = plan
+        gpu_memory = list(machine.memories).index(machine.units_of_kind("gpu")[0].local_memory)
+        self._settled = plan.moves["early"] | (machine.memory_index(plan.moves["target"]) != gpu_memory)
         self._residents: dict[int, _Held] = {}
         for row in plan.residents:
             address = int(row["address"])
@@ -267,10 +269,10 @@ class _Copies:
     def _ended(self, row: int, cell: Cell) -> bool:
         """Whether a move is sure to have ended when the layer `cell` begins.
 
-        An early one has when its layer ends, any other when a run that uses it has.
+        An early one, and one to another memory than the GPU's, has when its layer ends; any other
+        when a run that uses it has.
         """
-        move = self._plan.moves[row]
-        if move["early"] and _cell(move) < cell:
+        if self._settled[row] and _cell(self._plan.moves[row]) < cell:
             return True
         used = self._first_use.get(row)
         return used is not None and _last_cell(self._plan.runs[used]) < cell
