@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
-from moe_cosim.errors import InputError, one_of
+from moe_cosim.errors import InputError, Plain, one_of
 
 T = TypeVar("T")
 
@@ -64,8 +64,19 @@ class Registry(Generic[T]):
     def _load(self) -> None:
         if self._loaded:
             return
-        self._loaded = True
-        for module in self._modules:
-            import_module(module)
-        for point in entry_points(group=self.group):
+        self._loaded = True  # before the imports, which may look up names themselves
+        try:
+            for module in self._modules:
+                import_module(module)
+            for point in entry_points(group=self.group):
+                self._load_point(point)
+        except BaseException:
+            self._loaded = False
+            raise
+
+    def _load_point(self, point: EntryPoint) -> None:
+        try:
             point.load()
+        except Exception as error:  # whatever another package does when it is imported
+            found = Plain(f"{type(error).__name__}: {error}")
+            raise InputError(f"entry point {point.name}", self.group, found, "a module that can be imported") from error
