@@ -38,8 +38,10 @@ from workloads.plan import Plan
 from workloads.plan_check import check_plan
 from workloads.policies.base import policies
 from workloads.quantization.formats import FORMATS
+from workloads.workload import Workload
 
 ROOT = Path(__file__).parents[2]
+PROMPT_TOKENS = 7
 GPU_CAPACITY = "devices.gpu.memories.hbm.capacity"
 
 
@@ -51,7 +53,8 @@ class Case:
     model: str = "mixtral-8x7b"
     batch: int = 1
     output_tokens: int = 5
-    machine: str = "h100-cxl-ndp"
+    devices: int = 1
+    """Which of `PolicyContract.machines`."""
     scarce: bool = False
     """The GPU's memory holds `PolicyContract.scarce_experts` beside the dense part."""
 
@@ -60,7 +63,7 @@ CASES = (
     Case("batch 1"),
     Case("batch 4", batch=4),
     Case("prompt only", batch=2, output_tokens=1),
-    Case("four devices", batch=2, machine="h100-cxl-ndp-4"),
+    Case("several devices", batch=2, devices=4),
     Case("many experts", model="deepseek-v2-lite"),
     Case("many experts, batch 4", model="deepseek-v2-lite", batch=4),
     Case("scarce", batch=4, scarce=True),
@@ -73,6 +76,8 @@ class PolicyContract:
     options: ClassVar[Mapping[str, Any]] = {}
     settings: ClassVar[Mapping[str, Any]] = {}
     """Of the experiment, by dotted path."""
+    machines: ClassVar[Mapping[int, str]] = {1: "h100-cxl-ndp", 4: "h100-cxl-ndp-4"}
+    """By number of near-data devices."""
     machine_settings: ClassVar[Mapping[str, Any]] = {}
     scarce_experts: ClassVar[int | str | None] = 3
     """How many full-precision experts fit the GPU in the scarce cases, less than a layer wants;
@@ -91,29 +96,20 @@ class PolicyContract:
             machine_set[GPU_CAPACITY] = f"{self._scarce_bytes(case)} B"
         experiment = Experiment(
             name=f"contract of {self.policy}",
-            machine={"use": case.machine, "set": machine_set},
+            machine={"use": self.machines[case.devices], "set": machine_set},
             model=case.model,
             routing={"source": "generator", "preset": case.model},
-            workload={"batch": case.batch, "prompt_tokens": 7, "output_tokens": case.output_tokens},
+            workload={"batch": case.batch, "prompt_tokens": PROMPT_TOKENS, "output_tokens": case.output_tokens},
             policy={"name": self.policy, **self.options},
         )
         return experiment.with_settings(self.settings) if self.settings else experiment
 
     def _scarce_bytes(self, case: Case) -> int:
         model = find_model(case.model)
-        machine = build_machine(case.machine, Assumptions())
+        machine = build_machine(self.machines[case.devices], Assumptions())
         gpu_memory = machine.units_of_kind("gpu")[0].local_memory
         addresses = AddressMap(machine.memories, "scarce")
-        workload = Experiment.model_validate(
-            {
-                "name": "scarce",
-                "machine": {"use": case.machine},
-                "model": case.model,
-                "routing": {},
-                "policy": {},
-                "workload": {"batch": case.batch, "prompt_tokens": 7, "output_tokens": case.output_tokens},
-            }
-        ).workload.workload()
+        workload = Workload(case.batch, PROMPT_TOKENS, case.output_tokens)
         place_model(model, workload, FORMATS["fp16"], addresses, gpu_memory, [])
         experts = len(model.moe_layers) if self.scarce_experts == "one per layer" else self.scarce_experts
         assert isinstance(experts, int)
