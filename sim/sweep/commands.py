@@ -132,15 +132,60 @@ def status(store: str, as_json: bool) -> None:
     _emit(found, as_json, lambda: print_status(found))
 
 
+@sweep.command()
+@click.argument("sweep_file")
+@click.option("--out", metavar="STORE", required=True, help="Folder that holds the results; made where there is none.")
+@click.option("--maximize", multiple=True, metavar="METRIC", help="Column of results to raise.")
+@click.option("--minimize", multiple=True, metavar="METRIC", help="Column of results to lower.")
+@click.option("--trials", type=click.IntRange(1), default=100, show_default=True, help="Choices to try.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the optimiser.")
+@_SET
+@_WORKERS
+@_MEMORY
+@_JSON
+@click.pass_context
+def search(
+    ctx: click.Context,
+    sweep_file: str,
+    out: str,
+    maximize: tuple[str, ...],
+    minimize: tuple[str, ...],
+    trials: int,
+    seed: int,
+    settings: tuple[str, ...],
+    workers: int | None,
+    memory: str | None,
+    as_json: bool,
+) -> None:
+    """Search the space of SWEEP_FILE for one goal, or for the Pareto front of two."""
+    from sim.experiment import parse_settings
+    from sim.progress import progress_bar
+    from sim.sweep.search import Goal
+    from sim.sweep.search import search as search_space
+    from sim.sweep.show import print_found
+    from sim.sweep.store import Store
+
+    goals = [*(Goal(metric, True) for metric in maximize), *(Goal(metric, False) for metric in minimize)]
+    budget, changes = _bytes(memory), parse_settings(settings)
+    with progress_bar("trials") as bar:
+        watch = None if bar is None else lambda done: bar(done / trials)
+        found = search_space(
+            sweep_file, lambda: Store.create(out), goals, trials, seed, workers or _cores(), changes, budget, watch
+        )
+    _emit(found.as_dict(), as_json, lambda: print_found(found))
+    if found.stopped_by is not None:
+        ctx.exit(128 + found.stopped_by)
+
+
 @click.command()
 @click.argument("store")
-@click.argument("sql", default="SELECT * FROM results ORDER BY point_id")
+@click.argument("sql", required=False)
 @click.option("--csv", "as_csv", is_flag=True, help="Print as CSV.")
 @_JSON
-def results(store: str, sql: str, as_csv: bool, as_json: bool) -> None:
+def results(store: str, sql: str | None, as_csv: bool, as_json: bool) -> None:
     """Query STORE with SQL; the points are the table `results` (columns: DESCRIBE results)."""
     from sim.sweep.output import print_csv, print_json, print_table
-    from sim.sweep.query import damaged_points
+    from sim.sweep.query import ALL, damaged_points, headline
     from sim.sweep.query import results as query
     from sim.sweep.store import Store
 
@@ -149,7 +194,7 @@ def results(store: str, sql: str, as_csv: bool, as_json: bool) -> None:
     opened = Store.open(store)
     for name in damaged_points(opened):
         click.echo(f"moe-cosim: damaged, not read: {name} ('moe-cosim sweep run' computes it again)", err=True)
-    found = query(opened, sql)
+    found = query(opened, sql or (ALL if as_csv or as_json else headline(opened)))
     (print_csv if as_csv else print_json if as_json else print_table)(found)
 
 
@@ -168,13 +213,46 @@ def collect(store: str, as_json: bool) -> None:
     _emit(found.as_dict(), as_json, lambda: click.echo(text))
 
 
+@click.command()
+@click.argument("store")
+@click.option("--x", required=True, metavar="COLUMN", help="Column of results for the x axis.")
+@click.option(
+    "--y", required=True, metavar="COLUMN", help="Metric to draw: its median over seeds, and the middle half."
+)
+@click.option("--hue", metavar="COLUMN", help="A line per value of this column.")
+@click.option("--where", metavar="SQL", help="Only points that fulfil this condition.")
+@click.option("--pareto", metavar="CORNER", help="Draw the Pareto front towards this corner, such as upper-left.")
+@click.option("--log", type=click.Choice(["x", "y"]), multiple=True, help="Logarithmic axis.")
+@click.option("--out", metavar="FILE", help="PNG, PDF or SVG, by the ending (default: a PNG named after the axes).")
+def plot(
+    store: str,
+    x: str,
+    y: str,
+    hue: str | None,
+    where: str | None,
+    pareto: str | None,
+    log: tuple[str, ...],
+    out: str | None,
+) -> None:
+    """Draw one column of STORE over another."""
+    from sim.sweep.plot import file_name
+    from sim.sweep.plot import plot as draw
+    from sim.sweep.store import Store
+
+    figure = draw(Store.open(store), x, y, out or file_name(x, y), hue, where, pareto, log)
+    if figure.mixed:
+        varying = ", ".join(figure.mixed)
+        click.echo(f"moe-cosim: {varying} varies within a median; choose with --where or --hue", err=True)
+    click.echo(str(figure.path))
+
+
 def add_to(main: click.Group) -> None:
     """Put every command of this module, and the schedulers', under `main`."""
     from sim.batch.commands import COMMANDS
 
     for command in COMMANDS:
         sweep.add_command(command)
-    for command in (sweep, results, collect):
+    for command in (sweep, results, collect, plot):
         main.add_command(command)
 
 

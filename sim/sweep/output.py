@@ -34,7 +34,7 @@ def print_table(found: Any) -> None:
     shown = columns[:_COLUMNS_SHOWN]
     table = Table()
     for name in shown:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="ellipsis", no_wrap=True)
     rows = found.fetchall()
     for each in rows[:_ROWS_SHOWN]:
         table.add_row(*(_cell(value) for value in each[: len(shown)]))

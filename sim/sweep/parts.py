@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from moe_cosim.errors import InputError, Plain
+from sim.sweep import extras
 from sim.sweep.files import write_whole
 from sim.sweep.record import Record, from_text
 
@@ -100,9 +100,4 @@ def _sha256(path: Path, size: int, changed_ns: int, inode: int) -> str:
 
 
 def _parquet() -> Any:
-    try:
-        from pyarrow import parquet
-    except ImportError:
-        allowed = "the extra 'sweep': pip install 'moe-cosim[sweep]'"
-        raise InputError("store", "parts", Plain("no pyarrow in this environment"), allowed) from None
-    return parquet
+    return extras.load("pyarrow.parquet")

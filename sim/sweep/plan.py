@@ -86,7 +86,11 @@ def plan_sweep(path: str | Path, settings: Mapping[str, Any] | None = None) -> P
         for variant in starts
         for chosen in settings_of(sweep, path)
     )
-    return build_plan(sweep.name, starts, sweep.axes(), candidates, conditions, path)
+    plan = build_plan(sweep.name, starts, sweep.axes(), candidates, conditions, path)
+    if not plan.points:
+        found = Plain(f"filters that remove all {plan.removed} points")
+        raise InputError(path, "where", found, "filters that leave at least one point")
+    return plan
 
 
 def build_plan(
@@ -97,7 +101,7 @@ def build_plan(
     conditions: Iterable[Condition] = (),
     where: object = "sweep",
 ) -> Plan:
-    """A plan of (variant, settings) pairs: filtered, resolved, each point once."""
+    """A plan of (variant, settings) pairs: filtered, resolved, each point once. It may be empty."""
     chosen = list(candidates)
     resolved = [_resolve(starts[variant], settings, where) for variant, settings in chosen]
     conditions = list(conditions)
@@ -113,9 +117,6 @@ def build_plan(
             continue
         identity = point_id(experiment, digests)
         points.setdefault(identity, Point(identity, settings, variant))
-    if not points:
-        found = Plain(f"filters that remove all {len(chosen)} points")
-        raise InputError(where, "where", found, "filters that leave at least one point")
     duplicates = len(chosen) - removed - len(points)
     return Plan(name, starts, axes, tuple(points.values()), duplicates, removed, dict(sorted(digests.items())))
 

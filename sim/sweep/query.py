@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from moe_cosim.errors import InputError, Plain
-from sim.sweep import parts
+from sim.sweep import extras, parts
 from sim.sweep.columns import row
 from sim.sweep.record import DamagedError
 from sim.sweep.store import Store
@@ -26,8 +26,7 @@ def results(store: Store | str | Path, sql: str = ALL) -> Any:
     Damaged points are left out; `damaged_points` names them. Raises `InputError` for SQL that fails.
     """
     opened = store if isinstance(store, Store) else Store.open(store)
-    import duckdb
-
+    duckdb = extras.load("duckdb")
     connection = duckdb.connect()
     parts.steadily(lambda: _fill(connection, opened))
     try:
@@ -40,6 +39,15 @@ def results(store: Store | str | Path, sql: str = ALL) -> Any:
     return found
 
 
+def headline(store: Store) -> str:
+    """The query for a terminal: ids, axes and the few numbers that most people want."""
+    axes = dict.fromkeys(axis for plan_id in store.plan_ids() for axis in store.plan(plan_id).axes)
+    wanted = ("point_id", "status", "variant", *axes, "decode_tokens_per_s", "end_to_end_s", "mean_loss", "error")
+    known = set(results(store, "SELECT * FROM results LIMIT 0").columns)
+    columns = [f'"{name}"' for name in wanted if name in known]
+    return f"SELECT {', '.join(columns)} FROM results ORDER BY point_id"
+
+
 def damaged_points(store: Store) -> list[str]:
     """Point files and parts with wrong checksums; their points count as missing."""
     files = [point_id for point_id, found in store.records() if isinstance(found, DamagedError)]
@@ -47,8 +55,7 @@ def damaged_points(store: Store) -> list[str]:
 
 
 def _fill(connection: Any, store: Store) -> None:
-    import pyarrow as pa
-
+    pa = extras.load("pyarrow")
     from sim.sweep.table import table
 
     finished = [row(found) for _, found in store.records() if not isinstance(found, DamagedError)]
@@ -85,8 +92,7 @@ def _fill(connection: Any, store: Store) -> None:
 
 
 def _plans(store: Store) -> Any:
-    import pyarrow as pa
-
+    pa = extras.load("pyarrow")
     members: list[tuple[str, str, str, str]] = []
     for plan_id in store.plan_ids():
         plan = store.plan(plan_id)

@@ -15,6 +15,7 @@ from sim.sweep.estimate import Estimate
 from sim.sweep.fields import fields
 from sim.sweep.local import Outcome, Pace
 from sim.sweep.plan import Plan
+from sim.sweep.search import Found
 
 _POINTS_SHOWN: Final = 5
 _FAILURES_SHOWN: Final = 20
@@ -59,6 +60,22 @@ def print_outcome(outcome: Outcome) -> None:
         f"{outcome.finished:,} points computed, {outcome.skipped:,} were in the store, {len(outcome.failures):,} failed"
         f"{f', {left:,} left' if left else ''}, in {duration(outcome.wall_s)}"
     )
+
+
+def print_found(found: Found) -> None:
+    console = Console(highlight=False)
+    console.print(
+        f"[bold]{found.name}[/bold]: {len(found.trials):,} trials, {found.computed:,} points computed, "
+        f"{found.reused:,} were in the store"
+    )
+    axes = list(dict.fromkeys(axis for trial in found.best for axis in trial.settings))
+    table = Table(title="best" if len(found.goals) == 1 else "Pareto front", title_justify="left", title_style="bold")
+    for name in ("trial", "variant", *axes, *(goal.metric for goal in found.goals)):
+        table.add_column(name, overflow="fold")
+    for trial in found.best:
+        values = (f"{value:.6g}" for value in trial.values or [])
+        table.add_row(str(trial.number), trial.variant, *(str(trial.settings.get(axis, "-")) for axis in axes), *values)
+    console.print(table)
 
 
 def print_status(found: dict[str, Any]) -> None:

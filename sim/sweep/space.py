@@ -23,7 +23,7 @@ def settings_of(sweep: SweepFile, where: object) -> Iterator[Settings]:
     factors: list[list[Settings]] = []
     for path, written in sweep.grid.items():
         factors.append([{path: value} for value in axis_values(written, where, f"grid.{path}")])
-    factors += [_zipped(group, where, f"zip[{index}]") for index, group in enumerate(sweep.zip)]
+    factors += [zipped(group, where, f"zip[{index}]") for index, group in enumerate(sweep.zip)]
     if sweep.latin is not None:
         factors.append(_latin(sweep.latin, where))
     if sweep.seeds is not None:
@@ -36,7 +36,7 @@ def settings_of(sweep: SweepFile, where: object) -> Iterator[Settings]:
     return (dict(item for part in parts for item in part.items()) for parts in itertools.product(*factors))
 
 
-def _zipped(group: Mapping[str, Any], where: object, field: str) -> list[Settings]:
+def zipped(group: Mapping[str, Any], where: object, field: str) -> list[Settings]:
     """Axes that advance together."""
     if not group:
         raise InputError(where, field, Plain("nothing"), "axes of one length")

@@ -1,0 +1,184 @@
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from moe_cosim.errors import InputError
+from sim.sweep import identity, one_point
+from sim.sweep.local import Pace, run_points
+from sim.sweep.plan import Plan, plan_sweep
+from sim.sweep.pool import Pool
+from sim.sweep.store import Store
+from sim.sweep.worker import Report, Task
+from tests.sim.sweep.conftest import WriteSweep
+from tests.sim.sweep.same import contents, left_aside
+
+
+def test_results_are_those_of_a_run_alone(computed: tuple[Store, Plan]) -> None:
+    store, plan = computed
+    for point in plan.points[:2]:
+        alone = one_point.run_point(point.id, plan.experiment(point), plan.files)
+        record = store.record(point.id)
+        assert record is not None
+        assert record.repeatable() == alone.repeatable()
+
+
+def test_the_number_of_workers_changes_nothing(write_sweep: WriteSweep, tmp_path: Path) -> None:
+    plan = plan_sweep(write_sweep(seeds=6))
+    stores = [Store.create(tmp_path / f"workers-{number}") for number in (1, 3)]
+    for store, number in zip(stores, (1, 3), strict=True):
+        assert run_points(store, plan, workers=number).finished == 6
+    assert contents(stores[0]) == contents(stores[1])
+    assert all(left_aside(store) == [] for store in stores)
+
+
+def test_failures_are_listed_and_the_rest_continues(computed: tuple[Store, Plan]) -> None:
+    store, plan = computed
+    progress = store.progress(plan)
+    assert [len(progress.finished), len(progress.failed)] == [8, 2]
+
+
+def test_points_of_another_sweep_are_not_computed_again(write_sweep: WriteSweep, tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    assert run_points(store, plan_sweep(write_sweep("one", seeds=3))).finished == 3
+    again = run_points(store, plan_sweep(write_sweep("two", grid={"workload.batch": [1, 2]}, seeds=3)))
+    assert (again.finished, again.skipped) == (3, 3)
+
+
+def test_chosen_points_only(write_sweep: WriteSweep, tmp_path: Path) -> None:
+    plan = plan_sweep(write_sweep(seeds=4))
+    store = Store.create(tmp_path / "store")
+    chosen = [plan.points[2].id, plan.points[0].id]
+    assert run_points(store, plan, chosen).finished == 2
+    assert store.finished_ids() == set(chosen)
+    with pytest.raises(InputError, match="points of the plan"):
+        run_points(store, plan, ["f" * 32])
+
+
+def test_stop_ends_after_the_points_in_hand(write_sweep: WriteSweep, tmp_path: Path) -> None:
+    plan = plan_sweep(write_sweep(seeds=30))
+    store = Store.create(tmp_path / "store")
+    done: list[Pace] = []
+    outcome = run_points(store, plan, watch=done.append, stop=lambda: len(done) >= 3)
+    assert outcome.stopped_by is None
+    assert 3 <= outcome.finished <= 6
+    assert len(store.finished_ids()) == outcome.finished
+    assert done[-1].done == outcome.finished
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_it_cleanly(write_sweep: WriteSweep, tmp_path: Path, number: signal.Signals) -> None:
+    plan = plan_sweep(write_sweep(seeds=200))
+    store = Store.create(tmp_path / "store")
+
+    def interrupt(pace: Pace) -> None:
+        if pace.done == 3:
+            os.kill(os.getpid(), number)
+
+    outcome = run_points(store, plan, workers=2, watch=interrupt)
+    assert outcome.stopped_by == number
+    assert 3 <= outcome.finished < 200
+    assert outcome.finished <= len(contents(store)) <= outcome.finished + 4
+    assert left_aside(store) == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_memory_beyond_the_bound_fails_the_point_alone(write_sweep: WriteSweep, tmp_path: Path) -> None:
+    grid = {"workload.prompt_tokens": [1, 2_000_000], "seed": [0, 1]}
+    plan = plan_sweep(write_sweep(grid=grid))
+    store = Store.create(tmp_path / "store")
+    outcome = run_points(store, plan, workers=2, memory_bytes=64 * 2**20)
+    assert outcome.finished == 2
+    assert sorted(outcome.failures) == sorted(point.id for point in plan.points[2:])
+    assert all("memory" in line or "died" in line for line in outcome.failures.values())
+    assert set(store.failed_ids()) == set(outcome.failures)
+
+
+def test_a_worker_that_has_grown_is_replaced(write_sweep: WriteSweep, tmp_path: Path) -> None:
+    plan = plan_sweep(write_sweep(seeds=4))
+    store = Store.create(tmp_path / "store")
+    pool = Pool(store, 1, memory_bytes=2**30)
+    tasks = [Task(point.id, plan.experiment(point), plan.files) for point in plan.points]
+    try:
+        reports: list[Report] = []
+        for report in pool.run(tasks):
+            pool._memory_bytes = 2 * report.resident_bytes - 2  # now half of it is less than what it has
+            reports.append(report)
+    finally:
+        pool.close()
+    assert len(reports) == 4
+    assert len(pool.pids) > 1
+
+
+def test_a_point_that_kills_its_worker_fails_and_the_others_finish(write_sweep: WriteSweep, tmp_path: Path) -> None:
+    """A worker is shot whenever it holds the claim of one point, until that point is given up."""
+    plan = plan_sweep(write_sweep(grid={"workload.output_tokens": [2, 3000]}, seeds=1))
+    store = Store.create(tmp_path / "store")
+    pool = Pool(store, 1, 2**32)
+    tasks = [Task(point.id, plan.experiment(point), plan.files) for point in reversed(plan.points)]
+    over = threading.Event()
+
+    def shoot() -> None:
+        while not over.wait(0.05):
+            for worker in pool._workers:
+                if worker.tasks and worker.tasks[0].point_id == plan.points[1].id:
+                    os.kill(worker.process.pid or 0, signal.SIGKILL)
+                    time.sleep(0.1)
+
+    shooter = threading.Thread(target=shoot)
+    shooter.start()
+    try:
+        reports = {report.point_id: report for report in pool.run(tasks)}
+    finally:
+        over.set()
+        shooter.join()
+        pool.close()
+    assert reports[plan.points[0].id].outcome == "finished"
+    assert reports[plan.points[1].id].outcome == "failed"
+    assert "signal 9" in reports[plan.points[1].id].text
+
+
+def test_a_plan_of_other_code_is_refused(
+    write_sweep: WriteSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = plan_sweep(write_sweep(seeds=1))
+    monkeypatch.setattr("sim.sweep.local.code_digest", lambda: "another")
+    with pytest.raises(InputError, match="plan the sweep again"):
+        run_points(Store.create(tmp_path / "store"), plan)
+
+
+def test_a_file_that_changed_since_planning_is_refused(
+    write_sweep: WriteSweep, tmp_path: Path, base_folder: Path
+) -> None:
+    (tmp_path / "model.json").write_bytes((base_folder / "model.json").read_bytes())
+    plan = plan_sweep(write_sweep(seeds=1, set={"model": "model.json"}))
+    with (tmp_path / "model.json").open("a") as file:
+        file.write("\n")
+    with pytest.raises(InputError, match="other content"):
+        run_points(Store.create(tmp_path / "store"), plan)
+
+
+def test_the_digest_of_the_code_covers_what_decides_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("moe_cosim", "hw_models", "workloads", "sim/engines", "sim/sweep"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "part.py").write_text("x = 1\n")
+    monkeypatch.setattr(identity, "_ROOT", tmp_path)
+
+    def digest() -> str:
+        identity.code_digest.cache_clear()
+        return identity.code_digest()
+
+    try:
+        before = digest()
+        (tmp_path / "sim" / "sweep" / "part.py").write_text("x = 2\n")
+        assert digest() == before
+        for name in ("moe_cosim", "hw_models", "workloads", "sim/engines"):
+            (tmp_path / name / "part.py").write_text("x = 2\n")
+            now = digest()
+            assert now != before
+            before = now
+    finally:
+        identity.code_digest.cache_clear()
