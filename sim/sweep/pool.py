@@ -60,6 +60,8 @@ class Pool:
         while waiting or any(worker.tasks for worker in self._workers):
             if stop is not None and stop():
                 waiting.clear()
+                if not any(worker.tasks for worker in self._workers):
+                    return  # nothing in hand: there would be no answer to wait for
             self._hand_out(waiting)
             for worker in self._ready():
                 try:
