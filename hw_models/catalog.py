@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -43,13 +44,13 @@ def find(name: str | Path, kind: str, where: object = "experiment", field: str |
     `where` when that is a file); anything else is a name in the catalog. Raises `InputError`.
     """
     if isinstance(name, Path) or name.endswith((".yaml", ".yml")) or "/" in name:
-        beside = Path(str(where)).parent / name if Path(str(where)).is_file() else Path(name)
-        if not beside.is_file():
+        beside = Path(str(where)).parent / name if os.path.isfile(str(where)) else Path(name)
+        if not os.path.isfile(beside):  # unlike Path.is_file, does not raise for a name too long to be one
             raise InputError(where, field or kind, str(name), f"an existing {kind} description")
         return beside
     folder = root() / _FOLDERS[kind]
     path = folder / f"{name}.yaml"
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise InputError(where, field or kind, name, one_of((p.stem for p in folder.glob("*.yaml")), name))
     return path
 

@@ -12,6 +12,7 @@ several descriptions make it. An experiment may replace any constant by a plain 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,7 +20,7 @@ from typing import Any
 from hw_models.merge import Places
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain, one_of
-from moe_cosim.quantity import parse_quantity
+from moe_cosim.quantity import format_quantity, parse_quantity
 
 CONSTANT_FORMS = "{value: ..., source: ...} or {assume: name} (a constant says where it comes from)"
 SET_BY_EXPERIMENT = "set by the experiment"
@@ -133,9 +134,13 @@ class Fields:
         """The constant `name` in the base unit of `dimension` (see `moe_cosim.quantity`)."""
         return self._quantity(name, dimension, lambda _: True, "")
 
-    def whole(self, name: str, dimension: str = "number") -> int:
-        """As `quantity`, and refuses fractions and zero."""
-        return int(self._quantity(name, dimension, lambda v: v == int(v) and v >= 1, "a whole number of at least 1"))
+    def whole(self, name: str, dimension: str = "number", most: int = 2**53) -> int:
+        """As `quantity`, and refuses fractions, zero and more than `most`."""
+        value = self._quantity(name, dimension, lambda v: v == int(v) and v >= 1, "a whole number of at least 1")
+        if value > most:
+            found = Plain(format_quantity(value, dimension))
+            raise self.error(name, found, f"at most {format_quantity(most, dimension)}")
+        return int(value)
 
     def time_ps(self, name: str) -> int:
         return round(self.quantity(name, "ps"))
@@ -143,6 +148,13 @@ class Fields:
     def positive(self, name: str, dimension: str) -> float:
         """As `quantity`, and refuses zero and less."""
         return self._quantity(name, dimension, lambda v: v > 0, "more than zero")
+
+    def finite(self, name: str, dimension: str) -> float:
+        """As `positive`, and refuses ``unlimited``."""
+        value = self.positive(name, dimension)
+        if math.isinf(value):
+            raise self.error(name, Plain("unlimited"), "a limit")
+        return value
 
     def share(self, name: str) -> float:
         return self._quantity(name, "number", lambda v: 0 < v <= 1, "a share in (0, 1]")

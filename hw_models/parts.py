@@ -14,6 +14,10 @@ from hw_models.merge import Places
 from hw_models.units.described import unit_models
 
 MEMORY_KINDS = ("hbm", "gddr", "host", "cxl", "ndp", "cache")
+MOST_CAPACITY_BYTES = 10**15
+"""1 PB: so that the addresses of 1024 such memories fit into 63 bits."""
+MOST_CHANNELS = 65536
+
 UNIT_KINDS = ("gpu", "cpu", "ndp", "dma")
 
 
@@ -84,11 +88,11 @@ def _read_memory(name: str, fields: Fields, places: Places) -> Memory:
     return Memory(
         name=name,
         kind=fields.word("kind", MEMORY_KINDS),
-        capacity_bytes=fields.whole("capacity", "bytes"),
+        capacity_bytes=fields.whole("capacity", "bytes", most=MOST_CAPACITY_BYTES),
         base_address=0,
-        channels=fields.whole("channels"),
-        interleave_bytes=fields.whole("interleave", "bytes"),
-        peak_bytes_per_s=fields.positive("peak", "bytes/s"),
+        channels=fields.whole("channels", most=MOST_CHANNELS),
+        interleave_bytes=fields.whole("interleave", "bytes", most=MOST_CAPACITY_BYTES),
+        peak_bytes_per_s=fields.finite("peak", "bytes/s"),
         efficiency=efficiency,
         latency_ps=fields.time_ps("latency"),
         standard=standard,

@@ -34,7 +34,9 @@ def check(schema: type[S], data: Mapping[str, Any], where: object, prefix: str =
             *parents, name = first["loc"]
             legal = _fields_at(schema, parents)
             raise InputError(where, field, Plain("an unknown field"), one_of(legal, str(name))) from None
-        allowed = _WORDS.get(first["type"]) or first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+        allowed = _WORDS.get(first["type"]) or first["msg"].removeprefix("Input should be ").removeprefix(
+            "Value error, "
+        )
         raise InputError(where, field, first["input"], allowed) from None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -17,10 +19,28 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            done = super().invoke(ctx)
+            sys.stdout.flush()  # here, where a full disk or a closed pipe can still be answered
+            return done
         except MoeCosimError as error:
-            click.echo(f"moe-cosim: {error}", err=True)
-            ctx.exit(error.exit_code)
+            line, code = str(error), error.exit_code
+        except KeyboardInterrupt:
+            line, code = "interrupted", 130
+        except MemoryError:
+            line, code = "not enough memory", 1
+        except OSError as error:
+            _drop_output()
+            line = "" if isinstance(error, BrokenPipeError) else f"{error.filename or 'output'}: {error.strerror}"
+            code = 1
+        if line:
+            click.echo(f"moe-cosim: {line}", err=True)
+        ctx.exit(code)
+
+
+def _drop_output() -> None:
+    """Nothing more can be written, so that Python does not try (and complain) again at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -211,7 +231,7 @@ def _emit(document: Any, as_json: bool, show_tables: Any) -> None:
     if as_json:
         import json
 
-        json.dump(document, sys.stdout, indent=2)
+        json.dump(document, sys.stdout, indent=2, allow_nan=False)
         sys.stdout.write("\n")
     else:
         show_tables()

@@ -20,6 +20,7 @@ BYTES_PER_CHOICE: Final = 40
 BYTES_PER_COUNT: Final = 25
 """Of a step, layer and expert: tokens (8), gate weight (8) and what policies keep beside them."""
 
+_ALLOWED: Final = f"at most {format_quantity(MOST_BYTES, 'bytes')} of memory"
 _EVENTS_PER_LAYER: Final = 8
 _EVENTS_PER_EXPERT: Final = 3
 """A kernel, and the waiting or moving that goes with it."""
@@ -32,10 +33,19 @@ def check_size(model: Model, workload: Workload, where: object) -> None:
     asked = min(model.routed_experts, workload.batch * model.top_k)
     events = workload.output_tokens * model.layers * _EVENTS_PER_LAYER + cells * asked * _EVENTS_PER_EXPERT
     choices = tokens * len(model.moe_layers) * model.top_k
-    needed = (
-        BYTES_PER_EVENT * events + BYTES_PER_CHOICE * choices + BYTES_PER_COUNT * cells * model.routed_experts
-    )
+    needed = BYTES_PER_EVENT * events + BYTES_PER_CHOICE * choices + BYTES_PER_COUNT * cells * model.routed_experts
     if needed > MOST_BYTES:
-        found = f"about {events:.2g} events and {choices:.2g} expert choices, {format_quantity(needed, 'bytes')} of memory"
-        allowed = f"{format_quantity(MOST_BYTES, 'bytes')}: fewer output tokens, a smaller batch or a shorter prompt"
-        raise InputError(where, "workload", Plain(found), allowed)
+        found = (
+            f"about {events:.2g} events and {choices:.2g} expert choices, {format_quantity(needed, 'bytes')} of memory"
+        )
+        raise InputError(
+            where, "workload", Plain(found), f"{_ALLOWED} (fewer output tokens, a smaller batch or prompt)"
+        )
+
+
+def check_routing_size(tokens: int, layers: int, top_k: int, where: object) -> None:
+    """The same for routing alone: `tokens` of all sequences together."""
+    choices = tokens * layers * top_k
+    if choices * BYTES_PER_CHOICE > MOST_BYTES:
+        found = f"{choices:.2g} expert choices, {format_quantity(choices * BYTES_PER_CHOICE, 'bytes')} of memory"
+        raise InputError(where, "tokens", Plain(found), f"{_ALLOWED} (fewer sequences or tokens)")

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from moe_cosim.errors import InputError
 from moe_cosim.quantity import format_quantity
 from sim.crosscheck.compare import CrossCheck
 from sim.reproduce.base import Outcome
@@ -20,8 +23,9 @@ _QUIET: dict[str, Any] = {"style": "dim", "highlight": False}
 def print_result(result: Result, console: Console | None = None) -> None:
     """Headline, where the time went, units, memories and links, experts, assumptions."""
     console = console or Console()
-    console.print(f"[bold]{result.name}[/bold]: {result.policy} on {result.machine}, {result.model}")
-    console.print(f"routing: {result.routing}; engine {result.engine}, seed {result.seed}", **_QUIET)
+    console.print(f"[bold]{escape(result.name)}[/bold]: ", end="")
+    console.print(f"{result.policy} on {result.machine}, {result.model}", markup=False, highlight=False)
+    console.print(f"routing: {result.routing}; engine {result.engine}, seed {result.seed}", markup=False, **_QUIET)
     for table in (
         _headline(result),
         _critical_path(result),
@@ -45,7 +49,7 @@ def print_result(result: Result, console: Console | None = None) -> None:
 def print_reproduction(outcome: Outcome, console: Console | None = None) -> None:
     """Published beside simulated, assumptions, sensitivity."""
     console = console or Console()
-    rows: Iterable[tuple[str, ...]] = [
+    rows: Iterable[tuple[str | Text, ...]] = [
         (
             cell.figure,
             cell.cell,
@@ -96,20 +100,26 @@ def print_crosscheck(outcome: CrossCheck, console: Console | None = None) -> Non
 def print_listing(found: Mapping[str, Mapping[str, str]], console: Console | None = None) -> None:
     console = console or Console()
     for kind, entries in found.items():
-        table = Table(title=kind, title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
-        table.add_column(no_wrap=True, style="bold")
-        table.add_column()
+        console.print(Text(kind, "italic"))
+        width = max(map(len, entries), default=0)
         for name, line in entries.items():
-            table.add_row(name, line)
-        console.print(table)
+            # soft_wrap: one line each in a pipe, however narrow rich takes it to be
+            console.print(Text.assemble((f"{name:<{width}}", "bold"), "  ", line), soft_wrap=True)
 
 
 def print_machine(name: str, settings: Mapping[str, Any]) -> None:
     from hw_models.build import build_with_origins
+    from hw_models.merge import EXPERIMENT
     from hw_models.show import render
     from moe_cosim.assumptions import Assumptions
 
-    machine, origins = build_with_origins(name, Assumptions(), settings)
+    try:
+        machine, origins = build_with_origins(name, Assumptions(), settings)
+    except InputError as error:
+        if error.where != EXPERIMENT:
+            raise
+        where = "show" if error.field == "machine" else "--set"
+        raise InputError(where, error.field.removeprefix("set."), error.found, error.allowed) from None
     Console().print(render(machine, origins))
 
 
@@ -214,12 +224,12 @@ def _sensitivity(rows: list[dict[str, Any]]) -> Table:
     return _table("sensitivity (one assumption at a time)", ("assumption", "value", *cells), body)
 
 
-def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str, ...]], left: int = 2) -> Table:
+def _table(title: str, columns: tuple[str, ...], rows: Iterable[tuple[str | Text, ...]], left: int = 2) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold")
     for index, name in enumerate(columns):
         table.add_column(name, justify="left" if index < left else "right", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(escape(cell) if isinstance(cell, str) else cell for cell in row))
     return table
 
 
@@ -239,9 +249,8 @@ def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
 
 
-def _ratio(ratio: float) -> str:
-    colour = "green" if abs(ratio - 1) <= 0.15 else "yellow"
-    return f"[{colour}]{ratio:.2f}[/{colour}]"
+def _ratio(ratio: float) -> Text:
+    return Text(f"{ratio:.2f}", "green" if abs(ratio - 1) <= 0.15 else "yellow")
 
 
 def _plain(value: float) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from moe_cosim.assumptions import Assumptions
+from moe_cosim.errors import InputError, one_of
+from sim.limits import check_routing_size
 from workloads.models.find import find_model
 from workloads.routing.generator import GeneratorSource
 from workloads.routing.latent import load_preset, preset_names
@@ -16,6 +19,9 @@ from workloads.routing.statistics import RoutingStats, routing_stats
 def routing_statistics(source: str, model: str | None, sequences: int, tokens: int, seed: int) -> RoutingStats:
     """`source`: a trace file, or a preset, drawn in the shape of `model` (default: the preset's own)."""
     if source not in preset_names():
+        if not os.path.isfile(source):
+            allowed = f"a trace file, or {one_of(preset_names(), source)}"
+            raise InputError("routing stats", "source", source, allowed)
         return routing_stats(read_trace(Path(source)))
     preset = load_preset(source)
     if model is None:
@@ -24,6 +30,7 @@ def routing_statistics(source: str, model: str | None, sequences: int, tokens: i
         found = find_model(model, "--model")
         layers, experts, top_k = len(found.moe_layers), found.routed_experts, found.top_k
     # a few tokens of prompt, the rest decode: the statistics read the sequence as a whole
+    check_routing_size(sequences * tokens, layers, top_k, "routing stats")
     shape = RoutingShape(layers, experts, top_k, sequences, 1, tokens - 1)
     generator = GeneratorSource({"preset": source}, "routing stats", Path())
     return routing_stats(generator.draw(shape, seed, Assumptions()))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
-import tempfile
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
@@ -22,6 +24,13 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        try:
+            self._refuse_early()
+        except OSError as error:
+            raise RunError(f"{path}: cannot write there: {error.strerror}") from None
+
+    def _refuse_early(self) -> None:
+        path = self.path
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise InputError(
                 "--out", str(path), Plain("something there"), "a folder that does not exist yet, or is empty"
@@ -31,19 +40,18 @@ class RunFolder:
             parent = parent.parent
         if not parent.is_dir():
             raise InputError("--out", str(path), Plain(f"{parent} is no folder"), "a path in a folder")
+        if not os.access(parent, os.W_OK | os.X_OK):
+            raise RunError(f"{path}: cannot write there: {parent} is not writable")
 
     def write(self, prepared: Prepared, timeline: Timeline, result: Result) -> None:
         """experiment.yaml, result.json, summary.md, timeline.npz and program.zip."""
         target = self.path.resolve()
+        new_parents = [folder for folder in target.parents if not folder.exists()]
+        aside = target.parent / f".{target.name}-{uuid4().hex}"
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            aside = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        except OSError as error:
-            raise RunError(f"{self.path}: cannot write there: {error.strerror}") from None
-        try:
-            aside.chmod(0o755)
+            aside.mkdir(parents=True)
             (aside / "experiment.yaml").write_text(prepared.experiment.to_yaml(), encoding="utf-8")
-            document = json.dumps(result.as_dict(), indent=2)
+            document = json.dumps(result.as_dict(), indent=2, allow_nan=False)
             (aside / "result.json").write_text(document + "\n", encoding="utf-8")
             (aside / "summary.md").write_text(_summary(result), encoding="utf-8")
             np.savez_compressed(aside / "timeline.npz", start_ps=timeline.start_ps, end_ps=timeline.end_ps)
@@ -55,6 +63,9 @@ class RunFolder:
             raise RunError(f"{self.path}: cannot write there: {error.strerror}") from None
         finally:
             shutil.rmtree(aside, ignore_errors=True)
+            with suppress(OSError):  # not empty: the run is in it
+                for folder in new_parents:
+                    folder.rmdir()
 
 
 def _summary(result: Result) -> str:

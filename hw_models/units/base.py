@@ -22,6 +22,10 @@ class ExpertShape:
         return self.matrices * self.hidden * self.intermediate
 
 
+LONGEST_PS = 2.0**62
+"""Times are cut off here, where int64 ends; engines refuse them (and anything beyond days)."""
+
+
 class UnitModel(ABC):
     """Kernel times of one unit, decided when lowering, so that all engines agree on them.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hw_models.description import Fields
-from hw_models.units.base import ExpertShape
+from hw_models.units.base import LONGEST_PS, ExpertShape
 from hw_models.units.described import DescribedModel, unit_models
 
 _WIDE_BITS = 16
@@ -68,4 +68,4 @@ class SaturatingGpu(DescribedModel):
 
 
 def _picoseconds(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.ceil(seconds * 1e12).astype(np.int64)
+    return np.ceil(np.minimum(seconds * 1e12, LONGEST_PS)).astype(np.int64)

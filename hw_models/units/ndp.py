@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hw_models.description import Fields
-from hw_models.units.base import ExpertShape
+from hw_models.units.base import LONGEST_PS, ExpertShape
 from hw_models.units.described import DescribedModel, unit_models
 
 DATAFLOWS: Final = ("weight-stationary", "output-stationary", "ideal")
@@ -66,7 +66,7 @@ class SystolicArrays(DescribedModel):
         return np.where(m > 0, np.ceil(folds / self.arrays) * fold_cycles, 0.0)
 
     def _picoseconds(self, cycles: NDArray[np.float64]) -> NDArray[np.int64]:
-        return np.ceil(cycles * (1e12 / self.clock_hz)).astype(np.int64)
+        return np.ceil(np.minimum(cycles * (1e12 / self.clock_hz), LONGEST_PS)).astype(np.int64)
 
     @classmethod
     def read(cls, fields: Fields) -> Self:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from typing import Any, ClassVar
 
 import moe_cosim
+from moe_cosim.errors import RunError
 from moe_cosim.registry import Registry
 from sim.result import Result
 from sim.run import run
@@ -148,17 +151,25 @@ def _run_all(wanted: list[RunKey], workers: int, progress: Callable[[float], Non
                 progress(len(results) / len(order))
         return results
     # forkserver: workers start clean, whatever threads the caller has
-    with ProcessPoolExecutor(workers, mp_context=get_context("forkserver")) as pool:
+    context = get_context("forkserver")
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_quietly_on_interrupt) as pool:
         futures = {pool.submit(_run_one, run_key): run_key for run_key in order}
         try:
             for done in as_completed(futures):
                 results[futures[done]] = done.result()
                 if progress is not None:
                     progress(len(results) / len(order))
+        except BrokenProcessPool:
+            raise RunError("a worker process died: out of memory, perhaps (fewer --workers need less)") from None
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     return results
+
+
+def _end_quietly_on_interrupt() -> None:
+    """Ctrl-C reaches the workers too: the command's own line is enough."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _run_one(run_key: RunKey) -> Result:

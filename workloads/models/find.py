@@ -28,8 +28,8 @@ def find_model(name_or_path: str | Path, where: object = "experiment", field: st
     """
     text = str(name_or_path)
     path = Path(os.path.expanduser(text))  # Path.expanduser raises for the home of somebody unknown
-    if isinstance(name_or_path, Path) or text.endswith(".json") or "/" in text or "\\" in text or path.is_dir():
-        return read_hf_config(path / "config.json" if path.is_dir() else path)
+    if isinstance(name_or_path, Path) or text.endswith(".json") or "/" in text or "\\" in text or os.path.isdir(path):
+        return read_hf_config(path / "config.json" if os.path.isdir(path) else path)
     models = _catalog()
     if text not in models:
         raise InputError(where, field, text, one_of(models, text) + "; or the path of a Hugging Face config.json")

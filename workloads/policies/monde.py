@@ -48,7 +48,7 @@ class Monde(Policy):
         self._migration = context.choice(MIGRATION)
         device = sum(context.machine.memories[name].peak_bytes_per_s for name in context.home_memories)
         link = self._link_bytes_per_s()
-        self._share = context.number(ALPHA) * link / (device + link)
+        self._share = context.number(ALPHA) * (1.0 if math.isinf(link) else link / (device + link))
         self._resident: dict[tuple[int, int], Copy] = {}
         self._resident_slots: list[list[int]] = []
         if self._migration == "ceil-unless-resident":
