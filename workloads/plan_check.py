@@ -56,8 +56,9 @@ def check_plan(
     _check_formats(plan, allowed_formats)
     sizes = [expert_bytes_by_format[weight_format] for weight_format in plan.formats]
     _check_places(plan, machine, addresses, sizes)
-    for row in range(len(plan.runs)):
-        _check_unit(plan, machine, plan.runs[row], demand.layers)
+    names = [*(memory.name for memory in machine.memory_list), ""]  # index -1: no memory
+    for run, memory in zip(plan.runs, machine.memory_index(plan.runs["address"]).tolist(), strict=True):
+        _check_unit(plan, machine, run, names[memory], demand.layers)
     copies = _Copies(plan, machine)
     for row in range(len(plan.runs)):
         copies.check_run(row)
@@ -146,7 +147,7 @@ def _ranges(plan: Plan, address: int, size: int) -> list[tuple[int, int]]:
     ]
 
 
-def _check_unit(plan: Plan, machine: Machine, run: Any, layers: int) -> None:
+def _check_unit(plan: Plan, machine: Machine, run: Any, memory: str, layers: int) -> None:
     """GPUs and NDP cores compute from the memory beside them, a team's members each from their part;
     a CPU also from memories near the data, which are its main memory."""
     striped, unit = int(run["address"]) >= STRIPED, int(run["unit"])
@@ -160,14 +161,10 @@ def _check_unit(plan: Plan, machine: Machine, run: Any, layers: int) -> None:
         if not striped or plan.stripes is None or plan.stripes.memories != beside:
             raise PlanError(f"{_name(run)}: a team computes a copy that is not striped over its members")
         return
-    if striped:
-        found = list(plan.stripes.memories) if plan.stripes is not None else []
-    else:
-        index = int(machine.memory_index(run["address"]))
-        found = [machine.memory_list[index].name] if index >= 0 else []
+    found = plan.stripes.memories if striped and plan.stripes is not None else (memory,)
     on_gpu = {other.local_memory for other in machine.units_of_kind("gpu")}
     reachable = set(machine.memories) - on_gpu if kinds == {"cpu"} else set(beside)
-    if not found or not set(found) <= reachable:
+    if not set(found) <= reachable:
         raise PlanError(
             f"{_name(run)}: {members[0].name} computes from {int(run['address']):#x}, not in the memory beside it"
         )

@@ -85,7 +85,8 @@ class PolicyContract:
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         if "case" in metafunc.fixturenames:
-            cases = [case for case in CASES if self.scarce_experts is not None or not case.scarce]
+            cases = [case for case in CASES if case.devices in self.machines]
+            cases = [case for case in cases if self.scarce_experts is not None or not case.scarce]
             if metafunc.function.__name__ == "test_other_processes_decide_the_same":
                 cases = [case for case in cases if case.name in ("batch 4", "many experts")]
             metafunc.parametrize("case", cases, ids=[case.name for case in cases])

@@ -79,7 +79,7 @@ class TestAllOnGpu(PolicyContract):
 class OnModules(PolicyContract):
     """Policies of the machine of a GPU, a CPU and DIMMs with cores."""
 
-    machines = {1: "h100-amx-dimm-ndp", 4: "h100-amx-dimm-ndp"}  # noqa: RUF012
+    machines = {1: "h100-amx-dimm-ndp"}  # noqa: RUF012
 
 
 class TestMondeDimm(OnModules):
