@@ -15,6 +15,7 @@ from moe_cosim.errors import InputError, MoeCosimError, RunError
 
 if TYPE_CHECKING:
     from sim.experiment import Experiment, load_experiment
+    from sim.replay import replay
     from sim.result import Result
     from sim.run import run
 
@@ -28,6 +29,7 @@ __all__ = [
     "RunError",
     "__version__",
     "load_experiment",
+    "replay",
     "run",
 ]
 
@@ -35,6 +37,7 @@ _LAZY = {
     "Experiment": "sim.experiment",
     "load_experiment": "sim.experiment",
     "Result": "sim.result",
+    "replay": "sim.replay",
     "run": "sim.run",
 }
 

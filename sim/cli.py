@@ -34,7 +34,7 @@ class _Commands(click.Group):
             code = 1
         if line:
             click.echo(f"moe-cosim: {line}", err=True)
-        ctx.exit(code)
+        return ctx.exit(code)
 
 
 def _drop_output() -> None:
@@ -88,6 +88,23 @@ def run(
     with progress_bar("events") as progress:
         result = run_experiment(experiment, changes, out, progress)
     _emit(result.as_dict(), as_json, lambda: print_result(result))
+
+
+@main.command()
+@click.argument("folder", type=click.Path())
+@click.option("--engine", help="Engine to run on (default: the one the run used).")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def replay(folder: str, engine: str | None, as_json: bool) -> None:
+    """Run the program of FOLDER (from run --out) again, alone. Exit code 1 unless every picosecond is equal."""
+    from sim.progress import progress_bar
+    from sim.replay import replay as run_replay
+    from sim.report import print_replay
+
+    with progress_bar("events") as progress:
+        found = run_replay(folder, engine, progress)
+    _emit(found.as_dict(), as_json, lambda: print_replay(found))
+    if not found.equal:
+        sys.exit(1)
 
 
 @main.command()

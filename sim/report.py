@@ -13,6 +13,7 @@ from rich.text import Text
 from moe_cosim.errors import InputError
 from moe_cosim.quantity import format_quantity
 from sim.crosscheck.compare import CrossCheck
+from sim.replay import Replay
 from sim.reproduce.base import Outcome
 from sim.result import Result
 
@@ -95,6 +96,18 @@ def print_crosscheck(outcome: CrossCheck, console: Console | None = None) -> Non
         + ("within the bounds" if not outcome.violations() else "; ".join(outcome.violations())),
         highlight=False,
     )
+
+
+def print_replay(found: Replay, console: Console | None = None) -> None:
+    """Total time, and whether it is the saved one."""
+    console = console or Console()
+    total, saved = (f"{format_quantity(ps, 'ps')} ({ps:,} ps)" for ps in (found.total_ps, found.saved_total_ps))
+    console.print(f"{found.events:,} events on engine {found.engine}: {total}", highlight=False, soft_wrap=True)
+    if found.equal:
+        verdict = "equal to the saved timeline, every event to the picosecond"
+    else:
+        verdict = f"not equal to the saved timeline: {saved}; the first event that differs is {found.first_difference}"
+    console.print(verdict, highlight=False, soft_wrap=True)
 
 
 def print_listing(found: Mapping[str, Mapping[str, str]], console: Console | None = None) -> None:

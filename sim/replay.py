@@ -1,0 +1,92 @@
+"""A saved program run again, alone: no model, no routing, no policy, only the events and the machine."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from moe_cosim.assumptions import Assumptions
+from moe_cosim.errors import InputError, Plain
+from sim.engines.base import Engine, Progress, engines
+from sim.experiment import Experiment, load_experiment
+from sim.prepare import machine_of
+from sim.timeline import Timeline
+from workloads.program import Program
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a replay found. Times are integer picoseconds."""
+
+    folder: str
+    engine: str
+    events: int
+    total_ps: int
+    saved_total_ps: int
+    equal: bool
+    """Every event starts and ends at the picosecond that the folder's timeline has."""
+    first_difference: int | None
+    """The event of smallest number that does not, or None."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def replay(folder: str | Path, engine: str | None = None, progress: Progress | None = None) -> Replay:
+    """Run the program that a run left in `folder` on `engine` (default: the one it ran on).
+
+    Reads experiment.yaml (for the machine, its assumptions and the engine), program.zip and
+    timeline.npz. Raises `InputError` for a folder that is not a run's, or not whole.
+    """
+    folder = Path(folder)
+    for name in ("experiment.yaml", "program.zip", "timeline.npz"):
+        if not (folder / name).is_file():
+            raise InputError(folder, name, Plain("no such file"), "a folder that a run with --out has left")
+    experiment = load_experiment(folder / "experiment.yaml")
+    chosen = _engine(experiment, engine)
+    machine = machine_of(experiment, Assumptions(experiment.assumptions, experiment.where))
+    program = Program.load(folder / "program.zip")
+    saved = _load_timeline(folder / "timeline.npz", len(program.events))
+    found = chosen.run(machine, program, progress)
+    differs = np.flatnonzero((found.start_ps != saved.start_ps) | (found.end_ps != saved.end_ps))
+    return Replay(
+        folder=str(folder),
+        engine=engine or experiment.engine_name,
+        events=len(program.events),
+        total_ps=found.total_ps,
+        saved_total_ps=saved.total_ps,
+        equal=not len(differs),
+        first_difference=int(differs[0]) if len(differs) else None,
+    )
+
+
+def _engine(experiment: Experiment, name: str | None) -> Engine:
+    """The experiment's engine with its options, or `name` with none."""
+    options: Mapping[str, Any] = experiment.engine_options
+    if name is not None and name != experiment.engine_name:
+        return engines.get(name, "replay", "--engine").from_options({}, "replay")
+    windows = [key for key in ("steps", "layers") if key in options]
+    if windows:
+        found = Plain("a timeline that was extrapolated from a part of the program")
+        raise InputError(experiment.where, f"engine.{windows[0]}", found, "a run of the whole program")
+    return engines.get(experiment.engine_name, experiment.where, "engine").from_options(options, experiment.where)
+
+
+def _load_timeline(path: Path, events: int) -> Timeline:
+    """The timeline in `path`; `InputError` unless it has a start and an end for each of `events`."""
+    allowed = f"arrays start_ps and end_ps of {events} whole numbers each"
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            columns = [archive[name] for name in ("start_ps", "end_ps")]
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+        raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
+    for column in columns:
+        if column.dtype != np.int64 or column.shape != (events,):
+            raise InputError(path, "arrays", Plain(f"{column.dtype} of shape {column.shape}"), allowed)
+    return Timeline(*columns)
