@@ -34,9 +34,10 @@ class WorkloadChoice(_Part):
     batch: Count = 1
     prompt_tokens: Count
     output_tokens: Count
+    skipped_tokens: Size = 0
 
     def workload(self) -> Workload:
-        return Workload(self.batch, self.prompt_tokens, self.output_tokens)
+        return Workload(self.batch, self.prompt_tokens, self.output_tokens, self.skipped_tokens)
 
 
 class QuantizationChoice(_Part):

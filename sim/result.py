@@ -9,6 +9,7 @@ import numpy as np
 
 import moe_cosim
 from sim.critical_path import critical_path
+from sim.metrics.classes import class_rows, move_rows
 from sim.metrics.experts import expert_summary, mean_loss
 from sim.metrics.traffic import bytes_by_kind, link_rows, memory_rows, traffic_table
 from sim.metrics.units import unit_rows
@@ -45,6 +46,12 @@ class Result:
     links: list[dict[str, Any]]
     traffic: dict[str, dict[str, int]]
     experts: dict[str, Any]
+    expert_classes: list[dict[str, Any]]
+    """Decode: per class of experts (hot, warm, cold by load) and kind of unit, runs and tokens per layer."""
+    expert_moves: dict[str, dict[str, int]]
+    """Decode: copies of experts by kind, with their bytes."""
+    policy_report: dict[str, float]
+    """Figures of the policy's own."""
     mean_loss: float | None
     critical_path: list[dict[str, Any]]
     """Rows of (unit, phase, purpose, bound, seconds, share); the seconds sum to the whole run."""
@@ -97,6 +104,9 @@ def measure(
         links=link_rows(machine, table, total_ps),
         traffic=bytes_by_kind(machine, table),
         experts=expert_summary(prepared.plan, machine.units_of_kind("gpu")[0].name),
+        expert_classes=class_rows(prepared.plan, machine, prepared.demand),
+        expert_moves=move_rows(prepared.plan, machine, prepared.model.expert),
+        policy_report=prepared.policy.report(),
         mean_loss=mean_loss(prepared.plan, prepared.quantization.losses),
         critical_path=critical_path(machine, program, timeline).rows(),
         events=len(program.events),

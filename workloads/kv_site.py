@@ -43,7 +43,7 @@ def _attention_ps(machine: Machine, model: Model, workload: Workload) -> tuple[i
     """Decode attention of one layer at mid-run: beside the cache, the way there and back; on the GPU."""
     near, gpu = machine.units_of_kind("ndp"), machine.units_of_kind("gpu")[0]
     attention = model.attention
-    seen = workload.prompt_tokens + workload.output_tokens // 2
+    seen = workload.decode_context + workload.output_tokens // 2
     cache = attention.kv_bytes_per_token(ACTIVATION_BYTES) * workload.batch * seen
     each = -(-cache // len(near))
     on_gpu = time_alone_ps(machine, gpu.name, {unit.local_memory: each for unit in near})
@@ -80,7 +80,7 @@ def attention_window_ps(
     weights = attention.projection_weights(model.hidden)
     busy = int(gpu.model.dense_ps(workload.batch, model.hidden, weights / model.hidden))
     projections = time_alone_ps(machine, gpu.name, {gpu.local_memory: ACTIVATION_BYTES * weights}, busy)
-    seen = workload.prompt_tokens + workload.output_tokens // 2
+    seen = workload.decode_context + workload.output_tokens // 2
     if not kv:
         cache = attention.kv_bytes_per_token(ACTIVATION_BYTES) * workload.batch * seen
         return projections + time_alone_ps(machine, gpu.name, {gpu.local_memory: cache}), 0

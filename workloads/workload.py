@@ -12,6 +12,9 @@ class Workload:
     batch: int
     prompt_tokens: int
     output_tokens: int
+    skipped_tokens: int = 0
+    """Output tokens taken as generated already when decode begins: a short run then measures a stretch
+    of a long one, with as many keys and values."""
 
     @property
     def decode_steps(self) -> int:
@@ -19,9 +22,14 @@ class Workload:
         return self.output_tokens - 1
 
     @property
+    def decode_context(self) -> int:
+        """Tokens of one sequence behind the first decode step's own, less one."""
+        return self.prompt_tokens + self.skipped_tokens
+
+    @property
     def context_tokens(self) -> int:
         """Tokens of one sequence whose keys and values are kept at the end."""
-        return self.prompt_tokens + self.output_tokens
+        return self.prompt_tokens + self.skipped_tokens + self.output_tokens
 
     @property
     def generated_tokens(self) -> int:

@@ -43,7 +43,7 @@ def _attention(scene: Scene, step: Ints, layer: Ints) -> None:
     model, work, layout = scene.model, scene.workload, scene.layout
     attention = model.attention
     tokens = scene.tokens(step)
-    context = np.where(step == 0, work.prompt_tokens, work.prompt_tokens + step)
+    context = np.where(step == 0, work.prompt_tokens, work.decode_context + step)
     seen = _attended(attention, layer, context)
     new_bytes = layout.kv_bytes_per_token * tokens
     # the prompt's own keys and values are used as they are made; a later step reads all before it

@@ -86,7 +86,7 @@ def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> N
     copy(4, back, outward=False)
     sheet.add(SIGNAL, lane, place(5), _SYNCHRONISE, token=returned)
 
-    context = work.prompt_tokens + step
+    context = work.decode_context + step
     per_step = layout.kv_bytes_per_token * work.batch
     old = striped_kv(layout, layer, np.zeros_like(step), per_step * seen, READ)
     new = striped_kv(layout, layer, per_step * (context - 1), np.full(len(step), per_step), WRITE)

@@ -52,6 +52,10 @@ class Policy(ABC):
         """The precisions an expert may be computed at."""
         return {self.context.quantization.expert_format}
 
+    def report(self) -> dict[str, float]:
+        """Figures of its own that the system's publication speaks of (a predictor's accuracy, say)."""
+        return {}
+
     def flag_option(self, name: str) -> bool:
         """An option that is true or false."""
         value = self.options[name]

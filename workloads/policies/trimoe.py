@@ -17,7 +17,7 @@ from workloads.plan import Copy
 from workloads.policies.base import policies
 from workloads.policies.gpu_prefill import GpuPrefillPolicy
 from workloads.policies.trimoe_costs import trimoe_costs
-from workloads.policies.trimoe_layout import Homes, Shadow, choose_striped, choose_changes
+from workloads.policies.trimoe_layout import Changes, Homes, Shadow, choose_changes, choose_striped
 from workloads.policies.trimoe_schedule import CPU, GPU, schedule
 
 EMA_WEIGHT = 0.3
@@ -50,8 +50,9 @@ class TriMoe(GpuPrefillPolicy):
         self._costs = trimoe_costs(context, weight_format)
         self._predicted = np.zeros((layers, experts))
         self._shadow = Shadow.of(context)
-        self.decisions: list[tuple[int, int, int, int]] = []
-        """(step, layer, expert, what the predictor moved it for: 0 GPU, 1 CPU, 2 NDP)."""
+        self._span = np.zeros(layers)
+        """Makespan of each layer's experts, the last time."""
+        self._decided = self._right = 0
 
     def home(self, layer: int, expert: int) -> Copy:
         return self._homes.copy(layer, expert)
@@ -70,11 +71,12 @@ class TriMoe(GpuPrefillPolicy):
 
     def plan_decode(self, demand: LayerDemand) -> None:
         layer = demand.layer
-        if self._relayout:
-            self._change_layout(layer)
+        changes = self._change_layout(layer) if self._relayout else Changes()
         self._run(demand)
         counts = np.zeros(self.context.demand.num_experts)
         counts[demand.experts] = demand.tokens
+        if self._relayout:
+            self._judge(changes, counts)
         self._predicted[layer] += EMA_WEIGHT * (counts - self._predicted[layer])
 
     def _off_gpu(self, layer: int) -> NDArray[np.bool_]:
@@ -88,9 +90,9 @@ class TriMoe(GpuPrefillPolicy):
         hit = np.zeros(self.context.demand.num_experts, dtype=bool)
         hit[list(hot)] = True
         place = self._homes.place[layer, experts]
-        costs, drain = self._costs.of(tokens, hit[experts], place, self._with_cpu)
+        costs, drain, delay = self._costs.of(tokens, hit[experts], place, self._with_cpu)
         path = np.empty(len(experts), dtype=np.int64)
-        schedule(costs, place, drain, len(self._homes.modules), self._refine, path)
+        self._span[layer] = schedule(costs, place, drain, delay, len(self._homes.modules), self._refine, path)
         # the longest first: it is what the others then fill up beside
         dearest = np.argsort(-costs[np.arange(len(path)), path], kind="stable")
         for index in dearest.tolist():
@@ -105,11 +107,27 @@ class TriMoe(GpuPrefillPolicy):
             else:
                 self.plan.run(expert, count, self._homes.modules[place[index]], self.home(layer, expert))
 
-    def _change_layout(self, layer: int) -> None:
+    def _judge(self, changes: Changes, counts: NDArray[np.float64]) -> None:
+        """Was each migration right about the step it was made for? A fetched expert: at least as many
+        tokens as the one it replaced; a striped one: enough for the CPU, by the predicted border; one
+        that went back to a module: not enough."""
+        verdicts = [counts[expert] >= counts[victim] for victim, expert in changes.to_gpu]
+        verdicts += [counts[expert] >= changes.border for expert in changes.to_stripes]
+        verdicts += [counts[expert] <= changes.border for expert in changes.back]
+        self._decided += len(verdicts)
+        self._right += int(sum(verdicts))
+
+    def report(self) -> dict[str, float]:
+        layers = self.context.demand.layers * max(self.context.workload.decode_steps, 1)
+        found = {"migrations per layer": self._decided / layers}
+        return found | ({"predictor accuracy": self._right / self._decided} if self._decided else {})
+
+    def _change_layout(self, layer: int) -> Changes:
         """Moves that the layer's attention hides, by the prediction."""
-        hot, homes = self.hot[layer], self._homes
+        hot, homes, off_gpu = self.hot[layer], self._homes, self._off_gpu(layer)
+        shadow = self._shadow.with_experts(float(self._span[layer]))
         changes = choose_changes(
-            self._costs, self._predicted[layer], homes.place[layer], self._off_gpu(layer), self._shadow, self._with_cpu
+            self._costs, self._predicted[layer], homes.place[layer], off_gpu, shadow, self._with_cpu
         )
         for victim, expert in changes.to_gpu:
             slot = hot.pop(victim).address
@@ -119,3 +137,4 @@ class TriMoe(GpuPrefillPolicy):
         for expert, module in changes.to_module:
             homes.localize(layer, expert, module, early=True)
         homes.end_of_layer()
+        return changes

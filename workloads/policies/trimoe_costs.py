@@ -13,10 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw_models.alone import move_alone_ps, time_alone_ps
+from moe_cosim.assumptions import Assumption
 from workloads.policies.context import Context
 from workloads.quantization.formats import WeightFormat
 
 F64 = NDArray[np.float64]
+
+CHANNELS = Assumption(
+    "trimoe-channel-contention",
+    "counted",
+    ("counted", "ignored"),
+    "whether the scheduler knows that a fetch to the GPU takes the channels that the CPU reads over. The paper's "
+    "makespan counts contention in the modules only; on this machine that lets fetches of localized experts slow the "
+    "CPU's striped reads by the channel they take, so a scheduler tuned to it would count them",
+    "choice",
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +40,8 @@ class TriMoeCosts:
     ndp: F64
     drain: tuple[float, float]
     """How long a read of one expert from outside keeps each module busy that it touches."""
+    delay: tuple[float, float]
+    """By how much a fetch to the GPU delays the CPU, which reads over the same channels."""
     fetch_ps: tuple[float, float]
     """Moving one expert to the GPU."""
     relayout_ps: float
@@ -36,8 +49,8 @@ class TriMoeCosts:
 
     def of(
         self, tokens: NDArray[np.int64], hit: NDArray[np.bool_], place: NDArray[np.int64], cpu: bool
-    ) -> tuple[F64, F64]:
-        """`costs` and `drain` as `trimoe_schedule.schedule` takes them."""
+    ) -> tuple[F64, F64, F64]:
+        """`costs`, `drain` and `delay` as `trimoe_schedule.schedule` takes them."""
         local = place >= 0
         costs = np.empty((len(tokens), 3))
         miss = np.where(local, self.gpu_miss[1][tokens], self.gpu_miss[0][tokens])
@@ -48,7 +61,8 @@ class TriMoeCosts:
         reading = np.where(local, self.drain[1], self.drain[0])
         drain[:, 0] = np.where(hit, 0.0, reading)
         drain[:, 1] = reading
-        return costs, drain
+        delay = np.where(hit, 0.0, np.where(local, self.delay[1], self.delay[0]))
+        return costs, drain, delay
 
 
 def trimoe_costs(context: Context, weight_format: WeightFormat) -> TriMoeCosts:
@@ -69,11 +83,14 @@ def trimoe_costs(context: Context, weight_format: WeightFormat) -> TriMoeCosts:
     fetch = tuple(float(time_alone_ps(machine, gpu.name, reads)) for reads in (striped, local))
     cpus = machine.units_of_kind("cpu")
     cpu = (np.full(len(tokens), np.inf),) * 2
+    delay = (0.0, 0.0)
     if cpus:
         assert cpus[0].model is not None
         f_cpu = cpus[0].model.expert_ps(tokens, shape, weight_format.bits).astype(np.float64)
         striped_ps, local_ps = (float(time_alone_ps(machine, cpus[0].name, reads)) for reads in (striped, local))
         cpu = (np.maximum(f_cpu, striped_ps), np.maximum(f_cpu, local_ps))
+        if context.choice(CHANNELS) == "counted":
+            delay = (striped_ps, local_ps)
     hbm = float(time_alone_ps(machine, gpu.name, {gpu.local_memory: size}))
     return TriMoeCosts(
         gpu_hit=np.maximum(f_gpu, hbm),
@@ -81,6 +98,7 @@ def trimoe_costs(context: Context, weight_format: WeightFormat) -> TriMoeCosts:
         cpu=cpu,
         ndp=np.maximum(f_ndp, internal),
         drain=(internal / len(homes), internal),
+        delay=delay,
         fetch_ps=(fetch[0], fetch[1]),
         relayout_ps=float(move_alone_ps(machine, homes[0], homes[1], size)) if len(homes) > 1 else 0.0,
     )

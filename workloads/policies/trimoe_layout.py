@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from moe_cosim.assumptions import Assumption
 from workloads.kv_site import attention_window_ps
 from workloads.plan import Copy
 from workloads.policies.context import Context
@@ -78,12 +79,25 @@ class Homes:
         self._left.clear()
 
 
+WINDOW = Assumption(
+    "relayout-window",
+    "layer",
+    ("layer", "attention"),
+    "what hides a change of layout. The paper says the attention/MLP window; one expert takes 1.4-1.9 ms over "
+    "DIMM-Link, longer than the attention of these models at these lengths. DIMM-Link shares nothing with the experts "
+    "but the DRAM, so 'layer' lets its copies run until the layer's experts are done; fetching to the GPU always has "
+    "the attention alone",
+    "choice",
+)
+
+
 @dataclass(frozen=True)
 class Shadow:
-    """What the attention of a layer hides: ps of the GPU's link and of each DIMM-Link port."""
+    """What hides changes of layout: ps of the GPU's link and of each DIMM-Link port, per layer."""
 
     link_ps: float
     port_ps: float
+    whole_layer: bool
 
     @classmethod
     def of(cls, context: Context) -> Shadow:
@@ -91,7 +105,11 @@ class Shadow:
         kv = layout.kv_stripes.memories if layout is not None and layout.kv_stripes is not None else ()
         units = layout.attention_units if layout is not None else ()
         window, link = attention_window_ps(context.machine, context.model, context.workload, kv, units)
-        return cls(float(max(window - link, 0)), float(window))
+        return cls(float(max(window - link, 0)), float(window), context.choice(WINDOW) == "layer")
+
+    def with_experts(self, experts_ps: float) -> Shadow:
+        """The same where the experts of the layer take about `experts_ps`."""
+        return replace(self, port_ps=self.port_ps + experts_ps) if self.whole_layer else self
 
 
 @dataclass
@@ -102,10 +120,15 @@ class Changes:
     """(expert whose slot it takes, expert)."""
     to_stripes: list[int] = field(default_factory=list)
     to_module: list[tuple[int, int]] = field(default_factory=list)
+    back: list[int] = field(default_factory=list)
+    """Those of `to_module` that were striped."""
+    border: float = 0.0
+    """Predicted tokens that part warm from cold."""
 
 
 def choose_striped(costs: TriMoeCosts, predicted: F64, candidates: NDArray[np.bool_], modules: int) -> list[int]:
-    """The warm experts: so many of the most used that the CPU (they) and the modules (the rest) end together.
+    """The warm experts: so many of the most used that the slower of the CPU (they) and the modules (the rest,
+    and serving the CPU) ends earliest.
 
     `predicted` tokens [experts]; only `candidates` count (those not on the GPU).
     """
@@ -116,8 +139,9 @@ def choose_striped(costs: TriMoeCosts, predicted: F64, candidates: NDArray[np.bo
     on_cpu = np.cumsum(costs.cpu[0][np.maximum(tokens[ranked], 1)] * chance)
     drained = np.cumsum(np.full(len(ranked), costs.drain[0]) * chance)
     near = costs.ndp[np.maximum(tokens[ranked], 1)] * chance / modules
-    on_modules = near.sum() - np.cumsum(near) + drained
-    return [int(expert) for expert in ranked[: int(np.searchsorted(on_cpu - on_modules, 0.0))]]
+    ends = np.maximum(on_cpu, near.sum() - np.cumsum(near) + drained)
+    count = int(np.argmin(ends)) + 1 if len(ends) and ends.min() < near.sum() else 0
+    return [int(expert) for expert in ranked[:count]]
 
 
 def choose_changes(
@@ -142,6 +166,7 @@ def choose_changes(
         chosen = choose_striped(costs, predicted, off_gpu, modules)
         warm[chosen] = True
         border = predicted[chosen[-1]] if chosen else np.inf
+        changes.border = float(border)
         gain = np.abs(costs.ndp[tokens] - costs.cpu[0][tokens])
         wrong = off_gpu & (
             (warm & ~striped & (predicted > border * _HYSTERESIS))
@@ -160,6 +185,7 @@ def choose_changes(
             if striped[expert]:
                 busy[module] += costs.ndp[tokens[expert]]
                 changes.to_module.append((expert, module))
+                changes.back.append(expert)
             else:
                 busy[module] -= costs.ndp[tokens[expert]]
                 changes.to_stripes.append(expert)

@@ -23,13 +23,14 @@ F64 = NDArray[np.float64]
 
 @njit(cache=True)
 def schedule(
-    costs: F64, place: NDArray[np.int64], drain: F64, modules: int, refine: bool, path: NDArray[np.int64]
+    costs: F64, place: NDArray[np.int64], drain: F64, delay: F64, modules: int, refine: bool, path: NDArray[np.int64]
 ) -> float:
     """Fills `path` [n] with GPU, CPU or NDP and returns the makespan.
 
     costs [n, 3]: ps on each path, infinite where it cannot run. place [n]: the module of a localized
     expert, -1 striped. drain [n, 3]: ps for which a path's reading of the weights keeps a module busy
     that it reads from (0 where they are not read: in the GPU already; for NDP it is part of the cost).
+    delay [n]: ps that the expert's way to the GPU takes from the CPU's channels (0 for a hit).
     """
     load = np.zeros(2)  # GPU, CPU
     module = np.zeros(modules)  # NDP and contention
@@ -40,7 +41,7 @@ def schedule(
             if costs[e, p] < costs[e, best]:
                 best = p
         path[e] = best
-        _put(costs, place, drain, load, module, e, best, 1.0)
+        _put(costs, place, drain, delay, load, module, e, best, 1.0)
     now = _makespan(load, module)
     tried = np.empty(count, np.bool_)
     while refine:
@@ -54,15 +55,15 @@ def schedule(
             tried[e] = True
             best, lowest = path[e], now
             was = path[e]
-            _put(costs, place, drain, load, module, e, was, -1.0)
+            _put(costs, place, drain, delay, load, module, e, was, -1.0)
             for p in range(3):
                 if p != was and np.isfinite(costs[e, p]):
-                    _put(costs, place, drain, load, module, e, p, 1.0)
+                    _put(costs, place, drain, delay, load, module, e, p, 1.0)
                     found = _makespan(load, module)
-                    _put(costs, place, drain, load, module, e, p, -1.0)
+                    _put(costs, place, drain, delay, load, module, e, p, -1.0)
                     if found < lowest * (1 - 1e-9):
                         best, lowest = p, found
-            _put(costs, place, drain, load, module, e, best, 1.0)
+            _put(costs, place, drain, delay, load, module, e, best, 1.0)
             if best != was:
                 path[e] = best
                 now = lowest
@@ -73,22 +74,26 @@ def schedule(
 
 
 @njit(cache=True)
-def makespan(costs: F64, place: NDArray[np.int64], drain: F64, modules: int, path: NDArray[np.int64]) -> float:
+def makespan(
+    costs: F64, place: NDArray[np.int64], drain: F64, delay: F64, modules: int, path: NDArray[np.int64]
+) -> float:
     """The formula for given paths."""
     load, module = np.zeros(2), np.zeros(modules)
     for e in range(len(place)):
-        _put(costs, place, drain, load, module, e, path[e], 1.0)
+        _put(costs, place, drain, delay, load, module, e, path[e], 1.0)
     return _makespan(load, module)
 
 
 @njit(cache=True)
 def _put(
-    costs: F64, place: NDArray[np.int64], drain: F64, load: F64, module: F64, e: int, path: int, sign: float
+    costs: F64, place: NDArray[np.int64], drain: F64, delay: F64, load: F64, module: F64, e: int, path: int, sign: float
 ) -> None:
     if path == NDP:
         module[place[e]] += sign * costs[e, NDP]
         return
     load[path] += sign * costs[e, path]
+    if path == GPU:
+        load[CPU] += sign * delay[e]
     if place[e] >= 0:
         module[place[e]] += sign * drain[e, path]
     else:
