@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from moe_cosim.errors import RunError
 from moe_cosim.registry import Registry
@@ -133,7 +133,7 @@ class Scheduler(ABC, Generic[S]):
         return 1
 
 
-schedulers: Registry[Scheduler[Site]] = Registry(
+schedulers: Registry[Scheduler[Any]] = Registry(
     "scheduler",
     "schedulers",
     ("sim.batch.slurm", "sim.batch.pbs", "sim.batch.lsf", "sim.batch.flux"),

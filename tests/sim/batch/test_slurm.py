@@ -1,0 +1,77 @@
+"""Slurm against the contract, on a real one."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+
+from sim.batch.base import Job, State
+from sim.batch.program import Answer, Program
+from sim.batch.slurm import Slurm, SlurmSite
+from tests.sim.batch.scheduler_contract import SchedulerContract
+from tests.sim.batch.slurm_cluster import SlurmCluster
+
+
+class TestSlurm(SchedulerContract):
+    scheduler: ClassVar[str] = "slurm"
+    unknown_job: ClassVar[str] = "999999"
+
+    @pytest.fixture
+    def cluster(self, slurm: SlurmCluster) -> SlurmCluster:
+        return slurm
+
+
+class Printing(Program):
+    """Answers each program with a text of the test's."""
+
+    def __init__(self, **answers: Answer) -> None:
+        self.answers = answers
+
+    def __call__(self, argv, folder=None, stdin=None) -> Answer:  # type: ignore[no-untyped-def]
+        return self.answers[argv[0]]
+
+
+def test_options() -> None:
+    site = SlurmSite(
+        scheduler="slurm", partition="long", account="a1", qos="low", cpus_per_task=2, mem="4G", options=["--exclusive"]
+    )
+    job = Job("moe-x", "points.sh", elements=7, time_s=5400, warning_s=90, ranks=4)
+    assert Slurm(site).options(job) == [
+        "--job-name=moe-x",
+        "--array=1-7",
+        "--requeue",
+        "--signal=B:USR1@90",
+        "--ntasks=4",
+        "--cpus-per-task=2",
+        "--time=01:30:00",
+        "--partition=long",
+        "--account=a1",
+        "--qos=low",
+        "--mem=4G",
+        "--output=/dev/null",
+        "--exclusive",
+    ]
+
+
+def test_what_has_left_the_queue_is_in_the_accounts() -> None:
+    """Words of sacct(1); the tests' Slurm keeps no accounts."""
+    program = Printing(
+        squeue=Answer(0, "2|RUNNING\n3|COMPLETING\n", ""),
+        sacct=Answer(0, "7_1|OUT_OF_MEMORY\n7_2|PENDING\n7_4|CANCELLED by 1000\n7_5|TIMEOUT\n7_6|NODE_FAIL\n", ""),
+    )
+    seen = Slurm(SlurmSite(scheduler="slurm"), program).elements(["7"])
+    assert {index: each.state for index, each in seen.items()} == {
+        1: State.FAILED,
+        2: State.RUNNING,
+        3: State.RUNNING,
+        4: State.CANCELLED,
+        5: State.TIMEOUT,
+        6: State.FAILED,
+    }
+    assert seen[1].word == "OUT_OF_MEMORY"
+
+
+def test_a_greeting_around_the_job_id() -> None:
+    job = Job("moe-x", "points.sh", elements=1)
+    assert Slurm(SlurmSite(scheduler="slurm")).job_ids("Welcome to the cluster!\n1234;east\n", job) == ["1234"]

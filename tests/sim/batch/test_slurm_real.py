@@ -1,0 +1,211 @@
+"""Arrays on a real Slurm: what ends them, and what the store holds afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sim.batch.base import State
+from tests.sim.batch.slurm_cluster import SlurmCluster
+from tests.sim.batch.sweeping import NASTY, Sweeping, wait_for
+
+SECONDS = 60.0
+TOKENS = 80
+
+_NEVER_ENDING = """\
+#!{python} -I
+import pathlib, signal, time
+signal.signal(signal.SIGUSR1, lambda number, frame: pathlib.Path("told").open("a").write("told\\n"))
+while True:
+    time.sleep(1)
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def hanging(slurm: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweeping]:
+    """An element that never ends by itself, submitted before all others: a time limit is a minute at least."""
+    sweeping = Sweeping(tmp_path_factory.mktemp("hanging")).write(points=2)
+    python = sweeping.folder / "never ending"
+    python.write_text(_NEVER_ENDING.format(python=sys.executable))
+    python.chmod(0o755)
+    site = sweeping.site(scheduler="slurm", partition="urgent", python=str(python))
+    sweeping.submit("--site", site, "--chunk", 2, "--time", "1", "--warning", 25)
+    return sweeping
+
+
+@pytest.fixture
+def sweeping(tmp_path: Path) -> Sweeping:
+    return Sweeping(tmp_path)
+
+
+def ended(sweeping: Sweeping) -> bool:
+    """The array and the job that collects have left the queue."""
+    record = sweeping.submissions()[-1].record()
+    listed = subprocess.run(
+        ["squeue", "--noheader", f"--jobs={','.join(record.job_ids + record.collect_ids)}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return not listed.stdout.strip()
+
+
+def wait_until_ended(sweeping: Sweeping) -> None:
+    wait_for(lambda: ended(sweeping), SECONDS, sweeping.document)
+
+
+def wait_until_begun(sweeping: Sweeping, elements: int, points: int = 1) -> None:
+    """Every element has points in the store, and none has all."""
+    submission = sweeping.submissions()[-1]
+
+    def begun() -> bool:
+        finished = sweeping.store.finished_ids()
+        return all(
+            sum(point in finished for point in submission.element_points(index)) >= points
+            for index in range(1, elements + 1)
+        )
+
+    wait_for(begun, SECONDS, sweeping.document)
+
+
+def log(sweeping: Sweeping, name: object) -> str:
+    return sweeping.submissions()[-1].log(str(name)).read_text()
+
+
+def pid_of(sweeping: Sweeping, index: int) -> int:
+    """The process of an element, found by its working folder and its index."""
+    folder = str(sweeping.submissions()[-1].folder)
+    for entry in Path("/proc").iterdir():
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+            if words[-3:] == [b".", str(index).encode(), b""] and os.readlink(entry / "cwd") == folder:
+                return int(entry.name)
+        except (OSError, ValueError):
+            continue
+    raise AssertionError(f"no process of element {index}")
+
+
+def test_an_array_and_what_collects_it_whatever_the_names(slurm: SlurmCluster, tmp_path: Path) -> None:
+    sweeping = Sweeping(tmp_path, NASTY).write(points=5)
+    sweeping.submit("--scheduler", "slurm", "--chunk", 2, "--time", "5")
+    assert len(sweeping.view().seen) == 3
+    wait_until_ended(sweeping)
+    document = sweeping.document()
+    assert document["elements"] == {"done": 3}
+    assert document["points"] == {"finished": 5, "failed": 0, "missing": 0}
+    assert document["to_resume"] == 0
+    assert list((sweeping.path / "parts").glob("part-*.parquet")), "the collecting job has compacted the store"
+    assert not list(tmp_path.rglob("pwned"))
+    assert "nothing to submit" in sweeping.run("submit", sweeping.sweep, "--out", sweeping.path, "--scheduler", "slurm")
+    assert "nothing to resume" in sweeping.run("resume", sweeping.path)
+    assert len(sweeping.submissions()) == 1
+
+
+def test_requeued_killed_and_cancelled_elements_and_what_resumes(slurm: SlurmCluster, sweeping: Sweeping) -> None:
+    sweeping.write(points=24, tokens=TOKENS)
+    submission = sweeping.submit("--scheduler", "slurm", "--chunk", 8, "--time", "10")
+    job = submission.record().job_ids[0]
+    wait_until_begun(sweeping, elements=3)
+    slurm.output("scontrol", "requeue", f"{job}_1")
+    os.kill(pid_of(sweeping, 2), signal.SIGKILL)
+    slurm.output("scancel", f"{job}_3")
+    wait_for(lambda: not sweeping.view().state(3).state.active, SECONDS, sweeping.document)
+    wait_for(lambda: not sweeping.view().state(2).state.active, SECONDS, sweeping.document)
+    view = sweeping.view()
+    assert view.state(2).state is State.FAILED
+    assert view.state(3).state is State.CANCELLED
+    # the third ended in order, with the second's and its own points kept; the first is to run again
+    assert "stopped by SIGTERM" in log(sweeping, 3)
+    wait_until_ended(sweeping)
+    document = sweeping.document()
+    assert document["elements"] == {"done": 1, "failed": 1, "cancelled": 1}
+    assert set(submission.element_points(1)) <= sweeping.store.finished_ids()
+    again = log(sweeping, 1).splitlines()[-1]
+    assert " 0 left" in again
+    assert " 0 were there" not in again, "a requeued element skips what it had stored"
+    kept = sweeping.stamps()
+    assert 10 <= len(kept) < 24
+    assert document["to_resume"] == 24 - len(kept)
+
+    sweeping.run("resume", sweeping.path, "--chunk", 24)
+    assert len(sweeping.submissions()[-1].point_ids()) == 24 - len(kept), "only what was missing"
+    assert "nothing to resume" in sweeping.run("resume", sweeping.path), "it is under way"
+    wait_until_ended(sweeping)
+    stamps = sweeping.stamps()
+    assert len(stamps) == 24
+    assert {point: stamps[point] for point in kept} == kept, "nothing was computed twice"
+
+
+def test_warned_before_the_limit_an_element_requeues_itself(slurm: SlurmCluster, sweeping: Sweeping) -> None:
+    sweeping.write(points=10, tokens=TOKENS)
+    submission = sweeping.submit("--scheduler", "slurm", "--chunk", 10, "--time", "10")
+    wait_until_begun(sweeping, elements=1)
+    # to the batch process alone, as --signal=B:USR1 does
+    slurm.output("scancel", "--batch", "--signal=USR1", f"{submission.record().job_ids[0]}_1")
+    wait_for(lambda: "requeued" in log(sweeping, 1), SECONDS, lambda: log(sweeping, 1))
+    wait_until_ended(sweeping)
+    first, second = (line for line in log(sweeping, 1).splitlines() if " were there" in line)
+    assert " 0 were there" in first
+    assert " 0 left" not in first
+    assert " 0 were there" not in second
+    assert " 0 left" in second
+    assert sweeping.document()["elements"] == {"done": 1}
+    assert sweeping.finished() == 10
+
+
+def test_preempted_by_a_job_of_higher_priority(slurm: SlurmCluster, sweeping: Sweeping) -> None:
+    sweeping.write(points=10, tokens=TOKENS)
+    sweeping.submit("--scheduler", "slurm", "--chunk", 10, "--time", "10")
+    wait_until_begun(sweeping, elements=1)
+    slurm.output("sbatch", "--partition=urgent", "--ntasks=3", "--output=/dev/null", "--wrap=sleep 1")
+    wait_for(lambda: sweeping.view().state(1).state is State.PENDING, SECONDS, sweeping.document)
+    wait_until_ended(sweeping)
+    assert " 0 were there" not in log(sweeping, 1).splitlines()[-1]
+    assert sweeping.document()["elements"] == {"done": 1}
+    assert sweeping.finished() == 10
+
+
+def test_cancelled_as_a_whole_then_resumed_with_another_site(slurm: SlurmCluster, sweeping: Sweeping) -> None:
+    sweeping.write(points=20, tokens=TOKENS)
+    sweeping.submit("--scheduler", "slurm", "--chunk", 4, "--time", "10")
+    wait_for(lambda: sweeping.finished() >= 2, SECONDS, sweeping.document)
+    assert "cancelled" in sweeping.run("cancel", sweeping.path)
+    wait_until_ended(sweeping)
+    document = sweeping.document()
+    assert document["elements"]["cancelled"] >= 3
+    assert not (sweeping.path / "parts").exists() or not list((sweeping.path / "parts").iterdir()), "nothing collects"
+    assert "nothing waits or runs" in sweeping.run("cancel", sweeping.path)
+    kept = sweeping.finished()
+    # two workers in each element, and srun for ranks
+    ranks = 'srun --ntasks=2 --overlap printenv SLURM_PROCID > "ranks $index"'
+    site = sweeping.site(
+        scheduler="slurm", **{"cpus-per-task": 2}, ntasks=2, lines=["set -e", ranks], launcher="srun --overlap"
+    )
+    sweeping.run("resume", sweeping.path, "--site", site, "--chunk", 20)
+    submission = sweeping.submissions()[-1]
+    assert len(submission.point_ids()) == 20 - kept
+    wait_until_ended(sweeping)
+    assert "2 workers" in log(sweeping, 1)
+    assert sorted((submission.folder / "ranks 1").read_text().split()) == ["0", "1"]
+    assert sweeping.finished() == 20
+
+
+def test_past_the_time_limit(slurm: SlurmCluster, hanging: Sweeping) -> None:
+    """The last test: its element has had most of its minute."""
+    told = hanging.submissions()[-1].folder / "told"
+    wait_for(lambda: hanging.view().state(1).state is State.TIMEOUT, 120, hanging.document)
+    assert told.read_text() == "told\n", "Slurm warned it, once, before the limit"
+    document = hanging.document()
+    assert document["elements"] == {"timed out": 1}
+    assert document["ended_as"] == {"TIMEOUT": 1}
+    assert document["to_resume"] == 2
+    site = hanging.site(scheduler="slurm", partition="urgent")
+    hanging.run("resume", hanging.path, "--site", site)
+    wait_until_ended(hanging)
+    assert hanging.finished() == 2
