@@ -77,7 +77,10 @@ def run(
     from sim.progress import progress_bar
     from sim.report import print_result
     from sim.run import run as run_experiment
+    from sim.sst.options import slow_choice
 
+    if (note := slow_choice(ranks, threads)) is not None:
+        click.echo(f"moe-cosim: {note}", err=True)
     changes = parse_settings(settings)
     if engine is not None:
         changes["engine"] = engine

@@ -242,6 +242,7 @@ class _Builder:
             (_router_name(fabric), port),
             latency_ps,
             f"{role}; {_link_note(spoke)}",
+            may_cut=True,
         )
 
     def _router(self, fabric: Fabric) -> Component:
@@ -285,13 +286,20 @@ class _Builder:
         note = "passes signals between devices"
         self.components.append(Component("signals", "moecosim.Hub", {"ports": len(cores)}, section="fabric", note=note))
         for index, device in enumerate(cores):
-            self._link(
-                f"{device.name}.signals", (f"{device.name}.core", "hub"), ("signals", f"core{index}"), self.hub_leg_ps
-            )
+            core, port = (f"{device.name}.core", "hub"), ("signals", f"core{index}")
+            self._link(f"{device.name}.signals", core, port, self.hub_leg_ps, may_cut=True)
 
-    def _link(self, name: str, a: tuple[str, str], b: tuple[str, str], latency_ps: int, note: str = "") -> None:
+    def _link(
+        self,
+        name: str,
+        a: tuple[str, str],
+        b: tuple[str, str],
+        latency_ps: int,
+        note: str = "",
+        may_cut: bool = False,
+    ) -> None:
         name = re.sub(r"\W", "_", name)  # SST warns of other characters in a link's name
-        self.links.append(Link(name, (End(*a), End(*b)), max(1, latency_ps), note))
+        self.links.append(Link(name, (End(*a), End(*b)), max(1, latency_ps), note, may_cut))
 
 
 def _reached(machine: Machine, reached: Collection[str] | None) -> frozenset[str]:

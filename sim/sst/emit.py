@@ -79,7 +79,7 @@ def _json_child(child: SubComponent) -> dict[str, Any]:
 
 def _json_link(link: Link) -> dict[str, Any]:
     left, right = ({"component": end.path, "port": end.port, "latency": f"{link.latency_ps}ps"} for end in link.ends)
-    return {"name": link.name, "left": left, "right": right}
+    return {"name": link.name, "noCut": not link.may_cut, "left": left, "right": right}
 
 
 def _texts(parameters: Any) -> dict[str, str]:
@@ -118,6 +118,7 @@ class _Joined:
     b: str
     b_port: str
     latency: str
+    may_cut: bool
     note: str
 
 
@@ -136,6 +137,7 @@ def python_text(graph: Graph) -> str:
             variables[link.ends[1].path],
             link.ends[1].port,
             f"{link.latency_ps}ps",
+            link.may_cut,
             link.note,
         )
         for link in graph.links

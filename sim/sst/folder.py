@@ -67,6 +67,8 @@ def write_share(emitted: Emitted, program: Program, source: str) -> None:
             version=__version__,
             devices=[stream.device.name for stream in emitted.streams],
             events=len(program.events),
+            pieces=emitted.graph.pieces(),
+            threads=min(2, emitted.graph.pieces()),
         )
     )
     (emitted.folder / "README.md").write_text(text, encoding="utf-8")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+import networkx as nx
+
 Value = str | int
 
 
@@ -59,6 +61,9 @@ class Link:
     ends: tuple[End, End]
     latency_ps: int
     note: str = ""
+    may_cut: bool = False
+    """Whether its ends may be simulated by different threads or ranks, which then wait for each other once in
+    `latency_ps`: a short link cut makes a run slower beyond all measure."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,15 @@ class Graph:
         for component in self.components:
             yield component.name, component
             yield from _below(component.name, component.children)
+
+    def pieces(self) -> int:
+        """Groups of components that links which may not be cut hold together: at most so many threads can work."""
+        together = nx.Graph()
+        together.add_nodes_from(component.name for component in self.components)
+        together.add_edges_from(
+            [end.path.split(":")[0] for end in link.ends] for link in self.links if not link.may_cut
+        )
+        return int(nx.number_connected_components(together))
 
     def validate(self) -> None:
         """Check against the catalogue that ships with the package; see `sim.sst.check`."""

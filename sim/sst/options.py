@@ -28,3 +28,13 @@ class SstOptions(BaseModel):
     """Wall time after which SST is told to stop (its --exit-after)."""
     configuration: Annotated[str, Field(pattern="^(python|json)$")] = "python"
     """Which of the two equal configurations SST reads."""
+
+
+def slow_choice(ranks: int | None, threads: int | None) -> str | None:
+    """What to tell who asks for more than one thread or rank."""
+    if (ranks or 1) * (threads or 1) == 1:
+        return None
+    return (
+        "note: more ranks and threads mostly make SST slower here, since devices exchange messages all the time; "
+        "independent runs side by side gain more"
+    )

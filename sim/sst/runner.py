@@ -15,6 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from moe_cosim.errors import InputError, Plain
 from sim.sst.build import LONGEST
 from sim.sst.failures import SstBadConfigurationError, SstIncompleteError, SstMissingError, failure_of, unfinished
 from sim.sst.folder import JSON_CONFIGURATION, PYTHON_CONFIGURATION, Emitted
@@ -62,6 +63,7 @@ def run_folder(
     progress: Callable[[float], None] | None = None,
 ) -> list[NDArray[np.void]]:
     """[events] times of each stream. Raises the `SstError` that names what went wrong."""
+    _check_shares(emitted, options)
     command = run_command(installation, library, options)
     environment = mpi_environment() if options.ranks > 1 else single_process_environment()
     events = sum(len(stream.events) for stream in emitted.streams)
@@ -77,6 +79,14 @@ def run_folder(
             summary = f"device {stream.device.name}: {int(bad.sum())} of {len(bad)} events have no start or end"
             raise SstIncompleteError(summary, output)
     return times
+
+
+def _check_shares(emitted: Emitted, options: SstOptions) -> None:
+    pieces, wanted = emitted.graph.pieces(), options.ranks * options.threads
+    if wanted > pieces:
+        found = Plain(f"{options.ranks} ranks of {options.threads} threads")
+        allowed = f"at most {pieces} threads in all: so many pieces has {emitted.graph.title!r}"
+        raise InputError("sst engine", "ranks, threads", found, allowed)
 
 
 def _timeline(emitted: Emitted, device: str) -> Path:

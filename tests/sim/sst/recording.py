@@ -88,4 +88,8 @@ class LinkPart:
 
     def connect(self, left: tuple[Part, str, str], right: tuple[Part, str, str]) -> None:
         ends = [{"component": part.path, "port": port, "latency": latency} for part, port, latency in (left, right)]
-        self.links.append({"name": self.name, "left": ends[0], "right": ends[1]})
+        self.entry = {"name": self.name, "noCut": False, "left": ends[0], "right": ends[1]}
+        self.links.append(self.entry)
+
+    def setNoCut(self) -> None:  # noqa: N802
+        self.entry["noCut"] = True

@@ -108,7 +108,7 @@ class TestWithoutSst:
                 assert header["events"][0] > 0
         assert {path.name for path in (out / "elements").iterdir()} == {path.name for path in library.sources()}
         readme = (out / "README.md").read_text()
-        for words in ("sst --add-lib-path=. config.py", "--num-threads=4", "mpirun -np 2", "libmoecosim.so"):
+        for words in ("sst --add-lib-path=. config.py", "--num-threads=2", "mpirun -np 2", "libmoecosim.so"):
             assert words in readme
         again = CliRunner().invoke(main, command)
         assert again.exit_code == 2

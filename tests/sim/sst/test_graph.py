@@ -39,6 +39,18 @@ def test_python_json_and_object_say_the_same(name: str, line_bytes: int) -> None
     assert json.loads(json_text(graph)) == json_document(graph)
 
 
+@pytest.mark.parametrize("name", ["pair", "switched", "gpus", *CATALOGUE])
+def test_only_links_between_devices_may_be_cut_and_they_are_long(name: str) -> None:
+    """SST's threads and ranks wait for each other once in the shortest link that is cut."""
+    graph = build_graph(machine_of(name), BuildOptions())
+    sections = {part.name: part.section for part in graph.components}
+    for link in graph.links:
+        a, b = (sections[end.path.split(":")[0]] for end in link.ends)
+        assert link.may_cut == (a != b)
+        assert link.latency_ps > 29_000 or not link.may_cut
+    assert graph.pieces() >= len(set(sections.values()) - {"fabric"})
+
+
 def test_json_keeps_the_order_and_types_that_sst_needs() -> None:
     document = json_document(build_graph(switched(), BuildOptions()))
     keys = list(document)

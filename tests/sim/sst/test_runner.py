@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moe_cosim.errors import RunError
+from moe_cosim.errors import InputError, RunError
 from sim.sst import failures
 from sim.sst.folder import Emitted, write_run
 from sim.sst.installation import Installation
@@ -126,6 +126,12 @@ def test_command_lines(fake: Installation, monkeypatch: pytest.MonkeyPatch) -> N
         run_command(fake, Path("/lib"), SstOptions(ranks=2))
     monkeypatch.setenv("MOE_COSIM_LAUNCHER", "srun --exclusive")
     assert run_command(fake, Path("/lib"), SstOptions(ranks=2))[:5] == ["srun", "--exclusive", "-n", "2", serial[0]]
+
+
+def test_more_threads_than_pieces_are_refused(emitted: Emitted, fake: Installation) -> None:
+    assert emitted.graph.pieces() == 3  # two devices and the hub: nothing crosses the switch
+    with pytest.raises(InputError, match="2 ranks of 2 threads"):
+        run_folder(emitted, fake, Path("lib"), SstOptions(ranks=2, threads=2))
 
 
 def test_interrupted_here_ends_it_there(emitted: Emitted, tmp_path: Path) -> None:
