@@ -185,16 +185,15 @@ def search(
 def results(store: str, sql: str | None, as_csv: bool, as_json: bool) -> None:
     """Query STORE with SQL; the points are the table `results` (columns: DESCRIBE results)."""
     from sim.sweep.output import print_csv, print_json, print_table
-    from sim.sweep.query import ALL, damaged_points, headline
-    from sim.sweep.query import results as query
+    from sim.sweep.query import ALL, Tables
     from sim.sweep.store import Store
 
     if as_csv and as_json:
         raise InputError("results", "--csv, --json", Plain("both"), "one of them")
-    opened = Store.open(store)
-    for name in damaged_points(opened):
+    tables = Tables(Store.open(store))
+    for name in tables.damaged:
         click.echo(f"moe-cosim: damaged, not read: {name} ('moe-cosim sweep run' computes it again)", err=True)
-    found = query(opened, sql or (ALL if as_csv or as_json else headline(opened)))
+    found = tables.query(sql or (ALL if as_csv or as_json else tables.headline()))
     (print_csv if as_csv else print_json if as_json else print_table)(found)
 
 

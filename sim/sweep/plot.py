@@ -14,7 +14,7 @@ from moe_cosim.errors import InputError, Plain, RunError, one_of
 from moe_cosim.quantity import DIMENSIONS, parse_quantity
 from sim.sweep import extras
 from sim.sweep.pareto import pareto_front
-from sim.sweep.query import results
+from sim.sweep.query import Tables
 from sim.sweep.store import Store
 from sim.sweep.units import label
 
@@ -67,18 +67,19 @@ def plot(
         raise InputError("plot", "--out", str(out), "a file name ending in " + ", ".join(FORMATS))
     if pareto is not None and pareto not in CORNERS:
         raise InputError("plot", "--pareto", pareto, one_of(CORNERS, pareto))
-    rows = _rows(store, x, y, hue, where)
+    tables = Tables(store)
+    rows = _rows(tables, x, y, hue, where)
     xs, x_unit = _numbers_where_possible([row[0] for row in rows])
     lines = _lines(xs, [float(row[1]) for row in rows], [row[2] for row in rows])
     if pareto is not None and any(isinstance(value, str) for value in xs):
         raise InputError("plot", "--x", x, "a column of numbers, for a Pareto front")
     front = _front(lines, pareto) if pareto is not None else []
     _draw(path, lines, front, (label(x, x_unit), label(y)), hue, log)
-    return Figure(path, lines, front, _mixed(store, x, hue, where))
+    return Figure(path, lines, front, _mixed(tables, x, hue, where))
 
 
-def _rows(store: Store, x: str, y: str, hue: str | None, where: str | None) -> list[tuple[Any, Any, Any]]:
-    known = results(store, "SELECT * FROM results LIMIT 0").columns
+def _rows(tables: Tables, x: str, y: str, hue: str | None, where: str | None) -> list[tuple[Any, Any, Any]]:
+    known = tables.columns
     for option, column in (("--x", x), ("--y", y), ("--hue", hue)):
         if column is not None and column not in known:
             raise InputError("plot", option, column, one_of(known, column))
@@ -86,7 +87,7 @@ def _rows(store: Store, x: str, y: str, hue: str | None, where: str | None) -> l
     condition = f"AND ({where})" if where else ""
     kept = f"{_quoted(x)} IS NOT NULL AND {_quoted(y)} IS NOT NULL"
     sql = f"SELECT {columns} FROM results WHERE status = 'finished' AND {kept} {condition} ORDER BY point_id"
-    rows: list[tuple[Any, Any, Any]] = results(store, sql).fetchall()
+    rows: list[tuple[Any, Any, Any]] = tables.query(sql).fetchall()
     if not rows:
         raise InputError("plot", "--where" if where else "STORE", Plain("no finished point"), "points to draw")
     if not isinstance(rows[0][1], int | float):
@@ -164,11 +165,10 @@ def _draw(
             pyplot.close(figure)
 
 
-def _mixed(store: Store, x: str, hue: str | None, where: str | None) -> list[str]:
+def _mixed(tables: Tables, x: str, hue: str | None, where: str | None) -> list[str]:
     """Axes of the store's plans that take several values within one median."""
-    axes = dict.fromkeys(axis for plan_id in store.plan_ids() for axis in store.plan(plan_id).axes)
-    known = set(results(store, "SELECT * FROM results LIMIT 0").columns)
-    others = [axis for axis in axes if axis in known and axis not in (x, hue, "seed")]
+    known = set(tables.columns)
+    others = [axis for axis in tables.axes if axis in known and axis not in (x, hue, "seed")]
     if not others:
         return []
     counts = ", ".join(f"count(DISTINCT {_quoted(axis)}) AS n{index}" for index, axis in enumerate(others))
@@ -176,7 +176,7 @@ def _mixed(store: Store, x: str, hue: str | None, where: str | None) -> list[str
     most = ", ".join(f"max(n{index})" for index in range(len(others)))
     condition = f"AND ({where})" if where else ""
     inner = f"SELECT {counts} FROM results WHERE status = 'finished' {condition} GROUP BY {groups}"
-    numbers = results(store, f"SELECT {most} FROM ({inner})").fetchall()[0]
+    numbers = tables.query(f"SELECT {most} FROM ({inner})").fetchall()[0]
     return [axis for axis, number in zip(others, numbers, strict=True) if number and number > 1]
 
 

@@ -23,42 +23,59 @@ def results(store: Store | str | Path, sql: str = ALL) -> Any:
     first plan that has the point), every field of the experiment by its dotted path and every metric.
     Columns with dots are quoted: ``SELECT "workload.batch", decode_tokens_per_s FROM results``.
     The table ``plans`` has (plan_id, sweep, variant, point_id) for every point of every plan.
-    Damaged points are left out; `damaged_points` names them. Raises `InputError` for SQL that fails.
+    Damaged points are left out; `Tables` names them. Raises `InputError` for SQL that fails.
     """
-    opened = store if isinstance(store, Store) else Store.open(store)
-    duckdb = extras.load("duckdb")
-    connection = duckdb.connect()
-    parts.steadily(lambda: _fill(connection, opened))
-    try:
-        found = connection.sql(sql)
-    except duckdb.Error as error:
-        first_line = str(error).partition("\n\n")[0]
-        raise InputError("results", "SQL", sql, Plain(first_line)) from None
-    if found is None:
-        raise InputError("results", "SQL", sql, "a query, such as SELECT count(*) FROM results")
-    return found
+    return Tables(store if isinstance(store, Store) else Store.open(store)).query(sql)
 
 
-def headline(store: Store) -> str:
-    """The query for a terminal: ids, axes and the few numbers that most people want."""
-    axes = dict.fromkeys(axis for plan_id in store.plan_ids() for axis in store.plan(plan_id).axes)
-    wanted = ("point_id", "status", "variant", *axes, "decode_tokens_per_s", "end_to_end_s", "mean_loss", "error")
-    known = set(results(store, "SELECT * FROM results LIMIT 0").columns)
-    columns = [f'"{name}"' for name in wanted if name in known]
-    return f"SELECT {', '.join(columns)} FROM results ORDER BY point_id"
+class Tables:
+    """A store read once, for any number of queries."""
+
+    def __init__(self, store: Store) -> None:
+        self._duckdb = extras.load("duckdb")
+        self._connection = self._duckdb.connect()
+        self.damaged: list[str] = parts.steadily(lambda: _fill(self._connection, store))
+        """Point files and parts with wrong checksums; their points count as missing."""
+        self.axes = list(dict.fromkeys(axis for plan_id in store.plan_ids() for axis in store.plan(plan_id).axes))
+        """Of every plan of the store."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Of the table `results`."""
+        return list(self.query("SELECT * FROM results LIMIT 0").columns)
+
+    def query(self, sql: str) -> Any:
+        """A DuckDB relation."""
+        try:
+            found = self._connection.sql(sql)
+        except self._duckdb.Error as error:
+            raise InputError("results", "SQL", sql, Plain(str(error).partition("\n\n")[0])) from None
+        if found is None:
+            raise InputError("results", "SQL", sql, "a query, such as SELECT count(*) FROM results")
+        return found
+
+    def headline(self) -> str:
+        """The query for a terminal: axes and the few numbers that most people want, where there are any."""
+        wanted = ("status", "variant", *self.axes, "decode_tokens_per_s", "end_to_end_s", "error")
+        known = self.columns
+        present = [f'"{name}"' for name in wanted if name in known]
+        counts = ", ".join(f"count(nullif(CAST({name} AS VARCHAR), ''))" for name in present)
+        filled = self.query(f"SELECT {counts} FROM results").fetchall()[0] if present else ()
+        columns = [name for name, count in zip(present, filled, strict=True) if count]
+        return f"SELECT {', '.join(['left(point_id, 12) AS point', *columns])} FROM results ORDER BY point_id"
 
 
-def damaged_points(store: Store) -> list[str]:
-    """Point files and parts with wrong checksums; their points count as missing."""
-    files = [point_id for point_id, found in store.records() if isinstance(found, DamagedError)]
-    return [*files, *(path.name for path in parts.damaged(store.path / "parts"))]
-
-
-def _fill(connection: Any, store: Store) -> None:
+def _fill(connection: Any, store: Store) -> list[str]:
+    """Makes the tables; what is damaged."""
     pa = extras.load("pyarrow")
     from sim.sweep.table import table
 
-    finished = [row(found) for _, found in store.records() if not isinstance(found, DamagedError)]
+    finished, damaged = [], []
+    for point_id, found in store.records():
+        if isinstance(found, DamagedError):
+            damaged.append(point_id)
+        else:
+            finished.append(row(found))
     ids = {each["point_id"] for each in finished}
     compacted = parts.ids(store.path / "parts")
     failures = [
@@ -89,6 +106,7 @@ def _fill(connection: Any, store: Store) -> None:
         f"(SELECT point_id, min_by(sweep, plan_id) AS sweep, min_by(variant, plan_id) AS variant "
         f"FROM plans GROUP BY point_id) AS member USING (point_id)"
     )
+    return [*damaged, *(path.name for path in parts.damaged(store.path / "parts"))]
 
 
 def _plans(store: Store) -> Any:

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sim.sweep.identity import canonical
@@ -51,11 +51,11 @@ class Record:
 
     def text(self) -> str:
         """The record as one line of JSON."""
-        return canonical(asdict(self))
+        return canonical(vars(self))
 
     def repeatable(self) -> dict[str, Any]:
         """What must be equal in every run of this point."""
-        kept = {key: value for key, value in asdict(self).items() if key not in UNREPEATABLE}
+        kept = {key: value for key, value in vars(self).items() if key not in UNREPEATABLE}
         if self.result is not None:
             kept["result"] = {key: value for key, value in self.result.items() if key not in UNREPEATABLE_RESULT}
         return kept

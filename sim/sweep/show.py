@@ -6,16 +6,18 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.console import Console
 from rich.table import Table
 
-from sim.sweep.estimate import Estimate
 from sim.sweep.fields import fields
-from sim.sweep.local import Outcome, Pace
-from sim.sweep.plan import Plan
-from sim.sweep.search import Found
+
+if TYPE_CHECKING:  # `status` is to be quick, and needs none of it
+    from sim.sweep.estimate import Estimate
+    from sim.sweep.local import Outcome, Pace
+    from sim.sweep.plan import Plan
+    from sim.sweep.search import Found
 
 _POINTS_SHOWN: Final = 5
 _FAILURES_SHOWN: Final = 20

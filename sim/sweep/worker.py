@@ -11,6 +11,7 @@ from typing import Final
 
 from sim.experiment import Experiment
 from sim.sweep import memory
+from sim.sweep.claims import Claims
 from sim.sweep.one_point import run_point
 from sim.sweep.record import Record
 from sim.sweep.store import Store
@@ -54,26 +55,23 @@ def work(pipe: Connection, store_path: Path, memory_bytes: int) -> None:
     claims = store.claims()
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
-            task: Task = pipe.recv()
-            if not claims.take(task.point_id):
-                pipe.send(Report(task.point_id, ELSEWHERE))
-                continue
-            try:
-                report = _serve(task, store)
-            finally:
-                claims.release(task.point_id)
-            pipe.send(report)
+            pipe.send(serve(pipe.recv(), store, claims))
 
 
-def _serve(task: Task, store: Store) -> Report:
-    if store.has(task.point_id):
-        return Report(task.point_id, SKIPPED)
-    record = run_point(task.point_id, task.experiment, task.files)
+def serve(task: Task, store: Store, claims: Claims) -> Report:
+    """Run one point, unless it is there or another process runs it."""
+    if not claims.take(task.point_id):
+        return Report(task.point_id, ELSEWHERE)
     try:
+        if store.has(task.point_id):
+            return Report(task.point_id, SKIPPED)
+        record = run_point(task.point_id, task.experiment, task.files)
         store.write(record)
+        return _report(record)
     except OSError as error:
         return Report(task.point_id, CANNOT_WRITE, text=str(store.cannot_write(error)))
-    return _report(record)
+    finally:
+        claims.release(task.point_id)
 
 
 def _report(record: Record) -> Report:

@@ -1,0 +1,123 @@
+"""What a sweep costs beyond its simulations.
+
+    python benchmarks/sweep.py [POINTS] [WORKERS]
+
+Runs POINTS (default 10 000) short decodes of a two-layer model in WORKERS (default 2) processes, and
+prints points per second; then, in one process, a point with everything the store does around it
+against the simulation alone, turn by turn, so that other work on the machine weighs on both; then the
+time of ``sweep status`` on 100 000 points, and of ``collect`` and a query on the points computed.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from sim.run import run
+from sim.sweep.local import run_points
+from sim.sweep.plan import plan_sweep
+from sim.sweep.store import Store
+from sim.sweep.worker import Task, serve
+
+MODEL = {
+    "model_type": "mixtral",
+    "architectures": ["MixtralForCausalLM"],
+    "hidden_size": 1024,
+    "intermediate_size": 3584,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 8,
+    "num_hidden_layers": 2,
+    "num_local_experts": 8,
+    "num_experts_per_tok": 2,
+    "vocab_size": 32000,
+    "tie_word_embeddings": False,
+}
+STATUS_POINTS = 100_000
+COMPARED = 300
+
+
+def sweep_file(folder: Path, points: int) -> Path:
+    (folder / "model.json").write_text(json.dumps(MODEL))
+    path = folder / f"sweep-{points}.yaml"
+    path.write_text(
+        "base: hobbit-mixtral-8x7b\n"
+        f"set: {{model: {folder / 'model.json'}, workload.prompt_tokens: 8, workload.output_tokens: 4}}\n"
+        f"grid: {{policy.t1: {{range: [0.0, 0.6], count: 10}}}}\nseeds: {points // 10}\n"
+    )
+    return path
+
+
+def timed_run(folder: Path, points: int, workers: int) -> Store:
+    started = time.perf_counter()
+    plan = plan_sweep(sweep_file(folder, points))
+    print(f"plan of {points:,} points: {time.perf_counter() - started:.1f} s")
+    store = Store.create(folder / "store")
+    store.add_plan(plan)
+    outcome = run_points(store, plan, workers=workers)
+    print(
+        f"{outcome.finished:,} points on {workers} workers: {outcome.wall_s:.1f} s, "
+        f"{outcome.finished / outcome.wall_s:.1f} points/s, {len(outcome.failures)} failed"
+    )
+    return store
+
+
+def overhead(folder: Path) -> None:
+    plan = plan_sweep(sweep_file(folder, COMPARED))
+    store = Store.create(folder / "overhead")
+    claims = store.claims()
+    tasks = [Task(point.id, plan.experiment(point), plan.files) for point in plan.points]
+    alone_s, around_s = [], []
+    run(tasks[0].experiment)
+    for task in tasks:
+        started = time.perf_counter()
+        run(task.experiment)
+        alone_s.append(time.perf_counter() - started)
+        started = time.perf_counter()
+        serve(task, store, claims)
+        around_s.append(time.perf_counter() - started)
+    claims.close()
+    alone, around = statistics.median(alone_s), statistics.median(around_s)
+    print(
+        f"a point alone {1e3 * alone:.2f} ms, in a worker {1e3 * around:.2f} ms: "
+        f"{1e3 * (around - alone):.2f} ms more ({100 * (around / alone - 1):.0f} %)"
+    )
+
+
+def timed_status(folder: Path) -> None:
+    plan = plan_sweep(sweep_file(folder, STATUS_POINTS))
+    store = Store.create(folder / "large")
+    store.add_plan(plan)
+    for point in plan.points:  # status looks at names, so that empty files will do
+        group = store.path / "points" / point.id[:2]
+        group.mkdir(exist_ok=True)
+        (group / f"{point.id}.json.gz").touch()
+    print(f"sweep status on {STATUS_POINTS:,} points: {_command('sweep', 'status', str(store.path)):.2f} s")
+
+
+def _command(*arguments: str) -> float:
+    started = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "sim.cli", *arguments], check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    points = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    workers = int(sys.argv[2]) if len(sys.argv) > 2 else 2
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        overhead(folder)
+        store = timed_run(folder, points, workers)
+        query = ("results", str(store.path), 'SELECT "policy.t1", median(end_to_end_s) FROM results GROUP BY ALL')
+        print(f"query of point files: {_command(*query):.1f} s")
+        print(f"collect: {_command('collect', str(store.path)):.1f} s")
+        print(f"query of parts: {_command(*query):.1f} s")
+        timed_status(folder)
+
+
+if __name__ == "__main__":
+    main()
