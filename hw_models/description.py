@@ -94,6 +94,8 @@ class Fields:
         if name in self._node:
             group = self.child(name)
             for entry in group._node:
+                if "." in entry:
+                    raise group.error(entry, Plain("a dot"), "a name without dots")
                 yield entry, group.child(entry)
 
     def items(self) -> list[tuple[str, Any]]:

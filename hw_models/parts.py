@@ -109,10 +109,13 @@ def _read_unit(name: str, fields: Fields, memories: list[str]) -> Unit:
         described = fields.child("model")
         chosen = described.word("kind", unit_models.names())
         model = unit_models.get(chosen).read(described)
+    lanes = fields.words("lanes")
+    if len(set(lanes)) < len(lanes):
+        raise fields.error("lanes", list(lanes), "every lane's name once")
     return Unit(
         name=name,
         kind=kind,
-        lanes=fields.words("lanes"),
+        lanes=lanes,
         local_memory=fields.word("local_memory", memories),
         window_bytes=fields.positive("window", "bytes"),
         model=model,

@@ -11,6 +11,8 @@ from moe_cosim.errors import InputError, Plain, one_of
 
 Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 Size = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
+Few = Annotated[int, Field(strict=True, ge=1, le=2**15 - 1)]
+"""Layers or experts: as many as the tags of a program can number."""
 Flag = Annotated[bool, Field(strict=True)]
 
 S = TypeVar("S", bound=BaseModel)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -172,13 +172,14 @@ def _absolute(tree: dict[str, Any], folder: Path) -> None:
 
     Of a file's own paths that is the folder it lies in, of settings the one the command runs in.
     """
-    for part, key, is_path in (
+    paths: tuple[tuple[Any, str, Callable[[str], bool]], ...] = (
         (tree, "model", lambda text: text.endswith(".json") or "/" in text),
         (tree.get("machine"), "use", lambda text: text.endswith((".yaml", ".yml")) or "/" in text),
         (tree.get("routing"), "file", lambda text: True),
         (tree.get("routing"), "preset", lambda text: text.endswith(".yaml")),
         (tree.get("quantization"), "losses", lambda text: text != "synthetic"),
-    ):
+    )
+    for part, key, is_path in paths:
         if isinstance(part, dict) and isinstance(part.get(key), str) and is_path(part[key]):
             part[key] = str((folder / os.path.expanduser(part[key])).absolute())
 

@@ -39,6 +39,9 @@ HOST_OVERHEAD = Assumption(
 )
 
 
+DMA_LANES = ("activations", "weights", "prefetch")
+
+
 @dataclass(frozen=True)
 class Scenario:
     """What a policy is confronted with: a machine, a model and the routing of one workload."""
@@ -115,7 +118,8 @@ def draw(experiment: Experiment) -> Scenario:
     workload = experiment.workload.workload()
     quantization = _quantization(experiment, model, assumptions)
     check_size(model, workload, where)
-    _place(experiment, machine, model, workload, quantization, assumptions)  # for what it refuses, before the routing is drawn
+    # for what it refuses, before the routing is drawn
+    _place(experiment, machine, model, workload, quantization, assumptions)
     shape = RoutingShape(
         layers=len(model.moe_layers),
         experts=model.routed_experts,
@@ -188,9 +192,7 @@ def _place(
     near = [unit.local_memory for kind in ("ndp", "cpu") for unit in machine.units_of_kind(kind)]
     kv = kv_memories(machine, experiment.kv_cache, experiment.where)
     attending = attention_units(machine, model, workload, assumptions) if kv else ()
-    layout = place_model(
-        model, workload, quantization.dense_format, addresses, gpu_memory, near, kv, attending
-    )
+    layout = place_model(model, workload, quantization.dense_format, addresses, gpu_memory, near, kv, attending)
     return addresses, layout
 
 
@@ -227,5 +229,16 @@ def _losses(experiment: Experiment, model: Model, assumptions: Assumptions) -> L
 
 
 def _require_gpu(machine: Machine, where: str) -> None:
-    if not machine.units_of_kind("gpu"):
-        raise InputError(where, "machine", machine.name, "a machine with a GPU")
+    """One GPU, and the lanes of the copy engine beside it that programs are lowered to."""
+    gpus = machine.units_of_kind("gpu")
+    if len(gpus) != 1:
+        raise InputError(where, "machine", Plain(f"{machine.name} with {len(gpus)} GPUs"), "a machine with one GPU")
+    lanes = {
+        lane
+        for unit in machine.units_of_kind("dma")
+        if unit.local_memory == gpus[0].local_memory
+        for lane in unit.lanes
+    }
+    if not lanes >= set(DMA_LANES):
+        found = Plain(f"{machine.name} with copy lanes {', '.join(sorted(lanes)) or 'none'} beside its GPU")
+        raise InputError(where, "machine", found, f"a dma unit beside the GPU with the lanes {', '.join(DMA_LANES)}")

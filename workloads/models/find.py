@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from hw_models.units.base import ExpertShape
 from moe_cosim.errors import InputError, one_of
-from moe_cosim.schema import Count, Flag, Size, check
+from moe_cosim.schema import Count, Few, Flag, Size, check
 from moe_cosim.yaml_file import read_yaml
 from workloads.models.hf_config import read_hf_config
 from workloads.models.model import Attention, AttentionKind, Model, RouterScore
@@ -66,7 +66,7 @@ class _Attention(_Entry):
 
 
 class _Experts(_Entry):
-    count: Count
+    count: Few
     top_k: Count
     intermediate: Count
     matrices: Literal[2, 3] = 3
@@ -84,7 +84,7 @@ class _Router(_Entry):
 class _CatalogModel(_Entry):
     hf_id: str
     hidden: Count
-    layers: Count
+    layers: Few
     encoder_layers: Size = 0
     vocab: Count
     tied_embeddings: Flag = False

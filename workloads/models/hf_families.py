@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from hw_models.units.base import ExpertShape
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.schema import Count, Flag, Size
+from moe_cosim.schema import Count, Few, Flag, Size
 from workloads.models.model import Attention, Model, RouterScore
 
 _METHOD_BITS: Final = {"fp8": 8, "fbgemm_fp8": 8, "mxfp4": 4}
@@ -37,7 +37,7 @@ class Family(BaseModel):
     """What all families share; subclasses say where their feed-forward sizes are."""
 
     hidden_size: Count
-    num_hidden_layers: Count
+    num_hidden_layers: Few
     num_attention_heads: Count
     num_key_value_heads: Count | None = None
     """Absent: as many as heads."""
@@ -97,7 +97,7 @@ class Family(BaseModel):
 
 class Mixtral(Family):
     intermediate_size: Count
-    num_local_experts: Count
+    num_local_experts: Few
     sliding_window: Count | None = None
 
     score: ClassVar[RouterScore] = "softmax-topk"
@@ -145,7 +145,7 @@ class GptOss(Mixtral):
 class Olmoe(Family):
     intermediate_size: Count
     """Of one expert (64 of 1024 in OLMoE-1B-7B; the class default of 2048 is not that model's)."""
-    num_experts: Count
+    num_experts: Few
     norm_topk_prob: Flag = False
 
     def ffn(self) -> dict[str, Any]:
@@ -164,7 +164,7 @@ class Qwen3Moe(Family):
 
     intermediate_size: Count
     moe_intermediate_size: Count
-    num_experts: Count
+    num_experts: Few
     norm_topk_prob: Flag = False
     decoder_sparse_step: Count = 1
     mlp_only_layers: list[Size] | None = None
@@ -213,7 +213,7 @@ class Glm4Moe(Family):
 
     intermediate_size: Count
     moe_intermediate_size: Count
-    n_routed_experts: Count
+    n_routed_experts: Few
     n_shared_experts: Size | None = None
     first_k_dense_replace: Size
     norm_topk_prob: Flag = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from hw_models.units.base import ExpertShape
 from moe_cosim.errors import InputError, Plain
@@ -19,6 +19,10 @@ RouterScore = Literal["softmax", "softmax-topk", "sigmoid", "sigmoid-bias", "spa
 selects (DeepSeek-V3, arXiv 2412.19437, 2.1.2). ``sparsemixer``: Phi-3.5-MoE's masked softmax.
 """
 ROUTER_SCORES: tuple[str, ...] = get_args(RouterScore)
+
+_MOST_PARAMS: Final = 10**16
+_MOST_KV_BYTES: Final = 10**9
+"""Beyond any model by far; below, no product of sizes leaves int64."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +176,18 @@ class Model:
                 "dense_intermediate",
                 self.dense_intermediate,
                 "a width, as some layers have no experts",
+            ),
+            (
+                self.total_params <= _MOST_PARAMS,
+                "sizes",
+                Plain(f"{self.total_params:.2g} parameters"),
+                f"at most {_MOST_PARAMS:.0e} (byte counts must fit into 63 bits)",
+            ),
+            (
+                self.kv_bytes_per_token <= _MOST_KV_BYTES,
+                "attention",
+                Plain(f"{self.kv_bytes_per_token:.2g} bytes of keys and values per token"),
+                f"at most {_MOST_KV_BYTES:.0e}",
             ),
         )
         for holds, name, found, allowed in checks:
