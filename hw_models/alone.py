@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hw_models.components import Memory, Unit
+from hw_models.components import LINE_BYTES, Memory, Unit
 from hw_models.machine import Machine
 from moe_cosim.errors import InputError, Plain
 
@@ -59,13 +59,10 @@ def move_alone_ps(machine: Machine, source: str, target: str, size_bytes: int, u
     """
     engine = _unit(machine, unit) if unit is not None else _dma(machine, source, target)
     a, b = _memory(machine, source), _memory(machine, target)
-    there, data, ack = (
-        machine.path(engine.name, source),
-        machine.path(source, target),
-        machine.path(target, engine.name),
-    )
-    latency_ps = there.latency_ps + a.latency_ps + data.latency_ps + b.latency_ps + ack.latency_ps
-    cap = min(engine.window_bytes / latency_ps if latency_ps else math.inf, _channel_cap(a, size_bytes, False))
+    data = machine.path(source, target)
+    latency_ps = machine.copy_latency_ps(engine.name, source, target)
+    turn_ps = latency_ps + _line_ps(a, size_bytes, False) + _line_ps(b, size_bytes, True)
+    cap = min(engine.window_bytes / turn_ps if turn_ps else math.inf, _channel_cap(a, size_bytes, False))
     use = dict.fromkeys(data.resources, 1.0)
     for memory, is_write in ((a, False), (b, True)):
         index = _index(machine, memory)
@@ -77,8 +74,9 @@ def move_alone_ps(machine: Machine, source: str, target: str, size_bytes: int, u
 def _access(machine: Machine, unit: Unit, name: str, size_bytes: int, is_write: bool, flows: int) -> _Flow:
     memory = _memory(machine, name)
     there, back = machine.path(unit.name, name), machine.path(name, unit.name)
-    latency_ps = there.latency_ps + memory.latency_ps + back.latency_ps
-    window = unit.window_bytes / flows / latency_ps if latency_ps else math.inf
+    latency_ps = machine.round_trip_ps(unit.name, name)
+    turn_ps = latency_ps + _line_ps(memory, size_bytes, is_write)
+    window = unit.window_bytes / flows / turn_ps if turn_ps else math.inf
     use = dict.fromkeys((there if is_write else back).resources, 1.0)
     use[_index(machine, memory)] = 1.0 / _share(memory, is_write)
     return _Flow(latency_ps, float(size_bytes), min(window, _channel_cap(memory, size_bytes, is_write)), use)
@@ -130,6 +128,10 @@ def _fair_rates(flows: Sequence[_Flow], rates: Sequence[float]) -> list[float]:
 
 def _share(memory: Memory, is_write: bool) -> float:
     return float(memory.efficiency.share(0, is_write))
+
+
+def _line_ps(memory: Memory, size_bytes: int, is_write: bool) -> float:
+    return float(memory.line_ps(min(LINE_BYTES, size_bytes), _share(memory, is_write)))
 
 
 def _channel_cap(memory: Memory, size_bytes: int, is_write: bool) -> float:

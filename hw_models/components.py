@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from hw_models.units.base import UnitModel
 
 
+LINE_BYTES = 256
+"""What a unit asks a memory for at a time, unless a run says otherwise: it matters where a window limits a transfer.
+
+GPUs fetch sectors of 32 B in lines of 128 B, DMA engines bursts of 64 B to 4 KiB (PCIe's usual payload is 256 B).
+"""
+
+
 @dataclass(frozen=True)
 class AccessEfficiency:
     """Achievable share of a memory's peak against the length of a contiguous block.
@@ -64,6 +71,11 @@ class Memory:
     latency_ps: int
     """Unloaded, from the memory's port to the first byte and back at the port."""
     standard: str = ""
+
+    def line_ps(self, line_bytes: ArrayLike, share: ArrayLike) -> NDArray[np.float64]:
+        """Time of one request of `line_bytes` on the channels it touches, at `share` of their peak."""
+        channel_bytes_per_ps = np.asarray(share) * (self.peak_bytes_per_s / self.channels / 1e12)
+        return np.minimum(line_bytes, self.interleave_bytes) / channel_bytes_per_ps
 
 
 @dataclass(frozen=True)

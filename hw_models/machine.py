@@ -157,6 +157,23 @@ class Machine:
             self._paths[key] = self._find_path(source, target)
         return self._paths[key]
 
+    def round_trip_ps(self, unit: str, memory: str) -> int:
+        """Unloaded: from `unit` to `memory`, one access, and back."""
+        there, back = self.path(unit, memory), self.path(memory, unit)
+        return there.latency_ps + self.memories[memory].latency_ps + back.latency_ps
+
+    def copy_latency_ps(self, unit: str, source: str, target: str) -> int:
+        """Unloaded: from the engine's request for a line at `source` to the acknowledgement from `target`.
+
+        The engine takes a line in and sends it out: two round trips. Between members of a peer
+        fabric the line goes straight over that.
+        """
+        if any(source != target and {source, target} <= set(peer.members) for peer in self.peers.values()):
+            ends = self.memories[source].latency_ps + self.memories[target].latency_ps
+            way = self.path(unit, source).latency_ps + self.path(source, target).latency_ps
+            return way + ends + self.path(target, unit).latency_ps
+        return self.round_trip_ps(unit, source) + self.round_trip_ps(unit, target)
+
     def _find_path(self, source: str, target: str) -> Path:
         for peer in self.peers.values():
             if source != target and source in peer.members and target in peer.members:

@@ -10,8 +10,8 @@ Semantics. A lane runs its events in order; an event starts when the one before 
   the memory at its address; ends when every flow is over and start + setup + busy is past. An access
   of no bytes is no flow.
 - ``copy``: as a stream whose accesses come in pairs, source (read) then target (write) of equal
-  length; each pair is one flow from memory to memory, and does not pass through the unit, which
-  sends the request and gets the acknowledgement.
+  length; each pair is one flow at the rate of the way between the memories. Its latency is that of
+  a line through the unit, in and out (`Machine.copy_latency_ps`).
 - ``signal``: ends at once. It reaches every other unit after the path's latency.
 - ``wait``: ends when all signals of its token have arrived. Every wait on a token names the number
   of its signals in `count`.

@@ -37,8 +37,8 @@ def test_busy_hides_traffic_or_is_hidden_and_setup_is_added():
 
 
 def test_a_copy_of_an_expert_over_the_link():
-    # dma -> ndp: 50 + 75 + 125 + 75 + 10 ns, dram 80 ns, the way back 335 ns, hbm 175 ns, the acknowledgement 100 ns
-    latency_ps = 335_000 + 80_000 + (10 + 75 + 125 + 75 + 50) * 1000 + 175_000 + 100_000
+    # read: dma -> ndp 50 + 75 + 125 + 75 + 10 ns, dram 80 ns, and back; write: two wires there and back, hbm 175 ns
+    latency_ps = 2 * 335_000 + 80_000 + 2 * 100_000 + 175_000
     expected = latency_ps + 603_979_776 / 64e9 * 1e12
     assert move_alone_ps(CXL, "ndp2.dram", "gpu.hbm", 603_979_776) == pytest.approx(expected, abs=1)
 

@@ -50,13 +50,15 @@ def make_flow(machine: Machine, unit: str, window: float, lane: int, begins: int
     name = parts[0][1].name
     if len(rows) == 2:
         data = machine.path(name, parts[1][1].name)
-        latency = machine.path(unit, name).latency_ps + data.latency_ps + sum(p.latency_ps for _, p in parts)
-        latency += machine.path(parts[1][1].name, unit).latency_ps  # the acknowledgement
+        # in through the unit, and out again: a request, a line, a line, an acknowledgement
+        ways = [machine.path(*ends) for _, p in parts for ends in ((unit, p.name), (p.name, unit))]
+        latency = sum(way.latency_ps for way in ways) + sum(p.latency_ps for _, p in parts)
     else:
         data = machine.path(name, unit) if rows[0]["op"] == READ else machine.path(unit, name)
         latency = 2 * data.latency_ps + parts[0][1].latency_ps
     takes = {r: Fraction(1) for r in data.resources}
     caps = []
+    turn = Fraction(latency)
     for row, (index, part) in zip(rows, parts, strict=True):
         share = Fraction(float(part.efficiency.share(row["block_bytes"], row["op"] == WRITE)))
         takes[index] = takes.get(index, Fraction(0)) + 1 / share
@@ -65,8 +67,10 @@ def make_flow(machine: Machine, unit: str, window: float, lane: int, begins: int
             lines |= set(range(min(lines), (row["address"] + row["bytes"] - 1 - part.base_address) // 256 + 1))
         touched = Fraction(min(len(lines), part.channels), part.channels)
         caps.append(share * Fraction(part.peak_bytes_per_s) / 10**12 * touched)
-    if latency and math.isfinite(window):
-        caps.append(Fraction(window) / latency)
+        channel = share * Fraction(part.peak_bytes_per_s) / 10**12 / part.channels
+        turn += min(256, row["bytes"], part.interleave_bytes) / channel
+    if turn and math.isfinite(window):
+        caps.append(Fraction(window) / turn)
     return Flow(lane, begins + latency, Fraction(rows[0]["bytes"]), takes, min(caps))
 
 

@@ -111,14 +111,25 @@ def test_the_window_over_the_round_trip_limits_a_lane() -> None:
     machine = one_memory([unit("u", 2, window_bytes=1000)], part, latency_ps=10_000)
     builder = ProgramBuilder(machine)
     builder.stream("u.l0", builder.read("m", 5000)).stream("u.l1", builder.read("m", 5000))
-    assert ends(builder) == [100_000 + 500_000] * 2  # 1000 bytes per 100 ns, each lane its own window
+    # 1000 bytes per 100 ns and a line of 256 B on the channel (2.56 ns), each lane its own window
+    assert ends(builder) == [100_000 + 5 * 102_560] * 2
+
+
+def test_a_longer_line_takes_longer_to_turn_a_window_over() -> None:
+    part = memory(rate=100 * GB_PER_S, latency_ps=100_000, channels=4, interleave_bytes=512)
+    machine = one_memory([unit("u", window_bytes=1024)], part)
+    builder = ProgramBuilder(machine)
+    program = builder.stream("u.l0", builder.read("m", 10_240)).build()
+    for line_bytes, line_ps in ((64, 2_560), (512, 20_480), (4096, 20_480)):  # on one channel of 25 GB/s
+        timeline = EmbeddedEngine(line_bytes=line_bytes).run(machine, program)
+        assert timeline.total_ps == 100_000 + 10 * (100_000 + line_ps)
 
 
 def test_the_flows_of_one_event_share_its_lanes_window() -> None:
     machine = one_memory([unit("u", window_bytes=1000)], memory(latency_ps=100_000))
     builder = ProgramBuilder(machine)
     builder.stream("u.l0", builder.read("m", 5000), builder.read("m", 5000))
-    assert ends(builder) == [100_000 + 1_000_000]
+    assert ends(builder) == [100_000 + 10 * 102_560]
 
 
 @pytest.mark.parametrize(("size", "offset", "channels"), [(256, 0, 1), (256, 128, 2), (1024, 0, 4), (1024, 128, 5)])
@@ -129,14 +140,14 @@ def test_a_small_range_is_served_by_the_channels_it_touches(size: int, offset: i
     assert ends(builder) == [-(-size * 100 // channels)]  # 10 GB/s a channel
 
 
-def test_a_copy_goes_over_the_fabric_between_memories_and_not_over_its_units_links() -> None:
+def test_a_copy_takes_the_rate_between_the_memories_and_the_latency_through_its_unit() -> None:
     memories = [memory("a", 0, 100 * GB_PER_S, 7_000), memory("b", 1 << 30, 100 * GB_PER_S, 9_000)]
     links = [link("dma", "s", GB_PER_S, 100), link("a", "s", 50 * GB_PER_S, 200), link("b", "s", 20 * GB_PER_S, 400)]
     machine = star([unit("dma", memory="a")], memories, links, Switch("s", 1_000, np.inf))
     builder = ProgramBuilder(machine)
     builder.copy("dma.l0", builder.read("a", 10_000), builder.write("b", 10_000))
-    request_ps, data_ps, ack_ps = 100 + 1_000 + 200, 200 + 1_000 + 400, 400 + 1_000 + 100
-    assert ends(builder) == [request_ps + 7_000 + data_ps + 9_000 + ack_ps + 10_000 * 50]
+    read_ps, write_ps = 2 * (100 + 1_000 + 200) + 7_000, 2 * (100 + 1_000 + 400) + 9_000
+    assert ends(builder) == [read_ps + write_ps + 10_000 * 50]
 
 
 def test_a_copy_within_a_memory_crosses_it_twice() -> None:

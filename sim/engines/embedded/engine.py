@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
+from hw_models.components import LINE_BYTES
 from hw_models.machine import Machine
-from moe_cosim.errors import RunError
+from moe_cosim.errors import InputError, RunError, one_of
 from sim.engines.base import Engine, Progress, engines
 from sim.engines.embedded.lowering import LONGEST_PS, lower
 from sim.engines.embedded.state import State, ended_events, new_state
@@ -16,6 +18,7 @@ EVENTS_PER_SLICE: Final = 50_000
 """Between two looks at the keyboard and the progress bar: a small part of a second."""
 
 _NAMED_LANES: Final = 8
+_LINE_SIZES: Final = tuple(2**power for power in range(5, 13))
 
 
 @engines.register("embedded")
@@ -25,19 +28,30 @@ class EmbeddedEngine(Engine):
     Rates are max-min fair (Bertsekas and Gallager, Data Networks, 2nd ed., section 6.5.2), each
     flow weighing on a memory by one over the share of the peak its access pattern reaches.
     `events_per_slice` changes no result.
+
+    Option ``line_size``: bytes that a unit asks for at a time (a power of two from 32 to 4096).
     """
 
     summary: ClassVar[str] = "flow level: transfers share resources max-min fairly (fast, no outside program)"
 
-    def __init__(self, events_per_slice: int = EVENTS_PER_SLICE) -> None:
+    def __init__(self, events_per_slice: int = EVENTS_PER_SLICE, line_bytes: int = LINE_BYTES) -> None:
         self.events_per_slice = events_per_slice
+        self.line_bytes = line_bytes
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], where: object) -> EmbeddedEngine:
+        line_bytes = options.get("line_size", LINE_BYTES)
+        super().from_options({name: value for name, value in options.items() if name != "line_size"}, where)
+        if line_bytes not in _LINE_SIZES or isinstance(line_bytes, bool):
+            raise InputError(where, "engine.line_size", line_bytes, one_of(map(str, _LINE_SIZES)))
+        return cls(line_bytes=line_bytes)
 
     def run(self, machine: Machine, program: Program, progress: Progress | None = None) -> Timeline:
         """Raises `InputError` before the run where program and machine do not fit, `RunError` for a
         deadlock or a time beyond 13 days."""
         from sim.engines.embedded import kernel  # Numba takes a while to import; only a run needs it
 
-        flat = lower(machine, program)
+        flat = lower(machine, program, self.line_bytes)
         state = new_state(flat)
         events = len(program.events)
         outcome = kernel.RUNNING

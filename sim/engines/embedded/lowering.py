@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hw_models.components import LINE_BYTES
 from hw_models.machine import Machine
 from moe_cosim.errors import InputError, Plain
 from sim.engines.embedded.addresses import memory_of
@@ -55,8 +56,12 @@ class _Flows(NamedTuple):
     target: NDArray[np.int64]
 
 
-def lower(machine: Machine, program: Program) -> FlatProgram:
-    """Raises `InputError` where the program does not fit the machine."""
+def lower(machine: Machine, program: Program, line_bytes: int = LINE_BYTES) -> FlatProgram:
+    """Raises `InputError` where the program does not fit the machine.
+
+    `line_bytes` is what units ask for at a time: a window turns over once per round trip and the
+    time of a line on its channels.
+    """
     where = f"program {program.machine}".strip()
     program.validate(where)
     if tuple(program.lanes) != machine.lanes:
@@ -81,8 +86,9 @@ def lower(machine: Machine, program: Program) -> FlatProgram:
     latency_ps, route_start, route_memories, route_resource = _routes(machine, routes)
     flow_latency_ps = latency_ps[flow_route]
 
-    first_share, first_cap = _memory_side(machine, program, flows.source, source_memory)
-    second_share, second_cap = _memory_side(machine, program, second, np.where(is_copy, target_memory, source_memory))
+    first_share, first_cap, first_line_ps = _memory_side(machine, program, flows.source, source_memory, line_bytes)
+    second_memory = np.where(is_copy, target_memory, source_memory)
+    second_share, second_cap, second_line_ps = _memory_side(machine, program, second, second_memory, line_bytes)
     coefficient = np.stack([1.0 / first_share, 1.0 / second_share], axis=1)
     inside_one = is_copy & (source_memory == target_memory)  # crosses its only memory twice
     coefficient[inside_one, 0] += coefficient[inside_one, 1]
@@ -90,8 +96,9 @@ def lower(machine: Machine, program: Program) -> FlatProgram:
 
     window = np.array([unit.window_bytes for unit in machine.units.values()], dtype=np.float64)
     share_of_window = window[lane_unit[lane]] / np.diff(first_flow)[flows.event]
+    turn_ps = flow_latency_ps + first_line_ps + np.where(is_copy, second_line_ps, 0.0)
     with np.errstate(divide="ignore"):
-        window_cap = np.where(flow_latency_ps > 0, share_of_window / flow_latency_ps, np.inf)
+        window_cap = np.where(turn_ps > 0, share_of_window / turn_ps, np.inf)
     cap = np.minimum(window_cap, np.minimum(first_cap, second_cap))
     resource_rate = np.array([r.bytes_per_s for r in machine.resources], dtype=np.float64) / _PS_PER_S
     hop_rate = resource_rate[route_resource]
@@ -157,15 +164,14 @@ def _routes(
     latency_ps, lengths, memories, resources = [], [], [], []
     for unit_index, op, source, target in routes.tolist():
         unit, memory = units[unit_index], machine.memory_list[source]
-        there, back = machine.path(unit, memory.name), machine.path(memory.name, unit)
         if op in (READ, WRITE):
-            data, at = (back if op == READ else there), [source]
-            latency = there.latency_ps + memory.latency_ps + back.latency_ps
+            ends = (memory.name, unit) if op == READ else (unit, memory.name)
+            data, at = machine.path(*ends), [source]
+            latency = machine.round_trip_ps(unit, memory.name)
         else:
             other = machine.memory_list[target]
             data, at = machine.path(memory.name, other.name), [source, target] if source != target else [source]
-            ack = machine.path(other.name, unit)
-            latency = there.latency_ps + memory.latency_ps + data.latency_ps + other.latency_ps + ack.latency_ps
+            latency = machine.copy_latency_ps(unit, memory.name, other.name)
         latency_ps.append(latency)
         lengths.append(len(at) + len(data.resources))
         memories.append(len(at))
@@ -180,12 +186,14 @@ def _routes(
 
 
 def _memory_side(
-    machine: Machine, program: Program, rows: NDArray[np.int64], memory: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Share of the peak that the access pattern of each row reaches, and the rate (bytes/ps) its
-    channels allow: infinite for a range over all channels, which then share as the memory does."""
+    machine: Machine, program: Program, rows: NDArray[np.int64], memory: NDArray[np.int64], line_bytes: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Share of the peak that the access pattern of each row reaches; the rate (bytes/ps) its channels
+    allow: infinite for a range over all channels, which then share as the memory does; and the time
+    of one line on its channels."""
     access = program.accesses[rows]
     share = np.ones(len(rows))
+    line_ps = np.zeros(len(rows))
     cap = np.full(len(rows), np.inf)
     for index, part in enumerate(machine.memory_list):
         here = memory == index
@@ -198,7 +206,8 @@ def _memory_side(
         blocks = last // part.interleave_bytes - offset // part.interleave_bytes + 1
         some = share[here] * part.peak_bytes_per_s / _PS_PER_S * (blocks / part.channels)
         cap[here] = np.where(blocks < part.channels, some, np.inf)
-    return share, cap
+        line_ps[here] = part.line_ps(np.minimum(line_bytes, mine["bytes"]), share[here])
+    return share, cap, line_ps
 
 
 def _route_rate(
