@@ -115,10 +115,11 @@ class TestWithoutSst:
         assert "something there" in again.output
 
 
-def test_line_size_on_the_command_line_is_the_engines() -> None:
-    outcome = CliRunner().invoke(main, ["run", "cxl-ndp-mixtral-8x7b-3bit", "--line-size", "64"])
+def test_an_option_on_the_command_line_is_the_engines() -> None:
+    outcome = CliRunner().invoke(main, ["run", "cxl-ndp-mixtral-8x7b-3bit", "--threads", "2"])
     assert outcome.exit_code == 2
-    assert "engine.line_size" in outcome.output
+    assert "engine.threads" in outcome.output
+    assert "mostly make SST slower" in outcome.output
 
 
 def installation(folder: Path, config: str) -> Installation:
