@@ -49,13 +49,19 @@ def all_cases() -> dict[str, Case]:
 def fingerprint(machine: Machine, program: Program) -> str:
     """Of everything an engine reads; a recording of another program is not about this one."""
     digest = hashlib.sha256()
-    for part in (
-        *machine.units.values(),
-        *machine.memories.values(),
-        *machine.links.values(),
-        *machine.switches.values(),
-    ):
-        digest.update(repr(part).encode())
+    for unit in machine.units.values():
+        digest.update(repr((unit.name, unit.lanes, unit.window_bytes)).encode())
+    for memory in machine.memories.values():
+        place = (memory.name, memory.base_address, memory.capacity_bytes, memory.channels, memory.interleave_bytes)
+        share = memory.efficiency
+        speed = (memory.peak_bytes_per_s, memory.latency_ps, share.block_bytes, share.read, share.write)
+        digest.update(repr((place, speed)).encode())
+    for link in machine.links.values():
+        digest.update(repr((link.name, link.ends, link.bytes_per_s, link.latency_ps)).encode())
+    for switch in machine.switches.values():
+        digest.update(repr((switch.name, switch.bytes_per_s, switch.latency_ps)).encode())
+    for peer in machine.peers.values():
+        digest.update(repr((peer.name, peer.members, peer.bytes_per_s, peer.latency_ps)).encode())
     for table in (program.events, program.accesses):
         digest.update(table.tobytes())
     return digest.hexdigest()[:16]
