@@ -78,6 +78,8 @@ class Scheduler(ABC, Generic[S]):
     name: ClassVar[str]
     summary: ClassVar[str]
     site_class: ClassVar[type[Site]]
+    template: ClassVar[tuple[str, str]] = ("templates", "batch")
+    """Package and folder of ``<name>.sh.j2``, which extends ``base.sh.j2`` of ``templates/batch``."""
     max_elements: ClassVar[int | None]
     """Elements an array may have where the site file does not say (the default of the scheduler)."""
     warns: ClassVar[bool]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import moe_cosim
 from moe_cosim.errors import InputError, Plain
 from sim.batch.site import Site
 from sim.batch.status import View, scheduler_of, views_or_error
 from sim.batch.submission import submissions
 from sim.batch.submit import Draft, Wishes, draft
-from sim.sweep.identity import code_digest
+from sim.sweep.identity import check_files, code_digest
 from sim.sweep.plan import Plan
 from sim.sweep.store import Store
 
@@ -25,7 +26,7 @@ def left(store: Store, plan: Plan, views: Sequence[View]) -> list[str]:
 def resume(store: Store, site: Site | None, wishes: Wishes) -> list[Draft]:
     """A draft for each submitted plan with points left; with the latest submission's site and chunk unless told.
 
-    `InputError` when nothing was submitted, or when the code has changed since: its results would be others'.
+    `InputError` when nothing was submitted, or when code or files have changed since: results would be others'.
     """
     views = views_or_error(store)
     if not views:
@@ -39,7 +40,8 @@ def resume(store: Store, site: Site | None, wishes: Wishes) -> list[Draft]:
         points = [point for point in left(store, plan, views) if point in asked]
         if not points:
             continue
-        if plan.code != code_digest():
+        check_files(plan.files)
+        if (plan.version, plan.code) != (moe_cosim.__version__, code_digest()):
             found = Plain(f"code {code_digest()}, planned with {plan.code}")
             raise InputError(store.path, f"plan {plan_id}", found, "the same code; or submit the sweep file again")
         record = view.record

@@ -53,7 +53,7 @@ def _render(
         "command": [site.python or sys.executable, "-m", "sim.cli", *arguments],
         "argument": argument,
     }
-    text = _templates().get_template(f"{scheduler.name}.sh.j2").render(context)
+    text = _templates(scheduler).get_template(f"{scheduler.name}.sh.j2").render(context)
     return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
 
 
@@ -68,9 +68,10 @@ def _environment(site: Site) -> Mapping[str, str]:
     return environment
 
 
-def _templates() -> jinja2.Environment:
+def _templates(scheduler: Scheduler[Site]) -> jinja2.Environment:
+    folders = dict.fromkeys((scheduler.template, Scheduler.template))
     made = jinja2.Environment(
-        loader=jinja2.PackageLoader("templates", "batch"),
+        loader=jinja2.ChoiceLoader([jinja2.PackageLoader(*folder) for folder in folders]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.errors import InputError
-from sim.batch import status
+from sim.batch import resume, status
 from sim.batch.base import Seen, State
 from sim.batch.element import StopRequest
 from sim.batch.status import View
@@ -112,3 +112,18 @@ def test_the_clock_stops_an_element() -> None:
         wait_for(request.asked, 10)
     assert time.monotonic() - started >= 0.2
     assert request.reason == "clock"
+
+
+def test_other_code_is_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweeping = Sweeping(tmp_path).write(3)
+    plan = plan_sweep(sweeping.sweep)
+    store = Store.create(sweeping.path)
+    store.add_plan(plan)
+    made = record(3, 2).model_copy(update={"plan_id": plan.plan_id})
+    create(sweeping.path.resolve() / "batch" / "first", made, [point.id for point in plan.points], {})
+    assert "sbatch" in sweeping.run("resume", sweeping.path, "--dry-run")
+    monkeypatch.setattr(resume, "code_digest", lambda: "other")
+    code, printed = sweeping.attempt("resume", sweeping.path)
+    assert code == 2
+    assert "submit the sweep file again" in printed
+    assert len(sweeping.submissions()) == 1
