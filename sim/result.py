@@ -39,6 +39,7 @@ class Result:
     """All generated tokens over the whole time."""
     time_to_first_token_s: float
     decode_s: float
+    decode_steps: int
     near_data_busy_per_expert_s: float | None
     """Mean time of one expert kernel near the data, decode only."""
     units: list[dict[str, Any]]
@@ -97,6 +98,7 @@ def measure(
         end_to_end_s=last_ps / 1e12,
         end_to_end_tokens_per_s=work.generated_tokens / (last_ps / 1e12),
         time_to_first_token_s=first_ps / 1e12,
+        decode_steps=work.decode_steps,
         decode_s=(last_ps - first_ps) / 1e12,
         near_data_busy_per_expert_s=_near_data_time(prepared, timeline),
         units=unit_rows(machine, program, timeline, first_ps),

@@ -12,7 +12,10 @@ from workloads.program import COMPUTE, COPY, STREAM, Program
 
 
 def unit_rows(machine: Machine, program: Program, timeline: Timeline, decode_from_ps: int) -> list[dict[str, Any]]:
-    """Per unit: time in which at least one of its lanes computes or moves data."""
+    """Per unit: time in which at least one of its lanes computes or moves data.
+
+    ``decode_utilization_with_copies`` also counts the DMA engine beside it.
+    """
     working = np.isin(program.events["kind"], (COMPUTE, STREAM, COPY))
     unit_of_lane = [unit for unit, _ in program.lanes]
     total_ps = timeline.total_ps
@@ -23,6 +26,14 @@ def unit_rows(machine: Machine, program: Program, timeline: Timeline, decode_fro
         start, end = timeline.start_ps[mine], timeline.end_ps[mine]
         busy = _union_ps(start, end)
         in_decode = _union_ps(np.maximum(start, decode_from_ps), np.maximum(end, decode_from_ps))
+        beside = [
+            index for index, owner in enumerate(unit_of_lane) if machine.units[owner].local_memory == unit.local_memory
+        ]
+        also = working & np.isin(program.events["lane"], beside)
+        with_copies = _union_ps(
+            np.maximum(timeline.start_ps[also], decode_from_ps), np.maximum(timeline.end_ps[also], decode_from_ps)
+        )
+        decode_ps = total_ps - decode_from_ps
         rows.append(
             {
                 "name": name,
@@ -30,6 +41,7 @@ def unit_rows(machine: Machine, program: Program, timeline: Timeline, decode_fro
                 "busy_s": busy / 1e12,
                 "utilization": busy / total_ps if total_ps else 0.0,
                 "decode_utilization": in_decode / (total_ps - decode_from_ps) if total_ps > decode_from_ps else 0.0,
+                "decode_utilization_with_copies": with_copies / decode_ps if decode_ps > 0 else 0.0,
                 "events": int(mine.sum()),
             }
         )

@@ -98,6 +98,7 @@ policies: Registry[Policy] = Registry(
             "fiddler",
             "monde_dimm",
             "trimoe",
+            "edge_ndp",
         )
     ),
 )

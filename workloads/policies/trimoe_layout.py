@@ -24,6 +24,11 @@ _HYSTERESIS = 1.25
 borderline expert swings with every step's noise."""
 
 
+_MARGIN = 0.5
+"""Share of a layer that its copies are planned into: they share the DRAM with the experts, and a copy that
+ends after the layer delays it (at 0.5 none does; 1.0 gains no more)."""
+
+
 class Homes:
     """One copy of every expert in the modules: localized in one, or striped over all.
 
@@ -109,7 +114,7 @@ class Shadow:
 
     def with_experts(self, experts_ps: float) -> Shadow:
         """The same where the experts of the layer take about `experts_ps`."""
-        return replace(self, port_ps=self.port_ps + experts_ps) if self.whole_layer else self
+        return replace(self, port_ps=_MARGIN * (self.port_ps + experts_ps)) if self.whole_layer else self
 
 
 @dataclass
