@@ -102,7 +102,7 @@ def run(
     else:
         done = []
     if not done:
-        refuse_hopeless(planned, [point.id for point in planned.points])
+        refuse_hopeless(planned)
     store = Store.create(out)
     store.add_plan(planned)
     with watching(planned.name) as watch:

@@ -12,6 +12,7 @@ from rich.table import Table
 
 _ROWS_SHOWN: Final = 50
 _COLUMNS_SHOWN: Final = 12
+_PIPE_WIDTH: Final = 200
 
 
 def print_csv(found: Any) -> None:
@@ -38,7 +39,7 @@ def print_table(found: Any) -> None:
     rows = found.fetchall()
     for each in rows[:_ROWS_SHOWN]:
         table.add_row(*(_cell(value) for value in each[: len(shown)]))
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     console.print(table)
     more = max(len(rows) - _ROWS_SHOWN, 0)
     if more or len(columns) > len(shown):

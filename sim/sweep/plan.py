@@ -15,7 +15,7 @@ from sim.sweep.condition import Condition
 from sim.sweep.fields import fields
 from sim.sweep.identity import ID_DIGITS, canonical, code_digest, point_id
 from sim.sweep.space import Settings, settings_of
-from sim.sweep.sweep_file import bases, beside, read_sweep
+from sim.sweep.sweep_file import bases, beside, find_sweep, read_sweep
 
 
 @dataclass(frozen=True)
@@ -69,13 +69,16 @@ class Plan:
         return self.bases[point.variant].with_settings({**point.settings, "name": f"point-{point.id[:12]}"})
 
 
-def plan_sweep(path: str | Path, settings: Mapping[str, Any] | None = None) -> Plan:
-    """Read a sweep file and resolve its points; `settings` replace fields of the base experiment.
+def plan_sweep(source: str | Path, settings: Mapping[str, Any] | None = None) -> Plan:
+    """Read a sweep (a file, or the name of a shipped one) and resolve its points.
+
+    `settings` replace fields of the base experiment.
 
     Raises `InputError` for a bad file, an unknown field, an empty axis, a filter that leaves nothing.
     """
+    path = find_sweep(source)
     sweep = read_sweep(path)
-    folder = Path(path).parent
+    folder = path.parent
     starts = bases(sweep, path, settings)
     conditions = [Condition(text, path) for text in sweep.where]
     clash = [axis for axis in sweep.axes() if axis in (settings or {})]

@@ -11,7 +11,7 @@ from sim.experiment import Experiment
 from sim.sweep.axes import Span, axis_values
 from sim.sweep.condition import Condition
 from sim.sweep.space import zipped
-from sim.sweep.sweep_file import bases, beside, read_sweep
+from sim.sweep.sweep_file import bases, beside, find_sweep, read_sweep
 
 
 class SearchSpace:
@@ -22,13 +22,14 @@ class SearchSpace:
     its settings with every seed.
     """
 
-    def __init__(self, path: str | Path, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, source: str | Path, settings: Mapping[str, Any] | None = None) -> None:
+        path = find_sweep(source)
         sweep = read_sweep(path)
         self.name = sweep.name
         self.bases: dict[str, Experiment] = bases(sweep, path, settings)
         self.axes = sweep.axes()
         self.conditions = [Condition(text, path) for text in sweep.where]
-        self._folder = Path(path).parent
+        self._folder = path.parent
         self._spans: dict[str, Span] = {}
         self._choices: dict[str, list[dict[str, Any]]] = {}
         self._seeds = list(range(sweep.seeds)) if sweep.seeds else []

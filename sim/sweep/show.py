@@ -37,6 +37,8 @@ def print_plan(plan: Plan, estimate: Estimate | None, workers: int) -> None:
             f"({estimate.per_point_s:.3g} s a point: {estimate.basis})",
             highlight=False,
         )
+        for line in estimate.refused:
+            console.print(f"would fail: {line}", highlight=False, markup=False)
     shown = plan.points[:_POINTS_SHOWN]
     table = Table(title=f"first {len(shown)} points", title_justify="left", title_style="bold")
     varied = [*(("variant",) if any(point.variant for point in plan.points) else ()), *plan.axes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,9 +54,18 @@ class SweepFile(_Part):
         return tuple(path for group in groups for path in group)
 
 
-def read_sweep(path: str | Path) -> SweepFile:
+def find_sweep(source: str | Path) -> Path:
+    """The file of a path, or of the name of a sweep that ships with the package."""
+    shipped = Path(str(files("experiments"))) / "sweeps"
+    for path in (Path(source), shipped / f"{source}.yaml"):
+        if path.is_file():
+            return path
+    names = sorted(path.stem for path in shipped.glob("*.yaml"))
+    raise InputError(source, "sweep", Plain("no such file or name"), f"a sweep file, or {one_of(names, str(source))}")
+
+
+def read_sweep(path: Path) -> SweepFile:
     """The sweep file at `path`. Raises `InputError`, also for a field that varies twice."""
-    path = Path(path)
     tree = read_yaml(path)
     tree.setdefault("name", path.stem)
     if isinstance(tree.get("where"), str):
@@ -78,12 +88,12 @@ def read_sweep(path: str | Path) -> SweepFile:
     return sweep
 
 
-def bases(sweep: SweepFile, path: str | Path, settings: Mapping[str, Any] | None = None) -> dict[str, Experiment]:
+def bases(sweep: SweepFile, path: Path, settings: Mapping[str, Any] | None = None) -> dict[str, Experiment]:
     """The experiment that each variant starts from, by the variant's name ("" where there are none).
 
     `settings` (the command line's) come after the file's. Paths are relative to the sweep file.
     """
-    folder = Path(path).parent
+    folder = path.parent
     if not sweep.variants:
         return {"": _load(sweep.base, {**sweep.settings, **(settings or {})}, path, "base", folder)}
     return {
@@ -107,7 +117,7 @@ def beside(path: str, value: Any, folder: Path) -> Any:
     return value
 
 
-def _load(base: str | None, settings: Mapping[str, Any], path: str | Path, field: str, folder: Path) -> Experiment:
+def _load(base: str | None, settings: Mapping[str, Any], path: Path, field: str, folder: Path) -> Experiment:
     if base is None:
         raise InputError(path, field, Plain("nothing"), "the experiment to start from: a file or a shipped name")
     source = folder / base if (folder / base).is_file() else base

@@ -131,3 +131,22 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(write_sweep: WriteSwe
     done = len(Store.open(store).finished_ids())
     assert 0 < done < 400
     assert list((store / "aside").iterdir()) == []
+
+
+def test_plan_says_which_of_the_points_tried_would_fail(write_sweep: WriteSweep) -> None:
+    path = write_sweep(grid={"policy.low_format": ["int4", "int8", "int5"]})
+    found = json.loads(call("sweep", "plan", path, "--json").stdout)
+    (line,) = found["estimate"]["refused"]
+    assert "int5" in line
+    assert "would fail" in call("sweep", "plan", path).stdout
+
+
+def test_shipped_sweeps_plan(tmp_path: Path) -> None:
+    shipped = sorted((ROOT / "experiments" / "sweeps").glob("*.yaml"))
+    assert len(shipped) >= 3
+    for path in shipped:
+        if path.stem.endswith("-space"):  # open ranges: for search
+            continue
+        found = call("sweep", "plan", path.stem, "--no-estimate", "--json")
+        assert found.exit_code == 0, found.stderr
+        assert json.loads(found.stdout)["duplicates"] == 0
