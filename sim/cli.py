@@ -56,7 +56,7 @@ def main() -> None:
 @click.option("--engine", help="Engine to run on (moe-cosim list engines).")
 @click.option("--ranks", type=click.IntRange(1), help="Of the sst engine: MPI processes.")
 @click.option("--threads", type=click.IntRange(1), help="Of the sst engine: threads of each process.")
-@click.option("--line-size", type=click.IntRange(1), help="Of the sst engine: bytes of one request.")
+@click.option("--line-size", type=click.IntRange(1), help="Bytes of one request, on any engine.")
 @click.option("--steps", metavar="FIRST:LAST", help="Run only these steps on the engine, and extrapolate.")
 @click.option("--layers", metavar="FIRST:LAST", help="Run only these layers on the engine, and extrapolate.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
@@ -117,7 +117,7 @@ def replay(folder: str, engine: str | None, as_json: bool) -> None:
 @click.option("--no-sensitivity", is_flag=True, help="Leave out the sensitivity table.")
 @click.option("--quick", is_flag=True, help="Decode 64 tokens instead of the full lengths (not the figures).")
 def reproduce(name: str, as_json: bool, workers: int | None, no_sensitivity: bool, quick: bool) -> None:
-    """Reproduce a publication's figures: published beside simulated. NAME: cxl-ndp."""
+    """Reproduce a publication's figures: published beside simulated. NAME: cxl-ndp, trimoe, edge-ndp."""
     from sim.progress import progress_bar
     from sim.report import print_reproduction
     from sim.reproduce import reproduce as run_reproduction
@@ -242,6 +242,19 @@ def crosscheck(cases: tuple[str, ...], recorded: bool, record: bool, as_json: bo
     _emit(outcome.as_dict(), as_json, lambda: print_crosscheck(outcome))
     if outcome.violations():
         sys.exit(1)
+
+
+@main.command()
+@click.argument("a")
+@click.argument("b")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def compare(a: str, b: str, as_json: bool) -> None:
+    """Say why runs A and B differ. Each is the folder of a finished run, or an experiment (which is run)."""
+    from sim.compare import compare as compare_runs
+    from sim.compare import print_comparison
+
+    found = compare_runs(a, b)
+    _emit(found.as_dict(), as_json, lambda: print_comparison(found))
 
 
 add_sweep_commands(main)

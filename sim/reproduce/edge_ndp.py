@@ -47,7 +47,11 @@ class EdgeNdpReproduction(Reproduction):
             for run_key in (
                 *(self._run(system, model) for system in ("monde", "fiddler", "on-demand")),
                 *(self._run("edge-ndp", model, **part) for part in _PARTS.values()),
-                *((self._run("monde", model, 2), self._run("edge-ndp", model, 2, **tensor_only)) if model in _LOSING else ()),
+                *(
+                    (self._run("monde", model, 2), self._run("edge-ndp", model, 2, **tensor_only))
+                    if model in _LOSING
+                    else ()
+                ),
             )
         ]
 
@@ -65,7 +69,10 @@ class EdgeNdpReproduction(Reproduction):
 
     def cells(self, lookup: Lookup) -> list[Cell]:
         def gains(rival: str) -> list[float]:
-            return [end_to_end_s(lookup(self._run(rival, m))) / end_to_end_s(lookup(self._run("edge-ndp", m))) for m in MODELS]
+            return [
+                end_to_end_s(lookup(self._run(rival, m))) / end_to_end_s(lookup(self._run("edge-ndp", m)))
+                for m in MODELS
+            ]
 
         monde = gains("monde")
         found = [
@@ -75,7 +82,10 @@ class EdgeNdpReproduction(Reproduction):
             Cell("end-to-end speed-up", "over Fiddler, highest", 4.05, max(gains("fiddler"))),
         ]
         for name, part in _PARTS.items():
-            each = [decode_s(lookup(self._run("monde", m))) / decode_s(lookup(self._run("edge-ndp", m, **part))) for m in MODELS]
+            each = [
+                decode_s(lookup(self._run("monde", m))) / decode_s(lookup(self._run("edge-ndp", m, **part)))
+                for m in MODELS
+            ]
             found.append(Cell("ablation, decode, mean over MoNDE", name, _ABLATION[name], sum(each) / len(each)))
         for model in _LOSING:
             tensor_only = lookup(self._run("edge-ndp", model, 2, **_PARTS["tensor parallelism"]))

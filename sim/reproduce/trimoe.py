@@ -111,7 +111,12 @@ class TriMoeReproduction(Reproduction):
         judged = [value for value in accuracy if value is not None]
         return [
             Cell("utilization in decode", "mean of GPU, CPU and NDP", _UTILIZATION, sum(kinds.values()) / 3),
-            Cell("relayout on decode's critical path", "published: less than", _RELAYOUT_OVERHEAD, max(map(overhead, results))),
+            Cell(
+                "relayout on decode's critical path",
+                "published: less than",
+                _RELAYOUT_OVERHEAD,
+                max(map(overhead, results)),
+            ),
             Cell("predictor", "right migration decisions", _ACCURACY, sum(judged) / max(len(judged), 1)),
         ]
 
@@ -173,7 +178,9 @@ class TriMoeReproduction(Reproduction):
         found = {}
         for model, batch in self._variant_points:
             full = decode_s(lookup(self._variant_run(variant, "trimoe", model, batch)))
-            rivals = [decode_s(lookup(self._variant_run(variant, s, model, batch))) for s in ("ktransformers", "monde-dimm")]
+            rivals = [
+                decode_s(lookup(self._variant_run(variant, s, model, batch))) for s in ("ktransformers", "monde-dimm")
+            ]
             base = decode_s(lookup(self._variant_run(variant, "trimoe", model, batch, **ABLATION[0][1])))
             found[f"{model} over the best baseline"] = min(rivals) / full
             found[f"{model} over GPU + NDP"] = base / full

@@ -1,0 +1,180 @@
+"""Why two runs differ: where the time went, what moved, who idled, which experts changed unit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from moe_cosim.errors import InputError, Plain
+from sim.run import run
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Rows of (what, a, b); times are seconds per decode step and MoE layer unless they say otherwise."""
+
+    a: str
+    b: str
+    headline: list[dict[str, Any]]
+    critical_path: list[dict[str, Any]]
+    """Decode: by kind of unit, purpose and bound; the parts of a run sum to its decode time."""
+    units: list[dict[str, Any]]
+    """Idle share in decode, by kind of unit (mean over its units)."""
+    moves: list[dict[str, Any]]
+    experts: list[dict[str, Any]]
+    """Experts run per layer by class and kind of unit."""
+    changed: list[str]
+    """Sentences: which class of experts went from where to where."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def compare(a: str, b: str) -> Comparison:
+    """Two of: the folder of a finished run, an experiment's file or name. Experiments are run."""
+    one, two = load(a), load(b)
+    return Comparison(
+        _title(one, a),
+        _title(two, b),
+        _headline(one, two),
+        _both(_path(one), _path(two), ("unit", "purpose", "bound")),
+        _both(_idle(one), _idle(two), ("unit",)),
+        _both(_moves(one), _moves(two), ("what",)),
+        _both(_classes(one), _classes(two), ("class", "unit")),
+        _changed(_classes(one), _classes(two)),
+    )
+
+
+def load(source: str) -> dict[str, Any]:
+    """A result as plain data; `InputError` for a folder without a finished one."""
+    folder = Path(source)
+    if not folder.is_dir():
+        return run(source).as_dict()
+    try:
+        found = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(folder, "result.json", Plain(type(error).__name__), "the folder of a finished run") from None
+    if not isinstance(found, dict) or "expert_classes" not in found or "decode_steps" not in found:
+        raise InputError(folder, "result.json", Plain("an older or other result"), "the folder of a finished run")
+    return found
+
+
+def _title(result: Mapping[str, Any], source: str) -> str:
+    return f"{result['name']} ({result['policy']})" if result["name"] != source else f"{source} ({result['policy']})"
+
+
+def _headline(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]:
+    names = ("decode_tokens_per_s", "end_to_end_s", "time_to_first_token_s", "decode_s")
+    return [{"what": name, "a": a[name], "b": b[name]} for name in names]
+
+
+def _kinds(result: Mapping[str, Any]) -> dict[str, str]:
+    return {row["name"]: row["kind"] for row in result["units"]}
+
+
+def _path(result: Mapping[str, Any]) -> dict[tuple[str, ...], float]:
+    """Seconds of decode per step, all units of a kind together."""
+    kinds = _kinds(result)
+    found: dict[tuple[str, ...], float] = {}
+    for row in result["critical_path"]:
+        if row["phase"] == "decode":
+            place = (kinds[row["unit"]], row["purpose"], row["bound"])
+            found[place] = found.get(place, 0.0) + row["seconds"] / max(result["decode_steps"], 1)
+    return found
+
+
+def _idle(result: Mapping[str, Any]) -> dict[tuple[str, ...], float]:
+    shares: dict[str, list[float]] = {}
+    for row in result["units"]:
+        shares.setdefault(row["kind"], []).append(1 - row["decode_utilization"])
+    return {(kind,): sum(rows) / len(rows) for kind, rows in shares.items()}
+
+
+def _moves(result: Mapping[str, Any]) -> dict[tuple[str, ...], float]:
+    """Bytes per decode step."""
+    steps = max(result["decode_steps"], 1)
+    found = {(f"experts {kind}",): row["bytes"] / steps for kind, row in result["expert_moves"].items()}
+    for kind, row in result["traffic"].items():
+        found[(f"{kind} over links, whole run",)] = float(row["link_bytes"])
+    return found
+
+
+def _classes(result: Mapping[str, Any]) -> dict[tuple[str, ...], float]:
+    return {(row["class"], row["unit"]): row["runs_per_layer"] for row in result["expert_classes"]}
+
+
+def _both(
+    a: Mapping[tuple[str, ...], float], b: Mapping[tuple[str, ...], float], names: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """One row per key of either, the largest change first; what one does not have is 0."""
+    rows = [
+        {**dict(zip(names, place, strict=True)), "a": a.get(place, 0.0), "b": b.get(place, 0.0)}
+        for place in sorted({*a, *b})
+    ]
+    return sorted(rows, key=lambda row: -abs(row["b"] - row["a"]))
+
+
+def _changed(a: Mapping[tuple[str, ...], float], b: Mapping[tuple[str, ...], float]) -> list[str]:
+    """Per class: the units that lost experts, and those that gained them."""
+    sentences = []
+    for name in dict.fromkeys(place[0] for place in [*a, *b]):
+        change = {unit: b.get((name, unit), 0.0) - a.get((name, unit), 0.0) for kind, unit in {*a, *b} if kind == name}
+        lost = {unit: -value for unit, value in sorted(change.items()) if value <= -0.05}
+        gained = {unit: value for unit, value in sorted(change.items()) if value >= 0.05}
+        if lost or gained:
+            sentences.append(f"{name} experts per layer: {_say(lost, 'fewer')}; {_say(gained, 'more')}")
+    return sentences
+
+
+def _say(change: Mapping[str, float], word: str) -> str:
+    return ", ".join(f"{value:.1f} {word} on {unit}" for unit, value in change.items()) or f"none {word} elsewhere"
+
+
+def print_comparison(found: Comparison, top: int = 14) -> None:
+    """Tables for the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from moe_cosim.quantity import format_quantity
+
+    console = Console()
+    console.print(f"[bold]A[/bold]: {found.a}\n[bold]B[/bold]: {found.b}", highlight=False)
+
+    def seconds(value: float) -> str:
+        return format_quantity(value * 1e12, "ps")
+
+    def size(value: float) -> str:
+        return format_quantity(value, "bytes")
+
+    def percent(value: float) -> str:
+        return f"{100 * value:.1f} %"
+
+    def number(value: float) -> str:
+        return f"{value:.2f}"
+
+    def table(title: str, rows: list[dict[str, Any]], names: tuple[str, ...], show: Callable[[float], str]) -> None:
+        shown = Table(title=title, title_justify="left", title_style="bold")
+        for name in names:
+            shown.add_column(name)
+        for name in ("A", "B", "B - A"):
+            shown.add_column(name, justify="right")
+        for row in rows[:top]:
+            change = row["b"] - row["a"]
+            sign = "+" if change > 0 else "-" if change < 0 else ""
+            shown.add_row(*(row[name] for name in names), show(row["a"]), show(row["b"]), sign + show(abs(change)))
+        console.print(shown)
+
+    for row in found.headline:
+        if row["a"] is not None and row["b"] is not None:
+            console.print(
+                f"{row['what']}: {row['a']:.4g} -> {row['b']:.4g} (x {row['b'] / row['a']:.3f})", highlight=False
+            )
+    table("critical path of a decode step", found.critical_path, ("unit", "purpose", "bound"), seconds)
+    table("idle in decode", found.units, ("unit",), percent)
+    table("moved (experts per decode step)", found.moves, ("what",), size)
+    table("experts run per layer and step", found.experts, ("class", "unit"), number)
+    for sentence in found.changed:
+        console.print(sentence, highlight=False)
