@@ -35,7 +35,7 @@ def test_every_machine_builds_and_every_constant_has_an_origin(name):
 @pytest.mark.parametrize("name", DEVICES)
 def test_every_device_builds_in_a_machine(name, tmp_path):
     path = tmp_path / "pair.yaml"
-    port = "port" if name == "cxl-switch" else "pcie"
+    port = catalog.read(catalog.find(name, "device"), "device")["ports"][0]
     path.write_text(
         "kind: machine\ntitle: a device and a switch\n"
         f"devices:\n  it: {{device: {name}}}\n  other: {{device: cxl-switch}}\n"
@@ -65,7 +65,8 @@ def test_a_unit_can_draw_all_that_its_own_memory_gives(name):
 @pytest.mark.parametrize("name", MACHINES)
 def test_a_copy_engine_can_fill_every_link(name):
     machine = _build(name)
-    (dma,) = machine.units_of_kind("dma")
+    home = machine.units_of_kind("gpu")[0].local_memory
+    dma = next(unit for unit in machine.units_of_kind("dma") if unit.local_memory == home)
     for memory in machine.memory_list:
         if memory.name == dma.local_memory:
             continue

@@ -84,7 +84,7 @@ DEVICE_MISTAKES = {
     "unknown DRAM": (
         ("standard: ddr5-4800", "standard: ddr5-4801"),
         "device.yaml: memories.dram.standard: found 'ddr5-4801'; allowed: one of ddr4-3200, ddr5-4800, gddr6x, "
-        "hbm2, hbm2e, hbm3, lpddr5x (did you mean 'ddr5-4800'?)",
+        "hbm2, hbm2e, hbm3, lpddr5x, sram (did you mean 'ddr5-4800'?)",
     ),
     "unknown unit model": (
         ("kind: systolic-arrays", "kind: systolic-array"),

@@ -105,9 +105,9 @@ def test_the_host_link_and_the_cxl_link_are_assumptions_of_their_own():
             "replaces",
         ),
         (
-            {"devices.gpu.count": 2, "devices.cxl.count": 2},
-            "h100-cxl-ndp.yaml: links.gpu-cxl.ends: found ['gpu.pcie', 'cxl.port']; allowed: at most one end that is "
-            "a device with a count",
+            {"devices.gpu.count": 2, "devices.cxl.count": 3},
+            "h100-cxl-ndp.yaml: links.gpu-cxl.ends: found ['gpu.pcie', 'cxl.port']; allowed: counts of which one "
+            "divides the other",
         ),
     ],
 )

@@ -363,7 +363,7 @@ def test_assumptions_are_used_recorded_and_checked() -> None:
     routing = source.draw(SMALL, 1, assumptions)
     assert (routing.prefill_weights == 0.5).all()
     assert {a.name for a in assumptions.used()} == {"routing-weight-scale", "routing-layer-coupling"}
-    with pytest.raises(InputError, match="layer_coupling"):
+    with pytest.raises(InputError, match="routing-layer-coupling"):
         source.draw(SMALL, 1, Assumptions({"routing-layer-coupling": 2}))
 
 
@@ -386,5 +386,5 @@ def test_routing_that_no_model_could_do_is_refused() -> None:
 
 
 def test_both_sources_are_registered_with_a_summary() -> None:
-    assert routers.names() == ["generator", "trace"]
+    assert {"generator", "trace"} <= set(routers.names())
     assert all(cls.summary for _, cls in routers)
