@@ -102,7 +102,9 @@ class Slurm(Scheduler[SlurmSite]):
         return past | queued
 
     def requeue(self, environ: Mapping[str, str]) -> Command | None:
-        return Command(("scontrol", "requeue", environ["SLURM_JOB_ID"]))
+        # not SLURM_JOB_ID: one element's is the array's own, and all others would be requeued with it
+        element = f"{environ['SLURM_ARRAY_JOB_ID']}_{environ['SLURM_ARRAY_TASK_ID']}"
+        return Command(("scontrol", "requeue", element))
 
     def cpus(self) -> int:
         return self.site.cpus_per_task

@@ -12,7 +12,7 @@ from tests.sim.batch.slurm_cluster import SlurmCluster, missing
 
 @pytest.fixture(scope="session")
 def slurm() -> Iterator[SlurmCluster]:
-    """A running Slurm of four processors, which sbatch and its kin find through SLURM_CONF."""
+    """A running Slurm of six processors, which sbatch and its kin find through SLURM_CONF."""
     reason = missing()
     if reason is not None:
         pytest.skip(f"no Slurm: {reason}")

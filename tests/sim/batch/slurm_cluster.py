@@ -14,9 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
-_CPUS = 4
+CPUS = 6
 
-# config_overrides: a machine of fewer processors may play a node of four. cred_expire: a requeued job
+# config_overrides: a machine of fewer processors may play a node of six. cred_expire: a requeued job
 # waits until its credential has expired: two minutes if nothing, or less than five seconds, is said.
 _CONF = """\
 ClusterName=tests
@@ -76,7 +76,7 @@ class SlurmCluster:
         host = socket.gethostname().split(".")[0]
         ports = _free_ports(2)
         self.conf.write_text(
-            _CONF.format(host=host, folder=folder, cpus=_CPUS, controller_port=ports[0], node_port=ports[1])
+            _CONF.format(host=host, folder=folder, cpus=CPUS, controller_port=ports[0], node_port=ports[1])
         )
         key = folder / "munge.key"
         key.write_bytes(secrets.token_bytes(1024))

@@ -75,3 +75,11 @@ def test_what_has_left_the_queue_is_in_the_accounts() -> None:
 def test_a_greeting_around_the_job_id() -> None:
     job = Job("moe-x", "points.sh", elements=1)
     assert Slurm(SlurmSite(scheduler="slurm")).job_ids("Welcome to the cluster!\n1234;east\n", job) == ["1234"]
+
+
+def test_an_element_requeues_itself_and_not_the_array() -> None:
+    """The element that is left when all others have split off keeps the array's id as its SLURM_JOB_ID."""
+    environ = {"SLURM_JOB_ID": "7", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "4"}
+    command = Slurm(SlurmSite(scheduler="slurm")).requeue(environ)
+    assert command is not None
+    assert command.argv == ("scontrol", "requeue", "7_4")

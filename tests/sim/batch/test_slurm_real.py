@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from sim.batch.base import State
-from tests.sim.batch.slurm_cluster import SlurmCluster
+from tests.sim.batch.slurm_cluster import CPUS, SlurmCluster
 from tests.sim.batch.sweeping import NASTY, Sweeping, wait_for
 
 SECONDS = 60.0
@@ -60,18 +60,18 @@ def wait_until_ended(sweeping: Sweeping) -> None:
     wait_for(lambda: ended(sweeping), SECONDS, sweeping.document)
 
 
-def wait_until_begun(sweeping: Sweeping, elements: int, points: int = 1) -> None:
-    """Every element has points in the store, and none has all."""
+def as_they_begin(sweeping: Sweeping, actions: dict[int, Callable[[], object]]) -> None:
+    """Do each element's action as soon as the store has its first point."""
     submission = sweeping.submissions()[-1]
+    points = {index: set(submission.element_points(index)) for index in actions}
 
-    def begun() -> bool:
+    def all_done() -> bool:
         finished = sweeping.store.finished_ids()
-        return all(
-            sum(point in finished for point in submission.element_points(index)) >= points
-            for index in range(1, elements + 1)
-        )
+        for index in [index for index in actions if points[index] & finished]:
+            actions.pop(index)()
+        return not actions
 
-    wait_for(begun, SECONDS, sweeping.document)
+    wait_for(all_done, SECONDS, sweeping.document)
 
 
 def log(sweeping: Sweeping, name: object) -> str:
@@ -107,68 +107,62 @@ def test_an_array_and_what_collects_it_whatever_the_names(slurm: SlurmCluster, t
     assert len(sweeping.submissions()) == 1
 
 
-def test_requeued_killed_and_cancelled_elements_and_what_resumes(slurm: SlurmCluster, sweeping: Sweeping) -> None:
-    sweeping.write(points=24, tokens=TOKENS)
-    submission = sweeping.submit("--scheduler", "slurm", "--chunk", 8, "--time", "10")
-    job = submission.record().job_ids[0]
-    wait_until_begun(sweeping, elements=3)
-    slurm.output("scontrol", "requeue", f"{job}_1")
-    os.kill(pid_of(sweeping, 2), signal.SIGKILL)
-    slurm.output("scancel", f"{job}_3")
-    wait_for(lambda: not sweeping.view().state(3).state.active, SECONDS, sweeping.document)
-    wait_for(lambda: not sweeping.view().state(2).state.active, SECONDS, sweeping.document)
-    view = sweeping.view()
-    assert view.state(2).state is State.FAILED
-    assert view.state(3).state is State.CANCELLED
-    # the third ended in order, with the second's and its own points kept; the first is to run again
-    assert "stopped by SIGTERM" in log(sweeping, 3)
-    wait_until_ended(sweeping)
-    document = sweeping.document()
-    assert document["elements"] == {"done": 1, "failed": 1, "cancelled": 1}
-    assert set(submission.element_points(1)) <= sweeping.store.finished_ids()
-    again = log(sweeping, 1).splitlines()[-1]
-    assert " 0 left" in again
-    assert " 0 were there" not in again, "a requeued element skips what it had stored"
-    kept = sweeping.stamps()
-    assert 10 <= len(kept) < 24
-    assert document["to_resume"] == 24 - len(kept)
-
-    sweeping.run("resume", sweeping.path, "--chunk", 24)
-    assert len(sweeping.submissions()[-1].point_ids()) == 24 - len(kept), "only what was missing"
-    assert "nothing to resume" in sweeping.run("resume", sweeping.path), "it is under way"
-    wait_until_ended(sweeping)
-    stamps = sweeping.stamps()
-    assert len(stamps) == 24
-    assert {point: stamps[point] for point in kept} == kept, "nothing was computed twice"
-
-
-def test_warned_before_the_limit_an_element_requeues_itself(slurm: SlurmCluster, sweeping: Sweeping) -> None:
-    sweeping.write(points=10, tokens=TOKENS)
-    submission = sweeping.submit("--scheduler", "slurm", "--chunk", 10, "--time", "10")
-    wait_until_begun(sweeping, elements=1)
-    # to the batch process alone, as --signal=B:USR1 does
-    slurm.output("scancel", "--batch", "--signal=USR1", f"{submission.record().job_ids[0]}_1")
-    wait_for(lambda: "requeued" in log(sweeping, 1), SECONDS, lambda: log(sweeping, 1))
-    wait_until_ended(sweeping)
-    first, second = (line for line in log(sweeping, 1).splitlines() if " were there" in line)
-    assert " 0 were there" in first
-    assert " 0 left" not in first
-    assert " 0 were there" not in second
-    assert " 0 left" in second
-    assert sweeping.document()["elements"] == {"done": 1}
-    assert sweeping.finished() == 10
-
-
 def test_preempted_by_a_job_of_higher_priority(slurm: SlurmCluster, sweeping: Sweeping) -> None:
     sweeping.write(points=10, tokens=TOKENS)
     sweeping.submit("--scheduler", "slurm", "--chunk", 10, "--time", "10")
-    wait_until_begun(sweeping, elements=1)
-    slurm.output("sbatch", "--partition=urgent", "--ntasks=3", "--output=/dev/null", "--wrap=sleep 1")
+    # urgent jobs are not preempted: this one gets every processor that they leave
+    busy = slurm.output("squeue", "--noheader", "--partition=urgent", "--states=RUNNING", "--format=%C").split()
+    tasks = CPUS - sum(int(each) for each in busy)
+    urgent = ("sbatch", "--partition=urgent", f"--ntasks={tasks}", "--output=/dev/null", "--wrap=sleep 1")
+    as_they_begin(sweeping, {1: lambda: slurm.output(*urgent)})
     wait_for(lambda: sweeping.view().state(1).state is State.PENDING, SECONDS, sweeping.document)
     wait_until_ended(sweeping)
     assert " 0 were there" not in log(sweeping, 1).splitlines()[-1]
     assert sweeping.document()["elements"] == {"done": 1}
     assert sweeping.finished() == 10
+
+
+def test_requeued_killed_cancelled_and_warned_elements_and_what_resumes(
+    slurm: SlurmCluster, sweeping: Sweeping
+) -> None:
+    sweeping.write(points=32, tokens=TOKENS)
+    submission = sweeping.submit("--scheduler", "slurm", "--chunk", 8, "--time", "10")
+    job = submission.record().job_ids[0]
+    as_they_begin(
+        sweeping,
+        {
+            1: lambda: slurm.output("scontrol", "requeue", f"{job}_1"),
+            2: lambda: os.kill(pid_of(sweeping, 2), signal.SIGKILL),
+            3: lambda: slurm.output("scancel", f"{job}_3"),
+            # to the batch process alone, as --signal=B:USR1 does before the time limit
+            4: lambda: slurm.output("scancel", "--batch", "--signal=USR1", f"{job}_4"),
+        },
+    )
+    wait_until_ended(sweeping)
+    view = sweeping.view()
+    assert view.state(2).state is State.FAILED
+    assert view.state(3).state is State.CANCELLED
+    assert "stopped by SIGTERM" in log(sweeping, 3)
+    assert "requeued" in log(sweeping, 4)
+    document = sweeping.document()
+    assert document["elements"] == {"done": 2, "failed": 1, "cancelled": 1}
+    finished = sweeping.store.finished_ids()
+    assert set(submission.element_points(1) + submission.element_points(4)) <= finished
+    for element in (1, 4):
+        last = log(sweeping, element).splitlines()[-1]
+        assert " 0 left" in last
+        assert " 0 were there" not in last, "a requeued element skips what it had stored"
+    kept = sweeping.stamps()
+    assert 17 <= len(kept) < 32, "what the killed and the cancelled had finished is kept"
+    assert document["to_resume"] == 32 - len(kept)
+
+    sweeping.run("resume", sweeping.path, "--chunk", 32)
+    assert len(sweeping.submissions()[-1].point_ids()) == 32 - len(kept), "only what was missing"
+    assert "nothing to resume" in sweeping.run("resume", sweeping.path), "it is under way"
+    wait_until_ended(sweeping)
+    stamps = sweeping.stamps()
+    assert len(stamps) == 32
+    assert {point: stamps[point] for point in kept} == kept, "nothing was computed twice"
 
 
 def test_cancelled_as_a_whole_then_resumed_with_another_site(slurm: SlurmCluster, sweeping: Sweeping) -> None:
