@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
 from hw_models.machine import Machine
 from moe_cosim import __version__
-from sim.engines.embedded.addresses import memory_of
 from sim.sst import emit, library
 from sim.sst.build import BuildOptions, build_graph
-from sim.sst.devices import Layout, find_layout
+from sim.sst.devices import find_layout
 from sim.sst.graph import Graph
 from sim.sst.streams import Stream, cut, write_stream
+from sim.sst.traffic import reached_memories, refuse_copies_between_others
 from workloads.program import Program
 
 PYTHON_CONFIGURATION: Final = "config.py"
@@ -39,6 +37,7 @@ class Emitted:
 def write_run(folder: Path, machine: Machine, program: Program, line_bytes: int) -> Emitted:
     """Configurations and streams of `program` on `machine`. Raises `InputError` where SST cannot take them."""
     layout = find_layout(machine)
+    refuse_copies_between_others(machine, program, layout)
     streams = cut(machine, program, layout)
     events = max((len(stream.events) for stream in streams), default=0)
     options = BuildOptions(line_bytes, reached_memories(machine, program, layout), max(1, events // _REPORTS))
@@ -72,18 +71,3 @@ def write_share(emitted: Emitted, program: Program, source: str) -> None:
         )
     )
     (emitted.folder / "README.md").write_text(text, encoding="utf-8")
-
-
-def reached_memories(machine: Machine, program: Program, layout: Layout) -> frozenset[str]:
-    """Memories that units of other devices read or write in this program."""
-    events = program.events
-    counts = events["accesses"].astype(np.int64)
-    offsets = np.cumsum(counts) - counts
-    rows = np.repeat(events["first_access"].astype(np.int64) - offsets, counts) + np.arange(counts.sum())
-    memory = memory_of(machine, program, rows, f"program on {machine.name}")
-    device_of_lane = np.array([layout.device_of_unit(unit) for unit, _ in program.lanes])
-    device_of_memory = np.array([layout.device_of_memory(m.name) for m in machine.memory_list])
-    asking = np.repeat(device_of_lane[events["lane"]], counts)
-    moved = program.accesses["bytes"][rows] > 0
-    outside = np.unique(memory[(device_of_memory[memory] != asking) & moved])
-    return frozenset(machine.memory_list[int(index)].name for index in outside)

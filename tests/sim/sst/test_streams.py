@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moe_cosim.errors import RunError
+from moe_cosim.errors import InputError, RunError
 from sim.sst.devices import find_layout
-from sim.sst.folder import reached_memories
+from sim.sst.folder import write_run
 from sim.sst.streams import HEADER, LANE, TIMES, cut, read_stream, read_times, restore, write_stream
+from sim.sst.traffic import reached_memories, refuse_copies_between_others
 from tests.sim.sst.machines import switched
 from workloads.program import ACCESS, EVENT, Program
 from workloads.program_builder import ProgramBuilder
@@ -107,6 +108,38 @@ def test_reached_memories_are_those_of_other_devices_with_bytes() -> None:
     made.stream("gpu0.core.main", made.read("gpu0.dram", 64), made.read("ndp1.dram", 64), made.read("ndp0.dram", 0))
     made.stream("ndp0.core.main", made.write("ndp0.dram", 64))
     assert reached_memories(MACHINE, made.build(), LAYOUT) == {"ndp1.dram"}
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "refused"),
+    [
+        ("gpu0.dram", "gpu0.dram", False),
+        ("gpu0.dram", "ndp1.dram", False),
+        ("ndp1.dram", "gpu0.dram", False),
+        ("ndp0.dram", "ndp1.dram", True),
+        ("gpu1.dram", "ndp1.dram", True),
+        ("ndp0.dram", "ndp0.dram", True),
+    ],
+)
+def test_a_copy_needs_an_end_in_its_own_device(tmp_path: Path, source: str, target: str, refused: bool) -> None:
+    """After a good pair, so that it is the pair that is judged and not the event."""
+    made = ProgramBuilder(MACHINE).compute("gpu0.core.copies", 5)
+    good = made.read("gpu0.dram", 64), made.write("ndp0.dram", 64)
+    made.copy("gpu0.core.copies", *good, made.read(source, 64), made.write(target, 64, 4096))
+    program = made.build()
+    if not refused:
+        refuse_copies_between_others(MACHINE, program, LAYOUT)
+        return
+    with pytest.raises(
+        InputError, match=rf"events\[1\].*from {source} to {target} on gpu0\.core\.copies.*device of gpu0"
+    ):
+        write_run(tmp_path, MACHINE, program, 256)
+
+
+def test_a_copy_of_nothing_between_others_is_no_copy() -> None:
+    made = ProgramBuilder(MACHINE)
+    made.copy("gpu0.core.copies", made.read("ndp0.dram", 0), made.write("ndp1.dram", 0))
+    refuse_copies_between_others(MACHINE, made.build(), LAYOUT)
 
 
 def test_a_timeline_that_is_missing_or_short_is_refused(tmp_path: Path) -> None:
