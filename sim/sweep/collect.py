@@ -40,12 +40,13 @@ def collect(store: Store) -> Collected:
     folder, aside = store.path / "parts", store.path / "aside"
     try:
         damaged = [_set_aside(store, path) for path in parts.damaged(folder)]
-        damaged += store.set_damaged_aside()
         compacted = 0
         batch: list[Record] = []
-        for _, found in store.records():
+        for point_id, found in store.records():
             if isinstance(found, DamagedError):
-                continue  # damaged since the check above; the next collect names it
+                store.set_aside(point_id)
+                damaged.append(point_id)
+                continue
             batch.append(found)
             if len(batch) == POINTS_PER_PART:
                 compacted += _compact(store, folder, batch, aside)

@@ -22,6 +22,9 @@ FORMATS: Final = (".png", ".pdf", ".svg")
 CORNERS: Final = ("upper-left", "upper-right", "lower-left", "lower-right")
 """Where the best point would be, for a Pareto front."""
 
+_LARGE: Final = ("(bytes)", "(bytes/s)")
+"""Labels of axes whose numbers are shown with k, M, G."""
+
 _BASE_UNITS: Final = {"bytes": "bytes", "bytes/s": "bytes/s", "ps": "ps", "Hz": "Hz", "op/s": "op/s"}
 
 
@@ -70,24 +73,31 @@ def plot(
     tables = Tables(store)
     rows = _rows(tables, x, y, hue, where)
     xs, x_unit = _numbers_where_possible([row[0] for row in rows])
-    lines = _lines(xs, [float(row[1]) for row in rows], [row[2] for row in rows])
-    if pareto is not None and any(isinstance(value, str) for value in xs):
+    ys, hues = [float(row[1]) for row in rows], [row[2] for row in rows]
+    if pareto is None:
+        lines, front, mixed = _lines(xs, ys, hues), [], _mixed(tables, x, hue, where)
+    elif any(isinstance(value, str) for value in xs):
         raise InputError("plot", "--x", x, "a column of numbers, for a Pareto front")
-    front = _front(lines, pareto) if pareto is not None else []
+    else:
+        lines = _scattered(xs, ys, hues, [row[3] for row in rows])
+        front, mixed = _front(lines, pareto), []
     _draw(path, lines, front, (label(x, x_unit), label(y)), hue, log)
-    return Figure(path, lines, front, _mixed(tables, x, hue, where))
+    return Figure(path, lines, front, mixed)
 
 
-def _rows(tables: Tables, x: str, y: str, hue: str | None, where: str | None) -> list[tuple[Any, Any, Any]]:
+def _rows(tables: Tables, x: str, y: str, hue: str | None, where: str | None) -> list[tuple[Any, Any, Any, Any]]:
+    """(x, y, hue, configuration): the last is alike for points that differ in the seed alone."""
     known = tables.columns
     for option, column in (("--x", x), ("--y", y), ("--hue", hue)):
         if column is not None and column not in known:
             raise InputError("plot", option, column, one_of(known, column))
-    columns = f"{_quoted(x)}, {_quoted(y)}, {_quoted(hue) if hue else 'NULL'}"
+    axes = [_quoted(axis) for axis in ("variant", *tables.axes) if axis in known and axis != "seed"]
+    configuration = f"concat_ws('|', {', '.join(axes)})" if axes else "''"
+    columns = f"{_quoted(x)}, {_quoted(y)}, {_quoted(hue) if hue else 'NULL'}, {configuration}"
     condition = f"AND ({where})" if where else ""
     kept = f"{_quoted(x)} IS NOT NULL AND {_quoted(y)} IS NOT NULL"
     sql = f"SELECT {columns} FROM results WHERE status = 'finished' AND {kept} {condition} ORDER BY point_id"
-    rows: list[tuple[Any, Any, Any]] = tables.query(sql).fetchall()
+    rows: list[tuple[Any, Any, Any, Any]] = tables.query(sql).fetchall()
     if not rows:
         raise InputError("plot", "--where" if where else "STORE", Plain("no finished point"), "points to draw")
     if not isinstance(rows[0][1], int | float):
@@ -122,6 +132,19 @@ def _lines(xs: list[Any], ys: list[float], hues: list[Any]) -> list[Line]:
     return lines
 
 
+def _scattered(xs: list[Any], ys: list[float], hues: list[Any], configurations: list[Any]) -> list[Line]:
+    """A point per configuration: the medians of x and y over its seeds."""
+    groups: dict[tuple[Any, Any], list[tuple[float, float]]] = {}
+    for x, y, hue, configuration in zip(xs, ys, hues, configurations, strict=True):
+        groups.setdefault((hue, configuration), []).append((x, y))
+    lines = []
+    for name in dict.fromkeys(hue for hue, _ in groups):
+        points = sorted(tuple(np.median(group, axis=0)) for (hue, _), group in groups.items() if hue == name)
+        x_values, y_values = ([float(point[column]) for point in points] for column in (0, 1))
+        lines.append(Line("" if name is None else str(name), x_values, y_values, y_values, y_values))
+    return sorted(lines, key=lambda line: line.name)
+
+
 def _front(lines: list[Line], corner: str) -> list[tuple[Any, float]]:
     points = [(x, y) for line in lines for x, y in zip(line.x, line.median, strict=True)]
     kept = pareto_front(points, (corner.endswith("right"), corner.startswith("upper")))
@@ -151,10 +174,13 @@ def _draw(
             axes.plot(*zip(*front, strict=True), "k--", drawstyle="default", linewidth=1, label="Pareto front")
         axes.set_xlabel(labels[0])
         axes.set_ylabel(labels[1])
-        if "x" in log:
-            axes.set_xscale("log")
-        if "y" in log:
-            axes.set_yscale("log")
+        for axis, text in (("x", labels[0]), ("y", labels[1])):
+            if axis in log:
+                getattr(axes, f"set_{axis}scale")("log")
+            elif text.endswith(_LARGE):
+                getattr(axes, f"{axis}axis").set_major_formatter(extras.load("matplotlib.ticker").EngFormatter())
+        if "x" not in log and all(isinstance(x, int) for line in lines for x in line.x):
+            axes.xaxis.get_major_locator().set_params(integer=True)
         if hue is not None or front:
             axes.legend(title=hue, fontsize="small")
         try:

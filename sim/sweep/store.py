@@ -148,23 +148,35 @@ class Store:
         record = self.record(point_id, "failed")
         return record.error if record is not None else None
 
-    def set_damaged_aside(self, ids: Sequence[str] | None = None) -> list[str]:
-        """Check the files of these points (default: all); move damaged ones to ``damaged/``. Their ids."""
-        wanted = set(ids) if ids is not None else None
+    def set_damaged_aside(self, ids: Sequence[str]) -> list[str]:
+        """Check the files of these points; move damaged ones to ``damaged/``. Their ids."""
+        wanted = set(ids)
         damaged = []
         for point_id, path in sorted(self._loose("points").items()):
-            if wanted is not None and point_id not in wanted:
+            if point_id not in wanted:
                 continue
             try:
                 text = verified_text(Path(path).read_bytes())
                 if f'"point_id":"{point_id}"' not in text.replace(" ", ""):
                     raise DamagedError("another point's record")
             except DamagedError:
-                self._set_aside(Path(path))
+                self.set_aside(point_id)
                 damaged.append(point_id)
             except FileNotFoundError:
                 continue
         return damaged
+
+    def set_aside(self, point_id: str) -> None:
+        """Move a damaged point's file to ``damaged/``; the point is missing then."""
+        path = self._loose_path("points", point_id)
+        try:
+            if path is not None:
+                (self.path / "damaged").mkdir(exist_ok=True)
+                os.replace(path, self.path / "damaged" / path.name)
+        except FileNotFoundError:
+            return  # another process has seen it too
+        except OSError as error:
+            raise self.cannot_write(error) from None
 
     # Writing
 
@@ -230,15 +242,6 @@ class Store:
             for entry in _listed(group):
                 found[entry.name.partition(".")[0]] = entry.path
         return found
-
-    def _set_aside(self, path: Path) -> None:
-        try:
-            (self.path / "damaged").mkdir(exist_ok=True)
-            os.replace(path, self.path / "damaged" / path.name)
-        except FileNotFoundError:
-            return
-        except OSError as error:
-            raise self.cannot_write(error) from None
 
 
 def _listed(folder: str | Path | os.DirEntry[str]) -> list[os.DirEntry[str]]:

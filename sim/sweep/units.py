@@ -32,7 +32,12 @@ def unit(column: str) -> str | None:
 
 
 def label(column: str, found_unit: str | None = None) -> str:
-    """``decode_tokens_per_s`` as ``decode tokens per s (tokens/s)``; `found_unit` is that of the values."""
+    """``decode_tokens_per_s`` as ``decode (tokens/s)``; `found_unit` is that of the values where they have one."""
     shown = found_unit or unit(column)
-    words = column.replace("_", " ")
+    name = column
+    for suffix, its_unit in _SUFFIXES:
+        if shown == its_unit and suffix.startswith("_") and name.endswith(suffix):
+            name = name.removesuffix(suffix)
+            break
+    words = name.replace("_", " ")
     return f"{words} ({shown})" if shown else words
