@@ -82,6 +82,8 @@ def work(folder: Path, index: int, environ: Mapping[str, str] = os.environ) -> i
     _say(f"element {index} of {record.elements}: {len(ids)} points, {workers} workers, {socket.gethostname()}")
     with request.listening(deadline_s):
         outcome = run_points(store, plan, ids, workers=workers, stop=request.asked)
+    for point, failure in outcome.failures.items():
+        _say(f"point {point} failed: {failure}")
     left = outcome.wanted - outcome.finished - outcome.skipped
     _say(f"{outcome.finished} finished, {outcome.skipped} were there, {len(outcome.failures)} failed, {left} left")
     if left == 0:

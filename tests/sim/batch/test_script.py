@@ -79,7 +79,7 @@ def test_options_are_the_first_lines_and_nowhere_else(scheduler: str, tmp_path: 
     prefix = {"slurm": "#SBATCH", "pbs": "#PBS", "lsf": "#BSUB"}[scheduler]
     job = Job("moe-x", "points.sh", elements=3, time_s=600)
     first, *lines = points_script(made, job, tmp_path / f"a\n{prefix} --array=1-99").splitlines()
-    assert first == "#!/bin/bash -l"
+    assert first == "#!/bin/bash"
     options = made.options(job)
     assert lines[: len(options)] == [f"{prefix} {option}" for option in options]
     assert not any(line.startswith(prefix) for line in lines[len(options) :])
@@ -92,3 +92,15 @@ def test_job_names() -> None:
         assert shlex.quote(made) == made
         assert made.startswith("moe-")
     assert job_name("Fig. 7: bits") == "moe-Fig-7-bits"
+
+
+def test_modules_come_before_all_else_and_must_load(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    tree = {"scheduler": "slurm", "python": "/bin/echo", "modules": ["gcc/13", "none"], "lines": ["echo not reached"]}
+    made = schedulers.get("slurm")(site_of(tree, "test", CLASSES))
+    text = points_script(made, Job("moe-x", "points.sh", elements=1), tmp_path)
+    module = 'module() { echo "$@"; [ "$2" != none ]; }'
+    environ = {"PATH": "/usr/bin:/bin", "SLURM_ARRAY_TASK_ID": "1"}
+    done = subprocess.run(["bash", "-c", f"{module}\n{text}"], env=environ, check=False)
+    assert done.returncode == 1
+    assert (tmp_path / "log" / "1.log").read_text() == "load gcc/13\nload none\n"

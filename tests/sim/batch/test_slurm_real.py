@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pytest
 from sim.batch.base import State
 from tests.sim.batch.slurm_cluster import CPUS, SlurmCluster
 from tests.sim.batch.sweeping import NASTY, Sweeping, wait_for
+from tests.sim.tiny import Tiny
 
 SECONDS = 60.0
 TOKENS = 80
@@ -188,6 +191,19 @@ def test_cancelled_as_a_whole_then_resumed_with_another_site(slurm: SlurmCluster
     assert "2 workers" in log(sweeping, 1)
     assert sorted((submission.folder / "ranks 1").read_text().split()) == ["0", "1"]
     assert sweeping.finished() == 20
+
+
+@pytest.mark.live_sst
+@pytest.mark.skipif(shutil.which("sst") is None, reason="no SST on the PATH")
+def test_points_on_sst_get_their_ranks(slurm: SlurmCluster, sweeping: Sweeping, tiny: Tiny) -> None:
+    engine = {"name": "sst", "ranks": 2}
+    sweeping.sweep.write_text(
+        json.dumps({"name": "ranks", "base": str(tiny.path), "set": {"engine": engine}, "seeds": 2})
+    )
+    submission = sweeping.submit("--scheduler", "slurm", "--time", "10", "--chunk", 2)
+    assert "--ntasks=2" in (submission.folder / "points.sh").read_text()
+    wait_until_ended(sweeping)
+    assert sweeping.document()["points"] == {"finished": 2, "failed": 0, "missing": 0}, log(sweeping, 1)
 
 
 def test_past_the_time_limit(slurm: SlurmCluster, hanging: Sweeping) -> None:
