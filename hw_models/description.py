@@ -184,13 +184,14 @@ class Fields:
             if node is not None and self._places.set_by_experiment(self._join(name)):
                 return self._note(name, node, SET_BY_EXPERIMENT)
             raise InputError(where, path, Plain("nothing") if node is None else node, CONSTANT_FORMS)
+        legal = ("assume", "value", "range", "source") if "assume" in node else ("value", "source")
+        for key in node:
+            if key not in legal:
+                raise self.error(f"{name}.{key}", Plain("an unknown field"), one_of(legal, key))
         if "assume" in node:
             assumption = self._assumption(node, dimension, where, path)
             resolved = self.reading.resolve(assumption, where, path)
             return self._note(name, resolved.value, resolved.source, resolved.name)
-        for key in node:
-            if key not in ("value", "source"):
-                raise self.error(f"{name}.{key}", Plain("an unknown field"), one_of(["value", "source"], key))
         if "value" not in node:
             raise InputError(where, path, dict(node), CONSTANT_FORMS)
         source = node.get("source")
