@@ -175,6 +175,7 @@ def search(
     _emit(found.as_dict(), as_json, lambda: print_found(found))
     if found.stopped_by is not None:
         ctx.exit(128 + found.stopped_by)
+    ctx.exit(0 if found.best else 1)
 
 
 @click.command()

@@ -10,7 +10,8 @@ from typing import Final
 SHARE: Final = 0.8
 """Of the memory that is free when a sweep starts; the rest is for the system's caches."""
 
-_LIMIT_FILES: Final = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_GROUPS: Final = Path("/sys/fs/cgroup")
+_MEMBERSHIP: Final = Path("/proc/self/cgroup")
 
 
 def bytes_per_worker(workers: int) -> int:
@@ -59,9 +60,25 @@ def _free_bytes() -> int:
                 free = int(line.split()[1]) * 1024
     except OSError:
         pass  # not Linux: all memory instead of the free part
-    for name in _LIMIT_FILES:
-        try:
-            free = min(free, int(Path(name).read_text()))
-        except (OSError, ValueError):
-            continue  # no such limit here, or "max"
-    return free
+    return min([free, *group_limits()])
+
+
+def group_limits(groups: Path = _GROUPS, membership: Path = _MEMBERSHIP) -> list[int]:
+    """The memory limits of the control groups that this process is in: a batch job's, a container's."""
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return []  # not Linux
+    limits = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        root, name = (groups / "memory", "memory.limit_in_bytes") if controllers else (groups, "memory.max")
+        inner = Path(path.lstrip("/"))
+        for folder in (inner, *inner.parents):
+            try:
+                limits.append(int((root / folder / name).read_text()))
+            except (OSError, ValueError):
+                continue  # no limit at this level ("max"), or none that is shown in here
+    return limits

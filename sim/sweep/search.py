@@ -11,6 +11,7 @@ from typing import Any, Final
 from moe_cosim.errors import InputError, one_of
 from sim.sweep import extras
 from sim.sweep.columns import row
+from sim.sweep.estimate import refuse_hopeless
 from sim.sweep.local import run_points
 from sim.sweep.pareto import pareto_front
 from sim.sweep.plan import Plan, Point, build_plan
@@ -53,6 +54,8 @@ class Found:
     computed: int = 0
     reused: int = 0
     """Points that the store had already, some of them from earlier trials."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """Point to its one line."""
     stopped_by: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -96,7 +99,10 @@ def search(
         asked = [study.ask() for _ in range(min(BATCH, trials - len(found.trials)))]
         choices = [space.ask(each) for each in asked]
         plan, members = _plan(space, choices, path)
+        if not found.trials and plan.points and not store.progress(plan).finished:
+            refuse_hopeless(plan)
         outcome = run_points(store, plan, None, workers, memory_bytes)
+        found.failures.update(outcome.failures)
         found.computed += outcome.finished
         found.reused += outcome.skipped
         seen.update({point.id: point for point in plan.points})

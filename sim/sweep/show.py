@@ -51,14 +51,11 @@ def print_plan(plan: Plan, estimate: Estimate | None, workers: int) -> None:
 
 
 def print_outcome(outcome: Outcome) -> None:
-    """One line, and the failures; on standard error what needs attention."""
+    """One line; damage and failures on standard error."""
     errors = Console(stderr=True, highlight=False, soft_wrap=True)
     for point_id in outcome.damaged:
         errors.print(f"damaged, computed again: {point_id}", markup=False)
-    for point_id, line in list(outcome.failures.items())[:_FAILURES_SHOWN]:
-        errors.print(f"failed: {point_id[:12]}: {line}", markup=False)
-    if len(outcome.failures) > _FAILURES_SHOWN:
-        errors.print(f"… and {len(outcome.failures) - _FAILURES_SHOWN} more: SELECT point_id, error FROM results")
+    _print_failures(outcome.failures, errors)
     left = outcome.wanted - outcome.done
     Console(highlight=False).print(
         f"{outcome.finished:,} points computed, {outcome.skipped:,} were in the store, {len(outcome.failures):,} failed"
@@ -66,8 +63,16 @@ def print_outcome(outcome: Outcome) -> None:
     )
 
 
+def _print_failures(failures: dict[str, str], errors: Console) -> None:
+    for point_id, line in list(failures.items())[:_FAILURES_SHOWN]:
+        errors.print(f"failed: {point_id[:12]}: {line}", markup=False)
+    if len(failures) > _FAILURES_SHOWN:
+        errors.print(f"… and {len(failures) - _FAILURES_SHOWN} more: SELECT point_id, error FROM results")
+
+
 def print_found(found: Found) -> None:
     console = Console(highlight=False)
+    _print_failures(found.failures, Console(stderr=True, highlight=False, soft_wrap=True))
     console.print(
         f"[bold]{found.name}[/bold]: {len(found.trials):,} trials, {found.computed:,} points computed, "
         f"{found.reused:,} were in the store"

@@ -225,8 +225,9 @@ class Store:
 
     def _probe(self) -> None:
         """Fail before any work where nothing can be written."""
-        write_whole(self.path / "aside" / "probe", b"", self.path / "aside")
-        (self.path / "aside" / "probe").unlink(missing_ok=True)
+        write_whole(self.path / "aside" / f"probe-{os.getpid()}", b"", self.path / "aside")
+        (self.path / "aside" / f"probe-{os.getpid()}").unlink(missing_ok=True)
+        (self.path / "claims").touch()  # while there is room for it
 
     def _path(self, folder: str, point_id: str, suffix: str = _SUFFIXES[0]) -> Path:
         return self.path / folder / point_id[:2] / f"{point_id}{suffix}"

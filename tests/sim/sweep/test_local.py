@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.errors import InputError
-from sim.sweep import identity, one_point
+from sim.sweep import identity, memory, one_point
 from sim.sweep.local import Pace, run_points
 from sim.sweep.plan import Plan, plan_sweep
 from sim.sweep.pool import Pool
@@ -182,3 +182,22 @@ def test_the_digest_of_the_code_covers_what_decides_numbers(tmp_path: Path, monk
             before = now
     finally:
         identity.code_digest.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "expected"),
+    [
+        ("0::/job/step\n", {"job/memory.max": "4000", "job/step/memory.max": "max"}, [4000]),
+        ("0::/\n", {"memory.max": "9000"}, [9000]),
+        ("5:cpu:/a\n4:memory:/slurm/job_1\n", {"memory/slurm/job_1/memory.limit_in_bytes": "7000"}, [7000]),
+        ("0::/job\n", {}, []),
+    ],
+)
+def test_limits_of_a_batch_job_or_container_count(
+    tmp_path: Path, membership: str, files: dict[str, str], expected: list[int]
+) -> None:
+    (tmp_path / "self").write_text(membership)
+    for name, text in files.items():
+        (tmp_path / "groups" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "groups" / name).write_text(text)
+    assert memory.group_limits(tmp_path / "groups", tmp_path / "self") == expected

@@ -42,7 +42,7 @@ def start(store: Store, plan_id: str, tmp_path: Path) -> subprocess.Popen[bytes]
     return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
-def undisturbed(tmp_path: Path, path: Path) -> dict[str, dict[str, object]]:
+def undisturbed(path: Path) -> dict[str, dict[str, object]]:
     plan = plan_sweep(path)
     return {
         point.id: one_point.run_point(point.id, plan.experiment(point), plan.files).repeatable()
@@ -90,7 +90,7 @@ def test_workers_killed_at_random_moments_lose_and_change_nothing(
         killer.join()
     run_points(store, plan, workers=2)
     assert killed >= 10
-    assert contents(store) == undisturbed(tmp_path, path)
+    assert contents(store) == undisturbed(path)
     assert left_aside(store) == []
 
 
@@ -113,7 +113,7 @@ def test_the_sweep_killed_at_random_moments_resumes_to_the_same_store(write_swee
         if process.wait() == 0:
             break
     assert kills == 3
-    assert contents(store) == undisturbed(tmp_path, path)
+    assert contents(store) == undisturbed(path)
     collect(store)
     assert left_aside(store) == []
 
@@ -124,7 +124,32 @@ def test_two_sweeps_at_once_compute_every_point_once(write_sweep: WriteSweep, tm
     plan_id = store.add_plan(plan_sweep(path))
     both = [start(store, plan_id, tmp_path) for _ in range(2)]
     assert [process.wait() for process in both] == [0, 0]
-    assert contents(store) == undisturbed(tmp_path, path)
+    assert contents(store) == undisturbed(path)
+
+
+def test_collecting_while_points_are_written_loses_nothing(write_sweep: WriteSweep, tmp_path: Path) -> None:
+    path = write_sweep(seeds=80)
+    store = Store.create(tmp_path / "store")
+    over = threading.Event()
+    collections = 0
+
+    def keep_collecting() -> None:
+        nonlocal collections
+        while not over.is_set():
+            assert collect(store).damaged == []
+            collections += 1
+
+    collector = threading.Thread(target=keep_collecting)
+    collector.start()
+    try:
+        outcome = run_points(store, plan_sweep(path), workers=2)
+    finally:
+        over.set()
+        collector.join()
+    assert outcome.finished == 80
+    assert collections >= 2
+    assert len(store.finished_ids()) == 80
+    assert contents(store) == undisturbed(path)
 
 
 def test_a_point_that_another_process_computes_is_left_to_it(write_sweep: WriteSweep, tmp_path: Path) -> None:
@@ -204,7 +229,7 @@ def test_a_full_disk_stops_the_sweep_and_loses_nothing(write_sweep: WriteSweep, 
         assert left_aside(store) == []
         subprocess.run(["mount", "-o", "remount,size=8m", str(mount)], check=True)
         assert run_points(store, plan, workers=2).finished == 100 - len(kept)
-        assert contents(store) == undisturbed(tmp_path, path)
+        assert contents(store) == undisturbed(path)
     finally:
         subprocess.run(["umount", "-l", str(mount)], check=True)
 
@@ -264,4 +289,4 @@ def test_a_clock_that_jumps_changes_nothing(
     outcome = run_points(store, plan)
     assert (outcome.finished, outcome.skipped) == (3, 3)
     assert outcome.wall_s >= 0
-    assert contents(store) == undisturbed(tmp_path, path)
+    assert contents(store) == undisturbed(path)

@@ -74,3 +74,9 @@ def test_an_unknown_metric_is_refused(write_sweep: WriteSweep, tmp_path: Path) -
         search(path, lambda: Store.create(tmp_path / "s"), [], trials=2)
     with pytest.raises(InputError, match="nothing to choose"):
         search(write_sweep("seeds", seeds=3), lambda: Store.create(tmp_path / "s"), [THROUGHPUT])
+
+
+def test_a_space_that_is_wrong_everywhere_is_refused(write_sweep: WriteSweep, tmp_path: Path) -> None:
+    path = write_sweep(grid={"policy.no_such_option": [1, 2, 3]})
+    with pytest.raises(InputError, match="no_such_option"):
+        search(path, lambda: Store.create(tmp_path / "s"), [THROUGHPUT], trials=8)
