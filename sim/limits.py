@@ -21,6 +21,8 @@ BYTES_PER_COUNT: Final = 25
 """Of a step, layer and expert: tokens (8), gate weight (8) and what policies keep beside them."""
 
 _ALLOWED: Final = f"at most {format_quantity(MOST_BYTES, 'bytes')} of memory"
+_MOST_KV_BYTES: Final = 1e18
+"""No memory holds more; beyond it byte counts leave int64."""
 _EVENTS_PER_LAYER: Final = 8
 _EVENTS_PER_EXPERT: Final = 3
 """A kernel, and the waiting or moving that goes with it."""
@@ -34,6 +36,10 @@ def check_size(model: Model, workload: Workload, where: object) -> None:
     events = workload.output_tokens * model.layers * _EVENTS_PER_LAYER + cells * asked * _EVENTS_PER_EXPERT
     choices = tokens * len(model.moe_layers) * model.top_k
     needed = BYTES_PER_EVENT * events + BYTES_PER_CHOICE * choices + BYTES_PER_COUNT * cells * model.routed_experts
+    kv_bytes = model.kv_bytes_per_token * workload.batch * workload.context_tokens
+    if kv_bytes > _MOST_KV_BYTES:
+        held = Plain(f"{format_quantity(kv_bytes, 'bytes')} of keys and values")
+        raise InputError(where, "workload", held, f"at most {format_quantity(_MOST_KV_BYTES, 'bytes')}")
     if needed > MOST_BYTES:
         found = (
             f"about {events:.2g} events and {choices:.2g} expert choices, {format_quantity(needed, 'bytes')} of memory"

@@ -89,6 +89,13 @@ FIELDS: dict[str, tuple[str, str, str, str, str]] = {
         "choices",
         "64 GB of memory",
     ),
+    "billion skipped tokens": (
+        "{batch: 1,",
+        "{batch: 4000000, skipped_tokens: 2000000000,",
+        "workload",
+        "of keys and values",
+        "at most 1000 PB",
+    ),
     "policy near miss": ("name: cxl-ndp,", "name: cxl-nd,", "policy.name", "'cxl-nd'", "did you mean 'cxl-ndp'?"),
     "no policy": (POLICY, "{}", "policy.name", "nothing", "one of all-on-gpu, "),
     "policy option": ("gpu_experts: 1", "gpu_expert: 1", "policy.gpu_expert", "gpu_expert", "mean 'gpu_experts'?"),

@@ -81,7 +81,7 @@ def test_sensitivity_has_every_cell_under_every_variant(outcome: Outcome) -> Non
         assert assumption in declared, value
 
 
-def test_the_default_variant_is_the_reproduction_itself(outcome: Outcome, rows: Callable[..., dict[str, float]]) -> None:
+def test_the_default_variant_is_the_reproduction(outcome: Outcome, rows: Callable[..., dict[str, float]]) -> None:
     cells = {cell.cell: cell.simulated for cell in outcome.cells if cell.figure.startswith("decode speed-up")}
     default = rows("(default set)")
     for name, simulated in cells.items():
