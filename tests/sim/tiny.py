@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,11 +83,6 @@ def cli(*arguments: object) -> Result:
     return CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
-def settings(**values: Any) -> list[str]:
-    """``--set`` options; ``__`` stands for a dot."""
-    return [part for path, value in values.items() for part in ("--set", f"{path.replace('__', '.')}={value}")]
-
-
 def run_parts(
     source: str | Path | Experiment, changes: dict[str, Any] | None = None
 ) -> tuple[Prepared, Timeline, RunResult]:
@@ -95,3 +91,24 @@ def run_parts(
     prepared = prepare(experiment)
     timeline = engines.get("embedded")().run(prepared.machine, prepared.program)
     return prepared, timeline, measure(prepared, timeline, 0.0, 0.0)
+
+
+def refused(tiny: Tiny, *options: object) -> str:
+    """The line; nothing on standard output, nothing left behind."""
+    there = set(tiny.folder.rglob("*"))
+    found = cli("run", tiny.path, "--out", tiny.folder / "out", *options)
+    assert found.exit_code == 2, (found.exit_code, found.stderr, found.exception)
+    assert found.stdout == ""
+    assert found.stderr.count("\n") == 1
+    assert found.stderr.startswith("moe-cosim: ")
+    assert set(tiny.folder.rglob("*")) == there
+    return found.stderr.removeprefix("moe-cosim: ").rstrip("\n")
+
+
+def says(line: str, where: object, field: str, found: str, allowed: str) -> None:
+    """`line` is ``where: field: found …; allowed: …``; `found` and `allowed` are parts of what it says."""
+    parts = re.fullmatch(r"(?P<where>.*?): (?P<field>[^:]*): found (?P<found>.*); allowed: (?P<allowed>.*)", line)
+    assert parts is not None, line
+    assert (parts["where"], parts["field"]) == (str(where), field), line
+    assert found in parts["found"], line
+    assert allowed in parts["allowed"], line
