@@ -99,15 +99,18 @@ def work(folder: Path, index: int, environ: Mapping[str, str] = os.environ) -> i
 
 
 def _again(scheduler: Scheduler[Site], environ: Mapping[str, str]) -> int:
-    if scheduler.requeue_exit_code:
-        _say("to be requeued")
-        return scheduler.requeue_exit_code
     command = scheduler.requeue(environ)
-    if command is None:
+    if command is None and not scheduler.requeue_exit_code:
         _say("this scheduler requeues nothing: 'moe-cosim sweep resume' submits the rest")
         return COME_BACK
+    _say("to be requeued")
+    if command is None:
+        return scheduler.requeue_exit_code
+    # whom the scheduler requeues it ends: not this process before it has said how it went
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     answer = scheduler.program(command.argv)
-    _say("requeued" if answer.status == 0 else f"not requeued ({answer.complaint}): 'moe-cosim sweep resume' does")
+    if answer.status != 0:
+        _say(f"not requeued ({answer.complaint}): 'moe-cosim sweep resume' submits the rest")
     return COME_BACK
 
 

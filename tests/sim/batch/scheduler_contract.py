@@ -22,7 +22,7 @@ from sim.batch.base import Scheduler, State, schedulers
 from sim.batch.site import Site, site_of
 from tests.sim.batch.sweeping import NASTY, Sweeping, wait_for
 
-SECONDS = 40.0
+SECONDS = 60.0
 
 # Stands in for the interpreter of the nodes: says which element it is, waits while it is told to, ends as it is told.
 _RECORDER = """\

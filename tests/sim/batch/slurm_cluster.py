@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
@@ -145,11 +146,18 @@ def _end(pid_file: Path, first: signal.Signals) -> None:
     except (FileNotFoundError, ValueError):
         return
     for number in (first, signal.SIGKILL):
-        limit = time.monotonic() + 5
-        try:
-            os.kill(pid, number)
-            while time.monotonic() < limit:
-                os.kill(pid, 0)
-                time.sleep(0.05)
-        except ProcessLookupError:
+        if not _alive(pid):
             return
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        limit = time.monotonic() + 5
+        while _alive(pid) and time.monotonic() < limit:
+            time.sleep(0.05)
+
+
+def _alive(pid: int) -> bool:
+    """Not so when only its parent has yet to notice."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

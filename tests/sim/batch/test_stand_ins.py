@@ -55,7 +55,7 @@ class TestPbs(StandIn):
         """PBS warns nobody. 59 s before the limit of a minute is at once: what is in hand is finished."""
         sweeping = Sweeping(tmp_path).write(points=12, tokens=40)
         sweeping.submit("--scheduler", "pbs", "--chunk", 12, "--time", "1", "--warning", 59)
-        wait_for(lambda: not sweeping.view().active(), 40)
+        wait_for(lambda: not sweeping.view().active(), 60)
         document = sweeping.document()
         log = sweeping.submissions()[-1].log("1").read_text()
         assert "stopped by clock" in log
@@ -91,10 +91,10 @@ class TestLsf(StandIn):
         """bkill -s USR1 reaches every process of the element, its workers too: none may die of it."""
         sweeping = Sweeping(tmp_path).write(points=12, tokens=40)
         submission = sweeping.submit("--scheduler", "lsf", "--chunk", 12, "--time", "10")
-        wait_for(lambda: sweeping.finished() >= 1, 40)
+        wait_for(lambda: sweeping.finished() >= 1, 60)
         job = submission.record().job_ids[0]
         Program().checked(("bkill", "-s", "USR1", job))
-        wait_for(lambda: not sweeping.view().active(), 40, sweeping.document)
+        wait_for(lambda: not sweeping.view().active(), 60, sweeping.document)
         log = submission.log("1").read_text()
         first, second = (line for line in log.splitlines() if " were there" in line)
         assert "stopped by SIGUSR1" in log
