@@ -11,7 +11,6 @@ time of ``sweep status`` on 100 000 points, and of ``collect`` and a query on th
 from __future__ import annotations
 
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -20,10 +19,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sim.run import run
+from sim.sweep.claims import Claims
+from sim.sweep.keeper import Keeper
 from sim.sweep.local import run_points
+from sim.sweep.messages import Task
 from sim.sweep.plan import plan_sweep
 from sim.sweep.store import Store
-from sim.sweep.worker import Task, serve
+from sim.sweep.worker import compute
 
 MODEL = {
     "model_type": "mixtral",
@@ -40,6 +42,7 @@ MODEL = {
 }
 STATUS_POINTS = 100_000
 COMPARED = 300
+BLOCK = 25
 
 
 def sweep_file(folder: Path, points: int) -> Path:
@@ -73,21 +76,28 @@ def overhead(folder: Path) -> None:
     claims = store.claims()
     tasks = [Task(point.id, plan.experiment(point), plan.files) for point in plan.points]
     run(tasks[0].experiment)
-    alone: list[tuple[float, float]] = []
-    around: list[tuple[float, float]] = []
-    for task in tasks:
-        alone.append(_timed(lambda: run(task.experiment)))  # noqa: B023 (called at once)
-        around.append(_timed(lambda: serve(task, store, claims)))  # noqa: B023
+    alone, around = [0.0, 0.0], [0.0, 0.0]
+    for start in range(0, COMPARED, BLOCK):
+        block = tasks[start : start + BLOCK]
+        _add(alone, lambda: [run(task.experiment) for task in block])  # noqa: B023 (called at once)
+        _add(around, lambda: _serve(block, store, claims))  # noqa: B023
     claims.close()
-    for column, name in enumerate(("wall", "processor")):
-        inner, outer = (1e3 * statistics.median(pair[column] for pair in pairs) for pairs in (alone, around))
-        print(f"a point alone {inner:.2f} ms, in a worker {outer:.2f} ms: {outer - inner:.2f} ms more ({name} time)")
+    for name, inner, outer in zip(("wall", "processor"), alone, around, strict=True):
+        each = [1e3 * seconds / COMPARED for seconds in (inner, outer)]
+        print(f"a point alone {each[0]:.2f} ms, in a worker {each[1]:.2f} ms: {each[1] - each[0]:.2f} ms more ({name})")
 
 
-def _timed(action: Callable[[], object]) -> tuple[float, float]:
+def _serve(tasks: list[Task], store: Store, claims: Claims) -> None:
+    with Keeper(store, claims, lambda report: None) as keeper:
+        for task in tasks:
+            keeper.put(compute(task, store, claims))
+
+
+def _add(total: list[float], action: Callable[[], object]) -> None:
     wall, processor = time.perf_counter(), time.process_time()
     action()
-    return time.perf_counter() - wall, time.process_time() - processor
+    total[0] += time.perf_counter() - wall
+    total[1] += time.process_time() - processor
 
 
 def timed_status(folder: Path) -> None:

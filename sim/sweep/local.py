@@ -12,14 +12,14 @@ from typing import Any, Final
 
 import moe_cosim
 from moe_cosim.errors import InputError, Plain, RunError
-from sim.sweep import memory, worker
+from sim.sweep import memory, messages
 from sim.sweep.identity import check_files, code_digest
+from sim.sweep.messages import ELSEWHERE, Report, Task
 from sim.sweep.plan import Plan, Point
 from sim.sweep.pool import Pool
 from sim.sweep.record import Record
 from sim.sweep.stopping import StopRequestedError, stop_on_signals
 from sim.sweep.store import Store
-from sim.sweep.worker import ELSEWHERE, Report, Task
 
 _RATE_OVER: Final = 200
 """Points: the rate shown is that of the last so many."""
@@ -138,15 +138,15 @@ def _run_all(
 
 def _note(report: Report, task: Task, store: Store, outcome: Outcome) -> None:
     match report.outcome:
-        case worker.FINISHED:
+        case messages.FINISHED:
             outcome.finished += 1
-        case worker.SKIPPED:
+        case messages.SKIPPED:
             outcome.skipped += 1
-        case worker.FAILED:
+        case messages.FAILED:
             outcome.failures[report.point_id] = report.text
             if report.resident_bytes == 0:  # no worker was left to write it down
                 _write_death(store, task, report)
-        case worker.CANNOT_WRITE:
+        case messages.CANNOT_WRITE:
             raise RunError(report.text)
 
 

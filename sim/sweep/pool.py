@@ -12,8 +12,9 @@ from typing import Final
 
 from moe_cosim.errors import RunError
 from sim.sweep.files import remove_left_aside
+from sim.sweep.messages import FAILED, Report, Task
 from sim.sweep.store import Store
-from sim.sweep.worker import FAILED, Report, Task, work
+from sim.sweep.worker import work
 
 DEATHS_ALLOWED: Final = 3
 """A point that was running when this many workers died is the reason, and fails."""
@@ -22,8 +23,10 @@ STILLBORN_ALLOWED: Final = 20
 """Workers that die one after the other with no point done in between: then it is not the points."""
 
 SHORT_S: Final = 0.5
-"""Points shorter than this go to a worker two at a time: one runs, the next waits in the pipe, and no
-worker waits for the sweep. Of longer ones none waits behind another."""
+"""Points shorter than this go to a worker three at a time: one is written, one runs, the next waits in
+the pipe, and no worker waits for the sweep. Of longer ones none waits behind another."""
+
+_SHORT_IN_HAND: Final = 3
 
 
 @dataclass
@@ -92,7 +95,7 @@ class Pool:
         active = [worker for worker in self._workers if not worker.retired]
         while waiting and len(active) < min(self._number, len(waiting) + sum(len(each.tasks) for each in active)):
             active.append(self._start())
-        for depth in range(2 if self._short else 1):
+        for depth in range(_SHORT_IN_HAND if self._short else 1):
             for worker in active:
                 if waiting and len(worker.tasks) == depth:
                     task = waiting.popleft()

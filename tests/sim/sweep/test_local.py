@@ -9,10 +9,10 @@ import pytest
 from moe_cosim.errors import InputError
 from sim.sweep import identity, memory, one_point
 from sim.sweep.local import Pace, run_points
+from sim.sweep.messages import Report, Task
 from sim.sweep.plan import Plan, plan_sweep
 from sim.sweep.pool import Pool
 from sim.sweep.store import Store
-from sim.sweep.worker import Report, Task
 from tests.sim.sweep.conftest import WriteSweep
 from tests.sim.sweep.same import contents, left_aside
 
@@ -98,7 +98,7 @@ def test_memory_beyond_the_bound_fails_the_point_alone(write_sweep: WriteSweep, 
 
 
 def test_a_worker_that_has_grown_is_replaced(write_sweep: WriteSweep, tmp_path: Path) -> None:
-    plan = plan_sweep(write_sweep(seeds=4))
+    plan = plan_sweep(write_sweep(seeds=12))
     store = Store.create(tmp_path / "store")
     pool = Pool(store, 1, memory_bytes=2**30)
     tasks = [Task(point.id, plan.experiment(point), plan.files) for point in plan.points]
@@ -109,7 +109,7 @@ def test_a_worker_that_has_grown_is_replaced(write_sweep: WriteSweep, tmp_path: 
             reports.append(report)
     finally:
         pool.close()
-    assert len(reports) == 4
+    assert len(reports) == 12
     assert len(pool.pids) > 1
 
 
