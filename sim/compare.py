@@ -96,7 +96,9 @@ def _idle(result: Mapping[str, Any]) -> dict[tuple[str, ...], float]:
 def _moves(result: Mapping[str, Any]) -> dict[tuple[str, ...], float]:
     """Bytes per decode step."""
     steps = max(result["decode_steps"], 1)
-    found = {(f"experts {kind}",): row["bytes"] / steps for kind, row in result["expert_moves"].items()}
+    found: dict[tuple[str, ...], float] = {
+        (f"experts {kind}",): row["bytes"] / steps for kind, row in result["expert_moves"].items()
+    }
     for kind, row in result["traffic"].items():
         found[(f"{kind} over links, whole run",)] = float(row["link_bytes"])
     return found

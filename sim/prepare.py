@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from hw_models.build import build_machine
 from hw_models.machine import Machine
@@ -128,8 +130,37 @@ def draw(experiment: Experiment) -> Scenario:
         prompt_tokens=workload.prompt_tokens,
         output_tokens=workload.decode_steps,
     )
-    routing = routing_source(experiment.routing, where).draw(shape, experiment.seed, assumptions)
-    return Scenario(experiment, assumptions, machine, model, workload, routing, Demand(routing), quantization)
+    routing, demand = _draw_routing(experiment, shape, assumptions)
+    return Scenario(experiment, assumptions, machine, model, workload, routing, demand, quantization)
+
+
+_DEFAULT = object()
+"""What an experiment sets an assumption to that it does not set."""
+_LAST_DRAW: dict[str, tuple[Routing, Demand, dict[str, tuple[Any, Assumption]]]] = {}
+"""The routing drawn last in this process: systems are compared on the same one, and large batches take
+longer to draw than to simulate."""
+
+
+def _draw_routing(experiment: Experiment, shape: RoutingShape, assumptions: Assumptions) -> tuple[Routing, Demand]:
+    """Drawn anew unless everything that decides it is as the last time."""
+    chosen = json.dumps([experiment.routing, asdict(shape), experiment.seed], sort_keys=True, default=str)
+    if chosen in _LAST_DRAW and "file" not in experiment.routing:
+        routing, demand, made = _LAST_DRAW[chosen]
+        if all(experiment.assumptions.get(name, _DEFAULT) == value for name, (value, _) in made.items()):
+            for _, assumption in made.values():
+                assumptions.resolve(assumption)
+            return routing, demand
+    before = {one.name for one in assumptions.used()}
+    routing = routing_source(experiment.routing, experiment.where).draw(shape, experiment.seed, assumptions)
+    demand = Demand(routing)
+    made = {
+        one.name: (experiment.assumptions.get(one.name, _DEFAULT), one)
+        for one in assumptions.used()
+        if one.name not in before
+    }
+    _LAST_DRAW.clear()
+    _LAST_DRAW[chosen] = routing, demand, made
+    return routing, demand
 
 
 def decide(scenario: Scenario) -> Decision:

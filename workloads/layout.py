@@ -98,8 +98,13 @@ def place_model(
         head_bytes=embedding_bytes,
         activations={
             gpu_memory: addresses.take("activations", gpu_memory, scratch).address,
-            **{m: addresses.take("activations", m, min(scratch, addresses.free_bytes(m) // ALIGNMENT_BYTES * ALIGNMENT_BYTES)).address for m in others},
+            **{m: addresses.take("activations", m, min(scratch, _whole_pages(addresses, m))).address for m in others},
         },
         kv_stripes=kv_stripes,
         attention_units=attention_units,
     )
+
+
+def _whole_pages(addresses: AddressMap, memory: str) -> int:
+    """Bytes still free in whole pages."""
+    return addresses.free_bytes(memory) // ALIGNMENT_BYTES * ALIGNMENT_BYTES

@@ -119,6 +119,16 @@ class PlanBuilder:
         )
         return len(self._runs) - 1
 
+    def run_all(
+        self, experts: list[int], tokens: list[int], units: list[str], weight_format: int, copies: list[tuple[int, int]]
+    ) -> None:
+        """As `run` for many experts of this layer at once; `copies` are (address, move)."""
+        step, layer, index = self._step, self._layer, self._units
+        self._runs += [
+            (step, layer, expert, count, index[unit], weight_format, address, move, False)
+            for expert, count, unit, (address, move) in zip(experts, tokens, units, copies, strict=True)
+        ]
+
     def move(
         self,
         of_layer: int,

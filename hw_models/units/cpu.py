@@ -39,14 +39,16 @@ class AmxCpu(DescribedModel):
 
     def expert_ps(self, tokens: ArrayLike, shape: ExpertShape, weight_bits: ArrayLike) -> NDArray[np.int64]:
         rows = np.asarray(tokens, dtype=np.float64)
-        narrow = np.asarray(weight_bits, dtype=np.float64) < _WIDE_BITS
+        narrow = np.asarray(np.asarray(weight_bits, dtype=np.float64) < _WIDE_BITS)
         return self._picoseconds(rows, float(shape.weights), narrow)
 
     def dense_ps(self, rows: ArrayLike, inner: ArrayLike, columns: ArrayLike) -> NDArray[np.int64]:
         weights = np.asarray(inner, dtype=np.float64) * np.asarray(columns, dtype=np.float64)
-        return self._picoseconds(np.asarray(rows, dtype=np.float64), weights, np.False_)
+        return self._picoseconds(np.asarray(rows, dtype=np.float64), weights, np.zeros((), dtype=np.bool_))
 
-    def _picoseconds(self, rows: NDArray[np.float64], weights: ArrayLike, narrow: ArrayLike) -> NDArray[np.int64]:
+    def _picoseconds(
+        self, rows: NDArray[np.float64], weights: float | NDArray[np.float64], narrow: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
         tiles = (
             np.ceil(rows / self.tile_rows) * self.tile_rows / np.where(narrow, self.narrow_op_per_s, self.wide_op_per_s)
         )

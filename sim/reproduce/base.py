@@ -102,7 +102,9 @@ class Reproduction(ABC):
         """What a reader must know to judge the cells."""
 
 
-registry: Registry[Reproduction] = Registry("reproduction", "reproductions", ("sim.reproduce.cxl_ndp", "sim.reproduce.trimoe", "sim.reproduce.edge_ndp"))
+registry: Registry[Reproduction] = Registry(
+    "reproduction", "reproductions", ("sim.reproduce.cxl_ndp", "sim.reproduce.trimoe", "sim.reproduce.edge_ndp")
+)
 
 
 def reproduce(

@@ -154,7 +154,8 @@ class EdgeNdpReproduction(Reproduction):
             f"{PROMPT_TOKENS} in, {OUTPUT_TOKENS} out, batch 1 as published; {steps} decode steps in the middle are "
             "simulated, end to end is the prefill and that many times a step.",
             f"{MODULES} modules (published: 2 to 6, without saying which for the means).",
-            "MoNDE moves no expert at batch 1 (its rule rounded down): rounded up it would move one of 17-352 MB per layer.",
+            "MoNDE moves no expert at batch 1 (its rule rounded down): rounded up it would move one of 17-352 MB "
+            "per layer.",
         ]
 
 

@@ -7,9 +7,10 @@ which number of a range is not, nor are the lengths; `docs/reproduce-trimoe.md` 
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from sim.reproduce.base import Cell, Reproduction, RunKey, Variant, key, registry
 from sim.result import Result
@@ -24,8 +25,11 @@ OUTPUT_TOKENS: Final = 256
 _STEPS: Final = 8
 """Decode steps simulated, in the middle of the output."""
 _QUICK_STEPS: Final = 2
+_VARIANT_STEPS: Final = 4
+_VARIANT_MODELS: Final = ("deepseek-v2", "glm-4.5-air")
+"""Latent and grouped-query attention; few and many experts that fit the GPU."""
 
-ABLATION: Final = (
+ABLATION: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("GPU + NDP", {"policy.cpu": False, "policy.refine": False, "policy.relayout": False}),
     ("+ AMX CPU", {"policy.refine": False, "policy.relayout": False}),
     ("+ refinement", {"policy.relayout": False}),
@@ -65,8 +69,10 @@ class TriMoeReproduction(Reproduction):
             )
         ]
 
-    def _run(self, system: str, model: str, batch: int, **settings: object) -> RunKey:
-        steps = _QUICK_STEPS if self.quick else _STEPS
+    def _run(self, system: str, model: str, batch: int, **settings: Any) -> RunKey:
+        steps = settings.pop("steps", _STEPS)
+        if self.quick:
+            steps = _QUICK_STEPS
         size = {
             "workload.batch": batch,
             "workload.prompt_tokens": PROMPT_TOKENS,
@@ -94,7 +100,7 @@ class TriMoeReproduction(Reproduction):
     def _ablation(self, lookup: Lookup) -> list[Cell]:
         """Geometric means over models and batches of each part's gain over the parts before."""
         found = []
-        for (_, before), (name, part) in zip(ABLATION, ABLATION[1:], strict=False):
+        for (_, before), (name, part) in itertools.pairwise(ABLATION):
             gains = [
                 decode_s(lookup(self._run("trimoe", *point, **before)))
                 / decode_s(lookup(self._run("trimoe", *point, **part)))
@@ -129,18 +135,14 @@ class TriMoeReproduction(Reproduction):
         return [
             Variant("(default set)", "", {}),
             assume("kv-attention", "gpu"),
-            assume("kv-attention", "near-data"),
             assume("host-channel-efficiency", 0.73),
             assume("pcie5-efficiency", 0.86),
             assume("cpu-amx-rate", "21.3 TFLOP/s"),
             assume("dimm-internal-rate", "153.6 GB/s"),
             assume("dimm-core-rows", 32),
-            assume("dimm-link-rate", "50 GB/s"),
-            assume("batch-routing-drift", 0.0),
             assume("batch-routing-drift", 0.2),
             assume("trimoe-channel-contention", "ignored"),
             assume("relayout-window", "attention"),
-            assume("host-overhead-per-layer", "0 ns"),
             Variant("experts kept on the GPU", "8 per layer", {"policy.gpu_experts": 8}),
             Variant("MoNDE keeps hot experts", "as many as fit", {"monde": True}),
             Variant("KTransformers defers", "2 experts", {"deferred": 2}),
@@ -149,7 +151,7 @@ class TriMoeReproduction(Reproduction):
 
     @property
     def _variant_points(self) -> list[tuple[str, int]]:
-        return [(model, 256 if self.quick else 512) for model in MODELS]
+        return [(model, 256 if self.quick else 512) for model in _VARIANT_MODELS]
 
     def variant_runs(self, variant: Variant) -> list[RunKey]:
         parts = (ABLATION[0][1],)
@@ -162,7 +164,7 @@ class TriMoeReproduction(Reproduction):
             )
         ]
 
-    def _variant_run(self, variant: Variant, system: str, model: str, batch: int, **settings: object) -> RunKey:
+    def _variant_run(self, variant: Variant, system: str, model: str, batch: int, **settings: Any) -> RunKey:
         chosen = {
             name: value
             for name, value in variant.settings.items()
@@ -172,7 +174,7 @@ class TriMoeReproduction(Reproduction):
             chosen["policy.gpu_experts"] = None
         if "deferred" in chosen:
             chosen["policy.deferred_experts"] = chosen.pop("deferred")
-        return self._run(system, model, batch, **settings, **chosen)
+        return self._run(system, model, batch, steps=_VARIANT_STEPS, **settings, **chosen)
 
     def variant_cells(self, variant: Variant, lookup: Lookup) -> dict[str, float]:
         found = {}

@@ -33,6 +33,7 @@ from sim.timeline import Timeline
 from tests.workloads.slot_timeline import check_causality, check_dispatch, check_slots
 from workloads.address_map import AddressMap, aligned
 from workloads.layout import place_model
+from workloads.lowering.shares import shares_of
 from workloads.models.find import find_model
 from workloads.plan import Plan
 from workloads.plan_check import check_plan
@@ -141,7 +142,7 @@ class PolicyContract:
 
     def test_experts_are_in_their_slot_when_read_and_stay_until_done(self, case: Case) -> None:
         found = self.prepared(case)
-        assert check_slots(found, self.timeline(case)) == len(found.plan.runs)
+        assert check_slots(found, self.timeline(case)) == len(shares_of(found.plan).run)
 
     def test_nothing_precedes_its_gate_or_outlasts_its_layer(self, case: Case) -> None:
         check_causality(self.prepared(case), self.timeline(case))
@@ -150,7 +151,7 @@ class PolicyContract:
         found = self.prepared(case)
         gpu = found.plan.units.index(found.machine.units_of_kind("gpu")[0].name)
         near = check_dispatch(found, self.timeline(case))
-        assert near == (found.plan.runs["unit"] != gpu).sum()
+        assert near == (shares_of(found.plan).unit != gpu).sum()
 
     def test_it_is_described(self) -> None:
         summary = policies.get(self.policy).summary

@@ -11,8 +11,8 @@ from workloads.lowering import slots
 from workloads.lowering.exchange import lower_exchange
 from workloads.lowering.moves import cells
 from workloads.lowering.scene import Scene, model_of
-from workloads.lowering.sheet import Ints, Place, Purpose, Range
 from workloads.lowering.shares import Shares, shares_of
+from workloads.lowering.sheet import Ints, Place, Purpose, Range
 from workloads.program import CONTENTS, PURPOSES, READ, SIGNAL, STREAM, WAIT, WRITE
 from workloads.stripes import STRIPED, is_striped
 
@@ -99,11 +99,11 @@ def _kernels_alike(
     activation_bytes = ACTIVATION_BYTES * model.hidden * runs["tokens"]
     scratch = scene.layout.activations[unit.local_memory]
     for index in np.unique(runs["format"]).tolist() if striped or slices > 1 else [-1]:
-        same = slice(None) if index < 0 else runs["format"] == index
+        same = np.flatnonzero((runs["format"] == index) | (index < 0))
         if index < 0:
             weights = [Range(runs["address"], np.array(sizes)[runs["format"]], READ, _WEIGHTS)]
         else:
-            weights = _parts(scene, shares.of(np.flatnonzero(same)), sizes[index])
+            weights = _parts(scene, shares.of(same), sizes[index])
         scene.sheet.add(
             STREAM,
             scene.machine.lane_id(unit_name, unit.lanes[0]),

@@ -135,7 +135,7 @@ def _lanes(scene: Scene) -> Ints:
     found = beside[whole]
     if (found[~on_gpu] < 0).any() or (whole[~on_gpu] < 0).any():
         raise ValueError("a move between memories that no DMA engine is beside")
-    return np.where(on_gpu, lanes, found)
+    return np.asarray(np.where(on_gpu, lanes, found))
 
 
 def _engine_beside(scene: Scene, memory: str) -> Unit | None:
@@ -181,7 +181,7 @@ def _same_cell_runs(scene: Scene, cell: Ints) -> Ints:
 def _sharers(scene: Scene) -> Ints:
     """[runs] units that compute each run, all of which say when they have ended."""
     sizes = [1] * len(scene.plan.units) + [len(team) for team in scene.plan.teams]
-    return np.array(sizes, dtype=np.int64)[scene.plan.runs["unit"]]
+    return np.asarray(np.array(sizes, dtype=np.int64)[scene.plan.runs["unit"]])
 
 
 def _earlier_on_other_lane(target: Ints, lanes: Ints) -> Ints:

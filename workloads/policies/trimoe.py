@@ -40,6 +40,7 @@ class TriMoe(GpuPrefillPolicy):
         context = self.context
         context.require_ndp("trimoe")
         self._with_cpu = self.flag_option("cpu")
+        self._cpu = ""
         if self._with_cpu:
             self._cpu = context.require_cpu("trimoe").name
         self._refine, self._relayout = self.flag_option("refine"), self.flag_option("relayout")
@@ -94,18 +95,24 @@ class TriMoe(GpuPrefillPolicy):
         path = np.empty(len(experts), dtype=np.int64)
         self._span[layer] = schedule(costs, place, drain, delay, len(self._homes.modules), self._refine, path)
         # the longest first: it is what the others then fill up beside
-        dearest = np.argsort(-costs[np.arange(len(path)), path], kind="stable")
-        for index in dearest.tolist():
+        order = np.argsort(-costs[np.arange(len(path)), path], kind="stable")
+        off_gpu = order[path[order] != GPU]
+        modules = self._homes.modules
+        where = zip(path[off_gpu].tolist(), place[off_gpu].tolist(), strict=True)
+        units = [self._cpu if chosen == CPU else modules[module] for chosen, module in where]
+        self.plan.run_all(
+            experts[off_gpu].tolist(),
+            tokens[off_gpu].tolist(),
+            units,
+            self._homes.format_index,
+            self._homes.copies(layer, experts[off_gpu]),
+        )
+        for index in order[path[order] == GPU].tolist():
             expert, count = demand.experts[index], demand.tokens[index]
-            if path[index] == GPU:
-                if expert in hot:
-                    self.plan.run(expert, count, gpu, hot[expert])
-                else:
-                    self.run_staged(layer, expert, count)
-            elif path[index] == CPU:
-                self.plan.run(expert, count, self._cpu, self.home(layer, expert))
+            if expert in hot:
+                self.plan.run(expert, count, gpu, hot[expert])
             else:
-                self.plan.run(expert, count, self._homes.modules[place[index]], self.home(layer, expert))
+                self.run_staged(layer, expert, count)
 
     def _judge(self, changes: Changes, counts: NDArray[np.float64]) -> None:
         """Was each migration right about the step it was made for? A fetched expert: at least as many

@@ -79,7 +79,7 @@ def trimoe_costs(context: Context, weight_format: WeightFormat) -> TriMoeCosts:
     f_gpu = gpu.model.expert_ps(tokens, shape, weight_format.bits).astype(np.float64)
     f_ndp = core.model.expert_ps(tokens, shape, weight_format.bits).astype(np.float64)
     internal = float(time_alone_ps(machine, core.name, {homes[0]: size}))
-    striped, local = {home: part for home in homes}, {homes[0]: size}
+    striped, local = dict.fromkeys(homes, part), {homes[0]: size}
     fetch = tuple(float(time_alone_ps(machine, gpu.name, reads)) for reads in (striped, local))
     cpus = machine.units_of_kind("cpu")
     cpu = (np.full(len(tokens), np.inf),) * 2

@@ -61,6 +61,14 @@ class Homes:
     def copy(self, layer: int, expert: int) -> Copy:
         return Copy(self._index, int(self._address[layer, expert]), int(self._move[layer, expert]))
 
+    def copies(self, layer: int, experts: NDArray[np.int64]) -> list[tuple[int, int]]:
+        """(address, move) of each."""
+        return list(zip(self._address[layer, experts].tolist(), self._move[layer, experts].tolist(), strict=True))
+
+    @property
+    def format_index(self) -> int:
+        return self._index
+
     def stripe(self, layer: int, expert: int, early: bool) -> None:
         self._move_to(layer, expert, STRIPED_PLACE, early)
 
@@ -164,7 +172,8 @@ def choose_changes(
     _fetch_hot(costs, predicted, place, off_gpu, shadow, changes, changed)
     ports = np.full(int(place.max(initial=0)) + 1, shadow.port_ps)
     modules = len(ports)
-    busy = np.bincount(place[place >= 0], weights=(costs.ndp[tokens] * off_gpu)[place >= 0], minlength=modules)
+    local = place >= 0
+    busy: F64 = np.bincount(place[local], weights=(costs.ndp[tokens] * off_gpu)[local], minlength=modules).astype(float)
     if cpu:
         striped = place == STRIPED_PLACE
         warm = np.zeros(len(place), dtype=bool)

@@ -103,7 +103,7 @@ def _put(
 
 @njit(cache=True)
 def _makespan(load: F64, module: F64) -> float:
-    return max(load[0], load[1], module.max())
+    return float(max(load[0], load[1], module.max()))
 
 
 @njit(cache=True)

@@ -112,7 +112,7 @@ def class_weights(
     included = np.minimum(wanted * top_k, 0.98)  # chance that a token chooses it; nobody is always chosen
     # weights whose draws without replacement include each expert so often: theta with 1 - exp(-theta w)
     weights: NDArray[np.float64] = -np.log1p(-included)
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def _cumulative(
@@ -139,7 +139,8 @@ def _normals(seed: int, purpose: int, *size: int) -> NDArray[np.float64]:
 
 def _number(seed: int, phase: int) -> int:
     """A starting state for the compiled generator."""
-    return int(np.random.SeedSequence([seed, 0xBA7C, _TOKENS, phase]).generate_state(1, np.uint64)[0])
+    state = np.random.SeedSequence([seed, 0xBA7C, _TOKENS, phase]).generate_state(1, np.uint64)[0]
+    return int(state) & (2**63 - 1)
 
 
 def _equal(size: tuple[int, ...]) -> NDArray[np.float32]:

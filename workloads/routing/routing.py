@@ -131,7 +131,9 @@ class RoutingSource(ABC):
 
 
 routers: Final[Registry[RoutingSource]] = Registry(
-    "router", "routers", ("workloads.routing.generator", "workloads.routing.trace_source", "workloads.routing.batch_source")
+    "router",
+    "routers",
+    tuple(f"workloads.routing.{module}" for module in ("generator", "trace_source", "batch_source")),
 )
 
 

@@ -117,6 +117,17 @@ class TestTriMoeNearAttention(OnModules):
     scarce_experts = None
 
 
+class TestEdgeNdp(PolicyContract):
+    policy = "edge-ndp"
+    scarce_experts = 5
+
+
+class TestEdgeNdpWithoutSlices(PolicyContract):
+    policy = "edge-ndp"
+    options = {"tensor_parallel": False, "prefetch": False}  # noqa: RUF012
+    scarce_experts = 1
+
+
 def subclasses(cls: type[PolicyContract]) -> set[type[PolicyContract]]:
     return {one for direct in cls.__subclasses__() for one in {direct, *subclasses(direct)}}
 
