@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import sys
@@ -17,6 +18,23 @@ _SET = click.option(
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 _WORKERS = click.option("--workers", type=click.IntRange(1), help="Processes side by side (default: one per core).")
 _MEMORY = click.option("--memory", metavar="SIZE", help="What a worker may take, as '4 GB' (default: its part of all).")
+
+
+_STOPPED = "moe-cosim: stopped; the same command goes on where this one was"
+
+
+def _clean_ctrl_c(command: Any) -> Any:
+    """Status 130 also where Ctrl-C comes before or after the points are run."""
+
+    @functools.wraps(command)
+    def wrapped(*arguments: Any, **options: Any) -> Any:
+        try:
+            return command(*arguments, **options)
+        except KeyboardInterrupt:
+            click.echo(_STOPPED, err=True)
+            click.get_current_context().exit(130)
+
+    return wrapped
 
 
 @click.group()
@@ -72,6 +90,7 @@ def plan(
 @click.option("--resume/--no-resume", default=True, help="Go on with what the store has (default), or refuse to.")
 @_JSON
 @click.pass_context
+@_clean_ctrl_c
 def run(
     ctx: click.Context,
     sweep_file: str,
@@ -109,7 +128,7 @@ def run(
         outcome = run_points(store, planned, None, workers or _cores(), budget, watch)
     _emit(outcome.as_dict(), as_json, lambda: print_outcome(outcome))
     if outcome.stopped_by is not None:
-        click.echo("moe-cosim: stopped; the same command goes on where this one was", err=True)
+        click.echo(_STOPPED, err=True)
         ctx.exit(128 + outcome.stopped_by)
     ctx.exit(1 if outcome.failures else 0)
 
@@ -144,6 +163,7 @@ def status(store: str, as_json: bool) -> None:
 @_MEMORY
 @_JSON
 @click.pass_context
+@_clean_ctrl_c
 def search(
     ctx: click.Context,
     sweep_file: str,
@@ -174,6 +194,7 @@ def search(
         )
     _emit(found.as_dict(), as_json, lambda: print_found(found))
     if found.stopped_by is not None:
+        click.echo(_STOPPED, err=True)
         ctx.exit(128 + found.stopped_by)
     ctx.exit(0 if found.best else 1)
 

@@ -150,3 +150,15 @@ def test_shipped_sweeps_plan(tmp_path: Path) -> None:
         found = call("sweep", "plan", path.stem, "--no-estimate", "--json")
         assert found.exit_code == 0, found.stderr
         assert json.loads(found.stdout)["duplicates"] == 0
+
+
+def test_ctrl_c_before_the_first_point_ends_with_130_too(
+    write_sweep: WriteSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sim.sweep.plan.plan_sweep", interrupted)
+    found = call("sweep", "run", write_sweep(seeds=1), "--out", tmp_path / "store")
+    assert found.exit_code == 130
+    assert found.stderr.count("\n") == 1

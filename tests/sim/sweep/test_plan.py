@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -131,3 +132,19 @@ def test_a_bad_sweep_is_one_line_naming_file_and_field(
 def test_an_axis_cannot_be_set_from_outside(write_sweep: WriteSweep) -> None:
     with pytest.raises(InputError, match="axis"):
         plan_sweep(write_sweep(grid={"workload.batch": [1, 2]}), {"workload.batch": 4})
+
+
+def test_the_documented_sweep_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs" / "sweeps.md").read_text()
+    (written,) = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    (tmp_path / "documented.yaml").write_text(written)
+    with pytest.raises(InputError, match=r"policy\.alpha: found an axis that varies twice"):
+        plan_sweep(tmp_path / "documented.yaml")
+    tree = yaml.safe_load(written)
+    del tree["grid"]["policy.alpha"]
+    tree["latin"]["samples"] = 2
+    (tmp_path / "documented.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    plan = plan_sweep(tmp_path / "documented.yaml")
+    assert {point.variant for point in plan.points} == {"ndp", "monde"}
+    assert len(plan.points) + plan.removed + plan.duplicates == 2 * 3 * 3 * 5 * 2 * 2 * 5
+    assert {point.settings["assumptions.cxl-link-rate"] for point in plan.points} == {"48 GB/s", "64 GB/s"}
