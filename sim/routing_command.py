@@ -9,15 +9,24 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError, one_of
 from sim.limits import check_routing_size
 from workloads.models.find import find_model
+from workloads.routing.batch_source import BatchSource
 from workloads.routing.generator import GeneratorSource
 from workloads.routing.latent import load_preset, preset_names
 from workloads.routing.readers import read_trace
 from workloads.routing.routing import RoutingShape
 from workloads.routing.statistics import RoutingStats, routing_stats
 
+BATCH = "batch"
+
 
 def routing_statistics(source: str, model: str | None, sequences: int, tokens: int, seed: int) -> RoutingStats:
-    """`source`: a trace file, or a preset, drawn in the shape of `model` (default: the preset's own)."""
+    """`source`: a trace file; a preset, drawn in the shape of `model` (default: the preset's own); or
+    ``batch``, the generator of large batches (default: DeepSeek-V2)."""
+    if source == BATCH:
+        found = find_model(model or "deepseek-v2", "--model")
+        check_routing_size(sequences * tokens, len(found.moe_layers), found.top_k, "routing stats")
+        shape = RoutingShape(len(found.moe_layers), found.routed_experts, found.top_k, sequences, 1, tokens - 1)
+        return routing_stats(BatchSource({}, "routing stats", Path()).draw(shape, seed, Assumptions()))
     if source not in preset_names():
         if not os.path.isfile(source):
             allowed = f"a trace file, or {one_of(preset_names(), source)}"

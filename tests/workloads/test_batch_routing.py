@@ -10,7 +10,8 @@ import pytest
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from workloads.demand import Demand
-from workloads.routing.batch_source import BatchSource, class_shares
+from workloads.routing.batch_source import BatchSource
+from workloads.routing.classes import class_shares
 from workloads.routing.routing import Routing, RoutingShape
 
 

@@ -15,7 +15,6 @@ one that is AR(1) over the steps, so the classes keep their shares while their m
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -146,29 +145,3 @@ def _number(seed: int, phase: int) -> int:
 def _equal(size: tuple[int, ...]) -> NDArray[np.float32]:
     """Gate weights: all experts of a token alike (read-only; nothing here depends on them)."""
     return np.broadcast_to(np.float32(1 / size[-1]), size)
-
-
-@dataclass(frozen=True)
-class ClassShares:
-    """Shares of the choices of one step that fall on the coldest, the middle and the hottest experts."""
-
-    cold_experts: float
-    hot_experts: float
-    cold: float
-    warm: float
-    hot: float
-
-
-def class_shares(loads: NDArray[np.int64], cold_experts: float = 0.71, hot_experts: float = 0.05) -> ClassShares:
-    """Of `loads` [cells, experts], each cell's experts ranked by its own loads; means over cells."""
-    ranked = np.sort(loads, axis=1)
-    experts = ranked.shape[1]
-    cold, hot = round(cold_experts * experts), max(1, round(hot_experts * experts))
-    total = ranked.sum(axis=1)
-    total = np.maximum(total, 1)
-    shares = (
-        float((ranked[:, :cold].sum(axis=1) / total).mean()),
-        float((ranked[:, cold : experts - hot].sum(axis=1) / total).mean()),
-        float((ranked[:, experts - hot :].sum(axis=1) / total).mean()),
-    )
-    return ClassShares(cold / experts, hot / experts, *shares)

@@ -42,6 +42,7 @@ def _cells(stats: RoutingStats) -> dict[str, str]:
         "next layer predicted / by popularity": _join([stats.next_layer_predicted, stats.next_layer_by_popularity], 3),
         "halves of a sequence, cosine": _number(stats.halves_cosine, 3),
         "max/mean load of a batch": _pairs(stats.batch_max_over_mean, 2),
+        "choices of a batch of 512 on cold / warm / hot experts": _join(stats.batch_class_shares, 3),
     }
 
 

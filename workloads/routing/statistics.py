@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from workloads.routing.classes import class_shares
 from workloads.routing.kernels import lru_depths
 from workloads.routing.predictability import next_layer_predictability
 from workloads.routing.routing import Routing
@@ -66,6 +67,9 @@ class RoutingStats:
     """Between expert counts of the two halves of a document, mean over long documents."""
     batch_max_over_mean: dict[int, float]
     """Most used expert's load over the mean one, for batches of independent tokens."""
+    batch_class_shares: list[float]
+    """Shares of the choices of 512 independent tokens on the coldest 71 %, the next 24 % and the hottest 5 %
+    of the experts, ranked anew in every batch (the classes of TriMoE, arXiv 2603.01058)."""
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: plain types, text keys, None for what could not be measured."""
@@ -108,6 +112,7 @@ def routing_stats(data: TokenTrace | Routing, seed: int = 0) -> RoutingStats:
         next_layer_by_popularity=by_popularity,
         halves_cosine=alone[2],
         batch_max_over_mean={b: _batches(trace, b, rng)[1] for b in BATCHES},
+        batch_class_shares=_class_shares(trace, rng),
     )
 
 
@@ -183,6 +188,15 @@ def _batches(trace: TokenTrace, size: int, rng: np.random.Generator) -> tuple[fl
         distinct.append(float((counts > 0).sum(axis=1).mean()))
         imbalance.append(float((counts.max(axis=1) / counts.mean(axis=1)).mean()))
     return _mean(distinct), _mean(imbalance)
+
+
+def _class_shares(trace: TokenTrace, rng: np.random.Generator) -> list[float]:
+    counts = [
+        expert_counts(trace.experts[rng.integers(len(trace.experts), size=BATCHES[-1])], trace.num_experts)
+        for _ in range(_DRAWS)
+    ]
+    found = class_shares(np.concatenate(counts))
+    return [found.cold, found.warm, found.hot]
 
 
 def _capacities(trace: TokenTrace) -> list[int]:
