@@ -47,7 +47,8 @@ def time_alone_ps(
     wanted = [(name, size, False) for name, size in reads.items()]
     wanted += [(name, size, True) for name, size in (writes or {}).items()]
     wanted = [access for access in wanted if access[1]]  # an access of no bytes is none
-    flows = [_access(machine, part, name, size, is_write, len(wanted)) for name, size, is_write in wanted]
+    total = sum(size for _, size, _ in wanted)
+    flows = [_access(machine, part, name, size, is_write, total) for name, size, is_write in wanted]
     return setup_ps + max(busy_ps, _drain_ps(machine, flows))
 
 
@@ -71,12 +72,14 @@ def move_alone_ps(machine: Machine, source: str, target: str, size_bytes: int, u
     return _drain_ps(machine, [flow] if size_bytes else [])
 
 
-def _access(machine: Machine, unit: Unit, name: str, size_bytes: int, is_write: bool, flows: int) -> _Flow:
+def _access(machine: Machine, unit: Unit, name: str, size_bytes: int, is_write: bool, of_bytes: int) -> _Flow:
+    """One of the accesses of an event that moves `of_bytes` in all: its share of the window is that of its bytes."""
     memory = _memory(machine, name)
     there, back = machine.path(unit.name, name), machine.path(name, unit.name)
     latency_ps = machine.round_trip_ps(unit.name, name)
     turn_ps = latency_ps + _line_ps(memory, size_bytes, is_write)
-    window = unit.window_bytes / flows / turn_ps if turn_ps else math.inf
+    share = max(unit.window_bytes * (size_bytes / of_bytes), min(LINE_BYTES, size_bytes))
+    window = share / turn_ps if turn_ps else math.inf
     use = dict.fromkeys((there if is_write else back).resources, 1.0)
     use[_index(machine, memory)] = 1.0 / _share(memory, is_write)
     return _Flow(latency_ps, float(size_bytes), min(window, _channel_cap(memory, size_bytes, is_write)), use)

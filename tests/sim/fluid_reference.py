@@ -157,5 +157,11 @@ def _begin(
     step = 2 if event["kind"] == COPY else 1
     groups = [rows[i : i + step] for i in range(0, len(rows), step) if rows[i]["bytes"]]
     begins = now + event["setup_ps"]
-    window = machine.units[unit].window_bytes / max(len(groups), 1)
-    return None, [make_flow(machine, unit, window, lane, begins, group) for group in groups]
+    total = sum(group[0]["bytes"] for group in groups)
+    window = machine.units[unit].window_bytes
+    return None, [
+        make_flow(
+            machine, unit, max(window * group[0]["bytes"] / total, min(256, group[0]["bytes"])), lane, begins, group
+        )
+        for group in groups
+    ]

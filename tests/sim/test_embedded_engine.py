@@ -120,7 +120,7 @@ def test_a_longer_line_takes_longer_to_turn_a_window_over() -> None:
     machine = one_memory([unit("u", window_bytes=1024)], part)
     builder = ProgramBuilder(machine)
     program = builder.stream("u.l0", builder.read("m", 10_240)).build()
-    for line_bytes, line_ps in ((64, 2_560), (512, 20_480), (4096, 20_480)):  # on one channel of 25 GB/s
+    for line_bytes, line_ps in ((64, 2_560), (512, 20_480), (1024, 20_480)):  # on one channel of 25 GB/s
         timeline = EmbeddedEngine(line_bytes=line_bytes).run(machine, program)
         assert timeline.total_ps == 100_000 + 10 * (100_000 + line_ps)
 
@@ -130,6 +130,13 @@ def test_the_flows_of_one_event_share_its_lanes_window() -> None:
     builder = ProgramBuilder(machine)
     builder.stream("u.l0", builder.read("m", 5000), builder.read("m", 5000))
     assert ends(builder) == [100_000 + 10 * 102_560]
+
+
+def test_accesses_share_the_window_by_their_bytes_and_end_together() -> None:
+    machine = one_memory([unit("u", window_bytes=10_000)], memory(rate=1000 * GB_PER_S, latency_ps=100_000))
+    builder = ProgramBuilder(machine)
+    builder.stream("u.l0", builder.read("m", 900_000), builder.read("m", 100_000))
+    assert ends(builder) == [100_000 + 100 * 100_256]  # as one access of a million bytes: a line takes 256 ps
 
 
 @pytest.mark.parametrize(("size", "offset", "channels"), [(256, 0, 1), (256, 128, 2), (1024, 0, 4), (1024, 128, 5)])

@@ -95,7 +95,11 @@ def lower(machine: Machine, program: Program, line_bytes: int = LINE_BYTES) -> F
     coefficient = np.rint(coefficient * _COEFFICIENT_GRID) / _COEFFICIENT_GRID
 
     window = np.array([unit.window_bytes for unit in machine.units.values()], dtype=np.float64)
-    share_of_window = window[lane_unit[lane]] / np.diff(first_flow)[flows.event]
+    size = access["bytes"].astype(np.float64)
+    of_event = np.bincount(flows.event, weights=size, minlength=len(events))[flows.event]
+    # in proportion to their bytes, so that the accesses of an event end together; a request at the least
+    own = window[lane_unit[lane]]
+    share_of_window = np.where(own > 0, np.maximum(own * (size / of_event), np.minimum(line_bytes, size)), 0.0)
     turn_ps = flow_latency_ps + first_line_ps + np.where(is_copy, second_line_ps, 0.0)
     with np.errstate(divide="ignore"):
         window_cap = np.where(turn_ps > 0, share_of_window / turn_ps, np.inf)
@@ -119,7 +123,7 @@ def lower(machine: Machine, program: Program, line_bytes: int = LINE_BYTES) -> F
         signal_unit=lane_unit[events["lane"][token_signal]],
         flow_lane=lane,
         flow_route=flow_route,
-        flow_bytes=access["bytes"].astype(np.float64),
+        flow_bytes=size,
         flow_latency_ps=flow_latency_ps,
         flow_alone=np.minimum(cap, _route_rate(coefficient, flow_route, route_start, route_memories, hop_rate)),
         flow_coefficient=coefficient,
