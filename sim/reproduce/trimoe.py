@@ -19,7 +19,7 @@ MODELS: Final = ("deepseek-v2", "qwen3-235b-a22b", "glm-4.5-air")
 BATCHES: Final = (256, 512, 768)
 _QUICK_BATCHES: Final = (256,)
 BASELINES: Final = ("klotski", "ktransformers", "monde-dimm")
-PROMPT_TOKENS: Final = 128
+PROMPT_TOKENS: Final = 64
 OUTPUT_TOKENS: Final = 256
 """Of the whole run; the lengths are this reproduction's choice."""
 _STEPS: Final = 8
