@@ -34,6 +34,9 @@ class AccessEfficiency:
     def share(self, block_bytes: ArrayLike, is_write: ArrayLike) -> NDArray[np.float64]:
         """Shape of the broadcast arguments. A block of 0 bytes means 'as long as can be'."""
         block = np.asarray(block_bytes, dtype=np.float64)
+        if block.size > 1 and (block == block.flat[0]).all():  # whole ranges, as nearly all accesses are
+            shape = np.broadcast_shapes(block.shape, np.shape(is_write))
+            return np.array(np.broadcast_to(self.share(block.flat[0], is_write), shape))
         points = np.log(self.block_bytes)
         x = np.log(np.where(block > 0, block, self.block_bytes[-1]))
         return np.where(is_write, np.interp(x, points, self.write), np.interp(x, points, self.read))
