@@ -46,8 +46,9 @@ StreamCore::StreamCore(SST::ComponentId_t component, SST::Params& params)
         hub_ = configureLink("hub", ps_, new SST::Event::Handler<StreamCore, &StreamCore::on_signal>(this));
     SST::Link* wakes =
         configureSelfLink("wakes", ps_, new SST::Event::Handler<StreamCore, &StreamCore::on_wake>(this));
-    local_.set(load_memory("local"), 0, nullptr);
-    remote_.set(load_memory("remote"), remote_bandwidth.getDoubleValue(), wakes);
+    local_.set(load_memory("local"), 0, nullptr, 0);
+    remote_.set(load_memory("remote"), remote_bandwidth.getDoubleValue(), wakes, 0);
+    load_peers(params, wakes);
     timer_ = configureSelfLink("timer", ps_, new SST::Event::Handler<StreamCore, &StreamCore::on_timer>(this));
 
     finished_statistic_ = registerStatistic<uint64_t>("finished");
@@ -70,6 +71,43 @@ StreamCore::StandardMem* StreamCore::load_memory(const char* slot) {
     const SST::TimeConverter retry = getTimeConverter("1ns");
     return loadUserSubComponent<StandardMem>(slot, SST::ComponentInfo::SHARE_NONE, retry,
                                              new StandardMem::Handler<StreamCore, &StreamCore::on_response>(this));
+}
+
+void StreamCore::load_peers(SST::Params& params, SST::Link* wakes) {
+    std::vector<uint64_t> ranges;
+    std::vector<uint32_t> own;
+    params.find_array<uint64_t>("peer_ranges", ranges);
+    params.find_array<uint32_t>("peer_own", own);
+    std::vector<uint32_t> units;
+    params.find_array<uint32_t>("peer_units", units);
+    const SST::UnitAlgebra bandwidth(params.find<std::string>("peer_bandwidth", "0B/s"));
+    if (!bandwidth.hasUnits("B/s")) refuse("'peer_bandwidth' must be in B/s");
+    if (ranges.size() % 2 != 0) refuse("'peer_ranges' must be pairs of start and end");
+    for (size_t i = 0; i < ranges.size(); i += 2) peer_ranges_.emplace_back(ranges[i], ranges[i + 1]);
+    if (units.size() % 2 != 0) refuse("'peer_units' must be pairs of unit and number");
+    for (size_t i = 0; i < units.size(); i += 2) peer_of_unit_[units[i]] = units[i + 1];
+    peer_ways_.assign(peer_ranges_.size(), nullptr);
+    peers_.resize(own.size());
+    SST::SubComponentSlotInfo* slots = getSubComponentSlotInfo("peer");
+    const SST::TimeConverter retry = getTimeConverter("1ns");
+    for (uint32_t i = 0; i < own.size(); ++i) {
+        if (own[i] >= peer_ranges_.size() || slots == nullptr || !slots->isPopulated(int(i)))
+            refuse("'peer_own' needs a range and a filled slot 'peer' for each of its numbers");
+        auto* memory = slots->create<StandardMem>(
+            int(i), SST::ComponentInfo::SHARE_NONE, retry,
+            new StandardMem::Handler<StreamCore, &StreamCore::on_response>(this));
+        peers_[i].set(memory, bandwidth.getDoubleValue(), wakes, i + 1);
+        peer_ways_[own[i]] = &peers_[i];
+    }
+}
+
+// All that lead somewhere.
+std::vector<Way*> StreamCore::ways() {
+    std::vector<Way*> found;
+    for (Way* way : {&local_, &remote_})
+        if (way->memory() != nullptr) found.push_back(way);
+    for (Way& way : peers_) found.push_back(&way);
+    return found;
 }
 
 void StreamCore::make_lanes() {
@@ -99,33 +137,35 @@ void StreamCore::make_lanes() {
 }
 
 void StreamCore::init(unsigned phase) {
-    for (Way* way : {&local_, &remote_})
-        if (way->memory() != nullptr) way->memory()->init(phase);
+    for (Way* way : ways()) way->memory()->init(phase);
 }
 
 void StreamCore::setup() {
-    for (Way* way : {&local_, &remote_})
-        if (way->memory() != nullptr) way->memory()->setup();
+    for (Way* way : ways()) way->memory()->setup();
     for (uint32_t lane = 0; lane < lanes_.size(); ++lane) ring_in(lane, 0, Due::end_event);
 }
 
 // -- the end ----------------------------------------------------------------------------------
 
 void StreamCore::complete(unsigned phase) {
-    for (Way* way : {&local_, &remote_})
-        if (way->memory() != nullptr) way->memory()->complete(phase);
+    for (Way* way : ways()) way->memory()->complete(phase);
 }
 
 void StreamCore::finish() {
-    for (Way* way : {&local_, &remote_})
-        if (way->memory() != nullptr) way->memory()->finish();
+    for (Way* way : ways()) way->memory()->finish();
     const bool is_done = ended_ == file_.header().events;
     finished_statistic_->addData(is_done ? 1 : 0);
     finish_time_statistic_->addData(finish_ps_);
     events_statistic_->addData(ended_);
-    requests_statistic_->addData(local_.requests() + remote_.requests());
-    read_statistic_->addData(local_.read_bytes() + remote_.read_bytes());
-    written_statistic_->addData(local_.written_bytes() + remote_.written_bytes());
+    uint64_t requests = 0, read_bytes = 0, written_bytes = 0;
+    for (const Way* way : ways()) {
+        requests += way->requests();
+        read_bytes += way->read_bytes();
+        written_bytes += way->written_bytes();
+    }
+    requests_statistic_->addData(requests);
+    read_statistic_->addData(read_bytes);
+    written_statistic_->addData(written_bytes);
     write_timeline();
     if (is_done) return;
     for (uint32_t lane = 0; lane < lanes_.size(); ++lane)

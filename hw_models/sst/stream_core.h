@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -34,12 +35,19 @@ public:
         {"local_ranges", "(array) start, end, start, end of the byte addresses behind slot 'local', end excluded", "[]"},
         {"remote_bandwidth", "(string) Payload rate of one direction of the device's link: its port arbiter lets "
                              "requests go no faster, in turn; 0B/s: no arbiter", "0B/s"},
+        {"peer_ranges", "(array) start, end, ... of the memories that a peer fabric joins: copies from one to another "
+                        "go over it, end excluded", "[]"},
+        {"peer_own", "(array) numbers in 'peer_ranges' of the device's own memories, one for each slot 'peer'", "[]"},
+        {"peer_units", "(array) unit, number, ... of units and the 'peer_own' beside each: of two own memories, a "
+                       "copy uses the port of the one beside its unit", "[]"},
+        {"peer_bandwidth", "(string) As 'remote_bandwidth', of each slot 'peer'", "0B/s"},
         {"hub_delay", "(string) Latency core to hub to core, the same for all cores", "2ps"},
         {"progress_events", "(uint) Print a line after every so many ended events; 0: never", "0"})
     SST_ELI_DOCUMENT_PORTS({"hub", "To a port of moecosim.Hub, for signals between devices", {"moecosim.SignalEvent"}})
     SST_ELI_DOCUMENT_SUBCOMPONENT_SLOTS(
         {"local", "Way to the device's own memory", "SST::Interfaces::StandardMem"},
-        {"remote", "Way to all other memories", "SST::Interfaces::StandardMem"})
+        {"remote", "Way to all other memories", "SST::Interfaces::StandardMem"},
+        {"peer", "Ways of the device's own memories to their peers", "SST::Interfaces::StandardMem"})
     SST_ELI_DOCUMENT_STATISTICS({"finished", "1 if every event has ended, else 0", "flag", 1},
                                 {"finish_time", "When the last of the ended events ended", "ps", 1},
                                 {"events", "Events that have ended", "events", 1},
@@ -77,6 +85,8 @@ private:
 
     [[noreturn]] void refuse(const std::string& why);
     StandardMem* load_memory(const char* slot);
+    void load_peers(SST::Params& params, SST::Link* wakes);
+    std::vector<Way*> ways();
     void make_lanes();
 
     void run_ready();
@@ -92,6 +102,9 @@ private:
     void leave_event(uint32_t lane);
     void on_wake(SST::Event* event);
     Way* way_to(uint64_t address);
+    bool is_local(uint64_t address) const;
+    std::pair<Way*, Way*> ways_of_copy(uint32_t unit, uint64_t source, uint64_t target);
+    size_t peer_at(uint64_t address) const;
 
     void signal(uint32_t lane, uint32_t token);
     void on_signal(SST::Event* event);
@@ -107,6 +120,7 @@ private:
     SST::TimeConverter ps_;
     Way local_;
     Way remote_;
+    std::vector<Way> peers_;  // one per own memory on the peer fabric; fixed after construction
     SST::Link* hub_;
     SST::Link* timer_;
     ResponseReader reader_;
@@ -117,7 +131,11 @@ private:
     uint32_t id_bits_;  // of this core, in the upper bits of every request's id
     uint64_t hub_delay_ps_;
     uint64_t progress_events_;
-    std::vector<std::pair<uint64_t, uint64_t>> local_ranges_;
+    using Ranges = std::vector<std::pair<uint64_t, uint64_t>>;
+    Ranges local_ranges_;
+    Ranges peer_ranges_;
+    std::unordered_map<uint32_t, size_t> peer_of_unit_;  // number of the range beside a unit
+    std::vector<Way*> peer_ways_;  // of each peer range; null where it is another device's
 
     std::vector<Lane> lanes_;
     std::vector<uint32_t> ready_;

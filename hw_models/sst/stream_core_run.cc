@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cinttypes>
 #include <cstdio>
+#include <tuple>
 
 #include "index_event.h"
 #include "signal_event.h"
@@ -101,37 +102,67 @@ void StreamCore::end_if_all_done() {
 // -- traffic ----------------------------------------------------------------------------------
 
 void StreamCore::on_wake(SST::Event* event) {
-    remote_.wake(static_cast<IndexEvent*>(event)->index, now());
+    const uint32_t wake = static_cast<IndexEvent*>(event)->index;
+    const uint32_t number = Way::number_of(wake);
     delete event;
+    Way& way = number == 0 ? remote_ : peers_[number - 1];
+    way.wake(Way::direction_of(wake), now());
 }
 
 Way* StreamCore::way_to(uint64_t address) {
-    const bool is_local = std::any_of(local_ranges_.begin(), local_ranges_.end(), [address](const auto& range) {
-        return address >= range.first && address < range.second;
-    });
-    Way* way = is_local ? &local_ : &remote_;
+    Way* way = is_local(address) ? &local_ : &remote_;
     if (way->memory() == nullptr) {
         char text[96];
         std::snprintf(text, sizeof text, "address 0x%" PRIx64 " is behind slot '%s', which is empty", address,
-                      is_local ? "local" : "remote");
+                      is_local(address) ? "local" : "remote");
         refuse(text);
     }
     return way;
 }
 
-// All flows of the lane's event start together and share its window; an access of no bytes is none.
+static bool holds(const std::pair<uint64_t, uint64_t>& range, uint64_t address) {
+    return address >= range.first && address < range.second;
+}
+
+bool StreamCore::is_local(uint64_t address) const {
+    return std::any_of(local_ranges_.begin(), local_ranges_.end(),
+                       [address](const auto& range) { return holds(range, address); });
+}
+
+// Number of the peer range that has the address; their count where none has.
+size_t StreamCore::peer_at(uint64_t address) const {
+    return size_t(std::find_if(peer_ranges_.begin(), peer_ranges_.end(),
+                               [address](const auto& range) { return holds(range, address); }) -
+                  peer_ranges_.begin());
+}
+
+// Between two peers, the way of the one that is the device's own (of two, the one beside the unit); all
+// else as streams go.
+std::pair<Way*, Way*> StreamCore::ways_of_copy(uint32_t unit, uint64_t source, uint64_t target) {
+    const size_t from = peer_at(source), to = peer_at(target), none = peer_ranges_.size();
+    if (from != to && from != none && to != none) {
+        const auto beside = peer_of_unit_.find(unit);
+        const bool is_pull = beside != peer_of_unit_.end() && beside->second == to && peer_ways_[to] != nullptr;
+        if (peer_ways_[from] != nullptr && !is_pull) return {way_to(source), peer_ways_[from]};
+        if (peer_ways_[to] != nullptr) return {peer_ways_[to], way_to(target)};
+    }
+    return {way_to(source), way_to(target)};
+}
+
+// All flows of the lane's event start together and share its window in proportion to their bytes, so
+// that they end together; an access of no bytes is none.
 void StreamCore::open_flows(uint32_t lane) {
     const EventRecord& event = file_.event(lanes_[lane].next_event);
     const bool is_copy = event.kind == Kind::copy;
     const uint32_t step = is_copy ? 2 : 1;
-    uint64_t flows = 0;
-    for (uint32_t i = 0; i < event.accesses; i += step) flows += file_.access(event.first_access + i).bytes > 0;
-    const uint64_t credit = lanes_[lane].window_bytes / std::max<uint64_t>(flows, 1);
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < event.accesses; i += step) total += file_.access(event.first_access + i).bytes;
     lanes_[lane].flows = 1;  // held until all are open, so that the event cannot end before
     for (uint32_t i = 0; i < event.accesses; i += step) {
         const AccessRecord& source = file_.access(event.first_access + i);
         const AccessRecord& target = file_.access(event.first_access + i + step - 1);
         if (source.bytes == 0) continue;
+        const auto credit = uint64_t(double(lanes_[lane].window_bytes) * (double(source.bytes) / double(total)));
         if (free_flows_.empty()) {
             if (flows_.size() == MOST_FLOWS) refuse("more than 2^20 accesses are under way together");
             free_flows_.push_back(uint32_t(flows_.size()));
@@ -139,8 +170,11 @@ void StreamCore::open_flows(uint32_t lane) {
         }
         const uint32_t slot = free_flows_.back();
         free_flows_.pop_back();
-        Way* from = way_to(source.address);
-        Way* to = way_to(target.address);
+        Way *from, *to;
+        if (is_copy)
+            std::tie(from, to) = ways_of_copy(lanes_[lane].unit, source.address, target.address);
+        else
+            from = to = way_to(source.address);
         const bool waits_for_target = is_copy && to->is_arbiter();
         const bool goes_out = source.is_write != 0 || waits_for_target;
         flows_[slot] = {source.address,

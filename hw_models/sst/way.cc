@@ -12,10 +12,11 @@ static constexpr uint64_t FINE = 1024;  // per ps
 static constexpr auto NONCACHEABLE = SST::Interfaces::StandardMem::Request::flags_t(
     SST::Interfaces::StandardMem::Request::Flag::F_NONCACHEABLE);
 
-void Way::set(StandardMem* memory, double bytes_per_s, SST::Link* wakes) {
+void Way::set(StandardMem* memory, double bytes_per_s, SST::Link* wakes, uint32_t number) {
     memory_ = memory;
     fine_per_byte_ = bytes_per_s > 0 ? 1e12 * FINE / bytes_per_s : 0;
     wakes_ = wakes;
+    number_ = number;
 }
 
 void Way::send_in_turn(const Packet& packet, Direction direction, uint32_t flow, uint64_t now_ps) {
@@ -39,7 +40,8 @@ void Way::serve(uint32_t direction, uint64_t now_ps) {
         packet.way->send(packet);
     }
     port.will_wake = !port.waiting.empty();
-    if (port.will_wake) wakes_->send((port.free - now_ps * FINE + FINE - 1) / FINE, new IndexEvent(direction));
+    if (port.will_wake)
+        wakes_->send((port.free - now_ps * FINE + FINE - 1) / FINE, new IndexEvent(2 * number_ + direction));
 }
 
 // The length of the access's blocks travels where a processor would put its instruction pointer.

@@ -31,8 +31,9 @@ public:
 
     enum Direction : uint32_t { in = 0, out = 1 };  // in which data goes
 
-    // `bytes_per_s` of each direction, 0: no limit. `wakes` is a self link in ps, back to `wake`.
-    void set(StandardMem* memory, double bytes_per_s, SST::Link* wakes);
+    // `bytes_per_s` of each direction, 0: no limit. `wakes` is a self link in ps, back to `wake`, with an
+    // index that holds the way's `number` and the direction.
+    void set(StandardMem* memory, double bytes_per_s, SST::Link* wakes, uint32_t number);
 
     StandardMem* memory() const { return memory_; }
     bool is_arbiter() const { return fine_per_byte_ > 0; }
@@ -42,6 +43,9 @@ public:
     void send_in_turn(const Packet& packet, Direction direction, uint32_t flow, uint64_t now_ps);
     void send(const Packet& packet);
     void wake(uint32_t direction, uint64_t now_ps);
+
+    static uint32_t number_of(uint32_t wake) { return wake / 2; }
+    static uint32_t direction_of(uint32_t wake) { return wake % 2; }
 
     uint64_t requests() const { return requests_; }
     uint64_t read_bytes() const { return read_bytes_; }
@@ -58,6 +62,7 @@ private:
 
     StandardMem* memory_ = nullptr;
     SST::Link* wakes_ = nullptr;
+    uint32_t number_ = 0;
     double fine_per_byte_ = 0;
     Port ports_[2];
     uint64_t requests_ = 0;

@@ -39,9 +39,9 @@ def case(name: str, says: str, line_bytes: int = 256) -> Callable[[Build], Build
 
 def all_cases() -> dict[str, Case]:
     """By name, in the order in which they are defined."""
-    from sim.crosscheck import basic_cases, fabric_cases, system_cases
+    from sim.crosscheck import basic_cases, dimm_cases, fabric_cases, system_cases
 
-    for module in (basic_cases, fabric_cases, system_cases):
+    for module in (basic_cases, fabric_cases, system_cases, dimm_cases):
         assert module.__name__  # importing them fills the table
     return dict(_CASES)
 

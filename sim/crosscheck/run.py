@@ -10,7 +10,7 @@ from moe_cosim.errors import InputError, one_of
 from sim.crosscheck.case import Case, all_cases, fingerprint
 from sim.crosscheck.compare import Comparison, CrossCheck, compare
 from sim.crosscheck.recording import Recorded, Recording, recorded_folder
-from sim.engines.base import engines
+from sim.engines.embedded import EmbeddedEngine
 from sim.timeline import Timeline
 from workloads.program import Program
 
@@ -21,7 +21,8 @@ def crosscheck(
     record: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> CrossCheck:
-    """`names`: cases (default: all). `record`: keep what SST says now as the package's recording."""
+    """`names`: cases (default: all). `record`: keep what SST says now in the package's recording (of named
+    cases beside the others'; without names it is made anew)."""
     cases = _chosen(names)
     recording = None if live or record else Recording.load(recorded_folder())
     said: dict[str, Recorded] = {}
@@ -35,15 +36,27 @@ def crosscheck(
         else:
             said[case.name] = recording.of(case.name, fingerprint(machine, program))
         started = time.perf_counter()
-        embedded = engines.get("embedded")().run(machine, program)
+        embedded = EmbeddedEngine(line_bytes=case.line_bytes).run(machine, program)
         embedded_s = time.perf_counter() - started
         sst = said[case.name]
         compared.append(compare(case.name, program, sst.timeline, embedded, sst.wall_s, embedded_s))
         if progress is not None:
             progress((done + 1) / len(cases))
     if record:
-        Recording(version, "moe-cosim crosscheck --record", said).save(recorded_folder())
+        _record(version, said, keep=bool(names))
     return CrossCheck(version, recording is None, compared)
+
+
+def _record(version: str, said: dict[str, Recorded], keep: bool) -> None:
+    known = all_cases()
+    if keep:
+        before = Recording.load(recorded_folder())
+        if before.sst_version != version:
+            allowed = f"SST {before.sst_version}, as the cases recorded before (or record all cases)"
+            raise InputError("crosscheck", "SST version", version, allowed)
+        said = before.cases | said
+    in_order = {name: said[name] for name in known if name in said}
+    Recording(version, "moe-cosim crosscheck --record", in_order).save(recorded_folder())
 
 
 def _chosen(names: Collection[str]) -> list[Case]:

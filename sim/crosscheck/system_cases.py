@@ -13,10 +13,10 @@ from sim.experiment import Experiment
 from sim.prepare import prepare
 from workloads.program import Program
 
-_FOLDER = Path(str(files("sim.crosscheck") / "models"))
-_TINY = _FOLDER / "mixtral-tiny.json"
+MODELS = Path(str(files("sim.crosscheck") / "models"))
+_TINY = MODELS / "mixtral-tiny.json"
 """Mixtral's shape with 3 layers and an eighth of the width."""
-_NARROW = _FOLDER / "mixtral-narrow.json"
+_NARROW = MODELS / "mixtral-narrow.json"
 """All 32 layers of Mixtral-8x7B at a sixteenth of the width."""
 
 

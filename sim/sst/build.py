@@ -1,20 +1,21 @@
 """A machine built into an SST graph: devices, at most one router, a hub for signals.
 
 Per device: a stream core replays its lanes; each memory is one controller with our channel back end.
-Where other devices reach the memory, a directory stands between router and memory and a bus joins it
-with the core; otherwise core and memory are linked directly.
+Where other devices reach its memories, a directory stands between router and memories and a bus joins
+it with the core; otherwise core and memory are linked directly. A peer fabric is a router of its own,
+with a port of the core and a directory at the bus for each memory that it joins.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from hw_models.components import Memory
+from hw_models.components import Memory, PeerFabric
 from hw_models.machine import Machine
 from moe_cosim.errors import InputError, Plain
 from sim.sst import sizing
@@ -26,6 +27,9 @@ CONTROLLER_CLOCK: Final = "1MHz"
 
 FAST_CLOCK: Final = "4GHz"
 """Bus and directory hand on at their next clock edge: 250 ps at most."""
+
+_ARBITER_PS: Final = 2
+"""Latency of the two links at a port's arbiter, the least that SST allows."""
 
 CORE_GROUP: Final = 1
 MEMORY_GROUP: Final = 2
@@ -44,6 +48,8 @@ class BuildOptions:
     line_bytes: int = sizing.DEFAULT_LINE_BYTES
     reached: Collection[str] | None = None
     """Memories that units of other devices use; None: all of them."""
+    peers: Collection[str] | None = None
+    """Memories that copies over the peer fabric use; None: all its members."""
     progress_events: int = 0
     """Between two progress reports of a device; 0: none."""
     streams: str = "streams"
@@ -65,7 +71,9 @@ class _Builder:
         self.reached = _reached(machine, options.reached) if layout.fabric else frozenset[str]()
         self.components: list[Component] = []
         self.links: list[Link] = []
+        self.peers = _peer_members(layout, options.peers)
         self.router_ports = 0
+        self.peer_ports = 0
 
     def graph(self) -> Graph:
         cores = [device for device in self.layout.devices if device.units]
@@ -75,6 +83,8 @@ class _Builder:
             self._add_hub(cores)
         if self.layout.fabric is not None and self.router_ports:
             self.components.append(self._router(self.layout.fabric))
+        if self.layout.peer is not None and self.peers:
+            self.components.append(self._peer_router(self.layout.peer))
         title = f"{self.machine.name}: {self.machine.title}" if self.machine.title else self.machine.name
         graph = Graph(title, tuple(self.components), tuple(self.links), {"timebase": TIME_BASE, "stop-at": LONGEST})
         graph.validate()
@@ -86,7 +96,8 @@ class _Builder:
         name = device.name
         outside = self._outside(device)
         reached = [m for m in device.memories if m.name in self.reached]
-        through_bus = (bool(device.units) and bool(reached)) or len(device.memories) > 1
+        peers = [m for m in device.memories if m.name in self.peers]
+        through_bus = (bool(device.units) and bool(reached)) or len(device.memories) > 1 or bool(peers)
         above = 1 if device.units else 0
         if device.units:
             self._add_core(number, device, outside, has_hub)
@@ -101,7 +112,7 @@ class _Builder:
                     (f"{name}.bus", "highlink0"),
                     device.local_ps - self._last_leg_ps(device),
                 )
-        used = device.memories if device.units else reached  # nothing would lead to the others
+        used = device.memories if device.units else [*reached, *(m for m in peers if m not in reached)]
         for index, memory in enumerate(used):
             self._add_memory(device, memory)
             if through_bus:
@@ -115,9 +126,11 @@ class _Builder:
                 self._link(
                     f"{name}.core-memory", (f"{name}.core:local", "lowlink"), (memory.name, "highlink"), device.local_ps
                 )
-        for index, memory in enumerate(reached):
-            upper = (f"{name}.bus", f"highlink{index + above}") if through_bus else (memory.name, "highlink")
-            self._add_directory(device, memory, upper, through_bus)
+        if reached:
+            upper = (f"{name}.bus", f"highlink{above}") if through_bus else (reached[0].name, "highlink")
+            self._add_directory(device, reached, upper, through_bus)
+        for index, memory in enumerate(peers):
+            self._add_peer(device, memory, f"highlink{above + bool(reached) + index}")
 
     def _last_leg_ps(self, device: Device) -> int:
         """Of the link between bus and memory, which local and remote requests share."""
@@ -131,13 +144,13 @@ class _Builder:
 
     def _add_core(self, number: int, device: Device, outside: bool, has_hub: bool) -> None:
         name = device.name
-        ranges = [f"{edge}" for m in device.memories for edge in (m.base_address, m.base_address + m.capacity_bytes)]
+        own_peers = [m for m in device.memories if m.name in self.peers]
         parameters: dict[str, Value] = {
             "stream": f"{self.options.streams}/{name}.stream",
             "timeline": f"{name}.timeline",
             "id": number,
             "line_bytes": self.line_bytes,
-            "local_ranges": f"[{', '.join(ranges)}]",
+            "local_ranges": _ranges(device.memories),
         }
         if outside and device.spoke:
             parameters["remote_bandwidth"] = f"{round(device.spoke.bytes_per_s)}B/s"
@@ -149,8 +162,13 @@ class _Builder:
         if device.memories:
             slots.append(SubComponent("local", "memHierarchy.standardInterface"))
         if outside and device.spoke:
-            nic = self._nic("lowlink", device.spoke, CORE_GROUP, MEMORY_GROUP, device.spoke.unit_leg_ps)
+            nic = self._spoke_nic("lowlink", device.spoke, CORE_GROUP, MEMORY_GROUP, device.spoke.unit_leg_ps)
             slots.append(SubComponent("remote", "memHierarchy.standardInterface", {}, (nic,)))
+        if own_peers and self.layout.peer:
+            parameters |= self._peer_parameters(self.layout.peer, own_peers)
+            for index in range(len(own_peers)):
+                nic = self._peer_nic("lowlink", CORE_GROUP, MEMORY_GROUP)
+                slots.append(SubComponent("peer", "memHierarchy.standardInterface", {}, (nic,), index))
         lanes = "; ".join(
             f"{unit.name}: {', '.join(unit.lanes)} ({unit.window_bytes:.0f} B window)" for unit in device.units
         )
@@ -161,6 +179,9 @@ class _Builder:
         )
         if outside and device.spoke:
             self._link_to_router(device.spoke, f"{core}:remote:lowlink", device.spoke.unit_leg_ps, "requests")
+        for index, memory in enumerate(own_peers):
+            slot = "peer" + (f"[{index}]" if index else "")
+            self._link_to_peers(f"{core}:{slot}:lowlink", memory, self._peer_legs_ps(device)[0], "requests")
 
     def _add_memory(self, device: Device, memory: Memory) -> None:
         efficiency = memory.efficiency
@@ -189,34 +210,50 @@ class _Builder:
             Component(memory.name, "memHierarchy.MemController", parameters, slots, section=device.name, note=note)
         )
 
-    def _add_directory(self, device: Device, memory: Memory, upper: tuple[str, str], through_bus: bool) -> None:
+    def _add_directory(
+        self, device: Device, memories: Sequence[Memory], upper: tuple[str, str], through_bus: bool
+    ) -> None:
         spoke = _spoke(device)
-        name = f"{memory.name}.port"
-        nic_ps, inner_ps = spoke.memory_leg_ps, 1
+        turn = f"{memories[0].name if len(memories) == 1 else device.name}.turns"
+        where = memories[0].name if len(memories) == 1 else device.name
+        name = f"{where}.port"
+        first, last = _span(self.machine, memories)
+        nic_ps = spoke.memory_leg_ps - _ARBITER_PS
         if through_bus:
-            nic_ps -= self._last_leg_ps(device) + inner_ps
-        else:
-            nic_ps -= inner_ps
-        nic = self._nic("highlink", spoke, MEMORY_GROUP, CORE_GROUP, nic_ps)
+            nic_ps -= self._last_leg_ps(device)
+        nic = self._spoke_nic("highlink", spoke, MEMORY_GROUP, CORE_GROUP, nic_ps)
         parameters: dict[str, Value] = {
             "clock": FAST_CLOCK,
             "entry_cache_size": 0,
             "cache_line_size": self.line_bytes,
-            "addr_range_start": memory.base_address,
-            "addr_range_end": memory.base_address + memory.capacity_bytes - 1,
+            "addr_range_start": first,
+            "addr_range_end": last,
         }
-        note = f"where other devices reach {memory.name}; {_link_note(spoke)}"
+        names = " and ".join(memory.name for memory in memories)
+        note = f"where other devices reach {names}; {_link_note(spoke)}"
         self.components.append(
             Component(name, "memHierarchy.DirectoryController", parameters, (nic,), section=device.name, note=note)
         )
-        self._link(f"{name}-memory", (name, "lowlink"), upper, inner_ps)
+        self._add_arbiter(device, turn, (name, "lowlink"), upper, spoke.bytes_per_s)
         self._link_to_router(spoke, f"{name}:highlink", nic_ps, "memory")
+
+    def _add_arbiter(
+        self, device: Device, name: str, upper: tuple[str, str], lower: tuple[str, str], bytes_per_s: float
+    ) -> None:
+        rate: dict[str, Value] = {"bandwidth": f"{round(bytes_per_s)}B/s"}
+        note = "reads from outside take turns, no faster than their data can leave"
+        self.components.append(Component(name, "moecosim.PortArbiter", rate, section=device.name, note=note))
+        self._link(f"{name}-outside", upper, (name, "outside"), 1)
+        self._link(f"{name}-inside", (name, "inside"), lower, 1)
 
     # -- fabric -----------------------------------------------------------------------------
 
-    def _nic(self, slot: str, spoke: Spoke, group: int, other: int, link_ps: int) -> SubComponent:
-        rate = sizing.raw_bytes_per_s(spoke.bytes_per_s, self.line_bytes)
-        buffer = sizing.buffer_bytes(rate, 2 * max(link_ps, 1) + self._router_ps, self.line_bytes)
+    def _spoke_nic(self, slot: str, spoke: Spoke, group: int, other: int, link_ps: int) -> SubComponent:
+        return self._nic(slot, spoke.bytes_per_s, group, other, 2 * max(link_ps, 1) + self._router_ps)
+
+    def _nic(self, slot: str, bytes_per_s: float, group: int, other: int, loop_ps: int) -> SubComponent:
+        rate = sizing.raw_bytes_per_s(bytes_per_s, self.line_bytes)
+        buffer = sizing.buffer_bytes(rate, loop_ps, self.line_bytes)
         parameters: dict[str, Value] = {
             "group": group,
             ("destinations" if group == CORE_GROUP else "sources"): f"[{other}]",
@@ -249,23 +286,100 @@ class _Builder:
         spokes = [_spoke(device) for device in self.layout.devices]
         rate = max(sizing.raw_bytes_per_s(spoke.bytes_per_s, self.line_bytes) for spoke in spokes)
         longest = max(max(spoke.unit_leg_ps, spoke.memory_leg_ps) for spoke in spokes)
-        buffer = sizing.buffer_bytes(rate, 2 * longest + fabric.latency_ps, self.line_bytes)
-        into = fabric.latency_ps // 2
+        note = f"{fabric.latency_ps / 1000:.0f} ns; {self.router_ports} ports, each limited by its own end"
+        loop_ps = 2 * longest + fabric.latency_ps
+        return self._router_of(_router_name(fabric), 0, self.router_ports, rate, fabric.latency_ps, loop_ps, note)
+
+    def _router_of(
+        self, name: str, number: int, ports: int, rate: int, latency_ps: int, loop_ps: int, note: str
+    ) -> Component:
+        buffer = sizing.buffer_bytes(rate, loop_ps, self.line_bytes)
+        into = latency_ps // 2
         parameters: dict[str, Value] = {
-            "id": 0,
-            "num_ports": self.router_ports,
+            "id": number,
+            "num_ports": ports,
             "num_vns": 1,
             "link_bw": f"{rate}B/s",
             "xbar_bw": f"{4 * rate}B/s",
             "flit_size": f"{sizing.FLIT_BYTES}B",
             "input_latency": f"{into}ps",
-            "output_latency": f"{fabric.latency_ps - into}ps",
+            "output_latency": f"{latency_ps - into}ps",
             "input_buf_size": f"{buffer}B",
             "output_buf_size": f"{buffer}B",
         }
-        note = f"{fabric.latency_ps / 1000:.0f} ns; {self.router_ports} ports, each limited by its own end"
         topology = (SubComponent("topology", "merlin.singlerouter"),)
-        return Component(_router_name(fabric), "merlin.hr_router", parameters, topology, section="fabric", note=note)
+        return Component(name, "merlin.hr_router", parameters, topology, section="fabric", note=note)
+
+    # -- peer fabric ------------------------------------------------------------------------
+
+    def _add_peer(self, device: Device, memory: Memory, port: str) -> None:
+        assert self.layout.peer is not None
+        name = f"{memory.name}.peer"
+        parameters: dict[str, Value] = {
+            "clock": FAST_CLOCK,
+            "entry_cache_size": 0,
+            "cache_line_size": self.line_bytes,
+            "addr_range_start": memory.base_address,
+            "addr_range_end": memory.base_address + memory.capacity_bytes - 1,
+        }
+        nic = self._peer_nic("highlink", MEMORY_GROUP, CORE_GROUP)
+        note = f"where its peers reach {memory.name}"
+        self.components.append(
+            Component(name, "memHierarchy.DirectoryController", parameters, (nic,), section=device.name, note=note)
+        )
+        lower = (f"{device.name}.bus", port)
+        self._add_arbiter(device, f"{memory.name}.peer-turns", (name, "lowlink"), lower, self.layout.peer.bytes_per_s)
+        self._link_to_peers(f"{name}:highlink", memory, self._peer_legs_ps(device)[1], "memory")
+
+    def _peer_legs_ps(self, device: Device) -> tuple[int, int]:
+        """Of the core's and of the directory's link to the peer router.
+
+        The machine counts the fabric's latency once per line copied; here a line and its
+        acknowledgement cross it, so each takes half.
+        """
+        assert self.layout.peer is not None
+        way_ps = self.layout.peer.latency_ps // 2
+        core_ps = way_ps // 2
+        return max(1, core_ps), max(1, way_ps - core_ps - _ARBITER_PS - self._last_leg_ps(device))
+
+    def _peer_parameters(self, peer: PeerFabric, own: Sequence[Memory]) -> dict[str, Value]:
+        members = [memory for memory in self.machine.memory_list if memory.name in self.peers]
+        numbers = {memory.name: members.index(memory) for memory in own}
+        beside = [
+            f"{index}, {numbers[unit.local_memory]}"
+            for index, unit in enumerate(self.machine.units.values())
+            if unit.local_memory in numbers
+        ]
+        return {
+            "peer_ranges": _ranges(members),
+            "peer_own": f"[{', '.join(map(str, numbers.values()))}]",
+            "peer_units": f"[{', '.join(beside)}]",
+            "peer_bandwidth": f"{round(peer.bytes_per_s)}B/s",
+        }
+
+    def _peer_nic(self, slot: str, group: int, other: int) -> SubComponent:
+        assert self.layout.peer is not None
+        return self._nic(slot, self.layout.peer.bytes_per_s, group, other, self.layout.peer.latency_ps)
+
+    def _link_to_peers(self, path: str, memory: Memory, latency_ps: int, role: str) -> None:
+        peer = self.layout.peer
+        assert peer is not None
+        port = f"port{self.peer_ports}"
+        self.peer_ports += 1
+        note = f"{role}; {peer.name}: {peer.bytes_per_s / 1e9:.1f} GB/s of payload each way"
+        self._link(
+            f"{peer.name}.{memory.name}.{role}",
+            (path, "port"),
+            (f"{peer.name}.router", port),
+            latency_ps,
+            note,
+            may_cut=True,
+        )
+
+    def _peer_router(self, peer: PeerFabric) -> Component:
+        rate = sizing.raw_bytes_per_s(peer.bytes_per_s, self.line_bytes)
+        note = f"joins {len(self.peers)} memories for copies; the latency is in its links"
+        return self._router_of(f"{peer.name}.router", 1, self.peer_ports, rate, 0, peer.latency_ps, note)
 
     # -- signals ----------------------------------------------------------------------------
 
@@ -304,6 +418,29 @@ class _Builder:
 
 def _reached(machine: Machine, reached: Collection[str] | None) -> frozenset[str]:
     return frozenset(machine.memories if reached is None else reached)
+
+
+def _peer_members(layout: Layout, used: Collection[str] | None) -> frozenset[str]:
+    if layout.peer is None:
+        return frozenset()
+    return frozenset(layout.peer.members if used is None else used)
+
+
+def _span(machine: Machine, memories: Sequence[Memory]) -> tuple[int, int]:
+    """First and last address of a directory before `memories`: no other memory may lie between them."""
+    first = min(memory.base_address for memory in memories)
+    last = max(memory.base_address + memory.capacity_bytes for memory in memories) - 1
+    between = [m.name for m in machine.memory_list if m not in memories and first <= m.base_address <= last]
+    if between:
+        found = Plain(f"{', '.join(between)} between {memories[0].name} and {memories[-1].name}")
+        allowed = "a device's memories next to each other (sst engine)"
+        raise InputError(f"machine {machine.name}", "addresses", found, allowed)
+    return first, last
+
+
+def _ranges(memories: Sequence[Memory]) -> str:
+    edges = [f"{edge}" for m in memories for edge in (m.base_address, m.base_address + m.capacity_bytes)]
+    return f"[{', '.join(edges)}]"
 
 
 def _spoke(device: Device) -> Spoke:

@@ -14,7 +14,7 @@ from sim.sst.build import BuildOptions, build_graph
 from sim.sst.devices import find_layout
 from sim.sst.graph import Graph
 from sim.sst.streams import Stream, cut, write_stream
-from sim.sst.traffic import reached_memories, refuse_copies_between_others
+from sim.sst.traffic import peer_memories, reached_memories, refuse_copies_between_others
 from workloads.program import Program
 
 PYTHON_CONFIGURATION: Final = "config.py"
@@ -40,7 +40,8 @@ def write_run(folder: Path, machine: Machine, program: Program, line_bytes: int)
     refuse_copies_between_others(machine, program, layout)
     streams = cut(machine, program, layout)
     events = max((len(stream.events) for stream in streams), default=0)
-    options = BuildOptions(line_bytes, reached_memories(machine, program, layout), max(1, events // _REPORTS))
+    reached, peers = reached_memories(machine, program, layout), peer_memories(machine, program, layout)
+    options = BuildOptions(line_bytes, reached, peers, max(1, events // _REPORTS))
     graph = build_graph(machine, options, layout)
     (folder / STREAMS).mkdir(parents=True, exist_ok=True)
     for stream in streams:

@@ -24,13 +24,20 @@ class _Moves:
     bytes: NDArray[np.uint64]
     own: NDArray[np.bool_]
     """Whether the memory is in the device of the unit that asks."""
+    between_peers: NDArray[np.bool_]
+    """Whether it is an end of a copy from one member of the peer fabric to another."""
 
 
 def reached_memories(machine: Machine, program: Program, layout: Layout) -> frozenset[str]:
     """Memories that units of other devices read or write in this program."""
     moves = _moves(machine, program, layout)
-    outside = np.unique(moves.memory[~moves.own & (moves.bytes > 0)])
-    return frozenset(machine.memory_list[int(index)].name for index in outside)
+    return _names(machine, moves.memory[~moves.own & ~moves.between_peers & (moves.bytes > 0)])
+
+
+def peer_memories(machine: Machine, program: Program, layout: Layout) -> frozenset[str]:
+    """Ends of the program's copies over the peer fabric."""
+    moves = _moves(machine, program, layout)
+    return _names(machine, moves.memory[moves.between_peers & (moves.bytes > 0)])
 
 
 def refuse_copies_between_others(machine: Machine, program: Program, layout: Layout) -> None:
@@ -53,6 +60,10 @@ def refuse_copies_between_others(machine: Machine, program: Program, layout: Lay
     raise InputError(f"program on {machine.name}", f"events[{row}]", found, allowed)
 
 
+def _names(machine: Machine, memories: NDArray[np.int64]) -> frozenset[str]:
+    return frozenset(machine.memory_list[int(index)].name for index in np.unique(memories))
+
+
 def _moves(machine: Machine, program: Program, layout: Layout) -> _Moves:
     events = program.events
     counts = events["accesses"].astype(np.int64)
@@ -63,4 +74,10 @@ def _moves(machine: Machine, program: Program, layout: Layout) -> _Moves:
     device_of_memory = np.array([layout.device_of_memory(m.name) for m in machine.memory_list])
     event = np.repeat(np.arange(len(events)), counts)
     own = device_of_memory[memory] == device_of_lane[events["lane"][event]]
-    return _Moves(event, memory, program.accesses["bytes"][rows], own)
+    is_copy = events["kind"][event] == COPY
+    members = layout.peer.members if layout.peer else ()
+    is_member = np.array([m.name in members for m in machine.memory_list])
+    source, target = memory[is_copy].reshape(-1, 2).T
+    between = np.zeros(len(event), dtype=np.bool_)
+    between[is_copy] = np.repeat((source != target) & is_member[source] & is_member[target], 2)
+    return _Moves(event, memory, program.accesses["bytes"][rows], own, between)

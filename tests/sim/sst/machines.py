@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
+from hw_models.components import AccessEfficiency, Link, Memory, PeerFabric, Switch, Unit
 from hw_models.machine import Machine
 
 GB_PER_S = 1e9
@@ -20,6 +20,7 @@ class Parts:
         self.memories: list[Memory] = []
         self.links: list[Link] = []
         self.switches: list[Switch] = []
+        self.peers: list[PeerFabric] = []
 
     def device(
         self,
@@ -57,8 +58,12 @@ class Parts:
         self.switches.append(Switch(name, latency_ps, rate))
         return self
 
+    def join_peers(self, members: Sequence[str], rate: float = 25 * GB_PER_S, name: str = "link") -> Parts:
+        self.peers.append(PeerFabric(name, tuple(members), rate, 100_000))
+        return self
+
     def machine(self, name: str = "made") -> Machine:
-        return Machine(name, self.units, self.memories, self.links, self.switches)
+        return Machine(name, self.units, self.memories, self.links, self.switches, peers=self.peers)
 
 
 def one_device(**changes: float) -> Machine:
