@@ -195,23 +195,36 @@ def _memory_side(
     """Share of the peak that the access pattern of each row reaches; the rate (bytes/ps) its channels
     allow: infinite for a range over all channels, which then share as the memory does; and the time
     of one line on its channels."""
+    parts = machine.memory_list
+    if not len(rows):
+        return np.ones(0), np.full(0, np.inf), np.zeros(0)
     access = program.accesses[rows]
-    share = np.ones(len(rows))
-    line_ps = np.zeros(len(rows))
-    cap = np.full(len(rows), np.inf)
-    for index, part in enumerate(machine.memory_list):
-        here = memory == index
-        if not here.any():
-            continue
-        mine = access[here]
-        share[here] = part.efficiency.share(mine["block_bytes"], mine["op"] == WRITE)
-        offset = (mine["address"] - np.uint64(part.base_address)).astype(np.int64)
-        last = offset + np.maximum(mine["bytes"].astype(np.int64), 1) - 1
-        blocks = last // part.interleave_bytes - offset // part.interleave_bytes + 1
-        some = share[here] * part.peak_bytes_per_s / _PS_PER_S * (blocks / part.channels)
-        cap[here] = np.where(blocks < part.channels, some, np.inf)
-        line_ps[here] = part.line_ps(np.minimum(line_bytes, mine["bytes"]), share[here])
+    share = _shares(machine, access, memory)
+    base, interleave, channels = (
+        np.array([getattr(part, name) for part in parts], dtype=np.int64)[memory]
+        for name in ("base_address", "interleave_bytes", "channels")
+    )
+    size = access["bytes"].astype(np.int64)
+    offset = access["address"].astype(np.int64) - base
+    blocks = (offset + np.maximum(size, 1) - 1) // interleave - offset // interleave + 1
+    peak = np.array([part.peak_bytes_per_s for part in parts])[memory]
+    cap = np.where(blocks < channels, share * peak / _PS_PER_S * (blocks / channels), np.inf)
+    channel_bytes_per_ps = (
+        share * np.array([part.peak_bytes_per_s / part.channels / _PS_PER_S for part in parts])[memory]
+    )
+    line_ps = np.minimum(np.minimum(line_bytes, size), interleave) / channel_bytes_per_ps
     return share, cap, line_ps
+
+
+def _shares(machine: Machine, access: NDArray[np.void], memory: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Achievable share of each access; memories of one kind are looked up together."""
+    kinds = list(dict.fromkeys(part.efficiency for part in machine.memory_list))
+    kind = np.array([kinds.index(part.efficiency) for part in machine.memory_list])[memory]
+    share = np.ones(len(access))
+    for index, efficiency in enumerate(kinds):
+        here = kind == index
+        share[here] = efficiency.share(access["block_bytes"][here], access["op"][here] == WRITE)
+    return share
 
 
 def _route_rate(
