@@ -245,7 +245,10 @@ _TINY: Final = MODELS / "qwen3-tiny.json"
 
 
 def _prepared(
-    policy: str, machine: str = "h100-amx-dimm-ndp", settings: Mapping[str, Any] | None = None, **more: Any
+    policy: str | Mapping[str, Any],
+    machine: str = "h100-amx-dimm-ndp",
+    settings: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> tuple[Machine, Program]:
     experiment = Experiment.model_validate(
         {
@@ -254,7 +257,7 @@ def _prepared(
             "model": str(_TINY),
             "routing": {"source": "generator", "preset": "qwen3-30b"},
             "workload": {"batch": 8, "prompt_tokens": 8, "output_tokens": 3},
-            "policy": {"name": policy},
+            "policy": {"name": policy} if isinstance(policy, str) else dict(policy),
             **more,
         }
     )
@@ -265,6 +268,12 @@ def _prepared(
 @case("policy-trimoe", "GPU, CPU and modules share the experts; KV cache in the DIMMs")
 def _() -> tuple[Machine, Program]:
     return _prepared("trimoe", kv_cache="near-data")
+
+
+@case("policy-trimoe-relayout", "few experts on the GPU, more tokens: layouts change over DIMM-Link")
+def _() -> tuple[Machine, Program]:
+    workload = {"batch": 48, "prompt_tokens": 8, "output_tokens": 3}
+    return _prepared({"name": "trimoe", "gpu_experts": 4}, kv_cache="near-data", workload=workload)
 
 
 @case("policy-monde-dimm", "weights to the GPU beside kernels on the modules")

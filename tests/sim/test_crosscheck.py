@@ -11,11 +11,13 @@ from click.testing import CliRunner
 
 from moe_cosim.errors import InputError
 from sim.cli import main
+from sim.crosscheck import run as run_module
 from sim.crosscheck.case import all_cases, fingerprint
 from sim.crosscheck.compare import CrossCheck, compare
 from sim.crosscheck.recording import Recorded, Recording, recorded_folder
 from sim.crosscheck.run import crosscheck
 from sim.timeline import Timeline
+from workloads.program import COPY
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +100,27 @@ def test_an_unknown_case_is_refused() -> None:
     outcome = CliRunner().invoke(main, ["crosscheck", "read-one-steam"])
     assert outcome.exit_code == 2
     assert "did you mean 'read-one-stream'" in outcome.stderr
+
+
+def test_recording_a_named_case_keeps_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timeline, newer = Timeline(np.array([0]), np.array([5])), Timeline(np.array([0]), np.array([7]))
+    before = {"read-one-stream": Recorded(timeline, "1", 0.5), "write-one-stream": Recorded(timeline, "2", 0.5)}
+    Recording("16.0.0", "a command", before).save(tmp_path)
+    monkeypatch.setattr(run_module, "recorded_folder", lambda: tmp_path)
+    monkeypatch.setattr(run_module, "_live_version", lambda: "16.0.0")
+    monkeypatch.setattr(run_module, "_run_sst", lambda case, machine, program: (newer, 0.1))
+    crosscheck(["write-one-stream"], record=True)
+    kept = Recording.load(tmp_path).cases
+    assert list(kept) == ["read-one-stream", "write-one-stream"]
+    assert [said.timeline.total_ps for said in kept.values()] == [5, 7]
+    monkeypatch.setattr(run_module, "_live_version", lambda: "15.1.0")
+    with pytest.raises(InputError, match=r"15\.1\.0"):
+        crosscheck(["write-one-stream"], record=True)
+
+
+def test_the_dimm_machines_cases_use_what_they_are_about() -> None:
+    machine, program = all_cases()["policy-trimoe-relayout"].build()
+    links = [lane for lane, (unit, _) in enumerate(program.lanes) if unit.endswith(".link")]
+    events = program.events
+    assert (np.isin(events["lane"], links) & (events["kind"] == COPY)).sum() > 10
+    assert machine.peers
