@@ -31,6 +31,9 @@ FAST_CLOCK: Final = "4GHz"
 _ARBITER_PS: Final = 2
 """Latency of the two links at a port's arbiter, the least that SST allows."""
 
+SHORTEST_CUT_PS: Final = 20_000
+"""SST's threads and ranks wait for each other once in the shortest link between them: below this, all the time."""
+
 CORE_GROUP: Final = 1
 MEMORY_GROUP: Final = 2
 
@@ -413,6 +416,7 @@ class _Builder:
         may_cut: bool = False,
     ) -> None:
         name = re.sub(r"\W", "_", name)  # SST warns of other characters in a link's name
+        may_cut = may_cut and latency_ps >= SHORTEST_CUT_PS
         self.links.append(Link(name, (End(*a), End(*b)), max(1, latency_ps), note, may_cut))
 
 
