@@ -18,24 +18,15 @@ import numpy as np
 from hw_models.components import Memory, PeerFabric
 from hw_models.machine import Machine
 from moe_cosim.errors import InputError, Plain
-from sim.sst import sizing
+from sim.sst import ports, sizing
 from sim.sst.devices import Device, Fabric, Layout, Spoke, find_layout
 from sim.sst.graph import Component, End, Graph, Link, Statistic, SubComponent, Value
 
 CONTROLLER_CLOCK: Final = "1MHz"
 """Our back end keeps its own time: the controller's clock only costs wall time."""
 
-FAST_CLOCK: Final = "4GHz"
-"""Bus and directory hand on at their next clock edge: 250 ps at most."""
-
-_ARBITER_PS: Final = 2
-"""Latency of the two links at a port's arbiter, the least that SST allows."""
-
 SHORTEST_CUT_PS: Final = 20_000
 """SST's threads and ranks wait for each other once in the shortest link between them: below this, all the time."""
-
-CORE_GROUP: Final = 1
-MEMORY_GROUP: Final = 2
 
 _CORE_STATISTICS: Final = ("finished", "finish_time", "events", "requests", "read_bytes", "written_bytes")
 
@@ -105,7 +96,7 @@ class _Builder:
         if device.units:
             self._add_core(number, device, outside, has_hub)
         if through_bus:
-            bus: dict[str, Value] = {"bus_frequency": FAST_CLOCK, "drain_bus": 1}
+            bus: dict[str, Value] = {"bus_frequency": ports.FAST_CLOCK, "drain_bus": 1}
             note = "joins local and remote requests; it delays, it does not limit"
             self.components.append(Component(f"{name}.bus", "memHierarchy.Bus", bus, section=name, note=note))
             if device.units:
@@ -153,7 +144,7 @@ class _Builder:
             "timeline": f"{name}.timeline",
             "id": number,
             "line_bytes": self.line_bytes,
-            "local_ranges": _ranges(device.memories),
+            "local_ranges": ports.ranges(device.memories),
         }
         if outside and device.spoke:
             parameters["remote_bandwidth"] = f"{round(device.spoke.bytes_per_s)}B/s"
@@ -165,12 +156,12 @@ class _Builder:
         if device.memories:
             slots.append(SubComponent("local", "memHierarchy.standardInterface"))
         if outside and device.spoke:
-            nic = self._spoke_nic("lowlink", device.spoke, CORE_GROUP, MEMORY_GROUP, device.spoke.unit_leg_ps)
+            nic = self._spoke_nic("lowlink", device.spoke, ports.CORE_GROUP, device.spoke.unit_leg_ps)
             slots.append(SubComponent("remote", "memHierarchy.standardInterface", {}, (nic,)))
         if own_peers and self.layout.peer:
             parameters |= self._peer_parameters(self.layout.peer, own_peers)
             for index in range(len(own_peers)):
-                nic = self._peer_nic("lowlink", CORE_GROUP, MEMORY_GROUP)
+                nic = self._peer_nic("lowlink", ports.CORE_GROUP)
                 slots.append(SubComponent("peer", "memHierarchy.standardInterface", {}, (nic,), index))
         lanes = "; ".join(
             f"{unit.name}: {', '.join(unit.lanes)} ({unit.window_bytes:.0f} B window)" for unit in device.units
@@ -220,52 +211,28 @@ class _Builder:
         turn = f"{memories[0].name if len(memories) == 1 else device.name}.turns"
         where = memories[0].name if len(memories) == 1 else device.name
         name = f"{where}.port"
-        first, last = _span(self.machine, memories)
-        nic_ps = spoke.memory_leg_ps - _ARBITER_PS
+        addresses = ports.span(self.machine, memories)
+        nic_ps = spoke.memory_leg_ps - ports.ARBITER_PS
         if through_bus:
             nic_ps -= self._last_leg_ps(device)
-        nic = self._spoke_nic("highlink", spoke, MEMORY_GROUP, CORE_GROUP, nic_ps)
-        parameters: dict[str, Value] = {
-            "clock": FAST_CLOCK,
-            "entry_cache_size": 0,
-            "cache_line_size": self.line_bytes,
-            "addr_range_start": first,
-            "addr_range_end": last,
-        }
+        nic = self._spoke_nic("highlink", spoke, ports.MEMORY_GROUP, nic_ps)
         names = " and ".join(memory.name for memory in memories)
         note = f"where other devices reach {names}; {_link_note(spoke)}"
-        self.components.append(
-            Component(name, "memHierarchy.DirectoryController", parameters, (nic,), section=device.name, note=note)
-        )
+        self.components.append(ports.directory(name, addresses, nic, self.line_bytes, device.name, note))
         self._add_arbiter(device, turn, (name, "lowlink"), upper, spoke.bytes_per_s)
         self._link_to_router(spoke, f"{name}:highlink", nic_ps, "memory")
 
     def _add_arbiter(
         self, device: Device, name: str, upper: tuple[str, str], lower: tuple[str, str], bytes_per_s: float
     ) -> None:
-        rate: dict[str, Value] = {"bandwidth": f"{round(bytes_per_s)}B/s"}
-        note = "reads from outside take turns, no faster than their data can leave"
-        self.components.append(Component(name, "moecosim.PortArbiter", rate, section=device.name, note=note))
+        self.components.append(ports.arbiter(name, bytes_per_s, device.name))
         self._link(f"{name}-outside", upper, (name, "outside"), 1)
         self._link(f"{name}-inside", (name, "inside"), lower, 1)
 
     # -- fabric -----------------------------------------------------------------------------
 
-    def _spoke_nic(self, slot: str, spoke: Spoke, group: int, other: int, link_ps: int) -> SubComponent:
-        return self._nic(slot, spoke.bytes_per_s, group, other, 2 * max(link_ps, 1) + self._router_ps)
-
-    def _nic(self, slot: str, bytes_per_s: float, group: int, other: int, loop_ps: int) -> SubComponent:
-        rate = sizing.raw_bytes_per_s(bytes_per_s, self.line_bytes)
-        buffer = sizing.buffer_bytes(rate, loop_ps, self.line_bytes)
-        parameters: dict[str, Value] = {
-            "group": group,
-            ("destinations" if group == CORE_GROUP else "sources"): f"[{other}]",
-            "network_bw": f"{rate}B/s",
-            "min_packet_size": f"{sizing.HEADER_BYTES}B",
-            "network_input_buffer_size": f"{buffer}B",
-            "network_output_buffer_size": f"{buffer}B",
-        }
-        return SubComponent(slot, "memHierarchy.MemNIC", parameters)
+    def _spoke_nic(self, slot: str, spoke: Spoke, group: int, link_ps: int) -> SubComponent:
+        return ports.nic(slot, spoke.bytes_per_s, group, 2 * max(link_ps, 1) + self._router_ps, self.line_bytes)
 
     @property
     def _router_ps(self) -> int:
@@ -291,45 +258,18 @@ class _Builder:
         longest = max(max(spoke.unit_leg_ps, spoke.memory_leg_ps) for spoke in spokes)
         note = f"{fabric.latency_ps / 1000:.0f} ns; {self.router_ports} ports, each limited by its own end"
         loop_ps = 2 * longest + fabric.latency_ps
-        return self._router_of(_router_name(fabric), 0, self.router_ports, rate, fabric.latency_ps, loop_ps, note)
-
-    def _router_of(
-        self, name: str, number: int, ports: int, rate: int, latency_ps: int, loop_ps: int, note: str
-    ) -> Component:
-        buffer = sizing.buffer_bytes(rate, loop_ps, self.line_bytes)
-        into = latency_ps // 2
-        parameters: dict[str, Value] = {
-            "id": number,
-            "num_ports": ports,
-            "num_vns": 1,
-            "link_bw": f"{rate}B/s",
-            "xbar_bw": f"{4 * rate}B/s",
-            "flit_size": f"{sizing.FLIT_BYTES}B",
-            "input_latency": f"{into}ps",
-            "output_latency": f"{latency_ps - into}ps",
-            "input_buf_size": f"{buffer}B",
-            "output_buf_size": f"{buffer}B",
-        }
-        topology = (SubComponent("topology", "merlin.singlerouter"),)
-        return Component(name, "merlin.hr_router", parameters, topology, section="fabric", note=note)
+        name = _router_name(fabric)
+        return ports.router(name, 0, self.router_ports, rate, fabric.latency_ps, loop_ps, self.line_bytes, note)
 
     # -- peer fabric ------------------------------------------------------------------------
 
     def _add_peer(self, device: Device, memory: Memory, port: str) -> None:
         assert self.layout.peer is not None
         name = f"{memory.name}.peer"
-        parameters: dict[str, Value] = {
-            "clock": FAST_CLOCK,
-            "entry_cache_size": 0,
-            "cache_line_size": self.line_bytes,
-            "addr_range_start": memory.base_address,
-            "addr_range_end": memory.base_address + memory.capacity_bytes - 1,
-        }
-        nic = self._peer_nic("highlink", MEMORY_GROUP, CORE_GROUP)
+        addresses = ports.span(self.machine, [memory])
+        nic = self._peer_nic("highlink", ports.MEMORY_GROUP)
         note = f"where its peers reach {memory.name}"
-        self.components.append(
-            Component(name, "memHierarchy.DirectoryController", parameters, (nic,), section=device.name, note=note)
-        )
+        self.components.append(ports.directory(name, addresses, nic, self.line_bytes, device.name, note))
         lower = (f"{device.name}.bus", port)
         self._add_arbiter(device, f"{memory.name}.peer-turns", (name, "lowlink"), lower, self.layout.peer.bytes_per_s)
         self._link_to_peers(f"{name}:highlink", memory, self._peer_legs_ps(device)[1], "memory")
@@ -343,7 +283,7 @@ class _Builder:
         assert self.layout.peer is not None
         way_ps = self.layout.peer.latency_ps // 2
         core_ps = way_ps // 2
-        return max(1, core_ps), max(1, way_ps - core_ps - _ARBITER_PS - self._last_leg_ps(device))
+        return max(1, core_ps), max(1, way_ps - core_ps - ports.ARBITER_PS - self._last_leg_ps(device))
 
     def _peer_parameters(self, peer: PeerFabric, own: Sequence[Memory]) -> dict[str, Value]:
         members = [memory for memory in self.machine.memory_list if memory.name in self.peers]
@@ -354,15 +294,16 @@ class _Builder:
             if unit.local_memory in numbers
         ]
         return {
-            "peer_ranges": _ranges(members),
+            "peer_ranges": ports.ranges(members),
             "peer_own": f"[{', '.join(map(str, numbers.values()))}]",
             "peer_units": f"[{', '.join(beside)}]",
             "peer_bandwidth": f"{round(peer.bytes_per_s)}B/s",
         }
 
-    def _peer_nic(self, slot: str, group: int, other: int) -> SubComponent:
-        assert self.layout.peer is not None
-        return self._nic(slot, self.layout.peer.bytes_per_s, group, other, self.layout.peer.latency_ps)
+    def _peer_nic(self, slot: str, group: int) -> SubComponent:
+        peer = self.layout.peer
+        assert peer is not None
+        return ports.nic(slot, peer.bytes_per_s, group, peer.latency_ps, self.line_bytes)
 
     def _link_to_peers(self, path: str, memory: Memory, latency_ps: int, role: str) -> None:
         peer = self.layout.peer
@@ -382,7 +323,8 @@ class _Builder:
     def _peer_router(self, peer: PeerFabric) -> Component:
         rate = sizing.raw_bytes_per_s(peer.bytes_per_s, self.line_bytes)
         note = f"joins {len(self.peers)} memories for copies; the latency is in its links"
-        return self._router_of(f"{peer.name}.router", 1, self.peer_ports, rate, 0, peer.latency_ps, note)
+        name = f"{peer.name}.router"
+        return ports.router(name, 1, self.peer_ports, rate, 0, peer.latency_ps, self.line_bytes, note)
 
     # -- signals ----------------------------------------------------------------------------
 
@@ -428,23 +370,6 @@ def _peer_members(layout: Layout, used: Collection[str] | None) -> frozenset[str
     if layout.peer is None:
         return frozenset()
     return frozenset(layout.peer.members if used is None else used)
-
-
-def _span(machine: Machine, memories: Sequence[Memory]) -> tuple[int, int]:
-    """First and last address of a directory before `memories`: no other memory may lie between them."""
-    first = min(memory.base_address for memory in memories)
-    last = max(memory.base_address + memory.capacity_bytes for memory in memories) - 1
-    between = [m.name for m in machine.memory_list if m not in memories and first <= m.base_address <= last]
-    if between:
-        found = Plain(f"{', '.join(between)} between {memories[0].name} and {memories[-1].name}")
-        allowed = "a device's memories next to each other (sst engine)"
-        raise InputError(f"machine {machine.name}", "addresses", found, allowed)
-    return first, last
-
-
-def _ranges(memories: Sequence[Memory]) -> str:
-    edges = [f"{edge}" for m in memories for edge in (m.base_address, m.base_address + m.capacity_bytes)]
-    return f"[{', '.join(edges)}]"
 
 
 def _spoke(device: Device) -> Spoke:
