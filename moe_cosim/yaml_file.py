@@ -13,7 +13,6 @@ import yaml
 
 from moe_cosim.errors import InputError, Plain
 
-
 _ALLOWED = "plain YAML (no tags, unique keys)"
 _MOST_VALUES = 1_000_000
 """In one file, aliases written out: a few lines of aliases of aliases would be billions."""
