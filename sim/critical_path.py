@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw_models.machine import Machine
-from sim.engines.embedded.lowering import signal_latency_ps, signals_by_token
+from sim.signals import signal_latency_ps, signals_by_token
 from sim.timeline import Timeline
 from workloads.program import PHASES, PURPOSES, Program
 

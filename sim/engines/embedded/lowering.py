@@ -11,7 +11,8 @@ from hw_models.components import LINE_BYTES
 from hw_models.machine import Machine
 from moe_cosim.errors import InputError, Plain
 from sim.engines.embedded.addresses import memory_of
-from workloads.program import COPY, READ, SIGNAL, STREAM, WAIT, WRITE, Program
+from sim.signals import signal_latency_ps, signals_by_token
+from workloads.program import COPY, READ, STREAM, WRITE, Program
 
 LONGEST_PS: Final = 2**60
 """13 days: far from the end of int64, so that no sum in the kernel wraps round."""
@@ -256,23 +257,3 @@ def _check_all_move(
         raise InputError(f"machine {machine.name}", name, Plain("a rate of 0"), "a rate above 0 for what is used")
     if not (cap > 0).all():
         raise InputError(where, "stream, copy", Plain("a unit whose window is 0 bytes"), "a unit that may fetch")
-
-
-def signals_by_token(program: Program) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """[T + 1] offsets into the events that signal, and those events grouped by token."""
-    signals = np.flatnonzero(program.events["kind"] == SIGNAL)
-    tokens = program.events["token"][signals].astype(np.int64)
-    start = np.concatenate([[0], np.cumsum(np.bincount(tokens, minlength=program.tokens))])
-    return start.astype(np.int64), signals[np.argsort(tokens, kind="stable")]
-
-
-def signal_latency_ps(machine: Machine, program: Program) -> NDArray[np.int64]:
-    """[units, units] from a unit that signals to one that waits (0 elsewhere), in machine order."""
-    units = list(machine.units)
-    index = np.array([units.index(unit) for unit, _ in machine.lanes], dtype=np.int64)
-    kind, unit = program.events["kind"], index[program.events["lane"]]
-    latency_ps = np.zeros((len(units), len(units)), dtype=np.int64)
-    for a in np.unique(unit[kind == SIGNAL]).tolist():
-        for b in np.unique(unit[kind == WAIT]).tolist():
-            latency_ps[a, b] = machine.path(units[a], units[b]).latency_ps if a != b else 0
-    return latency_ps
