@@ -27,9 +27,9 @@ EXPERIMENTS = (
 def measure(name: str, output_tokens: int) -> None:
     import time
 
-    from sim.engines.embedded import EmbeddedEngine
-    from sim.experiment import load_experiment
-    from sim.prepare import decide, draw, lower_plan
+    from moe_cosim.experiment import load_experiment
+    from moe_cosim.sim.engines.embedded import EmbeddedEngine
+    from moe_cosim.sim.prepare import decide, draw, lower_plan
 
     warm = load_experiment(name, {"workload.output_tokens": 4})
     decided = decide(draw(warm))

@@ -20,15 +20,15 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.sst_memory import statistic, write_read
-from sim.crosscheck.case import all_cases
-from sim.crosscheck.compare import compare
-from sim.engines.embedded import EmbeddedEngine
-from sim.engines.sst import SstEngine
-from sim.sst.installation import find_installation
-from sim.sst.library import build_library
-from sim.sst.options import SstOptions
-from sim.sst.runner import run_folder
-from sim.timeline import Timeline
+from moe_cosim.sim.crosscheck.case import all_cases
+from moe_cosim.sim.crosscheck.compare import compare
+from moe_cosim.sim.engines.embedded import EmbeddedEngine
+from moe_cosim.sim.engines.sst.engine import SstEngine
+from moe_cosim.sim.engines.sst.installation import find_installation
+from moe_cosim.sim.engines.sst.library import build_library
+from moe_cosim.sim.engines.sst.options import SstOptions
+from moe_cosim.sim.engines.sst.runner import run_folder
+from moe_cosim.sim.engines.timeline import Timeline
 
 _MIB: Final = 1 << 20
 _REPEATS: Final = 100

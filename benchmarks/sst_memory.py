@@ -8,15 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
-from hw_models.machine import Machine
-from sim.sst import emit
-from sim.sst.build import BuildOptions, build_graph
-from sim.sst.devices import find_layout
-from sim.sst.folder import PYTHON_CONFIGURATION, STREAMS, Emitted
-from sim.sst.graph import Component, End, Graph, Statistic, SubComponent, Value
-from sim.sst.streams import cut, write_stream
-from workloads.program_builder import ProgramBuilder
+from moe_cosim.hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.engines.sst import emit
+from moe_cosim.sim.engines.sst.folder import PYTHON_CONFIGURATION, STREAMS, Emitted
+from moe_cosim.sim.engines.sst.graph.build import BuildOptions, build_graph
+from moe_cosim.sim.engines.sst.graph.devices import find_layout
+from moe_cosim.sim.engines.sst.graph.graph import Component, End, Graph, Statistic, SubComponent, Value
+from moe_cosim.sim.engines.sst.streams import cut, write_stream
+from moe_cosim.workloads.program_builder import ProgramBuilder
 
 CHANNELS: Final = 16
 _CHANNEL_BYTES_PER_NS: Final = 32

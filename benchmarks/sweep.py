@@ -18,14 +18,14 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sim.run import run
-from sim.sweep.claims import Claims
-from sim.sweep.keeper import Keeper
-from sim.sweep.local import run_points
-from sim.sweep.messages import Task
-from sim.sweep.plan import plan_sweep
-from sim.sweep.store import Store
-from sim.sweep.worker import compute
+from moe_cosim.sim.run import run
+from moe_cosim.sim.sweep.plan.plan import plan_sweep
+from moe_cosim.sim.sweep.pool.keeper import Keeper
+from moe_cosim.sim.sweep.pool.local import run_points
+from moe_cosim.sim.sweep.pool.messages import Task
+from moe_cosim.sim.sweep.pool.worker import compute
+from moe_cosim.sim.sweep.store.claims import Claims
+from moe_cosim.sim.sweep.store.store import Store
 
 MODEL = {
     "model_type": "mixtral",
@@ -113,7 +113,7 @@ def timed_status(folder: Path) -> None:
 
 def _command(*arguments: str) -> float:
     started = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "sim.cli", *arguments], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "moe_cosim", *arguments], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - started
 
 

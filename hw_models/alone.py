@@ -11,9 +11,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hw_models.components import LINE_BYTES, Memory, Unit
-from hw_models.machine import Machine
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.hw_models.components import LINE_BYTES, Memory, Unit
+from moe_cosim.hw_models.machine import Machine
 
 _PS_PER_S = 1e12
 _ROUNDING_PS = 1e-3

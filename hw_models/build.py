@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from hw_models import catalog
-from hw_models.components import Link, PeerFabric
-from hw_models.description import Fields, Origin, Reading
-from hw_models.machine import Machine
-from hw_models.merge import EXPERIMENT, Places, merge, nested
-from hw_models.parts import Device, read_device
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import Plain, one_of
+from moe_cosim.hw_models import catalog
+from moe_cosim.hw_models.components import Link, PeerFabric
+from moe_cosim.hw_models.description import Fields, Origin, Reading
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.merge import EXPERIMENT, Places, merge, nested
+from moe_cosim.hw_models.parts import Device, read_device
 
 ADDRESS_STEP = 1 << 40
 """Every memory starts at a multiple of 1 TiB, the first at 1 TiB: address 0 is nobody's."""

@@ -27,7 +27,7 @@ class Entry:
 
 
 def root() -> Path:
-    return Path(str(files("hw_models"))) / "catalog"
+    return Path(str(files("moe_cosim.hw_models"))) / "catalog"
 
 
 @cache

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:
-    from hw_models.units.base import UnitModel
+    from moe_cosim.hw_models.units.base import UnitModel
 
 
 LINE_BYTES = 256

@@ -17,9 +17,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from hw_models.merge import Places
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.hw_models.merge import Places
 from moe_cosim.quantity import format_quantity, parse_quantity
 
 CONSTANT_FORMS = "{value: ..., source: ...} or {assume: name} (a constant says where it comes from)"

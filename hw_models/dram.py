@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hw_models import catalog
-from hw_models.components import AccessEfficiency
-from hw_models.description import Fields, Reading
-from hw_models.merge import Places
+from moe_cosim.hw_models import catalog
+from moe_cosim.hw_models.components import AccessEfficiency
+from moe_cosim.hw_models.description import Fields, Reading
+from moe_cosim.hw_models.merge import Places
 from moe_cosim.quantity import parse_quantity
 
 

@@ -17,9 +17,9 @@ import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hw_models.components import Link, Memory, PeerFabric, Switch, Unit
 from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.hw_models.components import Link, Memory, PeerFabric, Switch, Unit
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hw_models.components import Link, Memory, Switch, Unit
-from hw_models.description import Fields, Reading
-from hw_models.dram import read_efficiency, with_sequential_read
-from hw_models.merge import Places
-from hw_models.units.described import unit_models
+from moe_cosim.hw_models.components import Link, Memory, Switch, Unit
+from moe_cosim.hw_models.description import Fields, Reading
+from moe_cosim.hw_models.dram import read_efficiency, with_sequential_read
+from moe_cosim.hw_models.merge import Places
+from moe_cosim.hw_models.units.described import unit_models
 
 MEMORY_KINDS = ("hbm", "gddr", "host", "cxl", "ndp", "cache")
 MOST_CAPACITY_BYTES = 10**15

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from hw_models.components import Link, Memory, Switch, Unit
-from hw_models.description import Origin
-from hw_models.machine import Machine
+from moe_cosim.hw_models.components import Link, Memory, Switch, Unit
+from moe_cosim.hw_models.description import Origin
+from moe_cosim.hw_models.machine import Machine
 from moe_cosim.quantity import format_quantity
 
 

@@ -12,14 +12,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from moe_cosim.errors import InputError, MoeCosimError, RunError
+from moe_cosim.version import VERSION
 
 if TYPE_CHECKING:
-    from sim.experiment import Experiment, load_experiment
-    from sim.replay import replay
-    from sim.result import Result
-    from sim.run import run
+    from moe_cosim.experiment import Experiment, load_experiment
+    from moe_cosim.sim.replay import replay
+    from moe_cosim.sim.results.result import Result
+    from moe_cosim.sim.run import run
 
-__version__ = "0.1.0"
+__version__ = VERSION
 
 __all__ = [
     "Experiment",
@@ -34,11 +35,11 @@ __all__ = [
 ]
 
 _LAZY = {
-    "Experiment": "sim.experiment",
-    "load_experiment": "sim.experiment",
-    "Result": "sim.result",
-    "replay": "sim.replay",
-    "run": "sim.run",
+    "Experiment": "moe_cosim.experiment",
+    "load_experiment": "moe_cosim.experiment",
+    "Result": "moe_cosim.sim.results.result",
+    "replay": "moe_cosim.sim.replay",
+    "run": "moe_cosim.sim.run",
 }
 
 

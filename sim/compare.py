@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from moe_cosim.errors import InputError, Plain
-from sim.run import run
+from moe_cosim.sim.run import run
 
 
 @dataclass(frozen=True)

@@ -7,28 +7,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hw_models.build import build_machine
-from hw_models.machine import Machine
-from hw_models.merge import EXPERIMENT
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain, one_of
-from sim.experiment import Experiment
-from sim.limits import check_size
-from workloads.address_map import AddressMap
-from workloads.demand import Demand
-from workloads.kv_site import attention_units, kv_memories
-from workloads.layout import ModelLayout, place_model
-from workloads.lowering import lower
-from workloads.models.find import find_model
-from workloads.models.model import Model
-from workloads.plan import Plan, PlanBuilder
-from workloads.policies.base import Policy, policies
-from workloads.policies.context import Context, Quantization
-from workloads.program import Program
-from workloads.quantization.formats import find_format
-from workloads.quantization.losses import LossTable, read_losses, synthetic_losses
-from workloads.routing.routing import Routing, RoutingShape, routing_source
-from workloads.workload import Workload
+from moe_cosim.experiment import Experiment
+from moe_cosim.hw_models.build import build_machine
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.merge import EXPERIMENT
+from moe_cosim.workloads.address_map import AddressMap
+from moe_cosim.workloads.demand import Demand
+from moe_cosim.workloads.kv_site import attention_units, kv_memories
+from moe_cosim.workloads.layout import ModelLayout, place_model
+from moe_cosim.workloads.limits import check_size
+from moe_cosim.workloads.lowering import lower
+from moe_cosim.workloads.models.find import find_model
+from moe_cosim.workloads.models.model import Model
+from moe_cosim.workloads.plan import Plan, PlanBuilder
+from moe_cosim.workloads.policies.base import Policy, policies
+from moe_cosim.workloads.policies.context import Context, Quantization
+from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.quantization.formats import find_format
+from moe_cosim.workloads.quantization.losses import LossTable, read_losses, synthetic_losses
+from moe_cosim.workloads.routing.routing import Routing, RoutingShape, routing_source
+from moe_cosim.workloads.workload import Workload
 
 HOST_OVERHEAD = Assumption(
     "host-overhead-per-layer",

@@ -13,11 +13,11 @@ import numpy as np
 
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError, Plain
-from sim.engines.base import Engine, Progress, engines
-from sim.experiment import Experiment, load_experiment
-from sim.prepare import machine_of
-from sim.timeline import Timeline
-from workloads.program import Program
+from moe_cosim.experiment import Experiment, load_experiment
+from moe_cosim.sim.engines.base import Engine, Progress, engines
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.prepare import machine_of
+from moe_cosim.workloads.program import Program
 
 
 @dataclass(frozen=True)

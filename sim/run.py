@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sim.engines.base import Progress, engines
-from sim.experiment import Experiment, load_experiment
-from sim.prepare import prepare
-from sim.result import Result, measure
-from sim.run_folder import RunFolder
-from sim.window import Span, extrapolate
+from moe_cosim.experiment import Experiment, load_experiment
+from moe_cosim.sim.engines.base import Progress, engines
+from moe_cosim.sim.prepare import prepare
+from moe_cosim.sim.results.result import Result, measure
+from moe_cosim.sim.run_folder import RunFolder
+from moe_cosim.sim.window import Span, extrapolate
 
 
 def run(

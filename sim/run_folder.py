@@ -14,9 +14,9 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 
 from moe_cosim.errors import InputError, Plain, RunError
-from sim.prepare import Prepared
-from sim.result import Result
-from sim.timeline import Timeline
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.prepare import Prepared
+from moe_cosim.sim.results.result import Result
 
 
 class RunFolder:
@@ -69,7 +69,7 @@ class RunFolder:
 
 
 def _summary(result: Result) -> str:
-    text = (files("templates") / "report" / "summary.md.j2").read_text(encoding="utf-8")
+    text = (files("moe_cosim.templates") / "report" / "summary.md.j2").read_text(encoding="utf-8")
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw_models.machine import Machine
 from moe_cosim.errors import InputError, Plain
-from sim.engines.base import Engine, Progress
-from sim.timeline import Timeline
-from workloads.program import ACCESS, SIGNAL, WAIT, Program
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.engines.base import Engine, Progress
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.workloads.program import ACCESS, SIGNAL, WAIT, Program
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from functools import cache
 
 import pytest
 
-from sim.experiment import experiment_names, load_experiment
-from sim.limits import check_size
-from sim.result import Result
-from sim.run import run
-from workloads.models.find import find_model
+from moe_cosim.experiment import experiment_names, load_experiment
+from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.run import run
+from moe_cosim.workloads.limits import check_size
+from moe_cosim.workloads.models.find import find_model
 
 BATCH, PROMPT, OUTPUT = 2, 16, 6
 """Cut down to these, so that all of them take seconds."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hw_models.components import Memory
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.hw_models.components import Memory
 from moe_cosim.quantity import format_quantity
 
 ALIGNMENT_BYTES = 4096

@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.routing.kernels import count_choices
-from workloads.routing.routing import Routing
+from moe_cosim.workloads.routing.kernels import count_choices
+from moe_cosim.workloads.routing.routing import Routing
 
 T = TypeVar("T", bound=np.generic)
 

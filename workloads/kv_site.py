@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from hw_models.alone import time_alone_ps
-from hw_models.machine import Machine
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError
-from workloads.layout import ACTIVATION_BYTES
-from workloads.lowering.near_attention import products_per_pair, query_bytes
-from workloads.models.model import Model
-from workloads.workload import Workload
+from moe_cosim.hw_models.alone import time_alone_ps
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.workloads.layout import ACTIVATION_BYTES
+from moe_cosim.workloads.lowering.near_attention import products_per_pair, query_bytes
+from moe_cosim.workloads.models.model import Model
+from moe_cosim.workloads.workload import Workload
 
 PLACES = ("gpu", "near-data")
 """In the GPU's memory, or dealt over the memories that have cores beside them."""

@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.quantization.formats import WeightFormat
-from workloads.stripes import Stripes
+from moe_cosim.workloads.quantization.formats import WeightFormat
+from moe_cosim.workloads.stripes import Stripes
 
 RUN: Final = np.dtype(
     [
@@ -23,7 +23,7 @@ RUN: Final = np.dtype(
         ("tokens", "<i8"),
         ("unit", "<i4"),  # index into Plan.units; from len(units) on: into Plan.teams
         ("format", "<i4"),  # index into Plan.formats
-        ("address", "<i8"),  # of the copy it reads (see `workloads.stripes` for striped ones)
+        ("address", "<i8"),  # of the copy it reads (see `moe_cosim.workloads.stripes` for striped ones)
         ("move", "<i8"),  # row of the move that brought the copy; -1: it was there from the start
         ("deferred", "?"),  # merged one MoE layer later
     ]

@@ -1,6 +1,6 @@
 """Is a plan one that a machine could carry out as meant? For tests of policies, ours and others'.
 
-The rules are those of `workloads.plan`: every routed token is computed once, from a copy that is
+The rules are those of `moe_cosim.workloads.plan`: every routed token is computed once, from a copy that is
 there when it is read. `check_plan` looks at decisions only; that the lowering keeps their order is
 shown on a timeline.
 """
@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hw_models.machine import Machine
-from workloads.address_map import AddressMap
-from workloads.demand import Demand
-from workloads.plan import Plan
-from workloads.quantization.formats import WeightFormat
-from workloads.stripes import STRIPED
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.workloads.address_map import AddressMap
+from moe_cosim.workloads.demand import Demand
+from moe_cosim.workloads.plan import Plan
+from moe_cosim.workloads.quantization.formats import WeightFormat
+from moe_cosim.workloads.stripes import STRIPED
 
 Cell = tuple[int, int]
 """(step, MoE layer)."""

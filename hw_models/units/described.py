@@ -5,8 +5,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Self
 
-from hw_models.description import Fields
-from hw_models.units.base import UnitModel
+from moe_cosim.hw_models.description import Fields
+from moe_cosim.hw_models.units.base import UnitModel
 from moe_cosim.registry import Registry
 
 
@@ -20,5 +20,7 @@ class DescribedModel(UnitModel):
 
 
 unit_models: Registry[DescribedModel] = Registry(
-    "unit_model", "unit_models", ("hw_models.units.gpu", "hw_models.units.ndp", "hw_models.units.cpu")
+    "unit_model",
+    "unit_models",
+    ("moe_cosim.hw_models.units.gpu", "moe_cosim.hw_models.units.ndp", "moe_cosim.hw_models.units.cpu"),
 )

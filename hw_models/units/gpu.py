@@ -8,9 +8,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hw_models.description import Fields
-from hw_models.units.base import LONGEST_PS, ExpertShape
-from hw_models.units.described import DescribedModel, unit_models
+from moe_cosim.hw_models.description import Fields
+from moe_cosim.hw_models.units.base import LONGEST_PS, ExpertShape
+from moe_cosim.hw_models.units.described import DescribedModel, unit_models
 
 _WIDE_BITS = 16
 

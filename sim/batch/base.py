@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from moe_cosim.errors import RunError
 from moe_cosim.registry import Registry
-from sim.batch.program import Program
-from sim.batch.site import Site
+from moe_cosim.sim.batch.program import Program
+from moe_cosim.sim.batch.site import Site
 
 S = TypeVar("S", bound=Site)
 
@@ -78,7 +78,7 @@ class Scheduler(ABC, Generic[S]):
     name: ClassVar[str]
     summary: ClassVar[str]
     site_class: ClassVar[type[Site]]
-    template: ClassVar[tuple[str, str]] = ("templates", "batch")
+    template: ClassVar[tuple[str, str]] = ("moe_cosim.templates", "batch")
     """Package and folder of ``<name>.sh.j2``, which extends ``base.sh.j2`` of ``templates/batch``."""
     max_elements: ClassVar[int | None]
     """Elements an array may have where the site file does not say (the default of the scheduler)."""
@@ -138,5 +138,5 @@ class Scheduler(ABC, Generic[S]):
 schedulers: Registry[Scheduler[Any]] = Registry(
     "scheduler",
     "schedulers",
-    ("sim.batch.slurm", "sim.batch.pbs", "sim.batch.lsf", "sim.batch.flux"),
+    ("moe_cosim.sim.batch.slurm", "moe_cosim.sim.batch.pbs", "moe_cosim.sim.batch.lsf", "moe_cosim.sim.batch.flux"),
 )

@@ -14,12 +14,12 @@ from multiprocessing import forkserver, get_context
 from pathlib import Path
 from typing import Final
 
-from sim.batch.base import Scheduler
-from sim.batch.site import Site
-from sim.batch.status import scheduler_of
-from sim.batch.submission import Submission
-from sim.sweep.local import run_points
-from sim.sweep.store import Store
+from moe_cosim.sim.batch.base import Scheduler
+from moe_cosim.sim.batch.site import Site
+from moe_cosim.sim.batch.status import scheduler_of
+from moe_cosim.sim.batch.submission import Submission
+from moe_cosim.sim.sweep.pool.local import run_points
+from moe_cosim.sim.sweep.store.store import Store
 
 COME_BACK: Final = 75
 """Exit status of an element that stopped with points left (EX_TEMPFAIL in sysexits.h)."""
@@ -60,7 +60,7 @@ class StopRequest:
 
 def warm_up() -> None:
     """Start the process that workers are forked from."""
-    get_context("forkserver").set_forkserver_preload(["sim.sweep.warm"])
+    get_context("forkserver").set_forkserver_preload(["moe_cosim.sim.sweep.pool.warm"])
     forkserver.ensure_running()
 
 

@@ -9,8 +9,8 @@ from typing import ClassVar, Final
 
 from moe_cosim.errors import RunError
 from moe_cosim.schema import Count
-from sim.batch.base import Command, Job, Scheduler, Seen, State, schedulers
-from sim.batch.site import Site, Time, Word, parse_time
+from moe_cosim.sim.batch.base import Command, Job, Scheduler, Seen, State, schedulers
+from moe_cosim.sim.batch.site import Site, Time, Word, parse_time
 
 # flux-jobs(1), "JOB STATUS"
 _STATES: Final = {

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import moe_cosim
 from moe_cosim.errors import InputError, Plain
-from sim.batch.site import Site
-from sim.batch.status import View, scheduler_of, views_or_error
-from sim.batch.submission import submissions
-from sim.batch.submit import Draft, Wishes, draft
-from sim.sweep.identity import check_files, code_digest
-from sim.sweep.plan import Plan
-from sim.sweep.store import Store
+from moe_cosim.sim.batch.site import Site
+from moe_cosim.sim.batch.status import View, scheduler_of, views_or_error
+from moe_cosim.sim.batch.submission import submissions
+from moe_cosim.sim.batch.submit import Draft, Wishes, draft
+from moe_cosim.sim.sweep.plan.identity import check_files, code_digest
+from moe_cosim.sim.sweep.plan.plan import Plan
+from moe_cosim.sim.sweep.store.store import Store
+from moe_cosim.version import VERSION
 
 
 def left(store: Store, plan: Plan, views: Sequence[View]) -> list[str]:
@@ -41,7 +41,7 @@ def resume(store: Store, site: Site | None, wishes: Wishes) -> list[Draft]:
         if not points:
             continue
         check_files(plan.files)
-        if (plan.version, plan.code) != (moe_cosim.__version__, code_digest()):
+        if (plan.version, plan.code) != (VERSION, code_digest()):
             found = Plain(f"code {code_digest()}, planned with {plan.code}")
             raise InputError(store.path, f"plan {plan_id}", found, "the same code; or submit the sweep file again")
         record = view.record

@@ -11,8 +11,9 @@ from pathlib import Path
 import jinja2
 
 import moe_cosim
-from sim.batch.base import Job, Scheduler
-from sim.batch.site import Site
+from moe_cosim.sim.batch.base import Job, Scheduler
+from moe_cosim.sim.batch.site import Site
+from moe_cosim.version import VERSION
 
 LAUNCHER_VARIABLE = "MOE_COSIM_LAUNCHER"
 _SOURCES = Path(moe_cosim.__file__).parent.parent
@@ -43,14 +44,14 @@ def _render(
     site = scheduler.site
     context = {
         "options": scheduler.options(job),
-        "version": moe_cosim.__version__,
+        "version": VERSION,
         "title": title,
         "folder": os.fspath(folder),
         "log": log,
         "modules": site.modules,
         "environment": _environment(site),
         "lines": site.lines,
-        "command": [site.python or sys.executable, "-m", "sim.cli", *arguments],
+        "command": [site.python or sys.executable, "-m", "moe_cosim", *arguments],
         "argument": argument,
     }
     text = _templates(scheduler).get_template(f"{scheduler.name}.sh.j2").render(context)

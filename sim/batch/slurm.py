@@ -8,8 +8,8 @@ from typing import ClassVar, Final
 
 from moe_cosim.errors import RunError
 from moe_cosim.schema import Count
-from sim.batch.base import Command, Job, Scheduler, Seen, State, schedulers
-from sim.batch.site import Site, Time, Word, hours_minutes_seconds, parse_time
+from moe_cosim.sim.batch.base import Command, Job, Scheduler, Seen, State, schedulers
+from moe_cosim.sim.batch.site import Site, Time, Word, hours_minutes_seconds, parse_time
 
 # squeue(1), "JOB STATE CODES". What may still run counts as pending or running.
 _STATES: Final = {

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from moe_cosim.errors import RunError
-from sim.batch.base import Scheduler, Seen, State, schedulers
-from sim.batch.site import Site, site_of
-from sim.batch.submission import Record, Submission, submissions
-from sim.sweep.store import Store
+from moe_cosim.sim.batch.base import Scheduler, Seen, State, schedulers
+from moe_cosim.sim.batch.site import Site, site_of
+from moe_cosim.sim.batch.submission import Record, Submission, submissions
+from moe_cosim.sim.sweep.store.store import Store
 
 _GONE = Seen(State.GONE, "")
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from moe_cosim.errors import InputError, Plain, RunError
-from sim.batch.base import Command, Job, Scheduler, schedulers
-from sim.batch.script import collect_script, points_script
-from sim.batch.site import Site
-from sim.batch.submission import COLLECT_SCRIPT, POINTS_SCRIPT, Record, Submission, create, new_folder
-from sim.sweep.plan import Plan
+from moe_cosim.sim.batch.base import Command, Job, Scheduler, schedulers
+from moe_cosim.sim.batch.script import collect_script, points_script
+from moe_cosim.sim.batch.site import Site
+from moe_cosim.sim.batch.submission import COLLECT_SCRIPT, POINTS_SCRIPT, Record, Submission, create, new_folder
+from moe_cosim.sim.sweep.plan.plan import Plan
 
 ELEMENTS: Final = 200
 """Elements of an array where no chunk is asked for: few enough for any scheduler, enough to spread."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
-from hw_models.machine import Machine
-from sim.crosscheck.case import case
-from workloads.program import Program
-from workloads.program_builder import ProgramBuilder
+from moe_cosim.hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.crosscheck.case import case
+from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.program_builder import ProgramBuilder
 
 _MB = 1_000_000
 _GB_PER_S = 1e9

@@ -6,8 +6,8 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hw_models.machine import Machine
-from workloads.program import Program
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.workloads.program import Program
 
 Build = Callable[[], tuple[Machine, Program]]
 
@@ -39,7 +39,7 @@ def case(name: str, says: str, line_bytes: int = 256) -> Callable[[Build], Build
 
 def all_cases() -> dict[str, Case]:
     """By name, in the order in which they are defined."""
-    from sim.crosscheck import basic_cases, dimm_cases, fabric_cases, system_cases
+    from moe_cosim.sim.crosscheck import basic_cases, dimm_cases, fabric_cases, system_cases
 
     for module in (basic_cases, fabric_cases, system_cases, dimm_cases):
         assert module.__name__  # importing them fills the table

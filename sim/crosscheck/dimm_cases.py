@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hw_models.build import build_machine
-from hw_models.machine import Machine
 from moe_cosim.assumptions import Assumptions
-from sim.crosscheck.case import case
-from sim.crosscheck.system_cases import MODELS
-from sim.experiment import Experiment
-from sim.prepare import prepare
-from workloads.program import Program
-from workloads.program_builder import Access, ProgramBuilder
+from moe_cosim.experiment import Experiment
+from moe_cosim.hw_models.build import build_machine
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.crosscheck.case import case
+from moe_cosim.sim.crosscheck.system_cases import MODELS
+from moe_cosim.sim.prepare import prepare
+from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.program_builder import Access, ProgramBuilder
 
 _KB: Final = 1000
 _SLICE: Final = 96_000

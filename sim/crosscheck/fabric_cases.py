@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from hw_models.build import build_machine
-from hw_models.machine import Machine
 from moe_cosim.assumptions import Assumptions
-from sim.crosscheck.case import case
-from workloads.program import Program
-from workloads.program_builder import Access, ProgramBuilder
+from moe_cosim.hw_models.build import build_machine
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.crosscheck.case import case
+from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.program_builder import Access, ProgramBuilder
 
 _MB = 1_000_000
 

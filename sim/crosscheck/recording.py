@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from moe_cosim.errors import InputError, Plain
-from sim.timeline import Timeline
+from moe_cosim.sim.engines.timeline import Timeline
 
 VERSION = "16.0.0"
 
 
 def recorded_folder() -> Path:
-    return Path(str(files("sim.crosscheck") / "recorded"))
+    return Path(str(files("moe_cosim.sim.crosscheck") / "recorded"))
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Recorded:
 
     timeline: Timeline
     fingerprint: str
-    """Of the machine and program; see `sim.crosscheck.case.fingerprint`."""
+    """Of the machine and program; see `moe_cosim.sim.crosscheck.case.fingerprint`."""
     wall_s: float
 
 

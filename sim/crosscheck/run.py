@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 
-from hw_models.machine import Machine
 from moe_cosim.errors import InputError, one_of
-from sim.crosscheck.case import Case, all_cases, fingerprint
-from sim.crosscheck.compare import Comparison, CrossCheck, compare
-from sim.crosscheck.recording import Recorded, Recording, recorded_folder
-from sim.engines.embedded import EmbeddedEngine
-from sim.timeline import Timeline
-from workloads.program import Program
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.crosscheck.case import Case, all_cases, fingerprint
+from moe_cosim.sim.crosscheck.compare import Comparison, CrossCheck, compare
+from moe_cosim.sim.crosscheck.recording import Recorded, Recording, recorded_folder
+from moe_cosim.sim.engines.embedded import EmbeddedEngine
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.workloads.program import Program
 
 
 def crosscheck(
@@ -68,8 +68,8 @@ def _chosen(names: Collection[str]) -> list[Case]:
 
 
 def _run_sst(case: Case, machine: Machine, program: Program) -> tuple[Timeline, float]:
-    from sim.engines.sst import SstEngine
-    from sim.sst.options import SstOptions
+    from moe_cosim.sim.engines.sst.engine import SstEngine
+    from moe_cosim.sim.engines.sst.options import SstOptions
 
     started = time.perf_counter()
     timeline = SstEngine(SstOptions(line_size=case.line_bytes)).run(machine, program)
@@ -77,6 +77,6 @@ def _run_sst(case: Case, machine: Machine, program: Program) -> tuple[Timeline, 
 
 
 def _live_version() -> str:
-    from sim.sst.installation import find_installation
+    from moe_cosim.sim.engines.sst.installation import find_installation
 
     return find_installation().version

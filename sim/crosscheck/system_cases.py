@@ -7,13 +7,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from hw_models.machine import Machine
-from sim.crosscheck.case import case
-from sim.experiment import Experiment
-from sim.prepare import prepare
-from workloads.program import Program
+from moe_cosim.experiment import Experiment
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.crosscheck.case import case
+from moe_cosim.sim.prepare import prepare
+from moe_cosim.workloads.program import Program
 
-MODELS = Path(str(files("sim.crosscheck") / "models"))
+MODELS = Path(str(files("moe_cosim.sim.crosscheck") / "models"))
 _TINY = MODELS / "mixtral-tiny.json"
 """Mixtral's shape with 3 layers and an eighth of the width."""
 _NARROW = MODELS / "mixtral-narrow.json"

@@ -6,11 +6,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from hw_models.machine import Machine
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.hw_models.machine import Machine
 from moe_cosim.registry import Registry
-from sim.timeline import Timeline
-from workloads.program import Program
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.workloads.program import Program
 
 Progress = Callable[[float], None]
 """Called now and then with the share of events that have ended."""
@@ -37,4 +37,6 @@ class Engine(ABC):
         """Raises `RunError` when the program cannot end (a deadlock names the waiting lanes)."""
 
 
-engines: Registry[Engine] = Registry("engine", "engines", ("sim.engines.embedded", "sim.engines.sst"))
+engines: Registry[Engine] = Registry(
+    "engine", "engines", ("moe_cosim.sim.engines.embedded", "moe_cosim.sim.engines.sst.engine")
+)

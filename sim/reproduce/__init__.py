@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sim.reproduce.base import Outcome, Reproduction, reproduce
+from moe_cosim.sim.reproduce.base import Outcome, Reproduction, reproduce
 
 __all__ = ["Outcome", "Reproduction", "reproduce", "reproductions"]
 
 
 def reproductions() -> dict[str, type[Reproduction]]:
     """By name."""
-    from sim.reproduce.base import registry
+    from moe_cosim.sim.reproduce.base import registry
 
     return dict(iter(registry))

@@ -13,11 +13,11 @@ from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from typing import Any, ClassVar
 
-import moe_cosim
 from moe_cosim.errors import RunError
 from moe_cosim.registry import Registry
-from sim.result import Result
-from sim.run import run
+from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.run import run
+from moe_cosim.version import VERSION
 
 Settings = Mapping[str, Any]
 RunKey = tuple[str, tuple[tuple[str, Any], ...]]
@@ -63,7 +63,7 @@ class Outcome:
     runs: int
     events: int
     wall_s: float
-    version: str = field(default=moe_cosim.__version__)
+    version: str = field(default=VERSION)
 
     def as_dict(self) -> dict[str, Any]:
         return {**asdict(self), "cells": [cell.as_dict() for cell in self.cells]}
@@ -103,7 +103,9 @@ class Reproduction(ABC):
 
 
 registry: Registry[Reproduction] = Registry(
-    "reproduction", "reproductions", ("sim.reproduce.cxl_ndp", "sim.reproduce.trimoe", "sim.reproduce.edge_ndp")
+    "reproduction",
+    "reproductions",
+    ("moe_cosim.sim.reproduce.cxl_ndp", "moe_cosim.sim.reproduce.trimoe", "moe_cosim.sim.reproduce.edge_ndp"),
 )
 
 

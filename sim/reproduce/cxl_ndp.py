@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from sim.reproduce.base import Cell, Reproduction, RunKey, Variant, key, registry
-from sim.result import Result
+from moe_cosim.sim.reproduce.base import Cell, Reproduction, RunKey, Variant, key, registry
+from moe_cosim.sim.results.result import Result
 
 LENGTHS: Final = ((128, 256), (128, 512), (128, 1024), (128, 2048), (512, 512))
 """(prompt, output) tokens; 128/2048 is the published pair."""

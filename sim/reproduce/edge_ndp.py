@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from sim.reproduce.base import Cell, Reproduction, RunKey, Variant, key, registry
-from sim.result import Result
+from moe_cosim.sim.reproduce.base import Cell, Reproduction, RunKey, Variant, key, registry
+from moe_cosim.sim.results.result import Result
 
 MODELS: Final = ("deepseek-moe-16b", "qwen3-30b-a3b", "phi-3.5-moe", "mixtral-8x7b")
 _LOSING: Final = MODELS[:2]

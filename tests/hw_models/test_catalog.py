@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_models import catalog
-from hw_models.build import build_machine, build_with_origins
 from moe_cosim.assumptions import Assumptions
+from moe_cosim.hw_models import catalog
+from moe_cosim.hw_models.build import build_machine, build_with_origins
 
 MACHINES = [entry.name for entry in catalog.entries("machine")]
 DEVICES = [entry.name for entry in catalog.entries("device")]
@@ -126,7 +126,7 @@ def test_hbm_is_375_ns_from_a_multiprocessor():
 
 def test_gpu_compute_grows_along_the_catalog():
     """The same expert at many tokens: rtx-4090 < a100-80 < h100-sxm, in the order of their peaks."""
-    from hw_models.units.base import ExpertShape
+    from moe_cosim.hw_models.units.base import ExpertShape
 
     shape = ExpertShape(4096, 14336)
     times = [

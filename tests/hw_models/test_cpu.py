@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hw_models.units.base import ExpertShape
-from hw_models.units.cpu import AmxCpu
+from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.hw_models.units.cpu import AmxCpu
 
 SHAPE = ExpertShape(5120, 1536)
 CPU = AmxCpu(30.8e12, 50.6e12, 6.7e12, vector_tokens=4, tile_rows=16, launch_ps=1, expert_launch_ps=1)

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw_models import catalog
-from hw_models.components import AccessEfficiency
-from hw_models.description import Reading
-from hw_models.dram import read_efficiency, with_sequential_read
-from hw_models.merge import Places
 from moe_cosim.assumptions import Assumptions
+from moe_cosim.hw_models import catalog
+from moe_cosim.hw_models.components import AccessEfficiency
+from moe_cosim.hw_models.description import Reading
+from moe_cosim.hw_models.dram import read_efficiency, with_sequential_read
+from moe_cosim.hw_models.merge import Places
 
 STANDARDS = [entry.name for entry in catalog.entries("dram")]
 # Ramulator 2.1: sequential read, sequential write, random 64 B, random 4 KiB blocks.

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw_models.build import build_machine
-from hw_models.units.base import ExpertShape
-from hw_models.units.gpu import SaturatingGpu
 from moe_cosim.assumptions import Assumptions
+from moe_cosim.hw_models.build import build_machine
+from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.hw_models.units.gpu import SaturatingGpu
 
 MIXTRAL_TP2 = ExpertShape(4096, 7168)
 H100 = build_machine("h100-host", Assumptions()).units["gpu.sm"].model

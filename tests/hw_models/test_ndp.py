@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw_models.units.base import ExpertShape
-from hw_models.units.ndp import DATAFLOWS, SystolicArrays
+from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.hw_models.units.ndp import DATAFLOWS, SystolicArrays
 
 PAPER = SystolicArrays(64, 4, 4, 1e9, "weight-stationary", "linear", launch_ps=0, expert_launch_ps=0)
 MIXTRAL_8X22B = ExpertShape(6144, 16384)

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from hw_models.alone import move_alone_ps, time_alone_ps
-from hw_models.build import build_machine
-from hw_models.components import PeerFabric
-from hw_models.machine import Machine
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
+from moe_cosim.hw_models.alone import move_alone_ps, time_alone_ps
+from moe_cosim.hw_models.build import build_machine
+from moe_cosim.hw_models.components import PeerFabric
+from moe_cosim.hw_models.machine import Machine
 
 EXPERT = 47_185_920
 """Bytes of one 16-bit expert of DeepSeek-V2."""

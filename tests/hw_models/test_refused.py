@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from hw_models.build import build_machine
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
+from moe_cosim.hw_models.build import build_machine
 
 _FORMS = "{value: ..., source: ...} or {assume: name} (a constant says where it comes from)"
 

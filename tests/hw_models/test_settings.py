@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from hw_models.build import build_machine, build_with_origins
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
+from moe_cosim.hw_models.build import build_machine, build_with_origins
 
 
 def _build(settings=None, assumed=None, name="h100-cxl-ndp"):

@@ -6,9 +6,9 @@ from io import StringIO
 
 from rich.console import Console
 
-from hw_models.build import build_with_origins
-from hw_models.show import render
 from moe_cosim.assumptions import Assumptions
+from moe_cosim.hw_models.build import build_with_origins
+from moe_cosim.hw_models.show import render
 
 
 def _text(name, settings=None, with_origins=True):

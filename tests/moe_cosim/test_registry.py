@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 import moe_cosim
-from hw_models.units.described import unit_models
 from moe_cosim.errors import InputError
+from moe_cosim.hw_models.units.described import unit_models
 from moe_cosim.registry import Registry
-from sim.engines.base import engines
-from sim.reproduce.base import registry as reproductions
-from workloads.policies.base import policies
-from workloads.quantization.allocation import allocators
-from workloads.routing.routing import routers
+from moe_cosim.sim.engines.base import engines
+from moe_cosim.sim.reproduce.base import registry as reproductions
+from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.quantization.allocation import allocators
+from moe_cosim.workloads.routing.routing import routers
 
 
 class Base:
@@ -91,8 +91,8 @@ def test_every_kind_has_its_group(registry: Registry[object], group: str, some: 
 # -- a package from outside ---------------------------------------------------------------------
 
 OUTSIDE = '''
-from workloads.plan import Copy
-from workloads.policies.base import Policy, policies
+from moe_cosim.workloads.plan import Copy
+from moe_cosim.workloads.policies.base import Policy, policies
 
 
 @policies.register("all-near-data")

@@ -9,10 +9,10 @@ import pytest
 from click.testing import CliRunner
 
 from moe_cosim.errors import InputError
-from sim.cli import main
-from sim.compare import compare, load
-from sim.experiment import Experiment
-from sim.run import run
+from moe_cosim.experiment import Experiment
+from moe_cosim.sim.cli.main import main
+from moe_cosim.sim.compare import compare, load
+from moe_cosim.sim.run import run
 
 BASE = Experiment(
     name="small",

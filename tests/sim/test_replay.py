@@ -10,7 +10,7 @@ import pytest
 
 import moe_cosim
 from moe_cosim.errors import InputError
-from sim.run import run
+from moe_cosim.sim.run import run
 from tests.sim.tiny import Tiny, cli
 
 

@@ -10,11 +10,11 @@ import pytest
 
 import moe_cosim
 from moe_cosim.errors import InputError, RunError
-from sim import run_folder
-from sim.experiment import load_experiment
-from sim.run import run
+from moe_cosim.experiment import load_experiment
+from moe_cosim.sim import run_folder
+from moe_cosim.sim.run import run
+from moe_cosim.workloads.program import Program
 from tests.sim.tiny import Tiny, cli, run_parts
-from workloads.program import Program
 
 FILES = {"experiment.yaml", "result.json", "summary.md", "timeline.npz", "program.zip"}
 
@@ -74,7 +74,7 @@ def test_a_folder_with_something_in_it_is_refused_before_any_work(
 ) -> None:
     out.mkdir()
     (out / "mine.txt").write_text("keep")
-    monkeypatch.setattr("sim.run.prepare", lambda _: pytest.fail("worked before it looked"))
+    monkeypatch.setattr("moe_cosim.sim.run.prepare", lambda _: pytest.fail("worked before it looked"))
     found = cli("run", tiny.path, "--out", out)
     assert found.exit_code == 2
     allowed = "a folder that does not exist yet, or is empty"
@@ -103,7 +103,9 @@ class _DiskFullError(OSError):
 
 
 @pytest.mark.parametrize("wrong", [_DiskFullError(), KeyboardInterrupt(), MemoryError(), ValueError("a defect")])
-@pytest.mark.parametrize("at", ["sim.run_folder._summary", "numpy.savez_compressed", "workloads.program.Program.save"])
+@pytest.mark.parametrize(
+    "at", ["moe_cosim.sim.run_folder._summary", "numpy.savez_compressed", "moe_cosim.workloads.program.Program.save"]
+)
 def test_a_failure_while_writing_leaves_nothing(
     tiny: Tiny, wrong: BaseException, at: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

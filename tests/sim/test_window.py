@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from moe_cosim.errors import InputError
-from sim.engines.base import engines
-from sim.experiment import Experiment
-from sim.prepare import Prepared, prepare
-from sim.run import run
-from sim.window import Span, extrapolate, window
-from workloads.program import SIGNAL, WAIT
+from moe_cosim.experiment import Experiment
+from moe_cosim.sim.engines.base import engines
+from moe_cosim.sim.prepare import Prepared, prepare
+from moe_cosim.sim.run import run
+from moe_cosim.sim.window import Span, extrapolate, window
+from moe_cosim.workloads.program import SIGNAL, WAIT
 
 EXPERIMENT = Experiment.model_validate(
     {

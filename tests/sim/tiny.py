@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from click.testing import CliRunner, Result
 
-from sim.cli import main
-from sim.engines.base import engines
-from sim.experiment import Experiment, load_experiment
-from sim.prepare import Prepared, prepare
-from sim.result import Result as RunResult
-from sim.result import measure
-from sim.timeline import Timeline
-from workloads.routing.token_trace import TokenTrace
+from moe_cosim.experiment import Experiment, load_experiment
+from moe_cosim.sim.cli.main import main
+from moe_cosim.sim.engines.base import engines
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.prepare import Prepared, prepare
+from moe_cosim.sim.results.result import Result as RunResult
+from moe_cosim.sim.results.result import measure
+from moe_cosim.workloads.routing.token_trace import TokenTrace
 
 MODEL: dict[str, Any] = {
     "model_type": "mixtral",

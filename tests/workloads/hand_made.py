@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw_models.build import build_machine
-from hw_models.machine import Machine
-from hw_models.units.base import ExpertShape
 from moe_cosim.assumptions import Assumptions
-from sim.experiment import Experiment
-from sim.prepare import Decision, Scenario, decide
-from workloads.demand import Demand
-from workloads.models.model import Attention, Model
-from workloads.plan import Plan
-from workloads.policies.context import Quantization
-from workloads.quantization.formats import FORMATS
-from workloads.quantization.losses import LossTable, synthetic_losses
-from workloads.routing.routing import Routing
-from workloads.workload import Workload
+from moe_cosim.experiment import Experiment
+from moe_cosim.hw_models.build import build_machine
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.sim.prepare import Decision, Scenario, decide
+from moe_cosim.workloads.demand import Demand
+from moe_cosim.workloads.models.model import Attention, Model
+from moe_cosim.workloads.plan import Plan
+from moe_cosim.workloads.policies.context import Quantization
+from moe_cosim.workloads.quantization.formats import FORMATS
+from moe_cosim.workloads.quantization.losses import LossTable, synthetic_losses
+from moe_cosim.workloads.routing.routing import Routing
+from moe_cosim.workloads.workload import Workload
 
 Chosen = Sequence[int]
 """Experts of one token, the strongest first."""

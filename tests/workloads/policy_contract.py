@@ -24,22 +24,22 @@ from typing import Any, ClassVar
 import pytest
 import yaml
 
-from hw_models.build import build_machine
 from moe_cosim.assumptions import Assumptions
-from sim.engines.base import engines
-from sim.experiment import Experiment
-from sim.prepare import Prepared, prepare
-from sim.timeline import Timeline
+from moe_cosim.experiment import Experiment
+from moe_cosim.hw_models.build import build_machine
+from moe_cosim.sim.engines.base import engines
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.prepare import Prepared, prepare
+from moe_cosim.workloads.address_map import AddressMap, aligned
+from moe_cosim.workloads.layout import place_model
+from moe_cosim.workloads.lowering.shares import shares_of
+from moe_cosim.workloads.models.find import find_model
+from moe_cosim.workloads.plan import Plan
+from moe_cosim.workloads.plan_check import check_plan
+from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.quantization.formats import FORMATS
+from moe_cosim.workloads.workload import Workload
 from tests.workloads.slot_timeline import check_causality, check_dispatch, check_slots
-from workloads.address_map import AddressMap, aligned
-from workloads.layout import place_model
-from workloads.lowering.shares import shares_of
-from workloads.models.find import find_model
-from workloads.plan import Plan
-from workloads.plan_check import check_plan
-from workloads.policies.base import policies
-from workloads.quantization.formats import FORMATS
-from workloads.workload import Workload
 
 ROOT = Path(__file__).parents[2]
 PROMPT_TOKENS = 7

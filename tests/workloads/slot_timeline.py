@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.prepare import Prepared
-from sim.timeline import Timeline
-from workloads.program import COPY, PURPOSES, STREAM
-from workloads.stripes import STRIPED
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.prepare import Prepared
+from moe_cosim.workloads.program import COPY, PURPOSES, STREAM
+from moe_cosim.workloads.stripes import STRIPED
 
 Content = tuple[int, int, int]
 """(MoE layer, expert, bits)."""

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.engines.base import engines
-from sim.prepare import Decision, Prepared, lower_plan
+from moe_cosim.sim.engines.base import engines
+from moe_cosim.sim.prepare import Decision, Prepared, lower_plan
+from moe_cosim.workloads.address_map import Region
+from moe_cosim.workloads.plan import Plan
+from moe_cosim.workloads.plan_check import PlanError, check_plan
+from moe_cosim.workloads.program import SIGNAL, STREAM, WAIT, Program
+from moe_cosim.workloads.quantization.formats import FORMATS
 from tests.workloads.hand_made import decided, routing
 from tests.workloads.slot_timeline import check_causality, check_dispatch, check_slots
-from workloads.address_map import Region
-from workloads.plan import Plan
-from workloads.plan_check import PlanError, check_plan
-from workloads.program import SIGNAL, STREAM, WAIT, Program
-from workloads.quantization.formats import FORMATS
 
 ROUTED = routing([[(0, 1), (2, 3)], [(1, 2), (2, 0)]], [[(0, 1), (1, 2)], [(2, 3), (0, 3)]], 4)
 

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from sim.prepare import lower_plan
+from moe_cosim.sim.prepare import lower_plan
+from moe_cosim.workloads.program import ACCESS, COPY, EVENT, SIGNAL, TAG, WAIT, Program
 from tests.workloads.hand_made import decided, routing
-from workloads.program import ACCESS, COPY, EVENT, SIGNAL, TAG, WAIT, Program
 
 PROGRAM = lower_plan(decided(routing([[(0, 1), (2, 3)]], [[(0, 1), (1, 2)]], 4), "monde"))
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.experiment import Experiment
-from sim.prepare import Prepared, prepare
-from workloads.program import CONTENTS, COPY, PURPOSES, STREAM
-from workloads.stripes import STRIPED, Stripes
+from moe_cosim.experiment import Experiment
+from moe_cosim.sim.prepare import Prepared, prepare
+from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, STREAM
+from moe_cosim.workloads.stripes import STRIPED, Stripes
 
 
 @given(st.integers(1, 64), st.integers(0, 10**9))

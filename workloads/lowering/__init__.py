@@ -1,5 +1,5 @@
 """From a plan to a program: kernels, transfers and tokens with real addresses."""
 
-from workloads.lowering.lower import lower
+from moe_cosim.workloads.lowering.lower import lower
 
 __all__ = ["lower"]

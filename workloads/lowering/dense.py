@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from workloads.layout import ACTIVATION_BYTES
-from workloads.lowering import slots
-from workloads.lowering.near_attention import lower_near_attention, striped_kv
-from workloads.lowering.scene import Scene
-from workloads.lowering.sheet import Ints, Place, Purpose, Range
-from workloads.models.model import Attention
-from workloads.program import COMPUTE, CONTENTS, PURPOSES, READ, STREAM, WRITE
+from moe_cosim.workloads.layout import ACTIVATION_BYTES
+from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.near_attention import lower_near_attention, striped_kv
+from moe_cosim.workloads.lowering.scene import Scene
+from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
+from moe_cosim.workloads.models.model import Attention
+from moe_cosim.workloads.program import COMPUTE, CONTENTS, PURPOSES, READ, STREAM, WRITE
 
 WEIGHTS, ACTIVATIONS, KV = (CONTENTS.index(name) for name in ("weights", "activations", "kv"))
 

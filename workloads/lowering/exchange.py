@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from workloads.layout import ACTIVATION_BYTES
-from workloads.lowering import slots
-from workloads.lowering.scene import Scene
-from workloads.lowering.shares import Shares
-from workloads.lowering.sheet import Ints, Place, Purpose, Range
-from workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, WAIT, WRITE
+from moe_cosim.workloads.layout import ACTIVATION_BYTES
+from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.scene import Scene
+from moe_cosim.workloads.lowering.shares import Shares
+from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
+from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, WAIT, WRITE
 
 _ACTIVATIONS = CONTENTS.index("activations")
 _SYNCHRONISE, _DISPATCH = PURPOSES.index("synchronise"), PURPOSES.index("dispatch")

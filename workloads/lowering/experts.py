@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from workloads.layout import ACTIVATION_BYTES
-from workloads.lowering import slots
-from workloads.lowering.exchange import lower_exchange
-from workloads.lowering.moves import cells
-from workloads.lowering.scene import Scene, model_of
-from workloads.lowering.shares import Shares, shares_of
-from workloads.lowering.sheet import Ints, Place, Purpose, Range
-from workloads.program import CONTENTS, PURPOSES, READ, SIGNAL, STREAM, WAIT, WRITE
-from workloads.stripes import STRIPED, is_striped
+from moe_cosim.workloads.layout import ACTIVATION_BYTES
+from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.exchange import lower_exchange
+from moe_cosim.workloads.lowering.moves import cells
+from moe_cosim.workloads.lowering.scene import Scene, model_of
+from moe_cosim.workloads.lowering.shares import Shares, shares_of
+from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
+from moe_cosim.workloads.program import CONTENTS, PURPOSES, READ, SIGNAL, STREAM, WAIT, WRITE
+from moe_cosim.workloads.stripes import STRIPED, is_striped
 
 _WEIGHTS, _ACTIVATIONS = CONTENTS.index("weights"), CONTENTS.index("activations")
 _SYNCHRONISE = PURPOSES.index("synchronise")

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from hw_models.machine import Machine
-from workloads.layout import ModelLayout
-from workloads.lowering import slots
-from workloads.lowering.dense import lower_dense
-from workloads.lowering.experts import lower_experts
-from workloads.lowering.moves import Triggers, cells, lower_moves
-from workloads.lowering.scene import Scene
-from workloads.lowering.sheet import EventSheet, Ints, Place, Purpose
-from workloads.models.model import Model
-from workloads.plan import Plan
-from workloads.program import PURPOSES, SIGNAL, Program
-from workloads.workload import Workload
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.workloads.layout import ModelLayout
+from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.dense import lower_dense
+from moe_cosim.workloads.lowering.experts import lower_experts
+from moe_cosim.workloads.lowering.moves import Triggers, cells, lower_moves
+from moe_cosim.workloads.lowering.scene import Scene
+from moe_cosim.workloads.lowering.sheet import EventSheet, Ints, Place, Purpose
+from moe_cosim.workloads.models.model import Model
+from moe_cosim.workloads.plan import Plan
+from moe_cosim.workloads.program import PURPOSES, SIGNAL, Program
+from moe_cosim.workloads.workload import Workload
 
 
 def lower(

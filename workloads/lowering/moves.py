@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hw_models.components import Unit
-from workloads.lowering import slots
-from workloads.lowering.scene import Scene
-from workloads.lowering.sheet import Ints, Place, Purpose, Range
-from workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, WAIT, WRITE
-from workloads.stripes import is_striped
+from moe_cosim.hw_models.components import Unit
+from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.scene import Scene
+from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
+from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, WAIT, WRITE
+from moe_cosim.workloads.stripes import is_striped
 
 _WEIGHTS = CONTENTS.index("weights")
 _SYNCHRONISE = Purpose(PURPOSES.index("synchronise"))

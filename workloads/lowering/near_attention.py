@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from workloads.layout import ACTIVATION_BYTES, ModelLayout
-from workloads.lowering import slots
-from workloads.lowering.scene import Scene, model_of
-from workloads.lowering.sheet import Ints, Place, Purpose, Range
-from workloads.models.model import Attention
-from workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, STREAM, WAIT, WRITE
-from workloads.stripes import STRIPED
+from moe_cosim.workloads.layout import ACTIVATION_BYTES, ModelLayout
+from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.scene import Scene, model_of
+from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
+from moe_cosim.workloads.models.model import Attention
+from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, STREAM, WAIT, WRITE
+from moe_cosim.workloads.stripes import STRIPED
 
 _ACTIVATIONS, _KV = CONTENTS.index("activations"), CONTENTS.index("kv")
 _SYNCHRONISE = Purpose(PURPOSES.index("synchronise"))

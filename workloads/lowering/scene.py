@@ -7,14 +7,14 @@ from functools import cached_property
 
 import numpy as np
 
-from hw_models.components import Unit
-from hw_models.machine import Machine
-from hw_models.units.base import UnitModel
-from workloads.layout import ModelLayout
-from workloads.lowering.sheet import EventSheet, Ints
-from workloads.models.model import Model
-from workloads.plan import Plan
-from workloads.workload import Workload
+from moe_cosim.hw_models.components import Unit
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.units.base import UnitModel
+from moe_cosim.workloads.layout import ModelLayout
+from moe_cosim.workloads.lowering.sheet import EventSheet, Ints
+from moe_cosim.workloads.models.model import Model
+from moe_cosim.workloads.plan import Plan
+from moe_cosim.workloads.workload import Workload
 
 
 @dataclass(frozen=True)

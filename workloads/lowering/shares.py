@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workloads.lowering.sheet import Ints
-from workloads.plan import Plan
+from moe_cosim.workloads.lowering.sheet import Ints
+from moe_cosim.workloads.plan import Plan
 
 
 @dataclass(frozen=True)

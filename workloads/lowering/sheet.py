@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from workloads.program import ACCESS, EVENT, TAG, Program
+from moe_cosim.workloads.program import ACCESS, EVENT, TAG, Program
 
 Ints = NDArray[np.int64]
 
@@ -34,7 +34,7 @@ class Place(NamedTuple):
 
 
 class Purpose(NamedTuple):
-    """What a column of events is for (`workloads.program.TAG`)."""
+    """What a column of events is for (`moe_cosim.workloads.program.TAG`)."""
 
     purpose: int
     expert: ArrayLike = -1

@@ -1,6 +1,6 @@
 """Model architectures: the packaged catalogue and Hugging Face ``config.json`` files."""
 
-from workloads.models.find import find_model, model_names
-from workloads.models.model import Attention, Model
+from moe_cosim.workloads.models.find import find_model, model_names
+from moe_cosim.workloads.models.model import Attention, Model
 
 __all__ = ["Attention", "Model", "find_model", "model_names"]

@@ -9,12 +9,12 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hw_models.units.base import ExpertShape
 from moe_cosim.errors import InputError, one_of
+from moe_cosim.hw_models.units.base import ExpertShape
 from moe_cosim.schema import Count, Few, Flag, Size, check
+from moe_cosim.workloads.models.hf_config import read_hf_config
+from moe_cosim.workloads.models.model import Attention, AttentionKind, Model, RouterScore
 from moe_cosim.yaml_file import read_yaml
-from workloads.models.hf_config import read_hf_config
-from workloads.models.model import Attention, AttentionKind, Model, RouterScore
 
 CATALOG = Path(__file__).parent / "catalog" / "models.yaml"
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from moe_cosim.errors import InputError, Plain, one_of
 from moe_cosim.schema import check
-from workloads.models.hf_families import (
+from moe_cosim.workloads.models.hf_families import (
     Deepseek,
     Family,
     Glm4Moe,
@@ -19,7 +19,7 @@ from workloads.models.hf_families import (
     Qwen2Moe,
     Qwen3Moe,
 )
-from workloads.models.model import Model
+from moe_cosim.workloads.models.model import Model
 
 FAMILIES: Final[dict[str, type[Family]]] = {
     "mixtral": Mixtral,

@@ -12,10 +12,10 @@ from typing import Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel
 
-from hw_models.units.base import ExpertShape
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.hw_models.units.base import ExpertShape
 from moe_cosim.schema import Count, Few, Flag, Size
-from workloads.models.model import Attention, Model, RouterScore
+from moe_cosim.workloads.models.model import Attention, Model, RouterScore
 
 _METHOD_BITS: Final = {"fp8": 8, "fbgemm_fp8": 8, "mxfp4": 4}
 """Weight bits of the quantization methods that do not state them."""

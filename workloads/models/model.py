@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Literal, get_args
 
-from hw_models.units.base import ExpertShape
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.hw_models.units.base import ExpertShape
 
 AttentionKind = Literal["gqa", "mla"]
 

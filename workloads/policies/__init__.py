@@ -1,1 +1,1 @@
-"""Published systems' rules, one file each, behind one interface (`workloads.policies.base`)."""
+"""Published systems' rules, one file each, behind one interface (`moe_cosim.workloads.policies.base`)."""

@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 
 from moe_cosim.errors import InputError, one_of
 from moe_cosim.registry import Registry
-from workloads.demand import LayerDemand
-from workloads.policies.context import Context
-from workloads.quantization.formats import WeightFormat
+from moe_cosim.workloads.demand import LayerDemand
+from moe_cosim.workloads.policies.context import Context
+from moe_cosim.workloads.quantization.formats import WeightFormat
 
 
 class Policy(ABC):
@@ -84,21 +84,21 @@ policies: Registry[Policy] = Registry(
     "policy",
     "policies",
     tuple(
-        f"workloads.policies.{module}"
+        f"moe_cosim.workloads.policies.{module}"
         for module in (
-            "on_demand",
-            "lru",
-            "belady",
-            "monde",
-            "hobbit",
-            "cxl_ndp",
-            "all_on_gpu",
-            "klotski",
-            "ktransformers",
-            "fiddler",
-            "monde_dimm",
-            "trimoe",
-            "edge_ndp",
+            "offloading.on_demand",
+            "offloading.lru",
+            "offloading.belady",
+            "near_data.monde",
+            "offloading.hobbit",
+            "near_data.cxl_ndp",
+            "offloading.all_on_gpu",
+            "offloading.klotski",
+            "hybrid.ktransformers",
+            "hybrid.fiddler",
+            "near_data.monde_dimm",
+            "near_data.trimoe.policy",
+            "near_data.edge_ndp",
         )
     ),
 )

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hw_models.components import Unit
-from hw_models.machine import Machine
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain
-from workloads.address_map import AddressMap, aligned
-from workloads.demand import Demand
-from workloads.layout import ModelLayout
-from workloads.models.model import Model
-from workloads.plan import Copy, PlanBuilder
-from workloads.quantization.formats import WeightFormat
-from workloads.quantization.losses import LossTable
-from workloads.stripes import STRIPED, Stripes
-from workloads.workload import Workload
+from moe_cosim.hw_models.components import Unit
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.workloads.address_map import AddressMap, aligned
+from moe_cosim.workloads.demand import Demand
+from moe_cosim.workloads.layout import ModelLayout
+from moe_cosim.workloads.models.model import Model
+from moe_cosim.workloads.plan import Copy, PlanBuilder
+from moe_cosim.workloads.quantization.formats import WeightFormat
+from moe_cosim.workloads.quantization.losses import LossTable
+from moe_cosim.workloads.stripes import STRIPED, Stripes
+from moe_cosim.workloads.workload import Workload
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Weight formats, quantization losses, and how a budget of bits is shared among experts."""
 
-from workloads.quantization.allocation import Allocator, allocate_layers, allocators, total_loss
-from workloads.quantization.formats import FORMATS, WeightFormat, find_format, format_of_bits
-from workloads.quantization.losses import LossTable, read_losses, synthetic_losses
+from moe_cosim.workloads.quantization.allocation import Allocator, allocate_layers, allocators, total_loss
+from moe_cosim.workloads.quantization.formats import FORMATS, WeightFormat, find_format, format_of_bits
+from moe_cosim.workloads.quantization.losses import LossTable, read_losses, synthetic_losses
 
 __all__ = [
     "FORMATS",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from hw_models.units.base import ExpertShape
 from moe_cosim.errors import InputError, one_of
+from moe_cosim.hw_models.units.base import ExpertShape
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain
-from workloads.models.model import Model
+from moe_cosim.workloads.models.model import Model
 
 BITS: Final = (1, 2, 3, 4)
 """The widths among which experts' replicas are chosen (arXiv 2512.04476)."""

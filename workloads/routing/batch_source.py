@@ -1,7 +1,7 @@
 """Routing of large batches: expert classes by their share of the tokens, drifting step by step.
 
 In a batch of hundreds the single token hardly matters; what a machine sees is each expert's load.
-The latent generator (`workloads.routing.latent`) models tokens and takes seconds for such a batch;
+The latent generator (`moe_cosim.workloads.routing.latent`) models tokens and takes seconds for such a batch;
 this one draws loads whose classes are given, in milliseconds.
 
 Per layer the experts are ranked by a score; the expert of rank r is chosen in proportion to w(r),
@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError
-from workloads.routing.kernels import choose_by_weight
-from workloads.routing.routing import Routing, RoutingShape, RoutingSource, check_options, routers
+from moe_cosim.workloads.routing.kernels import choose_by_weight
+from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, check_options, routers
 
 DRIFT: Final = Assumption(
     "batch-routing-drift",

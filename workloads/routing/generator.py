@@ -1,4 +1,4 @@
-"""Routing drawn from the latent-Gaussian model of `workloads.routing.latent`."""
+"""Routing drawn from the latent-Gaussian model of `moe_cosim.workloads.routing.latent`."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Final
 
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain, one_of
-from workloads.routing.latent import LatentParameters, load_preset, preset_names
-from workloads.routing.latent_field import draw_tokens
-from workloads.routing.routing import Routing, RoutingShape, RoutingSource, check_options, routers
+from moe_cosim.workloads.routing.latent import LatentParameters, load_preset, preset_names
+from moe_cosim.workloads.routing.latent_field import draw_tokens
+from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, check_options, routers
 
 WEIGHT_SCALE: Final = Assumption(
     name="routing-weight-scale",

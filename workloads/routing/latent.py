@@ -125,7 +125,7 @@ def load_preset(name: str, where: object = "experiment", folder: Path = Path()) 
 
 
 def _presets() -> Any:
-    return files("workloads.routing") / "presets"
+    return files("moe_cosim.workloads.routing") / "presets"
 
 
 def _parameters(data: dict[str, Any], where: object) -> LatentParameters:

@@ -22,9 +22,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.routing.kernels import choose_experts
-from workloads.routing.latent import LatentParameters
-from workloads.routing.routing import Experts, RoutingShape, Weights
+from moe_cosim.workloads.routing.kernels import choose_experts
+from moe_cosim.workloads.routing.latent import LatentParameters
+from moe_cosim.workloads.routing.routing import Experts, RoutingShape, Weights
 
 F32 = NDArray[np.float32]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from rich.table import Table
 
-from workloads.routing.statistics import RoutingStats
+from moe_cosim.workloads.routing.statistics import RoutingStats
 
 
 def render(*columns: RoutingStats) -> Table:

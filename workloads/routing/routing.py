@@ -133,7 +133,7 @@ class RoutingSource(ABC):
 routers: Final[Registry[RoutingSource]] = Registry(
     "router",
     "routers",
-    tuple(f"workloads.routing.{module}" for module in ("generator", "trace_source", "batch_source")),
+    tuple(f"moe_cosim.workloads.routing.{module}" for module in ("generator", "trace_source", "batch_source")),
 )
 
 

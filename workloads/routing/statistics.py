@@ -12,12 +12,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workloads.routing.classes import class_shares
-from workloads.routing.kernels import lru_depths
-from workloads.routing.predictability import next_layer_predictability
-from workloads.routing.routing import Routing
-from workloads.routing.sets import expert_sets, overlap
-from workloads.routing.token_trace import TokenTrace
+from moe_cosim.workloads.routing.classes import class_shares
+from moe_cosim.workloads.routing.kernels import lru_depths
+from moe_cosim.workloads.routing.predictability import next_layer_predictability
+from moe_cosim.workloads.routing.routing import Routing
+from moe_cosim.workloads.routing.sets import expert_sets, overlap
+from moe_cosim.workloads.routing.token_trace import TokenTrace
 
 F64 = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
-from workloads.routing.routing import Experts, Routing, Weights, check_tokens
+from moe_cosim.workloads.routing.routing import Experts, Routing, Weights, check_tokens
 
 FORMAT: Final = "moe-cosim routing trace"
 VERSION: Final = 1
@@ -102,7 +102,7 @@ class TokenTrace:
         )
 
     def save(self, path: Path) -> None:
-        """Write our own format; `workloads.routing.readers.read_trace` reads it back."""
+        """Write our own format; `moe_cosim.workloads.routing.readers.read_trace` reads it back."""
         arrays: dict[str, NDArray[np.generic]] = {
             "format": np.array(FORMAT),
             "version": np.array(VERSION),

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain, one_of
-from workloads.routing.readers import FORMATS, read_trace
-from workloads.routing.routing import Routing, RoutingShape, RoutingSource, check_options, routers
-from workloads.routing.token_trace import TokenTrace
+from moe_cosim.workloads.routing.readers import FORMATS, read_trace
+from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, check_options, routers
+from moe_cosim.workloads.routing.token_trace import TokenTrace
 
 SHORT_DOCUMENTS: Final = Assumption(
     name="routing-short-documents",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hw_models.machine import Machine
 from moe_cosim.errors import InputError, Plain
-from workloads.program import Program
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.workloads.program import Program
 
 
 def memory_of(machine: Machine, program: Program, rows: NDArray[np.int64], where: str) -> NDArray[np.int64]:

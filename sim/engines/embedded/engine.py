@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from hw_models.components import LINE_BYTES
-from hw_models.machine import Machine
 from moe_cosim.errors import InputError, RunError, one_of
-from sim.engines.base import Engine, Progress, engines
-from sim.engines.embedded.lowering import LONGEST_PS, lower
-from sim.engines.embedded.state import State, ended_events, new_state
-from sim.timeline import Timeline
-from workloads.program import WAIT, Program
+from moe_cosim.hw_models.components import LINE_BYTES
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.engines.base import Engine, Progress, engines
+from moe_cosim.sim.engines.embedded.lowering import LONGEST_PS, lower
+from moe_cosim.sim.engines.embedded.state import State, ended_events, new_state
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.workloads.program import WAIT, Program
 
 EVENTS_PER_SLICE: Final = 50_000
 """Between two looks at the keyboard and the progress bar: a small part of a second."""
@@ -49,7 +49,7 @@ class EmbeddedEngine(Engine):
     def run(self, machine: Machine, program: Program, progress: Progress | None = None) -> Timeline:
         """Raises `InputError` before the run where program and machine do not fit, `RunError` for a
         deadlock or a time beyond 13 days."""
-        from sim.engines.embedded import kernel  # Numba takes a while to import; only a run needs it
+        from moe_cosim.sim.engines.embedded import kernel  # Numba takes a while to import; only a run needs it
 
         flat = lower(machine, program, self.line_bytes)
         state = new_state(flat)

@@ -11,7 +11,7 @@ comes to, or goes from, a *contended* resource. Demand is counted in integers, s
 resource is contended depends on its flows, not on their order.
 
 One file on purpose: Numba's cache notices a change of the file a compiled function is in, not of the
-files of those it calls. And no array is made here (see `sim.compiled`).
+files of those it calls. And no array is made here (see `moe_cosim.compiled`).
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Final
 
 import numpy as np
 
-from sim.compiled import compiled
-from sim.engines.embedded.lowering import LONGEST_PS, FlatProgram
-from sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, NEVER_PS, State
-from workloads.program import COMPUTE, SIGNAL, WAIT
+from moe_cosim.compiled import compiled
+from moe_cosim.sim.engines.embedded.lowering import LONGEST_PS, FlatProgram
+from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, NEVER_PS, State
+from moe_cosim.workloads.program import COMPUTE, SIGNAL, WAIT
 
 RUNNING: Final = 0
 DONE: Final = 1

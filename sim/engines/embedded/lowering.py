@@ -7,12 +7,12 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hw_models.components import LINE_BYTES
-from hw_models.machine import Machine
 from moe_cosim.errors import InputError, Plain
-from sim.engines.embedded.addresses import memory_of
-from sim.signals import signal_latency_ps, signals_by_token
-from workloads.program import COPY, READ, STREAM, WRITE, Program
+from moe_cosim.hw_models.components import LINE_BYTES
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.engines.embedded.addresses import memory_of
+from moe_cosim.sim.engines.signals import signal_latency_ps, signals_by_token
+from moe_cosim.workloads.program import COPY, READ, STREAM, WRITE, Program
 
 LONGEST_PS: Final = 2**60
 """13 days: far from the end of int64, so that no sum in the kernel wraps round."""

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.engines.embedded.lowering import FlatProgram
+from moe_cosim.sim.engines.embedded.lowering import FlatProgram
 
 NEVER_PS: Final = 2**62
 

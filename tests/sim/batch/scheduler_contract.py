@@ -18,8 +18,8 @@ from typing import Any, ClassVar
 
 import pytest
 
-from sim.batch.base import Scheduler, State, schedulers
-from sim.batch.site import Site, site_of
+from moe_cosim.sim.batch.base import Scheduler, State, schedulers
+from moe_cosim.sim.batch.site import Site, site_of
 from tests.sim.batch.sweeping import NASTY, Sweeping, wait_for
 
 SECONDS = 60.0
@@ -96,8 +96,8 @@ class SchedulerContract:
         assert sorted(ran) == ["1", "2", "3", "collect"]
         folder = str(recorded.sweeping.submissions()[-1].folder.resolve())
         for index in "123":
-            assert ran[index] == [[["-m", "sim.cli", "sweep", "element", ".", index], said, folder]]
-        assert ran["collect"] == [[["-m", "sim.cli", "collect", "../.."], said, folder]]
+            assert ran[index] == [[["-m", "moe_cosim", "sweep", "element", ".", index], said, folder]]
+        assert ran["collect"] == [[["-m", "moe_cosim", "collect", "../.."], said, folder]]
         wait_for(lambda: not recorded.sweeping.view().active(), SECONDS)
         assert {recorded.state(index) for index in (1, 2, 3)} <= {State.DONE, State.GONE}
         assert not list(tmp_path.rglob("pwned"))

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sim.batch.base import Job, schedulers
-from sim.batch.script import points_script, quote
-from sim.batch.site import site_of
-from sim.batch.submit import job_name
+from moe_cosim.sim.batch.base import Job, schedulers
+from moe_cosim.sim.batch.script import points_script, quote
+from moe_cosim.sim.batch.site import site_of
+from moe_cosim.sim.batch.submit import job_name
 
 INDEX = {"slurm": "SLURM_ARRAY_TASK_ID", "pbs": "PBS_ARRAY_INDEX", "lsf": "LSB_JOBINDEX", "flux": "FLUX_JOB_CC"}
 NAMES = [
@@ -68,7 +68,7 @@ def test_a_script_runs_in_any_folder(scheduler: str, name: str, tmp_path: Path) 
     environ = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), INDEX[scheduler]: "2"}
     subprocess.run(["bash", str(script)], cwd="/", env=environ, check=True)
     shown = (folder / "said").read_bytes().decode().split("\0")[:-1]
-    assert shown == [str(folder), "-m", "sim.cli", "sweep", "element", ".", "2", name]
+    assert shown == [str(folder), "-m", "moe_cosim", "sweep", "element", ".", "2", name]
     assert (folder / "log" / "2.log").read_text() == "done\n"
     assert not list(tmp_path.rglob("pwned"))
 

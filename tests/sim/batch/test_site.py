@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from sim.batch.base import schedulers
-from sim.batch.site import Site, hours_minutes_seconds, load_site, parse_time
+from moe_cosim.sim.batch.base import schedulers
+from moe_cosim.sim.batch.site import Site, hours_minutes_seconds, load_site, parse_time
 
 CLASSES = {name: found.site_class for name, found in schedulers}
 

@@ -6,9 +6,9 @@ from typing import ClassVar
 
 import pytest
 
-from sim.batch.base import Job, State
-from sim.batch.program import Answer, Program
-from sim.batch.slurm import Slurm, SlurmSite
+from moe_cosim.sim.batch.base import Job, State
+from moe_cosim.sim.batch.program import Answer, Program
+from moe_cosim.sim.batch.slurm import Slurm, SlurmSite
 from tests.sim.batch.scheduler_contract import SchedulerContract
 from tests.sim.batch.slurm_cluster import SlurmCluster
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.batch.base import State
+from moe_cosim.sim.batch.base import State
 from tests.sim.batch.slurm_cluster import CPUS, SlurmCluster
 from tests.sim.batch.sweeping import NASTY, Sweeping, wait_for
 from tests.sim.tiny import Tiny

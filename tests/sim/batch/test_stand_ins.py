@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import pytest
 
-from sim.batch.base import Job, State
-from sim.batch.program import Program
+from moe_cosim.sim.batch.base import Job, State
+from moe_cosim.sim.batch.program import Program
 from tests.sim.batch.scheduler_contract import Recorded, SchedulerContract
 from tests.sim.batch.stand_in_programs import stand_ins
 from tests.sim.batch.sweeping import Sweeping, wait_for

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.errors import InputError
-from sim.batch import resume, status
-from sim.batch.base import Seen, State
-from sim.batch.element import StopRequest
-from sim.batch.status import View
-from sim.batch.submission import POINTS, RECORD, Record, Submission, create, submissions
-from sim.batch.submit import ranks_of
-from sim.sweep.plan import plan_sweep
-from sim.sweep.store import Store
+from moe_cosim.sim.batch import resume, status
+from moe_cosim.sim.batch.base import Seen, State
+from moe_cosim.sim.batch.element import StopRequest
+from moe_cosim.sim.batch.status import View
+from moe_cosim.sim.batch.submission import POINTS, RECORD, Record, Submission, create, submissions
+from moe_cosim.sim.batch.submit import ranks_of
+from moe_cosim.sim.sweep.plan.plan import plan_sweep
+from moe_cosim.sim.sweep.store.store import Store
 from tests.sim.batch.sweeping import Sweeping, wait_for
 
 

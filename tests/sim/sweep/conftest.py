@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from sim.sweep.local import run_points
-from sim.sweep.plan import Plan, plan_sweep
-from sim.sweep.store import Store
+from moe_cosim.sim.sweep.plan.plan import Plan, plan_sweep
+from moe_cosim.sim.sweep.pool.local import run_points
+from moe_cosim.sim.sweep.store.store import Store
 
 MODEL = {
     "architectures": ["MixtralForCausalLM"],

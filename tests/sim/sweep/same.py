@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from sim.sweep import parts
-from sim.sweep.record import DamagedError
-from sim.sweep.store import Store
+from moe_cosim.sim.sweep.store import parts
+from moe_cosim.sim.sweep.store.record import DamagedError
+from moe_cosim.sim.sweep.store.store import Store
 
 
 def contents(store: Store) -> dict[str, dict[str, Any]]:

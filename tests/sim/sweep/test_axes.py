@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from sim.sweep.axes import axis_values
+from moe_cosim.sim.sweep.plan.axes import axis_values
 
 
 def values(written: object) -> list[object]:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from sim.cli import main
-from sim.sweep.plan import Plan
-from sim.sweep.store import Store
+from moe_cosim.sim.cli.main import main
+from moe_cosim.sim.sweep.plan.plan import Plan
+from moe_cosim.sim.sweep.store.store import Store
 from tests.sim.sweep.conftest import WriteSweep
 
 ROOT = Path(__file__).parents[3]
@@ -117,7 +117,7 @@ def test_bad_options(write_sweep: WriteSweep, tmp_path: Path, options: tuple[str
 
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(write_sweep: WriteSweep, tmp_path: Path) -> None:
     path, store = write_sweep(seeds=400), tmp_path / "store"
-    command = [sys.executable, "-m", "sim.cli", "sweep", "run", str(path), "--out", str(store), "--workers", "2"]
+    command = [sys.executable, "-m", "moe_cosim", "sweep", "run", str(path), "--out", str(store), "--workers", "2"]
     process = subprocess.Popen(
         command, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, start_new_session=True, text=True
     )
@@ -158,7 +158,7 @@ def test_ctrl_c_before_the_first_point_ends_with_130_too(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sim.sweep.plan.plan_sweep", interrupted)
+    monkeypatch.setattr("moe_cosim.sim.sweep.plan.plan.plan_sweep", interrupted)
     found = call("sweep", "run", write_sweep(seeds=1), "--out", tmp_path / "store")
     assert found.exit_code == 130
     assert found.stderr.count("\n") == 1

@@ -1,7 +1,7 @@
 import pytest
 
 from moe_cosim.errors import InputError
-from sim.sweep.condition import Condition
+from moe_cosim.sim.sweep.plan.condition import Condition
 
 POINT = {
     "workload.batch": 4,

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.errors import InputError
-from sim.sweep import identity, memory, one_point
-from sim.sweep.local import Pace, run_points
-from sim.sweep.messages import Report, Task
-from sim.sweep.plan import Plan, plan_sweep
-from sim.sweep.pool import Pool
-from sim.sweep.store import Store
+from moe_cosim.sim.sweep.plan import identity
+from moe_cosim.sim.sweep.plan.plan import Plan, plan_sweep
+from moe_cosim.sim.sweep.pool import memory, one_point
+from moe_cosim.sim.sweep.pool.local import Pace, run_points
+from moe_cosim.sim.sweep.pool.messages import Report, Task
+from moe_cosim.sim.sweep.pool.pool import Pool
+from moe_cosim.sim.sweep.store.store import Store
 from tests.sim.sweep.conftest import WriteSweep
 from tests.sim.sweep.same import contents, left_aside
 
@@ -145,7 +146,7 @@ def test_a_plan_of_other_code_is_refused(
     write_sweep: WriteSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_sweep(write_sweep(seeds=1))
-    monkeypatch.setattr("sim.sweep.local.code_digest", lambda: "another")
+    monkeypatch.setattr("moe_cosim.sim.sweep.pool.local.code_digest", lambda: "another")
     with pytest.raises(InputError, match="plan the sweep again"):
         run_points(Store.create(tmp_path / "store"), plan)
 

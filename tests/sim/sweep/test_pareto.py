@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.sweep.pareto import pareto_front
+from moe_cosim.sim.sweep.query.pareto import pareto_front
 
 ROWS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=30)
 

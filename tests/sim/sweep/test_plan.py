@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from moe_cosim.errors import InputError
-from sim.sweep import identity
-from sim.sweep.plan import Plan, plan_sweep
+from moe_cosim.sim.sweep.plan import identity
+from moe_cosim.sim.sweep.plan.plan import Plan, plan_sweep
 from tests.sim.sweep.conftest import MODEL, WriteSweep
 
 
@@ -80,7 +80,7 @@ def test_files_count_by_content(tmp_path: Path, write_sweep: WriteSweep, base_fo
 
 
 def test_a_file_within_a_described_machine_counts_by_content(tmp_path: Path, write_sweep: WriteSweep) -> None:
-    catalog = Path(identity.__file__).parents[2] / "hw_models" / "catalog"
+    catalog = Path(identity.__file__).parents[3] / "hw_models" / "catalog"
     machine = yaml.safe_load((catalog / "machines" / "h100-host.yaml").read_text())
     group = next(iter(machine["devices"]))
     shutil.copy(catalog / "devices" / f"{machine['devices'][group]['device']}.yaml", tmp_path / "mine.yaml")

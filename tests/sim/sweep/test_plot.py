@@ -4,10 +4,10 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.errors import InputError, RunError
-from sim.sweep.plan import Plan
-from sim.sweep.plot import file_name, plot
-from sim.sweep.store import Store
-from sim.sweep.units import label, unit
+from moe_cosim.sim.sweep.plan.plan import Plan
+from moe_cosim.sim.sweep.query.plot import file_name, plot
+from moe_cosim.sim.sweep.query.units import label, unit
+from moe_cosim.sim.sweep.store.store import Store
 
 SIGNATURES = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
 

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.errors import InputError
-from sim.sweep import extras
-from sim.sweep.collect import collect
-from sim.sweep.plan import Plan
-from sim.sweep.query import Tables, results
-from sim.sweep.store import Store
+from moe_cosim.sim.sweep.plan.plan import Plan
+from moe_cosim.sim.sweep.query import extras
+from moe_cosim.sim.sweep.query.query import Tables, results
+from moe_cosim.sim.sweep.store.collect import collect
+from moe_cosim.sim.sweep.store.store import Store
 
 
 @pytest.fixture

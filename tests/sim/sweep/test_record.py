@@ -2,9 +2,9 @@ import random
 
 import pytest
 
-from sim.sweep.plan import Plan
-from sim.sweep.record import DamagedError, Record, decode
-from sim.sweep.store import Store
+from moe_cosim.sim.sweep.plan.plan import Plan
+from moe_cosim.sim.sweep.store.record import DamagedError, Record, decode
+from moe_cosim.sim.sweep.store.store import Store
 
 
 @pytest.fixture

@@ -13,20 +13,21 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.errors import RunError
-from sim.sweep import files, one_point, pool
-from sim.sweep.claims import Claims
-from sim.sweep.collect import collect
-from sim.sweep.local import run_points
-from sim.sweep.plan import plan_sweep
-from sim.sweep.store import Store
+from moe_cosim.sim.sweep.plan.plan import plan_sweep
+from moe_cosim.sim.sweep.pool import one_point, pool
+from moe_cosim.sim.sweep.pool.local import run_points
+from moe_cosim.sim.sweep.store import files
+from moe_cosim.sim.sweep.store.claims import Claims
+from moe_cosim.sim.sweep.store.collect import collect
+from moe_cosim.sim.sweep.store.store import Store
 from tests.sim.sweep.conftest import WriteSweep
 from tests.sim.sweep.same import contents, left_aside
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = """
 import sys
-from sim.sweep.local import run_points
-from sim.sweep.store import Store
+from moe_cosim.sim.sweep.pool.local import run_points
+from moe_cosim.sim.sweep.store.store import Store
 if __name__ == "__main__":
     store = Store.create(sys.argv[1])
     outcome = run_points(store, store.plan(sys.argv[2]), workers=2)

@@ -3,11 +3,11 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.errors import InputError
-from sim.sweep.local import run_points
-from sim.sweep.plan import plan_sweep
-from sim.sweep.query import results
-from sim.sweep.search import Goal, search
-from sim.sweep.store import Store
+from moe_cosim.sim.sweep.plan.plan import plan_sweep
+from moe_cosim.sim.sweep.pool.local import run_points
+from moe_cosim.sim.sweep.query.query import results
+from moe_cosim.sim.sweep.query.search import Goal, search
+from moe_cosim.sim.sweep.store.store import Store
 from tests.sim.sweep.conftest import WriteSweep
 
 THROUGHPUT = Goal("end_to_end_tokens_per_s", True)

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.errors import InputError
-from sim.sweep import parts
-from sim.sweep.collect import collect
-from sim.sweep.local import run_points
-from sim.sweep.plan import Plan
-from sim.sweep.record import SCHEMA, Record
-from sim.sweep.status import status
-from sim.sweep.store import Store
+from moe_cosim.sim.sweep.plan.plan import Plan
+from moe_cosim.sim.sweep.pool.local import run_points
+from moe_cosim.sim.sweep.query.status import status
+from moe_cosim.sim.sweep.store import parts
+from moe_cosim.sim.sweep.store.collect import collect
+from moe_cosim.sim.sweep.store.record import SCHEMA, Record
+from moe_cosim.sim.sweep.store.store import Store
 from tests.sim.sweep.same import contents, left_aside
 
 
@@ -182,8 +182,8 @@ def test_status_counts_by_names_alone(store: Store, plan: Plan, monkeypatch: pyt
     def refuse(*_: object) -> bytes:
         raise AssertionError("a point was read")
 
-    monkeypatch.setattr("sim.sweep.store.decode", refuse)
-    monkeypatch.setattr("sim.sweep.store.verified_text", refuse)
+    monkeypatch.setattr("moe_cosim.sim.sweep.store.store.decode", refuse)
+    monkeypatch.setattr("moe_cosim.sim.sweep.store.store.verified_text", refuse)
     found = status(store)
     assert (found["finished"], found["failed"]) == (8, 2)
     (row,) = found["plans"]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sim.experiment import Experiment
-from sim.prepare import Decision, decide, draw, lower_plan
-from workloads.program import CONTENTS, COPY, KINDS, PURPOSES, READ, STREAM, WRITE, Program
+from moe_cosim.experiment import Experiment
+from moe_cosim.sim.prepare import Decision, decide, draw, lower_plan
+from moe_cosim.workloads.program import CONTENTS, COPY, KINDS, PURPOSES, READ, STREAM, WRITE, Program
 
 POLICIES = {
     "on-demand": {},

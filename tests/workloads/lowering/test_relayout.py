@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from sim.engines.base import engines
-from sim.prepare import Prepared, Scenario
-from sim.timeline import Timeline
+from moe_cosim.sim.engines.base import engines
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.prepare import Prepared, Scenario
+from moe_cosim.workloads.address_map import AddressMap, aligned
+from moe_cosim.workloads.layout import ModelLayout, place_model
+from moe_cosim.workloads.lowering import lower
+from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder
+from moe_cosim.workloads.plan_check import PlanError, check_plan
+from moe_cosim.workloads.program import CONTENTS, COPY, READ, STREAM, WRITE, Program
+from moe_cosim.workloads.quantization.formats import FORMATS
+from moe_cosim.workloads.stripes import STRIPED, Stripes
 from tests.workloads.hand_made import model, routing, scenario
 from tests.workloads.slot_timeline import check_causality, check_dispatch, check_slots
-from workloads.address_map import AddressMap, aligned
-from workloads.layout import ModelLayout, place_model
-from workloads.lowering import lower
-from workloads.plan import Copy, Plan, PlanBuilder
-from workloads.plan_check import PlanError, check_plan
-from workloads.program import CONTENTS, COPY, READ, STREAM, WRITE, Program
-from workloads.quantization.formats import FORMATS
-from workloads.stripes import STRIPED, Stripes
 
 LAYERS, EXPERTS, STEPS = 3, 4, 3
 FP16 = FORMATS["fp16"]

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sim.engines.base import engines
-from sim.prepare import decide, lower_plan
+from moe_cosim.sim.engines.base import engines
+from moe_cosim.sim.prepare import decide, lower_plan
+from moe_cosim.workloads.lowering.sheet import EventSheet, Place, Purpose, Range
+from moe_cosim.workloads.program import COMPUTE, READ, STREAM, WRITE
 from tests.workloads.hand_made import one_layer, scenario
-from workloads.lowering.sheet import EventSheet, Place, Purpose, Range
-from workloads.program import COMPUTE, READ, STREAM, WRITE
 
 LAYERS = 3
 places = st.tuples(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.errors import InputError
-from workloads.models import Model, find_model, model_names
+from moe_cosim.workloads.models import Model, find_model, model_names
 
 B = 1e9
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from workloads.models import find_model, model_names
-from workloads.models.hf_config import FAMILIES
+from moe_cosim.workloads.models import find_model, model_names
+from moe_cosim.workloads.models.hf_config import FAMILIES
 
 EXAMPLES = Path(__file__).parents[2] / "data" / "hf"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.json"))

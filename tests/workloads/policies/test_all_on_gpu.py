@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from moe_cosim.errors import InputError
-from sim.cli import main
+from moe_cosim.sim.cli.main import main
 from tests.workloads.hand_made import decided, routing
 
 

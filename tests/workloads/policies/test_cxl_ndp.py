@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from sim.prepare import Decision
+from moe_cosim.sim.prepare import Decision
+from moe_cosim.workloads.routing.routing import Routing
 from tests.workloads.hand_made import decided, one_layer, routing
-from workloads.routing.routing import Routing
 
 WEIGHTS = {0: 1.0, 1: 2.0, 2: 3.0, 3: 10.0, 4: 1.0, 5: 1.0}
 

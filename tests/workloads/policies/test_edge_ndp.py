@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.engines.base import engines
-from sim.experiment import Experiment
-from sim.prepare import Prepared, prepare
-from sim.result import measure
-from workloads.program import CONTENTS, PURPOSES, STREAM
+from moe_cosim.experiment import Experiment
+from moe_cosim.sim.engines.base import engines
+from moe_cosim.sim.prepare import Prepared, prepare
+from moe_cosim.sim.results.result import measure
+from moe_cosim.workloads.program import CONTENTS, PURPOSES, STREAM
 
 
 def run(modules: int, policy: str = "edge-ndp", prompt_tokens: int = 16, **options: object) -> Prepared:

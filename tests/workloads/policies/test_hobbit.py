@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from sim.prepare import Decision
+from moe_cosim.sim.prepare import Decision
+from moe_cosim.workloads.quantization.formats import FORMATS
+from moe_cosim.workloads.routing.routing import Routing
 from tests.workloads.hand_made import decided, dense_bytes, fetched, model, one_layer, routing
-from workloads.quantization.formats import FORMATS
-from workloads.routing.routing import Routing
 
 NO_PREFETCH = {"prefetch_layers": 0}
 HIGH, LOW = (FORMATS[name].expert_bytes(model(1, 1, 1).expert) for name in ("fp16", "int4"))

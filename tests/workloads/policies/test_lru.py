@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
+from moe_cosim.workloads.policies.parts.speculation import Speculation
 from tests.workloads.hand_made import decided, fetched, hits, one_layer, routing
-from workloads.policies.speculation import Speculation
 
 
 def test_a_sequence_worked_out_by_hand() -> None:

@@ -6,8 +6,8 @@ import math
 
 import pytest
 
+from moe_cosim.workloads.plan import Plan
 from tests.workloads.hand_made import decided, fetched, one_layer, routing
-from workloads.plan import Plan
 
 
 def of_step(plan: Plan, step: int) -> list[int]:

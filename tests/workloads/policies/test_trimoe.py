@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.experiment import Experiment
-from sim.prepare import Prepared, prepare
-from workloads.policies.trimoe_schedule import CPU, GPU, NDP, makespan, schedule
-from workloads.stripes import STRIPED
+from moe_cosim.experiment import Experiment
+from moe_cosim.sim.prepare import Prepared, prepare
+from moe_cosim.workloads.policies.near_data.trimoe.schedule import CPU, GPU, NDP, makespan, schedule
+from moe_cosim.workloads.stripes import STRIPED
 
 MODULES = 3
 

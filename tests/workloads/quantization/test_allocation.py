@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
-from workloads.quantization.allocation import Allocator, allocate_layers, allocators, spare_bits, total_loss
-from workloads.quantization.losses import synthetic_losses
+from moe_cosim.workloads.quantization.allocation import Allocator, allocate_layers, allocators, spare_bits, total_loss
+from moe_cosim.workloads.quantization.losses import synthetic_losses
 
 NAMES = ["greedy", "prefix", "uniform"]
 Floats = NDArray[np.float64]

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw_models.units.base import ExpertShape
 from moe_cosim.errors import InputError
-from workloads.models import find_model, model_names
-from workloads.quantization.formats import FORMATS, find_format, format_of_bits
+from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.workloads.models import find_model, model_names
+from moe_cosim.workloads.quantization.formats import FORMATS, find_format, format_of_bits
 
 
 @pytest.mark.parametrize(

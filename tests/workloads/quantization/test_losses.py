@@ -10,8 +10,8 @@ import pytest
 
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
-from workloads.models import find_model
-from workloads.quantization.losses import LossTable, read_losses, synthetic_losses
+from moe_cosim.workloads.models import find_model
+from moe_cosim.workloads.quantization.losses import LossTable, read_losses, synthetic_losses
 
 MODEL = find_model("mixtral-8x7b")
 GOOD = np.broadcast_to(4.0 ** -np.arange(1, 5), (32, 8, 4)).copy()

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from moe_cosim.errors import InputError, Plain, one_of
-from workloads.routing.readers.archive import Arrays, read_archive, read_head
-from workloads.routing.readers.expert_counts import from_expert_counts
-from workloads.routing.readers.json_lines import read_json_lines
-from workloads.routing.readers.router_logits import from_router_logits
-from workloads.routing.readers.token_arrays import from_own_format, from_token_arrays
-from workloads.routing.readers.torch_dump import is_torch_dump, read_torch_dump
-from workloads.routing.token_trace import TokenTrace
+from moe_cosim.workloads.routing.readers.archive import Arrays, read_archive, read_head
+from moe_cosim.workloads.routing.readers.expert_counts import from_expert_counts
+from moe_cosim.workloads.routing.readers.json_lines import read_json_lines
+from moe_cosim.workloads.routing.readers.router_logits import from_router_logits
+from moe_cosim.workloads.routing.readers.token_arrays import from_own_format, from_token_arrays
+from moe_cosim.workloads.routing.readers.torch_dump import is_torch_dump, read_torch_dump
+from moe_cosim.workloads.routing.token_trace import TokenTrace
 
 __all__ = ["FORMATS", "read_trace"]
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
-from workloads.routing.readers.archive import Arrays, take
-from workloads.routing.token_trace import TokenTrace
+from moe_cosim.workloads.routing.readers.archive import Arrays, take
+from moe_cosim.workloads.routing.token_trace import TokenTrace
 
 _SEED: Final = 0
 _MOST_CHOICES: Final = 200_000_000

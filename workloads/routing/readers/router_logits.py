@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from moe_cosim.errors import InputError, Plain
-from workloads.routing.readers.archive import Arrays, take
-from workloads.routing.token_trace import TokenTrace
+from moe_cosim.workloads.routing.readers.archive import Arrays, take
+from moe_cosim.workloads.routing.token_trace import TokenTrace
 
 
 def from_router_logits(arrays: Arrays, path: Path, top_k: int | None) -> TokenTrace:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from moe_cosim.errors import InputError, Plain
-from workloads.routing.readers.archive import Arrays, as_expert_ids, take
-from workloads.routing.routing import normalised
-from workloads.routing.token_trace import FORMAT, VERSION, TokenTrace
+from moe_cosim.workloads.routing.readers.archive import Arrays, as_expert_ids, take
+from moe_cosim.workloads.routing.routing import normalised
+from moe_cosim.workloads.routing.token_trace import FORMAT, VERSION, TokenTrace
 
 
 def from_own_format(arrays: Arrays, path: Path, top_k: int | None) -> TokenTrace:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
-from workloads.routing.readers.archive import Arrays
+from moe_cosim.workloads.routing.readers.archive import Arrays
 
 _DTYPES: Final = {"LongStorage": "<i8", "IntStorage": "<i4"}
 _ALLOWED: Final = "a torch.save of a dictionary with an integer tensor logical_count; or that tensor saved as .npy"

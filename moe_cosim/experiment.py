@@ -1,0 +1,208 @@
+"""The experiment: which machine, model, routing, precision, policy and engine, and how much work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
+
+from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.schema import Count, Size, check
+from moe_cosim.workloads.workload import Workload
+from moe_cosim.yaml_file import parse_yaml, read_yaml
+
+DEFAULT_ENGINE = "embedded"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class MachineChoice(_Part):
+    """A machine of the catalogue (or a path) and fields of its description to replace."""
+
+    use: Annotated[str, Field(strict=True, min_length=1)]
+    set: dict[str, Any] = Field(default_factory=dict)
+
+
+class WorkloadChoice(_Part):
+    batch: Count = 1
+    prompt_tokens: Count
+    output_tokens: Count
+    skipped_tokens: Size = 0
+
+    def workload(self) -> Workload:
+        return Workload(self.batch, self.prompt_tokens, self.output_tokens, self.skipped_tokens)
+
+
+class QuantizationChoice(_Part):
+    """Precisions. `average_bits` and `allocation` matter to policies that mix widths."""
+
+    expert_format: str = "fp16"
+    dense_format: str = "fp16"
+    average_bits: Annotated[float, Field(strict=True, ge=1, le=16)] | None = None
+    allocation: str = "prefix"
+    losses: str = "synthetic"
+    """``synthetic``, or the path of a loss table."""
+
+
+class Experiment(_Part):
+    """One configuration, fully resolved. `routing` and `policy` carry their plug-in's own options."""
+
+    name: Annotated[str, Field(strict=True, min_length=1)]
+    description: str = ""
+    machine: MachineChoice
+    model: Annotated[str, Field(strict=True, min_length=1)]
+    routing: dict[str, Any]
+    workload: WorkloadChoice
+    quantization: QuantizationChoice = QuantizationChoice()
+    kv_cache: Literal["gpu", "near-data"] = "gpu"
+    """Whose memory keeps keys and values; ``near-data``: dealt over the memories with cores beside them."""
+    policy: dict[str, Any]
+    engine: str | dict[str, Any] = DEFAULT_ENGINE
+    """A name, or a mapping of `name` and the engine's own options (``{name: sst, line_size: 64}``)."""
+    assumptions: dict[str, Any] = Field(default_factory=dict)
+    seed: Size = 0
+
+    @field_validator("engine", mode="before")
+    @classmethod
+    def _name_or_mapping(cls, engine: object) -> object:
+        if not isinstance(engine, str | dict):
+            raise ValueError("an engine's name, or a mapping of name and options")
+        return engine
+
+    _file: str = PrivateAttr(default="")
+
+    @property
+    def where(self) -> str:
+        """What error messages call it: the file it was read from, where there is one."""
+        return self._file or f"experiment {self.name}"
+
+    def __eq__(self, other: object) -> bool:
+        """Equal fields; the file they were read from does not matter."""
+        return isinstance(other, Experiment) and self.model_dump() == other.model_dump()
+
+    @property
+    def engine_name(self) -> str:
+        return self.engine if isinstance(self.engine, str) else str(self.engine.get("name", ""))
+
+    @property
+    def engine_options(self) -> dict[str, Any]:
+        return {} if isinstance(self.engine, str) else {k: v for k, v in self.engine.items() if k != "name"}
+
+    def with_settings(self, settings: Mapping[str, Any]) -> Experiment:
+        """A copy with fields replaced: ``{"workload.batch": 4, "assumptions.cxl-link-rate": "32 GB/s"}``."""
+        tree = self.model_dump()
+        _apply(tree, settings, self.where)
+        _absolute(tree, Path())
+        return _checked(tree, self.where, self._file)
+
+    def to_yaml(self) -> str:
+        """The resolved experiment: loading this text gives an equal one."""
+        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
+
+
+def load_experiment(source: str | Path, settings: Mapping[str, Any] | None = None) -> Experiment:
+    """An experiment by path, or by the name of one that ships with the package."""
+    path = find_experiment(source)
+    tree = read_yaml(path)
+    _expand(tree)
+    _absolute(tree, path.parent)
+    _apply(tree, settings or {}, path)
+    _absolute(tree, Path())
+    return _checked(tree, path, str(path))
+
+
+def _checked(tree: Mapping[str, Any], where: object, file: str) -> Experiment:
+    experiment = check(Experiment, tree, where)
+    experiment._file = file
+    return experiment
+
+
+def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
+    """``path=value`` texts of the command line; values are read as YAML."""
+    settings: dict[str, Any] = {}
+    for text in texts:
+        path, equals, value = text.partition("=")
+        if not equals or not path.strip():
+            raise InputError("--set", "path=value", text, "such as workload.batch=4")
+        read = parse_yaml(f"value: {value}", f"--set {path.strip()}")
+        if list(read) != ["value"]:
+            raise InputError("--set", path.strip(), value, "one value")
+        settings[path.strip()] = read["value"]
+    return settings
+
+
+def experiment_names() -> list[str]:
+    """Experiments that ship with the package."""
+    return sorted(entry.name.removesuffix(".yaml") for entry in _shipped().iterdir() if entry.name.endswith(".yaml"))
+
+
+def find_experiment(source: str | Path) -> Path:
+    """The file of a path or a shipped name; `InputError` where there is none."""
+    path = Path(source)
+    if os.path.isfile(path):  # unlike Path.is_file, does not raise for a name too long to be one
+        return path
+    shipped = _shipped() / f"{source}.yaml"
+    if os.path.isfile(shipped):
+        return shipped
+    found = "a folder" if os.path.isdir(path) else "no such file or name"
+    allowed = f"an experiment file, or {one_of(experiment_names(), str(source))}"
+    raise InputError(source, "experiment", Plain(found), allowed)
+
+
+def _shipped() -> Path:
+    return Path(str(files("moe_cosim.experiments")))
+
+
+def _expand(tree: dict[str, Any]) -> None:
+    """``machine: name`` and ``policy: name`` to their long forms."""
+    for part, key in (("machine", "use"), ("policy", "name")):
+        if isinstance(tree.get(part), str):
+            tree[part] = {key: tree[part]}
+
+
+def _absolute(tree: dict[str, Any], folder: Path) -> None:
+    """Paths relative to `folder` to absolute ones, so that a saved experiment means the same anywhere.
+
+    Of a file's own paths that is the folder it lies in, of settings the one the command runs in.
+    """
+    paths: tuple[tuple[Any, str, Callable[[str], bool]], ...] = (
+        (tree, "model", lambda text: text.endswith(".json") or "/" in text),
+        (tree.get("machine"), "use", lambda text: text.endswith((".yaml", ".yml")) or "/" in text),
+        (tree.get("routing"), "file", lambda text: True),
+        (tree.get("routing"), "preset", lambda text: text.endswith(".yaml")),
+        (tree.get("quantization"), "losses", lambda text: text != "synthetic"),
+    )
+    for part, key, is_path in paths:
+        if isinstance(part, dict) and isinstance(part.get(key), str) and is_path(part[key]):
+            part[key] = str((folder / os.path.expanduser(part[key])).absolute())
+
+
+def _apply(tree: dict[str, Any], settings: Mapping[str, Any], where: object) -> None:
+    """Put each dotted path's value into the tree. Below `assumptions` and `machine.set` the rest is one key."""
+    for dotted, value in settings.items():
+        steps = _steps(dotted)
+        if steps[0] == "engine" and len(steps) > 1 and not isinstance(tree.get("engine"), dict):
+            tree["engine"] = {"name": tree.get("engine", DEFAULT_ENGINE)}
+        node: Any = tree
+        for step in steps[:-1]:
+            if not isinstance(node, dict):
+                raise InputError(where, dotted, Plain("a path through a value"), "a path through mappings")
+            node = node.setdefault(step, {})
+        if not isinstance(node, dict):
+            raise InputError(where, dotted, Plain("a path through a value"), "a path through mappings")
+        node[steps[-1]] = value
+        _expand(tree)
+
+
+def _steps(dotted: str) -> list[str]:
+    for prefix in ("assumptions.", "machine.set."):
+        if dotted.startswith(prefix):
+            return [*prefix.rstrip(".").split("."), dotted.removeprefix(prefix)]
+    return dotted.split(".")

@@ -1,0 +1,1 @@
+"""Real SST as an engine."""

@@ -1,0 +1,43 @@
+"""The reference engine: the program replayed line by line on SST's memHierarchy and merlin."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.schema import check
+from moe_cosim.sim.engines.base import Engine, Progress, engines
+from moe_cosim.sim.engines.sst.folder import write_run
+from moe_cosim.sim.engines.sst.installation import find_installation
+from moe_cosim.sim.engines.sst.library import build_library
+from moe_cosim.sim.engines.sst.options import SstOptions
+from moe_cosim.sim.engines.sst.runner import run_folder
+from moe_cosim.sim.engines.sst.streams import restore
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.workloads.program import Program
+
+
+@engines.register("sst")
+class SstEngine(Engine):
+    """Needs SST 16 on the PATH (moe-cosim doctor). Ranks, threads and form of configuration change no result."""
+
+    summary: ClassVar[str] = "SST 16: every memory line a request on memHierarchy and merlin (slow, the reference)"
+
+    def __init__(self, options: SstOptions | None = None) -> None:
+        self.options = options or SstOptions()
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any], where: object) -> SstEngine:
+        return cls(check(SstOptions, dict(options), where, "engine"))
+
+    def run(self, machine: Machine, program: Program, progress: Progress | None = None) -> Timeline:
+        """Raises `InputError` for a machine or line size that SST cannot take, `SstError` for a run that fails."""
+        installation = find_installation()
+        library = build_library(installation)
+        with tempfile.TemporaryDirectory(prefix="moe-cosim-sst-") as folder:
+            emitted = write_run(Path(folder), machine, program, self.options.line_size)
+            times = run_folder(emitted, installation, library, self.options, progress)
+            return restore(program, emitted.streams, times)

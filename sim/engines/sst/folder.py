@@ -1,0 +1,74 @@
+"""A folder that ``sst`` runs as it is: configurations, event streams, the elements' source, a README."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.engines.sst import emit, library
+from moe_cosim.sim.engines.sst.graph.build import BuildOptions, build_graph
+from moe_cosim.sim.engines.sst.graph.devices import find_layout
+from moe_cosim.sim.engines.sst.graph.graph import Graph
+from moe_cosim.sim.engines.sst.graph.traffic import peer_memories, reached_memories, refuse_copies_between_others
+from moe_cosim.sim.engines.sst.streams import Stream, cut, write_stream
+from moe_cosim.version import VERSION
+from moe_cosim.workloads.program import Program
+
+PYTHON_CONFIGURATION: Final = "config.py"
+JSON_CONFIGURATION: Final = "config.json"
+STREAMS: Final = "streams"
+
+_REPORTS: Final = 200
+"""Progress reports of each device in a run."""
+
+
+@dataclass(frozen=True)
+class Emitted:
+    """What a folder holds."""
+
+    folder: Path
+    graph: Graph
+    streams: list[Stream]
+
+
+def write_run(folder: Path, machine: Machine, program: Program, line_bytes: int) -> Emitted:
+    """Configurations and streams of `program` on `machine`. Raises `InputError` where SST cannot take them."""
+    layout = find_layout(machine)
+    refuse_copies_between_others(machine, program, layout)
+    streams = cut(machine, program, layout)
+    events = max((len(stream.events) for stream in streams), default=0)
+    reached, peers = reached_memories(machine, program, layout), peer_memories(machine, program, layout)
+    options = BuildOptions(line_bytes, reached, peers, max(1, events // _REPORTS))
+    graph = build_graph(machine, options, layout)
+    (folder / STREAMS).mkdir(parents=True, exist_ok=True)
+    for stream in streams:
+        write_stream(folder / STREAMS / f"{stream.device.name}.stream", machine, program, stream)
+    (folder / PYTHON_CONFIGURATION).write_text(emit.python_text(graph), encoding="utf-8")
+    (folder / JSON_CONFIGURATION).write_text(emit.json_text(graph), encoding="utf-8")
+    return Emitted(folder, graph, streams)
+
+
+def write_share(emitted: Emitted, program: Program, source: str) -> None:
+    """Add what another machine needs: the elements' source, the program, and the commands."""
+    elements = emitted.folder / "elements"
+    elements.mkdir(exist_ok=True)
+    for path in library.sources():
+        shutil.copyfile(path, elements / path.name)
+    program.save(emitted.folder / "program.zip")
+    text = (
+        emit.environment()
+        .get_template("README.md.j2")
+        .render(
+            title=emitted.graph.title,
+            source=source,
+            version=VERSION,
+            devices=[stream.device.name for stream in emitted.streams],
+            events=len(program.events),
+            pieces=emitted.graph.pieces(),
+            threads=min(2, emitted.graph.pieces()),
+        )
+    )
+    (emitted.folder / "README.md").write_text(text, encoding="utf-8")

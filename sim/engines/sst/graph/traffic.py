@@ -1,0 +1,83 @@
+"""Which device moves which bytes of a program: what the graph needs to know, and what SST cannot do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moe_cosim.errors import InputError, Plain
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.engines.embedded.addresses import memory_of
+from moe_cosim.sim.engines.sst.graph.devices import Layout
+from moe_cosim.workloads.program import COPY, Program
+
+
+@dataclass(frozen=True)
+class _Moves:
+    """Every access of every event, in the order of the events. All arrays: [accesses]."""
+
+    event: NDArray[np.int64]
+    memory: NDArray[np.int64]
+    """Index into `Machine.memory_list`."""
+    bytes: NDArray[np.uint64]
+    own: NDArray[np.bool_]
+    """Whether the memory is in the device of the unit that asks."""
+    between_peers: NDArray[np.bool_]
+    """Whether it is an end of a copy from one member of the peer fabric to another."""
+
+
+def reached_memories(machine: Machine, program: Program, layout: Layout) -> frozenset[str]:
+    """Memories that units of other devices read or write in this program."""
+    moves = _moves(machine, program, layout)
+    return _names(machine, moves.memory[~moves.own & ~moves.between_peers & (moves.bytes > 0)])
+
+
+def peer_memories(machine: Machine, program: Program, layout: Layout) -> frozenset[str]:
+    """Ends of the program's copies over the peer fabric."""
+    moves = _moves(machine, program, layout)
+    return _names(machine, moves.memory[moves.between_peers & (moves.bytes > 0)])
+
+
+def refuse_copies_between_others(machine: Machine, program: Program, layout: Layout) -> None:
+    """A copy needs an end in its unit's own device: the core would carry the bytes over its device's link twice.
+
+    The machine's description says that such bytes go from memory to memory. Raises `InputError`.
+    """
+    moves = _moves(machine, program, layout)
+    copies = program.events["kind"][moves.event] == COPY
+    event, memory, own = (table[copies].reshape(-1, 2) for table in (moves.event, moves.memory, moves.own))
+    bad = ~own.any(axis=1) & (moves.bytes[copies].reshape(-1, 2)[:, 0] > 0)
+    if not bad.any():
+        return
+    pair = int(np.argmax(bad))
+    row = int(event[pair, 0])
+    unit, lane = program.lanes[int(program.events["lane"][row])]
+    source, target = (machine.memory_list[int(index)].name for index in memory[pair])
+    found = Plain(f"a copy from {source} to {target} on {unit}.{lane}")
+    allowed = f"source or target in the device of {unit} (sst engine)"
+    raise InputError(f"program on {machine.name}", f"events[{row}]", found, allowed)
+
+
+def _names(machine: Machine, memories: NDArray[np.int64]) -> frozenset[str]:
+    return frozenset(machine.memory_list[int(index)].name for index in np.unique(memories))
+
+
+def _moves(machine: Machine, program: Program, layout: Layout) -> _Moves:
+    events = program.events
+    counts = events["accesses"].astype(np.int64)
+    offsets = np.cumsum(counts) - counts
+    rows = np.repeat(events["first_access"].astype(np.int64) - offsets, counts) + np.arange(counts.sum())
+    memory = memory_of(machine, program, rows, f"program on {machine.name}")
+    device_of_lane = np.array([layout.device_of_unit(unit) for unit, _ in program.lanes])
+    device_of_memory = np.array([layout.device_of_memory(m.name) for m in machine.memory_list])
+    event = np.repeat(np.arange(len(events)), counts)
+    own = device_of_memory[memory] == device_of_lane[events["lane"][event]]
+    is_copy = events["kind"][event] == COPY
+    members = layout.peer.members if layout.peer else ()
+    is_member = np.array([m.name in members for m in machine.memory_list])
+    source, target = memory[is_copy].reshape(-1, 2).T
+    between = np.zeros(len(event), dtype=np.bool_)
+    between[is_copy] = np.repeat((source != target) & is_member[source] & is_member[target], 2)
+    return _Moves(event, memory, program.accesses["bytes"][rows], own, between)

@@ -1,0 +1,98 @@
+"""Where the time went: the chain of events that made the run as long as it is.
+
+From the event that ends last, backwards: an event could not start before the one before it in its
+lane had ended; a wait that did wait could not end before the signal that reached it last, in whose
+lane the walk goes on. Nothing is counted twice and nothing is left out: the parts sum to the total.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.engines.signals import signal_latency_ps, signals_by_token
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.workloads.program import PHASES, PURPOSES, Program
+
+BOUNDS: Final = ("compute", "traffic", "signal latency", "idle")
+"""What a segment was spent on: an event at its floor; one that its traffic made longer; a signal's
+way to the lane that waited; or nothing that the program explains (an engine's own delay)."""
+
+COMPUTE_BOUND, TRAFFIC_BOUND, LATENCY_BOUND, IDLE_BOUND = range(4)
+_PS_PER_S: Final = 1e12
+
+SEGMENT: Final = np.dtype([("event", "<i8"), ("time_ps", "<i8"), ("bound", "<i8")])
+"""An event (for latency the wait, for idle time the event that came late), how long, and why."""
+
+
+@dataclass(frozen=True)
+class CriticalPath:
+    """`segments` (SEGMENT records) in the order of time; their `time_ps` sum to the run's total."""
+
+    machine: Machine
+    program: Program
+    segments: NDArray[np.void]
+
+    @property
+    def total_ps(self) -> int:
+        return int(self.segments["time_ps"].sum())
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Sums per (unit, phase, purpose, bound), the largest first: `time_ps` exact, `seconds`,
+        and `share` of the total. A program without tags has empty phases and purposes."""
+        if not len(self.segments):
+            return []
+        events = self.program.events[self.segments["event"]]
+        units = list(self.machine.units)
+        unit = np.array([units.index(name) for name, _ in self.program.lanes])[events["lane"]]
+        tagged = len(self.program.tags) > 0
+        tags = self.program.tags[events["tag"]] if tagged else np.zeros(len(events), self.program.tags.dtype)
+        columns = (unit, tags["phase"], tags["purpose"], self.segments["bound"])
+        keys, group = np.unique(np.stack(columns, axis=1).astype(np.int64), axis=0, return_inverse=True)
+        sums = np.zeros(len(keys), dtype=np.int64)
+        np.add.at(sums, group.reshape(-1), self.segments["time_ps"])
+        total_ps = self.total_ps
+        return [
+            {
+                "unit": units[keys[row, 0]],
+                "phase": PHASES[keys[row, 1]] if tagged else "",
+                "purpose": PURPOSES[keys[row, 2]] if tagged else "",
+                "bound": BOUNDS[keys[row, 3]],
+                "time_ps": int(sums[row]),
+                "seconds": int(sums[row]) / _PS_PER_S,
+                "share": int(sums[row]) / total_ps,
+            }
+            for row in np.argsort(-sums, kind="stable")
+        ]
+
+
+def critical_path(machine: Machine, program: Program, timeline: Timeline) -> CriticalPath:
+    """`timeline` is what an engine made of `program` on `machine`."""
+    from moe_cosim.sim.results.critical_walk import walk  # compiled: Numba takes a while to import
+
+    events = program.events
+    token_start, token_signal = signals_by_token(program)
+    units = list(machine.units)
+    unit = np.array([units.index(name) for name, _ in program.lanes], dtype=np.int64)[events["lane"]]
+    segments = np.empty(2 * len(events), dtype=SEGMENT)
+    found = 0
+    if len(events):
+        found = walk(
+            int(np.argmax(timeline.end_ps)),  # of equal ends the first: that of the lowest lane
+            np.ascontiguousarray(events["kind"]),
+            np.ascontiguousarray(events["lane"]),
+            events["token"].astype(np.int64),
+            (events["setup_ps"] + events["busy_ps"]).astype(np.int64),
+            timeline.start_ps,
+            timeline.end_ps,
+            unit,
+            signal_latency_ps(machine, program),
+            token_start,
+            token_signal,
+            segments,
+        )
+    return CriticalPath(machine, program, segments[:found][::-1].copy())

@@ -1,0 +1,132 @@
+"""What one run found out, as numbers with units in their names."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.prepare import Prepared
+from moe_cosim.sim.results.classes import class_rows, move_rows
+from moe_cosim.sim.results.critical_path import critical_path
+from moe_cosim.sim.results.experts import expert_summary, mean_loss
+from moe_cosim.sim.results.traffic import bytes_by_kind, link_rows, memory_rows, traffic_table
+from moe_cosim.sim.results.units import unit_rows
+from moe_cosim.sim.window import Extrapolation
+from moe_cosim.version import VERSION
+from moe_cosim.workloads.program import PURPOSES
+
+
+@dataclass(frozen=True)
+class Result:
+    """Plain data throughout: `as_dict` is what ``--json`` prints and ``result.json`` holds."""
+
+    status: str
+    name: str
+    version: str
+    engine: str
+    machine: str
+    model: str
+    policy: str
+    routing: str
+    seed: int
+    decode_tokens_per_s: float | None
+    """Generated tokens after the first, over the time after the first; None without decode steps."""
+    end_to_end_s: float
+    end_to_end_tokens_per_s: float
+    """All generated tokens over the whole time."""
+    time_to_first_token_s: float
+    decode_s: float
+    decode_steps: int
+    near_data_busy_per_expert_s: float | None
+    """Mean time of one expert kernel near the data, decode only."""
+    units: list[dict[str, Any]]
+    memories: list[dict[str, Any]]
+    links: list[dict[str, Any]]
+    traffic: dict[str, dict[str, int]]
+    experts: dict[str, Any]
+    expert_classes: list[dict[str, Any]]
+    """Decode: per class of experts (hot, warm, cold by load) and kind of unit, runs and tokens per layer."""
+    expert_moves: dict[str, dict[str, int]]
+    """Decode: copies of experts by kind, with their bytes."""
+    policy_report: dict[str, float]
+    """Figures of the policy's own."""
+    mean_loss: float | None
+    critical_path: list[dict[str, Any]]
+    """Rows of (unit, phase, purpose, bound, seconds, share); the seconds sum to the whole run."""
+    events: int
+    wall_s: float
+    lowering_s: float
+    engine_s: float
+    assumptions: list[dict[str, Any]]
+    extrapolation: dict[str, Any] | None = None
+    """Where only a window of the program ran on the engine: which, and how the rest was estimated."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def measure(
+    prepared: Prepared,
+    timeline: Timeline,
+    lowering_s: float,
+    engine_s: float,
+    extrapolation: Extrapolation | None = None,
+) -> Result:
+    """Every number of a finished run."""
+    machine, program, experiment = prepared.machine, prepared.program, prepared.experiment
+    work = experiment.workload.workload()
+    heads = np.flatnonzero(program.tags["purpose"][program.events["tag"]] == PURPOSES.index("head"))
+    finished = np.sort(timeline.end_ps[heads])
+    first_ps, last_ps = int(finished[0]), int(finished[-1])
+    total_ps = timeline.total_ps
+    decoded = work.batch * work.decode_steps
+    table = traffic_table(machine, program)
+    return Result(
+        status="finished",
+        name=experiment.name,
+        version=VERSION,
+        engine=experiment.engine_name,
+        machine=machine.name,
+        model=prepared.model.name,
+        policy=str(experiment.policy["name"]),
+        routing=prepared.routing.source,
+        seed=experiment.seed,
+        decode_tokens_per_s=decoded / ((last_ps - first_ps) / 1e12) if decoded else None,
+        end_to_end_s=last_ps / 1e12,
+        end_to_end_tokens_per_s=work.generated_tokens / (last_ps / 1e12),
+        time_to_first_token_s=first_ps / 1e12,
+        decode_steps=work.decode_steps,
+        decode_s=(last_ps - first_ps) / 1e12,
+        near_data_busy_per_expert_s=_near_data_time(prepared, timeline),
+        units=unit_rows(machine, program, timeline, first_ps),
+        memories=memory_rows(machine, table, total_ps),
+        links=link_rows(machine, table, total_ps),
+        traffic=bytes_by_kind(machine, table),
+        experts=expert_summary(prepared.plan, machine.units_of_kind("gpu")[0].name),
+        expert_classes=class_rows(prepared.plan, machine, prepared.demand),
+        expert_moves=move_rows(prepared.plan, machine, prepared.model.expert),
+        policy_report=prepared.policy.report(),
+        mean_loss=mean_loss(prepared.plan, prepared.quantization.losses),
+        critical_path=critical_path(machine, program, timeline).rows(),
+        events=len(program.events),
+        wall_s=lowering_s + engine_s,
+        lowering_s=lowering_s,
+        engine_s=engine_s,
+        assumptions=[assumption.as_dict() for assumption in prepared.assumptions],
+        extrapolation=extrapolation.as_dict() if extrapolation else None,
+    )
+
+
+def _near_data_time(prepared: Prepared, timeline: Timeline) -> float | None:
+    program = prepared.program
+    tags = program.tags[program.events["tag"]]
+    ndp = {unit.name for unit in prepared.machine.units_of_kind("ndp")}
+    lanes = [index for index, (unit, _) in enumerate(program.lanes) if unit in ndp]
+    kernels = (tags["purpose"] == PURPOSES.index("expert")) & (tags["step"] > 0)
+    kernels &= np.isin(program.events["lane"], lanes)
+    if not kernels.any():
+        return None
+    return float((timeline.end_ps[kernels] - timeline.start_ps[kernels]).mean()) / 1e12

@@ -1,1 +1,0 @@
-"""The binding to SST: graph objects, their catalogue, emission of configurations, and running them."""

@@ -1,0 +1,1 @@
+"""What a sweep consists of: axes, filters, points and their identity."""

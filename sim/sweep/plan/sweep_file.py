@@ -1,0 +1,128 @@
+"""The sweep file: a base experiment, and what varies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.experiment import Experiment, find_experiment, load_experiment
+from moe_cosim.schema import Count, Size, check
+from moe_cosim.yaml_file import read_yaml
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Latin(_Part):
+    """A latin hypercube: `samples` points, each axis' range cut into as many strata, one point in each."""
+
+    samples: Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
+    axes: dict[str, Any] = Field(min_length=1)
+    seed: Size = 0
+
+
+class VariantChoice(_Part):
+    """One named alternative: another base, other settings, or both."""
+
+    base: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict, alias="set")
+
+
+class SweepFile(_Part):
+    """As written. The points are the product of `variants`, `grid`, every group of `zip`, `latin` and `seeds`."""
+
+    name: Annotated[str, Field(strict=True, min_length=1)]
+    description: str = ""
+    base: str | None = None
+    settings: dict[str, Any] = Field(default_factory=dict, alias="set")
+    grid: dict[str, Any] = Field(default_factory=dict)
+    zip: list[dict[str, Any]] = Field(default_factory=list)
+    latin: Latin | None = None
+    seeds: Count | None = None
+    variants: dict[str, VariantChoice] = Field(default_factory=dict)
+    where: list[str] = Field(default_factory=list)
+
+    def axes(self) -> tuple[str, ...]:
+        """The fields that vary, in the order of the file."""
+        groups = [self.grid, *self.zip, self.latin.axes if self.latin else {}, {"seed": 0} if self.seeds else {}]
+        return tuple(path for group in groups for path in group)
+
+
+def find_sweep(source: str | Path) -> Path:
+    """The file of a path, or of the name of a sweep that ships with the package."""
+    shipped = Path(str(files("moe_cosim.experiments"))) / "sweeps"
+    for path in (Path(source), shipped / f"{source}.yaml"):
+        if path.is_file():
+            return path
+    names = sorted(path.stem for path in shipped.glob("*.yaml"))
+    raise InputError(source, "sweep", Plain("no such file or name"), f"a sweep file, or {one_of(names, str(source))}")
+
+
+def read_sweep(path: Path) -> SweepFile:
+    """The sweep file at `path`. Raises `InputError`, also for a field that varies twice."""
+    tree = read_yaml(path)
+    tree.setdefault("name", path.stem)
+    if isinstance(tree.get("where"), str):
+        tree["where"] = [tree["where"]]
+    if isinstance(tree.get("zip"), dict):
+        tree["zip"] = [tree["zip"]]
+    sweep = check(SweepFile, tree, path)
+    seen: set[str] = set()
+    for axis in sweep.axes():
+        if axis in seen:
+            raise InputError(path, axis, Plain("an axis that varies twice"), "each field in one place")
+        seen.add(axis)
+    for axis in sweep.axes():
+        inside = [other for other in seen if other.startswith(f"{axis}.")]
+        if inside:
+            raise InputError(path, axis, Plain(f"an axis around the axis {inside[0]}"), "separate axes")
+    if not seen and not sweep.variants:
+        kinds = ("grid", "zip", "latin", "seeds", "variants")
+        raise InputError(path, "grid", Plain("nothing that varies"), one_of(kinds))
+    return sweep
+
+
+def bases(sweep: SweepFile, path: Path, settings: Mapping[str, Any] | None = None) -> dict[str, Experiment]:
+    """The experiment that each variant starts from, by the variant's name ("" where there are none).
+
+    `settings` (the command line's) come after the file's. Paths are relative to the sweep file.
+    """
+    folder = path.parent
+    if not sweep.variants:
+        return {"": _load(sweep.base, {**sweep.settings, **(settings or {})}, path, "base", folder)}
+    return {
+        name: _load(
+            variant.base or sweep.base,
+            {**sweep.settings, **variant.settings, **(settings or {})},
+            path,
+            f"variants.{name}.base" if variant.base else "base",
+            folder,
+        )
+        for name, variant in sweep.variants.items()
+    }
+
+
+def beside(path: str, value: Any, folder: Path) -> Any:
+    """`value` of the field `path`, with the file it names made absolute where it lies beside the sweep."""
+    if path in ("model", "machine.use", "routing.file", "quantization.losses") and isinstance(value, str):
+        return str((folder / value).resolve()) if (folder / value).is_file() else value
+    if path == "routing" and isinstance(value, dict) and "file" in value:
+        return {**value, "file": beside("routing.file", value["file"], folder)}
+    return value
+
+
+def _load(base: str | None, settings: Mapping[str, Any], path: Path, field: str, folder: Path) -> Experiment:
+    if base is None:
+        raise InputError(path, field, Plain("nothing"), "the experiment to start from: a file or a shipped name")
+    source = folder / base if (folder / base).is_file() else base
+    try:
+        find_experiment(source)
+    except InputError as error:
+        raise InputError(path, field, base, str(error).partition("allowed: ")[2]) from None
+    return load_experiment(source, {key: beside(key, value, folder) for key, value in settings.items()})

@@ -1,0 +1,1 @@
+"""Points computed by warm worker processes."""

@@ -1,0 +1,196 @@
+"""A plan's points on this machine: what is missing is computed, what fails is listed, the rest goes on."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from moe_cosim.errors import InputError, Plain, RunError
+from moe_cosim.sim.sweep.plan.identity import check_files, code_digest
+from moe_cosim.sim.sweep.plan.plan import Plan, Point
+from moe_cosim.sim.sweep.pool import memory, messages
+from moe_cosim.sim.sweep.pool.messages import ELSEWHERE, Report, Task
+from moe_cosim.sim.sweep.pool.pool import Pool
+from moe_cosim.sim.sweep.pool.stopping import StopRequestedError, stop_on_signals
+from moe_cosim.sim.sweep.store.record import Record
+from moe_cosim.sim.sweep.store.store import Store
+from moe_cosim.version import VERSION
+
+_RATE_OVER: Final = 200
+"""Points: the rate shown is that of the last so many."""
+
+_LOOK_AGAIN_S: Final = 0.5
+"""Between two looks at points that another process computes."""
+
+
+@dataclass
+class Outcome:
+    """What a call of `run_points` came to."""
+
+    wanted: int
+    finished: int = 0
+    """Computed now."""
+    skipped: int = 0
+    """In the store already, some thanks to another process."""
+    failures: dict[str, str] = field(default_factory=dict)
+    """Point to its one line."""
+    damaged: list[str] = field(default_factory=list)
+    """Points that were in the store with a wrong checksum, and were computed again."""
+    stopped_by: int | None = None
+    """The signal that stopped it."""
+    wall_s: float = 0.0
+
+    @property
+    def done(self) -> int:
+        return self.finished + self.skipped + len(self.failures)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """For a progress display."""
+
+    done: int
+    wanted: int
+    failed: int
+    per_s: float | None
+    left_s: float | None
+
+
+Watch = Callable[[Pace], None]
+
+
+def run_points(
+    store: Store,
+    plan: Plan,
+    ids: Sequence[str] | None = None,
+    workers: int = 1,
+    memory_bytes: int | None = None,
+    watch: Watch | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> Outcome:
+    """Compute the points `ids` of `plan` (default: all) that the store lacks; failed ones again.
+
+    Each of the `workers` processes may take `memory_bytes` (default: an equal part of what is free).
+    SIGINT and SIGTERM stop it: points in hand are dropped, all others are kept, and
+    `Outcome.stopped_by` says so. `stop` is asked before a point is begun; once it is true none is,
+    those in hand end and are kept, and this returns. Raises `RunError` where the store cannot be written, `InputError`
+    where the plan was made by other code or with other files.
+    """
+    started = time.monotonic()
+    _check_code(plan)
+    check_files(plan.files)
+    points = {point.id: point for point in plan.points}
+    wanted = list(points) if ids is None else [each for each in dict.fromkeys(ids) if _known(each, points)]
+    outcome = Outcome(len(wanted))
+    outcome.damaged = store.set_damaged_aside(wanted)
+    present = store.finished_ids()
+    missing = [points[each] for each in wanted if each not in present]
+    outcome.skipped = outcome.wanted - len(missing)
+    pool = Pool(store, workers, memory_bytes or memory.bytes_per_worker(workers))
+    try:
+        with stop_on_signals():
+            try:
+                _run_all(pool, store, plan, missing, outcome, watch, stop)
+            finally:
+                pool.close()
+    except StopRequestedError as stop:
+        outcome.stopped_by = stop.signal_number
+    outcome.wall_s = time.monotonic() - started
+    return outcome
+
+
+def _run_all(
+    pool: Pool,
+    store: Store,
+    plan: Plan,
+    points: Sequence[Point],
+    outcome: Outcome,
+    watch: Watch | None,
+    stop: Callable[[], bool] | None,
+) -> None:
+    times: deque[float] = deque(maxlen=_RATE_OVER + 1)
+    tasks: Iterable[Task] = _tasks(plan, points)
+    while True:
+        elsewhere: list[Task] = []
+        tasks = list(tasks)
+        by_id = {task.point_id: task for task in tasks}
+        for report in pool.run(tasks, stop):
+            if report.outcome == ELSEWHERE:
+                elsewhere.append(by_id[report.point_id])
+                continue
+            _note(report, by_id[report.point_id], store, outcome)
+            times.append(time.monotonic())
+            if watch is not None:
+                watch(_pace(outcome, times))
+        if not elsewhere or (stop is not None and stop()):
+            return
+        time.sleep(_LOOK_AGAIN_S)
+        tasks = elsewhere
+
+
+def _note(report: Report, task: Task, store: Store, outcome: Outcome) -> None:
+    match report.outcome:
+        case messages.FINISHED:
+            outcome.finished += 1
+        case messages.SKIPPED:
+            outcome.skipped += 1
+        case messages.FAILED:
+            outcome.failures[report.point_id] = report.text
+            if report.resident_bytes == 0:  # no worker was left to write it down
+                _write_death(store, task, report)
+        case messages.CANNOT_WRITE:
+            raise RunError(report.text)
+
+
+def _write_death(store: Store, task: Task, report: Report) -> None:
+    record = Record(
+        point_id=task.point_id,
+        status="failed",
+        experiment=task.experiment.model_dump(),
+        files=task.files,
+        version=VERSION,
+        code=code_digest(),
+        host=socket.gethostname(),
+        wall_s=0.0,
+        finished_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        error=report.text,
+    )
+    try:
+        store.write(record)
+    except OSError as error:
+        raise store.cannot_write(error) from None
+
+
+def _tasks(plan: Plan, points: Sequence[Point]) -> list[Task]:
+    """Longest first, so that no worker is left with a long one at the end."""
+    tasks = [Task(point.id, plan.experiment(point), plan.files) for point in points]
+    return sorted(tasks, key=lambda task: -task.experiment.workload.output_tokens * task.experiment.workload.batch)
+
+
+def _pace(outcome: Outcome, times: deque[float]) -> Pace:
+    passed = times[-1] - times[0]
+    per_s = (len(times) - 1) / passed if passed > 0 else None
+    left_s = (outcome.wanted - outcome.done) / per_s if per_s else None
+    return Pace(outcome.done, outcome.wanted, len(outcome.failures), per_s, left_s)
+
+
+def _check_code(plan: Plan) -> None:
+    here = (VERSION, code_digest())
+    if (plan.version, plan.code) != here:
+        found = Plain(f"a plan of version {plan.version} (sources {plan.code})")
+        allowed = f"one of version {here[0]} (sources {here[1]}): plan the sweep again, so that results do not mix"
+        raise InputError(f"sweep {plan.name}", "version", found, allowed)
+
+
+def _known(point_id: str, points: dict[str, Point]) -> bool:
+    if point_id not in points:
+        raise InputError("points", "id", point_id, "points of the plan")
+    return True

@@ -1,0 +1,16 @@
+"""Imported by the server that workers are forked from: what costs seconds happens here, once.
+
+Numba's import and the loading of compiled kernels take over a second. A forked worker has both.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import moe_cosim.sim.sweep.pool.worker  # noqa: F401 (what a worker needs)
+from moe_cosim.experiment import load_experiment
+from moe_cosim.sim.run import run
+
+_SMALLEST: Final = {"workload.prompt_tokens": 1, "workload.output_tokens": 2}
+
+run(load_experiment("monde-mixtral-8x7b", _SMALLEST))

@@ -1,0 +1,39 @@
+"""What runs in a worker: points off a pipe, records into the store."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from moe_cosim.sim.sweep.pool import memory
+from moe_cosim.sim.sweep.pool.keeper import Keeper
+from moe_cosim.sim.sweep.pool.messages import ELSEWHERE, SKIPPED, Report, Task
+from moe_cosim.sim.sweep.pool.one_point import run_point
+from moe_cosim.sim.sweep.store.claims import Claims
+from moe_cosim.sim.sweep.store.record import Record
+from moe_cosim.sim.sweep.store.store import Store
+
+
+def work(pipe: Connection, store_path: Path, memory_bytes: int) -> None:
+    """Serve until the pipe closes, which it also does when the sweep was killed."""
+    # Ctrl-C reaches the whole terminal group; the sweep decides what happens. A scheduler's SIGTERM likewise.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    store = Store(store_path)
+    claims = store.claims()
+    with Keeper(store, claims, pipe.send) as keeper, contextlib.suppress(EOFError, ConnectionResetError):
+        memory.hold_to(memory_bytes)
+        while True:
+            keeper.put(compute(pipe.recv(), store, claims))
+
+
+def compute(task: Task, store: Store, claims: Claims) -> Record | Report:
+    """The point's record, its claim still held; or why there is none."""
+    if not claims.take(task.point_id):
+        return Report(task.point_id, ELSEWHERE)
+    if store.has(task.point_id):
+        claims.release(task.point_id)
+        return Report(task.point_id, SKIPPED)
+    return run_point(task.point_id, task.experiment, task.files)

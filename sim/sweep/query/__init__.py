@@ -1,0 +1,1 @@
+"""Questions to a store: SQL, plots, guided search."""

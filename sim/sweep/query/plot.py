@@ -1,0 +1,215 @@
+"""A store's points as a figure: medians with bands, or a Pareto front."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from moe_cosim.errors import InputError, Plain, RunError, one_of
+from moe_cosim.quantity import DIMENSIONS, parse_quantity
+from moe_cosim.sim.sweep.query import extras
+from moe_cosim.sim.sweep.query.pareto import pareto_front
+from moe_cosim.sim.sweep.query.query import Tables
+from moe_cosim.sim.sweep.query.units import label
+from moe_cosim.sim.sweep.store.store import Store
+
+FORMATS: Final = (".png", ".pdf", ".svg")
+CORNERS: Final = ("upper-left", "upper-right", "lower-left", "lower-right")
+"""Where the best point would be, for a Pareto front."""
+
+_LARGE: Final = ("(bytes)", "(bytes/s)")
+"""Labels of axes whose numbers are shown with k, M, G."""
+
+_BASE_UNITS: Final = {"bytes": "bytes", "bytes/s": "bytes/s", "ps": "ps", "Hz": "Hz", "op/s": "op/s"}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One hue: per x the median of y over the seeds, and the middle half of them (equal to it for one seed)."""
+
+    name: str
+    x: list[Any]
+    median: list[float]
+    low: list[float]
+    high: list[float]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """What is drawn, and what in it may surprise."""
+
+    path: Path
+    lines: list[Line]
+    front: list[tuple[Any, float]]
+    mixed: list[str]
+    """Axes other than the seed that vary within a median: the band is not that of seeds alone."""
+
+
+def plot(
+    store: Store,
+    x: str,
+    y: str,
+    out: str | Path,
+    hue: str | None = None,
+    where: str | None = None,
+    pareto: str | None = None,
+    log: Sequence[str] = (),
+) -> Figure:
+    """Draw column `y` over column `x` of the finished points, a line per value of `hue`.
+
+    `where` is an SQL condition; `log` names the logarithmic axes ("x", "y"); `pareto` (one of `CORNERS`)
+    draws points and their front instead of lines. Raises `InputError` for unknown columns or nothing to draw.
+    """
+    path = Path(out)
+    if path.suffix not in FORMATS:
+        raise InputError("plot", "--out", str(out), "a file name ending in " + ", ".join(FORMATS))
+    if pareto is not None and pareto not in CORNERS:
+        raise InputError("plot", "--pareto", pareto, one_of(CORNERS, pareto))
+    tables = Tables(store)
+    rows = _rows(tables, x, y, hue, where)
+    xs, x_unit = _numbers_where_possible([row[0] for row in rows])
+    ys, hues = [float(row[1]) for row in rows], [row[2] for row in rows]
+    if pareto is None:
+        lines, front, mixed = _lines(xs, ys, hues), [], _mixed(tables, x, hue, where)
+    elif any(isinstance(value, str) for value in xs):
+        raise InputError("plot", "--x", x, "a column of numbers, for a Pareto front")
+    else:
+        lines = _scattered(xs, ys, hues, [row[3] for row in rows])
+        front, mixed = _front(lines, pareto), []
+    _draw(path, lines, front, (label(x, x_unit), label(y)), hue, log)
+    return Figure(path, lines, front, mixed)
+
+
+def _rows(tables: Tables, x: str, y: str, hue: str | None, where: str | None) -> list[tuple[Any, Any, Any, Any]]:
+    """(x, y, hue, configuration): the last is alike for points that differ in the seed alone."""
+    known = tables.columns
+    for option, column in (("--x", x), ("--y", y), ("--hue", hue)):
+        if column is not None and column not in known:
+            raise InputError("plot", option, column, one_of(known, column))
+    axes = [_quoted(axis) for axis in ("variant", *tables.axes) if axis in known and axis != "seed"]
+    configuration = f"concat_ws('|', {', '.join(axes)})" if axes else "''"
+    columns = f"{_quoted(x)}, {_quoted(y)}, {_quoted(hue) if hue else 'NULL'}, {configuration}"
+    condition = f"AND ({where})" if where else ""
+    kept = f"{_quoted(x)} IS NOT NULL AND {_quoted(y)} IS NOT NULL"
+    sql = f"SELECT {columns} FROM results WHERE status = 'finished' AND {kept} {condition} ORDER BY point_id"
+    rows: list[tuple[Any, Any, Any, Any]] = tables.query(sql).fetchall()
+    if not rows:
+        raise InputError("plot", "--where" if where else "STORE", Plain("no finished point"), "points to draw")
+    if not isinstance(rows[0][1], int | float):
+        raise InputError("plot", "--y", y, "a column of numbers")
+    return rows
+
+
+def _numbers_where_possible(values: list[Any]) -> tuple[list[Any], str | None]:
+    """Quantities in base units, with that unit; else unchanged."""
+    if all(isinstance(value, int | float) for value in values):
+        return values, None
+    for dimension in DIMENSIONS:
+        try:
+            return [parse_quantity(value, dimension, "plot", "--x") for value in values], _BASE_UNITS.get(dimension)
+        except InputError:
+            continue
+    return [str(value) for value in values], None
+
+
+def _lines(xs: list[Any], ys: list[float], hues: list[Any]) -> list[Line]:
+    names = sorted(set(hues), key=lambda hue: (isinstance(hue, str), hue) if hue is not None else (True, ""))
+    lines = []
+    for name in names:
+        groups: dict[Any, list[float]] = {}
+        for x, y, hue in zip(xs, ys, hues, strict=True):
+            if hue == name:
+                groups.setdefault(x, []).append(y)
+        places = sorted(groups)
+        quartiles = np.array([np.percentile(groups[place], (25, 50, 75)) for place in places]).reshape(-1, 3)
+        low, median, high = quartiles.T.tolist()
+        lines.append(Line("" if name is None else str(name), places, median, low, high))
+    return lines
+
+
+def _scattered(xs: list[Any], ys: list[float], hues: list[Any], configurations: list[Any]) -> list[Line]:
+    """A point per configuration: the medians of x and y over its seeds."""
+    groups: dict[tuple[Any, Any], list[tuple[float, float]]] = {}
+    for x, y, hue, configuration in zip(xs, ys, hues, configurations, strict=True):
+        groups.setdefault((hue, configuration), []).append((x, y))
+    lines = []
+    for name in dict.fromkeys(hue for hue, _ in groups):
+        points = sorted(tuple(np.median(group, axis=0)) for (hue, _), group in groups.items() if hue == name)
+        x_values, y_values = ([float(point[column]) for point in points] for column in (0, 1))
+        lines.append(Line("" if name is None else str(name), x_values, y_values, y_values, y_values))
+    return sorted(lines, key=lambda line: line.name)
+
+
+def _front(lines: list[Line], corner: str) -> list[tuple[Any, float]]:
+    points = [(x, y) for line in lines for x, y in zip(line.x, line.median, strict=True)]
+    kept = pareto_front(points, (corner.endswith("right"), corner.startswith("upper")))
+    return sorted(points[index] for index in kept)
+
+
+def _draw(
+    path: Path,
+    lines: list[Line],
+    front: list[tuple[Any, float]],
+    labels: tuple[str, str],
+    hue: str | None,
+    log: Sequence[str],
+) -> None:
+    extras.load("matplotlib").use("Agg")
+    pyplot = extras.load("matplotlib.pyplot")
+
+    with pyplot.rc_context({"svg.hashsalt": "moe-cosim", "savefig.dpi": 200}):  # the same file every time
+        figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
+        for line in lines:
+            if front:
+                axes.plot(line.x, line.median, "o", label=line.name)
+            else:
+                axes.plot(line.x, line.median, "o-", label=line.name, markersize=4)
+                axes.fill_between(line.x, line.low, line.high, alpha=0.2)
+        if front:
+            axes.plot(*zip(*front, strict=True), "k--", drawstyle="default", linewidth=1, label="Pareto front")
+        axes.set_xlabel(labels[0])
+        axes.set_ylabel(labels[1])
+        for axis, text in (("x", labels[0]), ("y", labels[1])):
+            if axis in log:
+                getattr(axes, f"set_{axis}scale")("log")
+            elif text.endswith(_LARGE):
+                getattr(axes, f"{axis}axis").set_major_formatter(extras.load("matplotlib.ticker").EngFormatter())
+        if "x" not in log and all(isinstance(x, int) for line in lines for x in line.x):
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        if hue is not None or front:
+            axes.legend(title=hue, fontsize="small")
+        try:
+            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+        except OSError as error:
+            raise RunError(f"{path}: cannot write there: {error.strerror or error}") from None
+        finally:
+            pyplot.close(figure)
+
+
+def _mixed(tables: Tables, x: str, hue: str | None, where: str | None) -> list[str]:
+    """Axes of the store's plans that take several values within one median."""
+    known = set(tables.columns)
+    others = [axis for axis in tables.axes if axis in known and axis not in (x, hue, "seed")]
+    if not others:
+        return []
+    counts = ", ".join(f"count(DISTINCT {_quoted(axis)}) AS n{index}" for index, axis in enumerate(others))
+    groups = ", ".join(_quoted(name) for name in (x, hue) if name is not None)
+    most = ", ".join(f"max(n{index})" for index in range(len(others)))
+    condition = f"AND ({where})" if where else ""
+    inner = f"SELECT {counts} FROM results WHERE status = 'finished' {condition} GROUP BY {groups}"
+    numbers = tables.query(f"SELECT {most} FROM ({inner})").fetchall()[0]
+    return [axis for axis, number in zip(others, numbers, strict=True) if number and number > 1]
+
+
+def file_name(x: str, y: str) -> str:
+    """The name of a figure that was given none."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{y}-over-{x}") + ".png"
+
+
+def _quoted(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'

@@ -1,0 +1,129 @@
+"""SQL over a store: the table `results`, compacted parts and point files alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from moe_cosim.errors import InputError, Plain
+from moe_cosim.sim.sweep.query import extras
+from moe_cosim.sim.sweep.store import parts
+from moe_cosim.sim.sweep.store.columns import row
+from moe_cosim.sim.sweep.store.record import DamagedError
+from moe_cosim.sim.sweep.store.store import Store
+
+ALL = "SELECT * FROM results ORDER BY point_id"
+
+
+def results(store: Store | str | Path, sql: str = ALL) -> Any:
+    """A DuckDB relation: ``results("STORE").df()`` for pandas, ``.pl()`` for polars, ``.arrow()``.
+
+    The table `results` has a row per finished or failed point: ``point_id``, ``status``, ``error``,
+    ``version``, ``code``, ``host``, ``wall_s``, ``finished_utc``, ``sweep`` and ``variant`` (of the
+    first plan that has the point), every field of the experiment by its dotted path and every metric.
+    Columns with dots are quoted: ``SELECT "workload.batch", decode_tokens_per_s FROM results``.
+    The table ``plans`` has (plan_id, sweep, variant, point_id) for every point of every plan.
+    Damaged points are left out; `Tables` names them. Raises `InputError` for SQL that fails.
+    """
+    return Tables(store if isinstance(store, Store) else Store.open(store)).query(sql)
+
+
+class Tables:
+    """A store read once, for any number of queries."""
+
+    def __init__(self, store: Store) -> None:
+        self._duckdb = extras.load("duckdb")
+        self._connection = self._duckdb.connect()
+        self.damaged: list[str] = parts.steadily(lambda: _fill(self._connection, store))
+        """Point files and parts with wrong checksums; their points count as missing."""
+        self.axes = list(dict.fromkeys(axis for plan_id in store.plan_ids() for axis in store.plan(plan_id).axes))
+        """Of every plan of the store."""
+
+    @property
+    def columns(self) -> list[str]:
+        """Of the table `results`."""
+        return list(self.query("SELECT * FROM results LIMIT 0").columns)
+
+    def query(self, sql: str) -> Any:
+        """A DuckDB relation."""
+        try:
+            found = self._connection.sql(sql)
+        except self._duckdb.Error as error:
+            raise InputError("results", "SQL", sql, Plain(str(error).partition("\n\n")[0])) from None
+        if found is None:
+            raise InputError("results", "SQL", sql, "a query, such as SELECT count(*) FROM results")
+        return found
+
+    def headline(self) -> str:
+        """The query for a terminal: axes and the few numbers that most people want, where there are any."""
+        wanted = ("status", "variant", *self.axes, "decode_tokens_per_s", "end_to_end_s", "error")
+        known = self.columns
+        present = [f'"{name}"' for name in wanted if name in known]
+        counts = ", ".join(f"count(nullif(CAST({name} AS VARCHAR), ''))" for name in present)
+        filled = self.query(f"SELECT {counts} FROM results").fetchall()[0] if present else ()
+        columns = [name for name, count in zip(present, filled, strict=True) if count]
+        return f"SELECT {', '.join(['left(point_id, 12) AS point', *columns])} FROM results ORDER BY point_id"
+
+
+def _fill(connection: Any, store: Store) -> list[str]:
+    """Makes the tables; what is damaged."""
+    pa = extras.load("pyarrow")
+    from moe_cosim.sim.sweep.store.table import table
+
+    finished, damaged = [], []
+    for point_id, found in store.records():
+        if isinstance(found, DamagedError):
+            damaged.append(point_id)
+        else:
+            finished.append(row(found))
+    ids = {each["point_id"] for each in finished}
+    compacted = parts.ids(store.path / "parts")
+    failures = [
+        row(found)
+        for point_id, found in store.records("failed")
+        if not isinstance(found, DamagedError) and point_id not in ids and point_id not in compacted
+    ]
+    loose = [*finished, *failures]
+    sources = []
+    if loose:
+        connection.register("_loose", table(loose))
+        sources.append("SELECT * FROM _loose")
+    files = parts.whole(store.path / "parts")
+    if files:
+        listed = ", ".join(_quoted(str(path)) for path in files)
+        once = "QUALIFY row_number() OVER (PARTITION BY point_id) = 1"
+        apart = "WHERE point_id NOT IN (SELECT point_id FROM _loose) " if loose else ""
+        columns = f"* EXCLUDE ({parts.RECORD})"
+        sources.append(f"SELECT {columns} FROM read_parquet([{listed}], union_by_name=true) {apart}{once}")
+    if not sources:
+        names = ("point_id", "status", "error", "version", "host")
+        connection.register("_loose", pa.table({name: pa.array([], pa.string()) for name in names}))
+        sources.append("SELECT * FROM _loose")
+    connection.register("plans", _plans(store))
+    connection.execute(
+        f"CREATE OR REPLACE VIEW results AS SELECT found.*, member.sweep, member.variant FROM "
+        f"({' UNION ALL BY NAME '.join(sources)}) AS found LEFT JOIN "
+        f"(SELECT point_id, min_by(sweep, plan_id) AS sweep, min_by(variant, plan_id) AS variant "
+        f"FROM plans GROUP BY point_id) AS member USING (point_id)"
+    )
+    return [*damaged, *(path.name for path in parts.damaged(store.path / "parts"))]
+
+
+def _plans(store: Store) -> Any:
+    pa = extras.load("pyarrow")
+    members: list[tuple[str, str, str, str]] = []
+    for plan_id in store.plan_ids():
+        plan = store.plan(plan_id)
+        members += [(plan_id, plan.name, point.variant, point.id) for point in plan.points]
+    named = zip(("plan_id", "sweep", "variant", "point_id"), _columns(members), strict=True)
+    return pa.table({name: pa.array(column, pa.string()) for name, column in named})
+
+
+def _columns(members: Iterable[tuple[str, ...]]) -> list[list[str]]:
+    turned = [list(column) for column in zip(*members, strict=True)]
+    return turned or [[], [], [], []]
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

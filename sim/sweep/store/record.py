@@ -1,0 +1,99 @@
+"""What the store keeps of one point, and how it is told whole from damaged."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+from moe_cosim.sim.sweep.plan.identity import canonical
+
+SCHEMA: Final = 2
+"""1: plain JSON files. 2: compressed, with the files that the point read."""
+
+UNREPEATABLE: Final = ("host", "wall_s", "finished_utc")
+"""Fields that differ between two runs of the same point; the rest is the same to the last bit."""
+UNREPEATABLE_RESULT: Final = ("wall_s", "lowering_s", "engine_s")
+
+
+class DamagedError(Exception):
+    """Bytes that are not a whole record. Never leaves this package: the point counts as missing."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """One point, finished or failed. `result` is what ``moe-cosim run --json`` prints, less its name."""
+
+    point_id: str
+    status: str
+    """``finished`` or ``failed``."""
+    experiment: dict[str, Any]
+    """Resolved: loading it runs the point again."""
+    files: dict[str, str]
+    """Path and SHA-256 of every file that it read."""
+    version: str
+    code: str
+    """Digest of the sources that decide numbers."""
+    host: str
+    wall_s: float
+    finished_utc: str
+    """By the host's clock; nothing depends on it."""
+    result: dict[str, Any] | None = None
+    error: str | None = None
+    """The one line of a failure."""
+
+    def encode(self) -> bytes:
+        """A line with schema and checksum, and the record, compressed."""
+        return gzip.compress(_sealed(self.text()), compresslevel=1, mtime=0)
+
+    def text(self) -> str:
+        """The record as one line of JSON."""
+        return canonical(vars(self))
+
+    def repeatable(self) -> dict[str, Any]:
+        """What must be equal in every run of this point."""
+        kept = {key: value for key, value in vars(self).items() if key not in UNREPEATABLE}
+        if self.result is not None:
+            kept["result"] = {key: value for key, value in self.result.items() if key not in UNREPEATABLE_RESULT}
+        return kept
+
+
+def decode(data: bytes, point_id: str) -> Record:
+    """The record in the bytes of a point's file; `DamagedError` unless they are whole and `point_id`'s."""
+    return from_text(verified_text(data), point_id)
+
+
+def verified_text(data: bytes) -> str:
+    """The record's JSON, its checksum compared, not yet parsed."""
+    try:
+        plain = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data  # schema 1 is not compressed
+        head, _, body = plain.partition(b"\n")
+        seal = json.loads(head)
+        body = body.removesuffix(b"\n")
+        if seal["sha256"] != hashlib.sha256(body).hexdigest():
+            raise DamagedError("its checksum differs")
+        return body.decode()
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+        raise DamagedError(f"not a record ({type(error).__name__})") from None
+
+
+def from_text(text: str, point_id: str) -> Record:
+    """The record of verified JSON."""
+    try:
+        tree = json.loads(text)
+        tree.setdefault("files", {})  # schema 1
+        record = Record(**tree)
+    except (ValueError, TypeError) as error:
+        raise DamagedError(f"not a record ({type(error).__name__})") from None
+    if record.point_id != point_id:
+        raise DamagedError(f"the record of {record.point_id}")
+    return record
+
+
+def _sealed(text: str) -> bytes:
+    body = text.encode()
+    head = canonical({"schema": SCHEMA, "sha256": hashlib.sha256(body).hexdigest()})
+    return head.encode() + b"\n" + body + b"\n"

@@ -1,0 +1,167 @@
+"""The event stream's meaning once more: slow, in exact fractions, with one global clock.
+
+Written apart from the engine, from the definitions only: nothing of its lowering, its heap or its
+way of running lanes ahead is used here.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from moe_cosim.hw_models.components import Memory
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.workloads.program import COMPUTE, COPY, READ, SIGNAL, WAIT, WRITE, Program
+
+_TICK = Fraction(1, 1000)
+
+
+@dataclass
+class Flow:
+    lane: int
+    begins: int
+    left: Fraction
+    takes: dict[int, Fraction]
+    cap: Fraction | None
+    rate: Fraction = Fraction(0)
+    over: bool = False
+
+
+@dataclass
+class Lane:
+    unit: str
+    rows: list[int]
+    at: int = -1
+    until: int | None = 0
+    flows: list[Flow] = field(default_factory=list)
+
+
+def memory_at(machine: Machine, address: int) -> tuple[int, Memory]:
+    for index, part in enumerate(machine.memory_list):
+        if part.base_address <= address < part.base_address + part.capacity_bytes:
+            return index, part
+    raise AssertionError(f"no memory at {address}")
+
+
+def make_flow(machine: Machine, unit: str, window: float, lane: int, begins: int, rows: list[dict[str, int]]) -> Flow:
+    """`rows`: one access, or the source and the target of a copy. `window`: this flow's part of it."""
+    parts = [memory_at(machine, row["address"]) for row in rows]
+    name = parts[0][1].name
+    if len(rows) == 2:
+        data = machine.path(name, parts[1][1].name)
+        # in through the unit, and out again: a request, a line, a line, an acknowledgement
+        ways = [machine.path(*ends) for _, p in parts for ends in ((unit, p.name), (p.name, unit))]
+        latency = sum(way.latency_ps for way in ways) + sum(p.latency_ps for _, p in parts)
+    else:
+        data = machine.path(name, unit) if rows[0]["op"] == READ else machine.path(unit, name)
+        latency = 2 * data.latency_ps + parts[0][1].latency_ps
+    takes = {r: Fraction(1) for r in data.resources}
+    caps = []
+    turn = Fraction(latency)
+    for row, (index, part) in zip(rows, parts, strict=True):
+        share = Fraction(float(part.efficiency.share(row["block_bytes"], row["op"] == WRITE)))
+        takes[index] = takes.get(index, Fraction(0)) + 1 / share
+        lines = {(row["address"] - part.base_address) // part.interleave_bytes}
+        if row["bytes"]:
+            lines |= set(range(min(lines), (row["address"] + row["bytes"] - 1 - part.base_address) // 256 + 1))
+        touched = Fraction(min(len(lines), part.channels), part.channels)
+        caps.append(share * Fraction(part.peak_bytes_per_s) / 10**12 * touched)
+        channel = share * Fraction(part.peak_bytes_per_s) / 10**12 / part.channels
+        turn += min(256, row["bytes"], part.interleave_bytes) / channel
+    if turn and math.isfinite(window):
+        caps.append(Fraction(window) / turn)
+    return Flow(lane, begins + latency, Fraction(rows[0]["bytes"]), takes, min(caps))
+
+
+def set_rates(machine: Machine, flows: list[Flow]) -> None:
+    """Textbook water filling."""
+    room = {r: Fraction(machine.resources[r].bytes_per_s) / 10**12 for f in flows for r in f.takes}
+    rising = list(flows)
+    while rising:
+        weight = {r: sum((f.takes.get(r, Fraction(0)) for f in rising), Fraction(0)) for r in room}
+        level = min([room[r] / weight[r] for r in room if weight[r]] + [f.cap for f in rising if f.cap is not None])
+        full = {r for r in room if weight[r] and room[r] / weight[r] == level}
+        stay = [f for f in rising if f.cap == level or full & set(f.takes)]
+        for flow in stay:
+            flow.rate = level
+            for r, coefficient in flow.takes.items():
+                room[r] -= coefficient * level
+        rising = [f for f in rising if f not in stay]
+
+
+def simulate(machine: Machine, program: Program) -> tuple[list[int], list[int]]:
+    """Start and end of every event in ps."""
+    events = [{name: int(row[name]) for name in program.events.dtype.names} for row in program.events]
+    accesses = [{name: int(row[name]) for name in program.accesses.dtype.names} for row in program.accesses]
+    start, end = [-1] * len(events), [-1] * len(events)
+    lanes = [Lane(u, [i for i, e in enumerate(events) if e["lane"] == k]) for k, (u, _) in enumerate(program.lanes)]
+    moving: list[Flow] = []
+    now = 0
+    while True:
+        changed = True
+        while changed:  # all that happens at this picosecond
+            changed = False
+            for number, lane in enumerate(lanes):
+                event = events[lane.rows[lane.at]] if 0 <= lane.at < len(lane.rows) else None
+                if event is not None and lane.until is None:
+                    began = start[lane.rows[lane.at]]
+                    if event["kind"] == WAIT:
+                        sent = [i for i, e in enumerate(events) if e["kind"] == SIGNAL and e["token"] == event["token"]]
+                        if all(end[i] >= 0 for i in sent):
+                            units = [lanes[events[i]["lane"]].unit for i in sent]
+                            there = [machine.path(u, lane.unit).latency_ps if u != lane.unit else 0 for u in units]
+                            lane.until = max([began] + [end[i] + d for i, d in zip(sent, there, strict=True)])
+                            changed = True
+                    elif all(flow.over for flow in lane.flows):
+                        lane.until = max(now, began + event["setup_ps"] + event["busy_ps"])
+                        changed = True
+                if lane.until == now and lane.at < len(lane.rows):
+                    if lane.at >= 0:
+                        end[lane.rows[lane.at]] = now
+                    lane.at += 1
+                    changed = True
+                    if lane.at < len(lane.rows):
+                        row = lane.rows[lane.at]
+                        start[row] = now
+                        lane.until, lane.flows = _begin(machine, lane.unit, number, now, events[row], accesses)
+                        moving += lane.flows
+            for flow in moving:
+                if flow.begins <= now and flow.left == 0 and not flow.over:
+                    flow.over = changed = True
+        moving = [flow for flow in moving if not flow.over]
+        flowing = [flow for flow in moving if flow.begins <= now]
+        set_rates(machine, flowing)
+        ends = {id(f): now + max(math.ceil(f.left / f.rate - _TICK), 0) for f in flowing}
+        coming = [lane.until for lane in lanes if lane.until is not None and lane.until > now]
+        coming += [flow.begins for flow in moving if flow.begins > now] + list(ends.values())
+        if not coming:
+            assert all(lane.at == len(lane.rows) for lane in lanes), "the reference is stuck"
+            return start, end
+        then = min(coming)
+        for flow in flowing:
+            flow.left = Fraction(0) if ends[id(flow)] == then else flow.left - flow.rate * (then - now)
+        now = then
+
+
+def _begin(
+    machine: Machine, unit: str, lane: int, now: int, event: dict[str, int], accesses: list[dict[str, int]]
+) -> tuple[int | None, list[Flow]]:
+    if event["kind"] == COMPUTE:
+        return now + event["setup_ps"] + event["busy_ps"], []
+    if event["kind"] == SIGNAL:
+        return now, []
+    if event["kind"] == WAIT:
+        return None, []
+    rows = accesses[event["first_access"] : event["first_access"] + event["accesses"]]
+    step = 2 if event["kind"] == COPY else 1
+    groups = [rows[i : i + step] for i in range(0, len(rows), step) if rows[i]["bytes"]]
+    begins = now + event["setup_ps"]
+    total = sum(group[0]["bytes"] for group in groups)
+    window = machine.units[unit].window_bytes
+    return None, [
+        make_flow(
+            machine, unit, max(window * group[0]["bytes"] / total, min(256, group[0]["bytes"])), lane, begins, group
+        )
+        for group in groups
+    ]

@@ -1,0 +1,60 @@
+"""The embedded engine against its contract and against exact arithmetic, on random programs."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.engines.base import Engine, engines
+from moe_cosim.sim.engines.embedded import EmbeddedEngine
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.workloads.program import Program
+from tests.sim.engines.engine_contract import EngineContract
+from tests.sim.engines.fluid_reference import simulate
+from tests.sim.engines.random_programs import Case, cases
+
+some = settings(max_examples=150, deadline=None)
+
+
+class TestEmbeddedEngine(EngineContract):
+    @pytest.fixture
+    def engine(self) -> Engine:
+        return engines.get("embedded")()
+
+
+@some
+@given(case=cases())
+def test_agrees_with_exact_arithmetic(case: Case) -> None:
+    machine = case.machine()
+    program = case.program(machine)
+    timeline = EmbeddedEngine().run(machine, program)
+    start_ps, end_ps = simulate(machine, program)
+    assert timeline.start_ps.tolist() == pytest.approx(start_ps, abs=2, rel=0)
+    assert timeline.end_ps.tolist() == pytest.approx(end_ps, abs=2, rel=0)
+
+
+@some
+@given(case=cases(), seed=st.integers(0, 1000))
+def test_the_order_of_parts_and_lanes_changes_no_picosecond(case: Case, seed: int) -> None:
+    machine, other = case.machine(), case.shuffled(seed)
+    assert _by_lane(machine, case.program(machine)) == _by_lane(other, case.program(other))
+
+
+@some
+@given(case=cases(), slice_events=st.integers(1, 5))
+def test_slices_change_no_picosecond(case: Case, slice_events: int) -> None:
+    machine = case.machine()
+    program = case.program(machine)
+    whole = EmbeddedEngine().run(machine, program)
+    sliced = EmbeddedEngine(events_per_slice=slice_events).run(machine, program)
+    assert whole.start_ps.tolist() == sliced.start_ps.tolist()
+    assert whole.end_ps.tolist() == sliced.end_ps.tolist()
+
+
+def _by_lane(machine: Machine, program: Program) -> dict[tuple[str, str], list[tuple[int, int]]]:
+    timeline: Timeline = EmbeddedEngine().run(machine, program)
+    rows = list(zip(timeline.start_ps.tolist(), timeline.end_ps.tolist(), strict=True))
+    starts = program.lane_starts
+    return {lane: rows[starts[i] : starts[i + 1]] for i, lane in enumerate(program.lanes)}

@@ -1,0 +1,250 @@
+"""Every number of a result against a slow and independent computation of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.prepare import Prepared
+from moe_cosim.sim.results.experts import expert_summary, mean_loss
+from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.results.units import _union_ps
+from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder
+from moe_cosim.workloads.program import COMPUTE, CONTENTS, COPY, PURPOSES, READ, STREAM, Program
+from moe_cosim.workloads.quantization.formats import FORMATS
+from moe_cosim.workloads.quantization.losses import LossTable
+from tests.sim.tiny import Tiny, run_parts
+
+RUNS = {
+    "near data": {},
+    "batch": {"workload.batch": 3, "policy.gpu_experts": 0, "quantization.average_bits": 2},
+    "devices": {"machine.set.devices.ndp.count": 3, "workload.batch": 2},
+    "moving": {"policy": {"name": "monde"}, "workload.batch": 2},
+    "cache": {"policy": {"name": "lru", "cache_experts": 2, "speculative": True}, "machine": "h100-host"},
+    "mixed": {"policy": {"name": "hobbit"}, "machine": "rtx4090-host", "workload.output_tokens": 6},
+    "resident": {"policy": {"name": "all-on-gpu"}, "machine": "h100-host"},
+    "no decode": {"workload.output_tokens": 1},
+}
+
+Parts = tuple[Prepared, Timeline, Result]
+
+
+@pytest.fixture(params=RUNS.values(), ids=RUNS)
+def parts(request: pytest.FixtureRequest, tiny: Tiny) -> Parts:
+    return run_parts(tiny.path, request.param)
+
+
+def _memory_at(machine: Machine, address: int) -> str:
+    (found,) = [m.name for m in machine.memories.values() if 0 <= address - m.base_address < m.capacity_bytes]
+    return found
+
+
+def _flows(machine: Machine, program: Program) -> Iterator[tuple[str, str, int, int]]:
+    """(from, to, contents, bytes) of every transfer, one event at a time."""
+    for event in program.events:
+        first = int(event["first_access"])
+        rows = program.accesses[first : first + int(event["accesses"])]
+        unit = program.lanes[event["lane"]][0]
+        if event["kind"] == STREAM:
+            for row in rows:
+                memory = _memory_at(machine, int(row["address"]))
+                ends = (memory, unit) if row["op"] == READ else (unit, memory)
+                yield *ends, int(row["what"]), int(row["bytes"])
+        elif event["kind"] == COPY:
+            for source, target in zip(rows[0::2], rows[1::2], strict=True):
+                ends = (_memory_at(machine, int(source["address"])), _memory_at(machine, int(target["address"])))
+                yield *ends, int(source["what"]), int(source["bytes"])
+
+
+def test_bytes_of_memories_links_and_kinds(parts: Parts) -> None:
+    prepared, _, result = parts
+    machine = prepared.machine
+    read, written, carried = Counter[str](), Counter[str](), Counter[str]()
+    of_kind = {name: Counter[str]() for name in CONTENTS}
+    for source, target, what, size in _flows(machine, prepared.program):
+        kind = of_kind[CONTENTS[what]]
+        if source in machine.memories:
+            read[source] += size
+            kind["memory_bytes"] += size
+        if target in machine.memories:
+            written[target] += size
+            kind["memory_bytes"] += size
+        nodes = nx.shortest_path(machine.graph, source, target)
+        for a, b in pairwise(nodes):
+            link = machine.graph.edges[a, b]["link"]
+            if np.isfinite(link.bytes_per_s):
+                carried[f"{link.name}:{a}->{b}"] += size
+                kind["link_bytes"] += size
+        assert all(np.isinf(machine.switches[node].bytes_per_s) for node in nodes if node in machine.switches)
+    assert {row["name"]: row["read_bytes"] for row in result.memories} == {m: read[m] for m in machine.memories}
+    assert {row["name"]: row["written_bytes"] for row in result.memories} == {m: written[m] for m in machine.memories}
+    assert {row["name"]: row["bytes"] for row in result.links if row["bytes"]} == {
+        k: v for k, v in carried.items() if v
+    }
+    for name, counted in of_kind.items():
+        assert result.traffic[name] == {key: counted[key] for key in ("memory_bytes", "link_bytes")}
+
+
+def test_achieved_rates_are_bytes_over_time_and_below_the_peak(parts: Parts) -> None:
+    _, timeline, result = parts
+    seconds = timeline.total_ps / 1e12
+    for row in result.memories:
+        moved = row["read_bytes"] + row["written_bytes"]
+        assert row["achieved_bytes_per_s"] == pytest.approx(moved / seconds)
+        assert 0 <= row["utilization"] == pytest.approx(moved / seconds / row["peak_bytes_per_s"])
+        assert row["utilization"] <= 1
+    for row in result.links:
+        assert row["achieved_bytes_per_s"] == pytest.approx(row["bytes"] / seconds)
+        assert (
+            row["achieved_bytes_per_s"]
+            <= row["payload_bytes_per_s"] * (1 + 1e-9)
+            <= row["peak_bytes_per_s"] * (1 + 1e-9)
+        )
+
+
+def _covered(intervals: list[tuple[int, int]], start: int) -> int:
+    """Length of the union of intervals after `start`, edge by edge."""
+    edges = sorted({max(edge, start) for interval in intervals for edge in interval})
+    return sum(b - a for a, b in pairwise(edges) if any(begin <= a and b <= end for begin, end in intervals))
+
+
+def test_units_are_busy_while_any_of_their_lanes_is(parts: Parts) -> None:
+    prepared, timeline, result = parts
+    program = prepared.program
+    first_ps = round(result.time_to_first_token_s * 1e12)
+    assert [row["name"] for row in result.units] == list(prepared.machine.units)
+    for row in result.units:
+        mine = [
+            (int(timeline.start_ps[i]), int(timeline.end_ps[i]))
+            for i, event in enumerate(program.events)
+            if event["kind"] in (COMPUTE, STREAM, COPY) and program.lanes[event["lane"]][0] == row["name"]
+        ]
+        assert row["events"] == len(mine)
+        assert row["busy_s"] == _covered(mine, 0) / 1e12
+        assert row["utilization"] == _covered(mine, 0) / timeline.total_ps
+        assert 0 <= row["utilization"] <= 1
+        if timeline.total_ps > first_ps:
+            assert row["decode_utilization"] == _covered(mine, first_ps) / (timeline.total_ps - first_ps)
+            assert row["decode_utilization"] <= row["decode_utilization_with_copies"] <= 1
+        else:
+            assert row["decode_utilization"] == 0
+
+
+def test_union_of_random_intervals() -> None:
+    random = np.random.default_rng(0)
+    for _ in range(200):
+        start = random.integers(0, 60, random.integers(0, 12))
+        end = start + random.integers(0, 20, len(start))
+        assert _union_ps(start, end) == len({t for a, b in zip(start, end, strict=True) for t in range(a, b)})
+
+
+def test_the_critical_path_sums_to_the_total(parts: Parts) -> None:
+    _, timeline, result = parts
+    assert sum(row["time_ps"] for row in result.critical_path) == timeline.total_ps
+    assert sum(row["share"] for row in result.critical_path) == pytest.approx(1)
+    assert all(row["seconds"] == row["time_ps"] / 1e12 > 0 for row in result.critical_path)
+
+
+def test_tokens_are_counted_by_the_ends_of_heads(parts: Parts) -> None:
+    prepared, timeline, result = parts
+    program, work = prepared.program, prepared.experiment.workload
+    heads = sorted(
+        int(timeline.end_ps[i])
+        for i, event in enumerate(program.events)
+        if PURPOSES[program.tags[event["tag"]]["purpose"]] == "head"
+    )
+    assert len(heads) == work.output_tokens
+    assert result.time_to_first_token_s == heads[0] / 1e12
+    assert result.end_to_end_s == heads[-1] / 1e12
+    assert result.end_to_end_tokens_per_s == pytest.approx(work.batch * work.output_tokens / (heads[-1] / 1e12))
+    if work.output_tokens == 1:
+        assert result.decode_tokens_per_s is None
+        assert result.decode_s == 0
+    else:
+        rate = work.batch * (work.output_tokens - 1) / ((heads[-1] - heads[0]) / 1e12)
+        assert result.decode_tokens_per_s == pytest.approx(rate)
+
+
+def test_events_and_expert_runs_are_counted(parts: Parts) -> None:
+    prepared, _, result = parts
+    assert result.events == len(prepared.program.events)
+    decode = prepared.plan.runs[prepared.plan.runs["step"] > 0]
+    experts = result.experts
+    assert experts["gpu_hits"] + experts["gpu_misses"] + experts["near_data"] == len(decode)
+
+
+def _plan() -> Plan:
+    """Two decode steps of one layer; the experts' stories are told in the test below."""
+    builder = PlanBuilder(("gpu", "ndp"))
+    fp16, int2 = builder.format_index(FORMATS["fp16"]), builder.format_index(FORMATS["int2"])
+    resident, home = Copy(fp16, 0), [Copy(fp16, 4096 * (1 + e)) for e in range(6)]
+    builder.at(0, 0)
+    kept = builder.move(0, 1, home[1], 1 << 20)
+    builder.run(1, 5, "gpu", kept)
+    builder.at(1, 0)
+    builder.run(0, 1, "gpu", resident)
+    builder.run(1, 1, "gpu", kept)
+    fetched = builder.move(0, 2, home[2], 2 << 20)
+    builder.run(2, 2, "gpu", fetched)
+    builder.run(3, 1, "ndp", Copy(int2, 9 << 20))
+    builder.skip(5, 1)
+    ahead = builder.move(0, 4, home[4], 3 << 20, prefetch=True)
+    builder.at(2, 0)
+    builder.run(4, 1, "gpu", ahead)
+    builder.run(2, 1, "gpu", fetched)
+    builder.run(3, 3, "ndp", Copy(int2, 9 << 20))
+    return builder.build()
+
+
+def test_hits_and_misses_of_a_plan_made_by_hand() -> None:
+    """Hits: 0 was there, 1 came in the prefill, 4 was fetched ahead, 2 (again) was still there. Miss: 2 at first."""
+    assert expert_summary(_plan(), "gpu") == {
+        "gpu_hits": 4,
+        "gpu_hits_by_prefetch": 1,
+        "gpu_misses": 1,
+        "hit_rate": 4 / 5,
+        "near_data": 2,
+        "near_data_share": 2 / 7,
+        "skipped": 1,
+        "moves": 2,
+    }
+
+
+def test_a_plan_without_decode_has_no_rates() -> None:
+    builder = PlanBuilder(("gpu",))
+    builder.run(0, 5, "gpu", Copy(builder.format_index(FORMATS["fp16"]), 0))
+    plan = builder.build()
+    assert expert_summary(plan, "gpu")["hit_rate"] is None
+    assert expert_summary(plan, "gpu")["near_data_share"] is None
+    assert mean_loss(plan, LossTable((2,), np.ones((1, 6, 1)))) is None
+
+
+def test_mean_loss_weighs_by_tokens_and_counts_16_bits_as_none() -> None:
+    """Of 10 decoded tokens, 1 + 3 ran expert 3 at 2 bits."""
+    losses = LossTable((1, 2), np.arange(12, dtype=float)[::-1].reshape(1, 6, 2).copy())
+    assert mean_loss(_plan(), losses) == pytest.approx((1 + 3) * losses.loss[0, 3, 1] / 10)
+
+
+def test_mean_loss_is_none_where_a_width_was_not_measured() -> None:
+    assert mean_loss(_plan(), LossTable((1, 3), np.ones((1, 6, 2)))) is None
+
+
+def test_mean_loss_of_a_run_is_that_of_its_plan(tiny: Tiny) -> None:
+    prepared, _, result = run_parts(tiny.path, {"quantization.average_bits": 2, "workload.output_tokens": 8})
+    losses, total, tokens = prepared.quantization.losses, 0.0, 0
+    for run in prepared.plan.runs:
+        if run["step"] == 0:
+            continue
+        bits = prepared.plan.formats[run["format"]].bits
+        tokens += int(run["tokens"])
+        if bits < 16:
+            total += int(run["tokens"]) * losses.loss[run["layer"], run["expert"], losses.bits.index(bits)]
+    assert result.mean_loss == pytest.approx(total / tokens)
+    assert result.mean_loss > 0

@@ -1,0 +1,1 @@
+"""Systems that compute experts on the CPU as well."""

@@ -1,0 +1,1 @@
+"""Systems that compute experts beside the memory they lie in."""

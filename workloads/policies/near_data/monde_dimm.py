@@ -1,0 +1,54 @@
+"""MoNDE's rule on a machine with many near-data modules, the prefill on the GPU.
+
+The rule is that of `moe_cosim.workloads.policies.near_data.monde`: the H experts with the most tokens move to the GPU,
+the others run beside their copy, decided afresh every layer and step. Here the device's bandwidth is
+that of all modules together, and the prefill runs on the GPU, as TriMoE's comparison has it
+(arXiv 2603.01058).
+"""
+
+from __future__ import annotations
+
+import math
+
+from moe_cosim.workloads.demand import LayerDemand
+from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.policies.near_data.monde import ALPHA
+from moe_cosim.workloads.policies.parts.gpu_prefill import GpuPrefillPolicy
+
+
+@policies.register("monde-dimm")
+class MondeDimm(GpuPrefillPolicy):
+    """H = ceil(alpha * BW_link / (BW_modules + BW_link) * activated experts).
+
+    `gpu_experts` per layer stay on the GPU from the prefill on; MoNDE itself keeps none.
+    """
+
+    summary = "MoNDE's rule over all near-data modules, prefill on the GPU (DAC 2024, as TriMoE compares it)"
+    defaults = {"gpu_experts": 0}  # noqa: RUF012
+
+    def prepare(self) -> None:
+        context = self.context
+        context.require_ndp("monde-dimm")
+        context.keep_all(context.quantization.expert_format)
+        self.take_gpu(
+            context.quantization.expert_format, self.whole_option("gpu_experts", 0, context.demand.num_experts)
+        )
+        modules = sum(context.machine.memories[name].peak_bytes_per_s for name in context.home_memories)
+        ways = [set(context.machine.path(home, context.gpu_memory).resources) for home in context.home_memories]
+        rates = [context.machine.resources[index].bytes_per_s for index in set.intersection(*ways)]
+        link = min(rates, default=math.inf)
+        self._share = context.number(ALPHA) * link / (modules + link)
+
+    def plan_decode(self, demand: LayerDemand) -> None:
+        context, layer = self.context, demand.layer
+        hot = self.hot[layer]
+        ranked = sorted(zip(demand.experts, demand.tokens, strict=True), key=lambda row: (-row[1], row[0]))
+        moves = math.ceil(self._share * len(ranked) - 1e-9)
+        for expert, tokens in ranked:
+            if expert in hot:
+                self.plan.run(expert, tokens, context.gpu.name, hot[expert])
+            elif moves > 0:
+                moves -= 1
+                self.run_staged(layer, expert, tokens)
+            else:
+                self.plan.run(expert, tokens, context.ndp_of(expert).name, self.home(layer, expert))

@@ -1,0 +1,1 @@
+"""Systems that compute every expert on the GPU."""

@@ -1,0 +1,39 @@
+"""Klotski: GPU only; a group of batches shares each expert's way over the link, hot experts first.
+
+Source: Fang et al., "Klotski" (ASPLOS 2025): batches are grouped until their computation hides the
+loads (here the experiment's whole batch is the group); experts in the GPU's memory run first, hot
+ones are prefetched while the layer before runs, the others run in the order in which they arrive.
+"""
+
+from __future__ import annotations
+
+from moe_cosim.workloads.demand import LayerDemand
+from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.policies.parts.gpu_prefill import GpuPrefillPolicy
+
+
+@policies.register("klotski")
+class Klotski(GpuPrefillPolicy):
+    """`gpu_experts` per layer stay on the GPU (None: as many as fit), the most used of the prefill.
+
+    They are what its prefetcher would fetch every step, so they need no traffic; all others stream.
+    """
+
+    summary = "GPU only: resident experts first, the others stream over the link for the whole batch (ASPLOS 2025)"
+    defaults = {"gpu_experts": None}  # noqa: RUF012
+
+    def prepare(self) -> None:
+        context = self.context
+        context.keep_striped(context.quantization.expert_format)
+        experts = context.demand.num_experts
+        self.take_gpu(context.quantization.expert_format, self.whole_option("gpu_experts", 0, experts))
+
+    def plan_decode(self, demand: LayerDemand) -> None:
+        hot, layer = self.hot[demand.layer], demand.layer
+        ranked = sorted(zip(demand.experts, demand.tokens, strict=True), key=lambda row: (-row[1], row[0]))
+        for expert, tokens in ranked:
+            if expert in hot:
+                self.plan.run(expert, tokens, self.context.gpu.name, hot[expert])
+        for expert, tokens in ranked:
+            if expert not in hot:
+                self.run_staged(layer, expert, tokens)
