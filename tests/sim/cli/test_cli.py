@@ -166,14 +166,14 @@ def test_what_comes_from_outside_is_one_line(
 def test_ctrl_c_is_one_line_and_exit_code_130(tiny: Tiny) -> None:
     """The signal itself, in the middle of a run that would go on for long."""
     code = """
-import sys, time, sim.run
+import sys, time, moe_cosim.sim.run
 from moe_cosim.sim.cli.main import main
 
 def long_work(experiment):
     print("working", flush=True)
     time.sleep(60)
 
-sim.run.prepare = long_work
+moe_cosim.sim.run.prepare = long_work
 main(["run", sys.argv[1]])
 """
     command = [sys.executable, "-c", code, str(tiny.path)]

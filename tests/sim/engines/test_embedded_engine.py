@@ -275,7 +275,7 @@ def test_what_could_never_move_is_refused_before_the_run() -> None:
 
 def test_the_engine_is_listed_without_loading_the_compiler() -> None:
     code = (
-        "import sys; from sim.engines.base import engines; assert engines.get('embedded').summary;"
+        "import sys; from moe_cosim.sim.engines.base import engines; assert engines.get('embedded').summary;"
         "assert 'numba' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -180,7 +180,7 @@ def test_a_point_that_another_process_computes_is_left_to_it(write_sweep: WriteS
 
 def test_a_claim_ends_with_its_process(tmp_path: Path) -> None:
     code = (
-        "import sys; from sim.sweep.claims import *; c = Claims(Path(sys.argv[1])); "
+        "import sys; from moe_cosim.sim.sweep.store.claims import *; c = Claims(Path(sys.argv[1])); "
         "c.take('ab' * 16); print('has', flush=True); sys.stdin.read()"
     )
     holder = subprocess.Popen(

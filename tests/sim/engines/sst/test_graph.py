@@ -11,8 +11,8 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.build import build_machine
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.sim.engines.sst.graph import sizing
 from moe_cosim.sim.engines.sst.emit import json_document, json_text, python_text
+from moe_cosim.sim.engines.sst.graph import sizing
 from moe_cosim.sim.engines.sst.graph.build import SHORTEST_CUT_PS, BuildOptions, build_graph
 from moe_cosim.sim.engines.sst.graph.devices import find_layout
 from moe_cosim.sim.engines.sst.graph.graph import Component, Graph
