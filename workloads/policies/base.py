@@ -12,7 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from moe_cosim.errors import InputError, one_of
+from moe_cosim.assumptions import Assumption
+from moe_cosim.options import EXPERTS, TOP_K, Options, read_options
 from moe_cosim.registry import Registry
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.policies.context import Context
@@ -22,21 +23,23 @@ from moe_cosim.workloads.quantization.formats import WeightFormat
 class Policy(ABC):
     """One published system's placement, precision, migration and prefetch.
 
-    `options` are the experiment's ``policy`` fields beside its name. Subclasses state the ones they
-    take in `defaults`; others are refused.
+    `options` are the experiment's ``policy`` fields beside its name, as the class that a subclass
+    names in `options_class`; what does not fit it is refused (`InputError`). A subclass with options
+    also annotates ``options`` with that class.
     """
 
     summary: ClassVar[str]
     may_skip: ClassVar[bool] = False
     """Whether the system may leave a token's expert uncomputed."""
-    defaults: ClassVar[Mapping[str, Any]] = {}
+    options_class: ClassVar[type[Options]] = Options
+    assumptions: ClassVar[tuple[Assumption, ...]] = ()
+    """What the system's publication leaves open, and this policy asks the context for."""
+    options: Options
 
     def __init__(self, context: Context, options: Mapping[str, Any]) -> None:
-        for name in options:
-            if name not in self.defaults:
-                raise InputError(context.where, f"policy.{name}", name, one_of(self.defaults, name))
+        limits = {EXPERTS: context.demand.num_experts, TOP_K: context.demand.top_k}
         self.context = context
-        self.options = {**self.defaults, **options}
+        self.options = read_options(self.options_class, options, context.where, "policy", limits)
         self.plan = context.plan
         self.prepare()
 
@@ -55,29 +58,6 @@ class Policy(ABC):
     def report(self) -> dict[str, float]:
         """Figures of its own that the system's publication speaks of (a predictor's accuracy, say)."""
         return {}
-
-    def flag_option(self, name: str) -> bool:
-        """An option that is true or false."""
-        value = self.options[name]
-        if not isinstance(value, bool):
-            raise InputError(self.context.where, f"policy.{name}", value, "true or false")
-        return value
-
-    def share_option(self, name: str) -> float:
-        """An option that is a number from 0 to 1."""
-        value = self.options[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-            raise InputError(self.context.where, f"policy.{name}", value, "a number from 0 to 1")
-        return float(value)
-
-    def whole_option(self, name: str, least: int, most: int) -> int | None:
-        """An option that is a whole number in [least, most], or None where it is not set."""
-        value = self.options[name]
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise InputError(self.context.where, f"policy.{name}", value, f"a whole number from {least} to {most}")
-        return value
 
 
 policies: Registry[Policy] = Registry(

@@ -71,7 +71,7 @@ FIELDS: dict[str, tuple[str, str, str, str, str]] = {
     ),
     "policy near miss": ("name: cxl-ndp,", "name: cxl-nd,", "policy.name", "'cxl-nd'", "did you mean 'cxl-ndp'?"),
     "no policy": (POLICY, "{}", "policy.name", "nothing", "one of all-on-gpu, "),
-    "policy option": ("gpu_experts: 1", "gpu_expert: 1", "policy.gpu_expert", "gpu_expert", "mean 'gpu_experts'?"),
+    "policy option": ("gpu_experts: 1", "gpu_expert: 1", "policy.gpu_expert", "unknown", "mean 'gpu_experts'?"),
     "policy option's type": ("gpu_experts: 1", "gpu_experts: 1.5", "policy.gpu_experts", "1.5", "a whole number"),
     "policy option's range": ("gpu_experts: 1", "gpu_experts: 5", "policy.gpu_experts", "5", "from 0 to 4"),
     "share above one": ("gpu_experts: 1", "alpha: 1.5", "policy.alpha", "1.5", "from 0 to 1"),

@@ -6,35 +6,38 @@ tokens x cpu_latency < gpu_latency + transfer, with constants 7 and 70 in the co
 
 from __future__ import annotations
 
+from moe_cosim.options import option
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.policies.base import policies
-from moe_cosim.workloads.policies.parts.gpu_prefill import GpuPrefillPolicy
+from moe_cosim.workloads.policies.parts.gpu_prefill import GpuExpertsOptions, GpuPrefillPolicy
+
+
+class FiddlerOptions(GpuExpertsOptions):
+    crossover_tokens: int = option(
+        10, "a missing expert with so many tokens or more is fetched", unit="tokens", ge=0, le=1_000_000
+    )
 
 
 @policies.register("fiddler")
 class Fiddler(GpuPrefillPolicy):
-    """`crossover_tokens`: from so many on an expert is fetched. `gpu_experts` as in `ktransformers`.
-
-    The original ranks popularity offline; here the prefill does.
-    """
+    """The original ranks popularity offline; here the prefill does."""
 
     summary = "popular experts on the GPU, few-token misses on the CPU, others fetched (arXiv 2402.07033)"
-    defaults = {"gpu_experts": None, "crossover_tokens": 10}  # noqa: RUF012
+    options_class = FiddlerOptions
+    options: FiddlerOptions
 
     def prepare(self) -> None:
         context = self.context
         self._cpu = context.require_cpu("fiddler").name
         context.keep_striped(context.quantization.expert_format)
-        experts = context.demand.num_experts
-        self.take_gpu(context.quantization.expert_format, self.whole_option("gpu_experts", 0, experts))
-        self._crossover = self.whole_option("crossover_tokens", 0, 1_000_000) or 0
+        self.take_gpu(context.quantization.expert_format, self.options.gpu_experts)
 
     def plan_decode(self, demand: LayerDemand) -> None:
         hot, gpu = self.hot[demand.layer], self.context.gpu.name
         for expert, tokens in zip(demand.experts, demand.tokens, strict=True):
             if expert in hot:
                 self.plan.run(expert, tokens, gpu, hot[expert])
-            elif tokens < self._crossover:
+            elif tokens < self.options.crossover_tokens:
                 self.plan.run(expert, tokens, self._cpu, self.home(demand.layer, expert))
             else:
                 self.run_staged(demand.layer, expert, tokens)

@@ -8,30 +8,37 @@ later, so that the CPU computes them while the GPU attends.
 
 from __future__ import annotations
 
+from moe_cosim.options import TOP_K, option
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.policies.base import policies
-from moe_cosim.workloads.policies.parts.gpu_prefill import GpuPrefillPolicy
+from moe_cosim.workloads.policies.parts.gpu_prefill import GpuExpertsOptions, GpuPrefillPolicy
+
+
+class KTransformersOptions(GpuExpertsOptions):
+    deferred_experts: int = option(
+        0,
+        "of a token's experts, those merged one MoE layer later; in a batch whole experts, those with the least gate "
+        "weight, up to that share of the tokens",
+        unit="experts",
+        ge=0,
+        at_most=TOP_K,
+    )
 
 
 @policies.register("ktransformers")
 class KTransformers(GpuPrefillPolicy):
-    """`gpu_experts` per layer stay on the GPU (None: as many as fit), chosen by their use in the prefill.
-
-    `deferred_experts` of a token's k are deferred: in a batch whole experts, those with the least
-    gate weight, up to that share of the tokens.
-    """
+    """Frequency is that of the prefill."""
 
     summary = "experts on the CPU (AMX), frequent ones on the GPU, low-scored ones merged late (SOSP 2025)"
-    defaults = {"gpu_experts": None, "deferred_experts": 0}  # noqa: RUF012
+    options_class = KTransformersOptions
+    options: KTransformersOptions
 
     def prepare(self) -> None:
         context = self.context
         self._cpu = context.require_cpu("ktransformers").name
         context.keep_striped(context.quantization.expert_format)
-        experts = context.demand.num_experts
-        self.take_gpu(context.quantization.expert_format, self.whole_option("gpu_experts", 0, experts))
-        deferred = self.whole_option("deferred_experts", 0, context.demand.top_k) or 0
-        self._deferred_share = deferred / context.demand.top_k
+        self.take_gpu(context.quantization.expert_format, self.options.gpu_experts)
+        self._deferred_share = self.options.deferred_experts / context.demand.top_k
 
     def plan_decode(self, demand: LayerDemand) -> None:
         hot, gpu = self.hot[demand.layer], self.context.gpu.name

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from moe_cosim.options import EXPERTS, Options, option
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.plan import Copy
 from moe_cosim.workloads.policies.base import Policy, policies
@@ -20,15 +21,26 @@ WIDTHS = (1, 2, 3, 4)
 """Every expert is kept on the NDP device at each of these (algorithm, step 1)."""
 
 
+class CxlNdpOptions(Options):
+    gpu_experts: int | None = option(
+        None,
+        "experts of each layer on the GPU (the paper: 4 of 8 for Mixtral-8x7B, 2 of 8 for 8x22B); null: as many as fit",
+        unit="experts per layer",
+        ge=0,
+        at_most=EXPERTS,
+    )
+    alpha: float = option(
+        0.5, "weight of an expert's tokens, against its gate weights, in its importance (the paper: 0.5)", ge=0, le=1
+    )
+
+
 @policies.register("cxl-ndp")
 class CxlNdp(Policy):
-    """`gpu_experts` per layer on the GPU (the paper: 4 of 8 for Mixtral-8x7B, 2 of 8 for 8x22B).
-
-    `alpha` weighs counts against gate weights in the importance (the paper: 0.5).
-    """
+    """Without an average of bits all experts keep full precision."""
 
     summary = "prefill-ranked experts on the GPU, the rest near the data at 1-4 bits (arXiv 2512.04476)"
-    defaults = {"gpu_experts": None, "alpha": 0.5}  # noqa: RUF012
+    options_class = CxlNdpOptions
+    options: CxlNdpOptions
 
     def prepare(self) -> None:
         context = self.context
@@ -37,11 +49,11 @@ class CxlNdp(Policy):
         self._low = {bits: format_of_bits(bits) for bits in WIDTHS}
         budget = context.quantization.average_bits
         self._budget = None if budget is None else float(budget)
-        self._alpha = self.share_option("alpha")
+        self._alpha = self.options.alpha
         for weight_format in [self._full, *(self._low.values() if self._budget is not None else ())]:
             context.keep_all(weight_format)
         layers, experts = context.demand.layers, context.demand.num_experts
-        count = self.whole_option("gpu_experts", 0, experts)
+        count = self.options.gpu_experts
         if count is None:
             count = min(context.gpu_slots_that_fit(self._full) // layers, experts)
         slots = context.gpu_slots("experts on the GPU", self._full, count * layers)

@@ -14,6 +14,7 @@ from functools import cache
 
 from moe_cosim.hw_models.alone import move_alone_ps, time_alone_ps
 from moe_cosim.hw_models.units.base import ExpertShape, UnitModel
+from moe_cosim.options import Options, option
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.plan import Copy
 from moe_cosim.workloads.policies.base import Policy, policies
@@ -23,19 +24,25 @@ TEAM = "all modules"
 RING_EXPERTS = 4
 
 
+class EdgeNdpOptions(Options):
+    tensor_parallel: bool = option(True, "slice every expert over all modules; else it runs in the module it lies in")
+    balance: bool = option(True, "share missing experts between GPU and modules; else the GPU fetches none on demand")
+    prefetch: bool = option(True, "keep the experts on the GPU that the prefill used most, as many as fit")
+
+
 @policies.register("edge-ndp")
 class EdgeNdp(Policy):
-    """Its parts can be switched off: `tensor_parallel`, `balance` (off: nothing goes to the GPU on
-    demand), `prefetch`. Without tensor parallelism an expert runs in the module it lies in."""
+    """Its parts can be switched off, as the paper's ablation does."""
 
     summary = "experts sliced over NDP modules, GPU share balanced, prefill-ranked prefetch (arXiv 2601.03992)"
-    defaults = {"tensor_parallel": True, "balance": True, "prefetch": True}  # noqa: RUF012
+    options_class = EdgeNdpOptions
+    options: EdgeNdpOptions
 
     def prepare(self) -> None:
         context = self.context
         context.require_ndp("edge-ndp")
-        self._sliced = self.flag_option("tensor_parallel") and len(context.ndps) > 1
-        self._balance, self._prefetch = self.flag_option("balance"), self.flag_option("prefetch")
+        self._sliced = self.options.tensor_parallel and len(context.ndps) > 1
+        self._balance, self._prefetch = self.options.balance, self.options.prefetch
         weight_format = context.quantization.expert_format
         if self._sliced:
             context.keep_striped(weight_format)

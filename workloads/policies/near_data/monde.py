@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 from moe_cosim.assumptions import Assumption
+from moe_cosim.options import EXPERTS, Options, option
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.plan import Copy
 from moe_cosim.workloads.policies.base import Policy, policies
@@ -32,19 +33,32 @@ MIGRATION = Assumption(
 )
 
 
+class MondeOptions(Options):
+    resident_experts: int | None = option(
+        None,
+        "with the assumption monde-migration at ceil-unless-resident: experts of each layer that the GPU keeps from "
+        "the prefill; null: as many as fit",
+        unit="experts per layer",
+        ge=0,
+        at_most=EXPERTS,
+    )
+
+
 @policies.register("monde")
 class Monde(Policy):
     """H = alpha * BW_link / (BW_device + BW_link) * activated experts, rounded by assumption."""
 
     summary = "hottest experts' weights to the GPU, other experts near the data (MoNDE, DAC 2024)"
-    defaults = {"resident_experts": None}  # noqa: RUF012
+    options_class = MondeOptions
+    assumptions = (ALPHA, MIGRATION)
+    options: MondeOptions
 
     def prepare(self) -> None:
         context = self.context
         context.require_ndp("monde")
         self._format = context.quantization.expert_format
         context.keep_all(self._format)
-        self._wanted = self.whole_option("resident_experts", 0, context.demand.num_experts)
+        self._wanted = self.options.resident_experts
         self._migration = context.choice(MIGRATION)
         device = sum(context.machine.memories[name].peak_bytes_per_s for name in context.home_memories)
         link = self._link_bytes_per_s()

@@ -10,29 +10,37 @@ from __future__ import annotations
 
 import math
 
+from moe_cosim.options import EXPERTS, option
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.policies.near_data.monde import ALPHA
-from moe_cosim.workloads.policies.parts.gpu_prefill import GpuPrefillPolicy
+from moe_cosim.workloads.policies.parts.gpu_prefill import GpuExpertsOptions, GpuPrefillPolicy
+
+
+class MondeDimmOptions(GpuExpertsOptions):
+    gpu_experts: int | None = option(
+        0,
+        "experts of each layer that the GPU keeps from the prefill on (MoNDE itself: none); null: as many as fit",
+        unit="experts per layer",
+        ge=0,
+        at_most=EXPERTS,
+    )
 
 
 @policies.register("monde-dimm")
 class MondeDimm(GpuPrefillPolicy):
-    """H = ceil(alpha * BW_link / (BW_modules + BW_link) * activated experts).
-
-    `gpu_experts` per layer stay on the GPU from the prefill on; MoNDE itself keeps none.
-    """
+    """H = ceil(alpha * BW_link / (BW_modules + BW_link) * activated experts)."""
 
     summary = "MoNDE's rule over all near-data modules, prefill on the GPU (DAC 2024, as TriMoE compares it)"
-    defaults = {"gpu_experts": 0}  # noqa: RUF012
+    options_class = MondeDimmOptions
+    assumptions = (ALPHA,)
+    options: MondeDimmOptions
 
     def prepare(self) -> None:
         context = self.context
         context.require_ndp("monde-dimm")
         context.keep_all(context.quantization.expert_format)
-        self.take_gpu(
-            context.quantization.expert_format, self.whole_option("gpu_experts", 0, context.demand.num_experts)
-        )
+        self.take_gpu(context.quantization.expert_format, self.options.gpu_experts)
         modules = sum(context.machine.memories[name].peak_bytes_per_s for name in context.home_memories)
         ways = [set(context.machine.path(home, context.gpu_memory).resources) for home in context.home_memories]
         rates = [context.machine.resources[index].bytes_per_s for index in set.intersection(*ways)]

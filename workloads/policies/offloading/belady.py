@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.policies.parts.expert_slots import Key
-from moe_cosim.workloads.policies.parts.gpu_cache import GpuCachePolicy
+from moe_cosim.workloads.policies.parts.gpu_cache import CacheOptions, GpuCachePolicy
 
 
 @policies.register("belady")
@@ -23,14 +23,14 @@ class Belady(GpuCachePolicy):
     """Per-layer slots as `lru`, evicting by the true future. Fetches on demand only."""
 
     summary = "per-layer cache that knows the future (upper bound of any replacement rule)"
-    defaults = {"cache_experts": None}  # noqa: RUF012
+    options_class = CacheOptions
+    options: CacheOptions
 
     def prepare(self) -> None:
         context = self.context
         weight_format = context.quantization.expert_format
         context.keep_all(weight_format)
-        experts = context.demand.num_experts
-        self.per_layer_pools(weight_format, self.whole_option("cache_experts", 1, experts))
+        self.per_layer_pools(weight_format, self.options.cache_experts)
         self._next_use = _next_use(context.demand.active())
 
     def fetch_order(self, demand: LayerDemand) -> list[int]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import InputError
+from moe_cosim.options import Options, option
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.plan import Copy
 from moe_cosim.workloads.policies.base import Policy, policies
@@ -51,18 +52,30 @@ W_LHU = Assumption("hobbit-w-lhu", 0.25, (0.0, 1.0), f"high-precision use {_PRIO
 W_FLD = Assumption("hobbit-w-fld", 0.25, (0.0, 1.0), f"layer distance {_PRIORITY}")
 
 
+class HobbitOptions(Options):
+    t1: float = option(0.6, "unimportance above which a missing expert comes at low precision", ge=0, le=1)
+    t2: float = option(0.9, "unimportance above which it is skipped; at least t1", ge=0, le=1)
+    low_format: str = option(
+        "int4", "number format of the low precision", allowed="a number format of fewer bits than the experts'"
+    )
+    prefetch_layers: int = option(1, "how far ahead experts are fetched; 0: not at all", unit="layers", ge=0, le=3)
+
+
 @policies.register("hobbit")
 class Hobbit(Policy):
-    """`t1`, `t2`: thresholds of unimportance (Mixtral: 0.6, 0.9); `prefetch_layers` ahead (1 to 3, 0 off)."""
+    """Unimportance of an expert: the gate weights of the token's experts before it, added up. The
+    thresholds are those of the paper for Mixtral."""
 
     summary = "mixed-precision expert cache with prefetch on the GPU (HOBBIT, arXiv 2411.01433)"
     may_skip = True
-    defaults = {"t1": 0.6, "t2": 0.9, "low_format": "int4", "prefetch_layers": 1}  # noqa: RUF012
+    options_class = HobbitOptions
+    assumptions = (PREFETCH_ACCURACY, GPU_MEMORY, LOW_SHARE, W_LRU, W_LFU, W_LHU, W_FLD)
+    options: HobbitOptions
 
     def prepare(self) -> None:
         context = self.context
         self._high = context.quantization.expert_format
-        self._low = find_format(self.options["low_format"], context.where, "policy.low_format")
+        self._low = find_format(self.options.low_format, context.where, "policy.low_format")
         if self._low.bits >= self._high.bits:
             allowed = f"a format of fewer bits than {self._high.name}"
             raise InputError(context.where, "policy.low_format", self._low.name, allowed)
@@ -74,13 +87,13 @@ class Hobbit(Policy):
         self._uses = np.zeros(shape)
         self._high_uses = np.zeros(shape)
         self._weights = [context.number(weight) for weight in (W_LRU, W_LFU, W_LHU, W_FLD)]
-        self._t1, self._t2 = self.share_option("t1"), self.share_option("t2")
+        self._t1, self._t2 = self.options.t1, self.options.t2
         if self._t2 < self._t1:
             raise InputError(context.where, "policy.t2", self._t2, f"at least t1, {self._t1}")
         self._by_level: tuple[WeightFormat | None, ...] = (self._high, self._low, None)
         self._levels = self._deserved_levels()
         self._active = context.demand.active()
-        ahead = self.whole_option("prefetch_layers", 0, 3) or 0
+        ahead = self.options.prefetch_layers
         accuracy = context.number(PREFETCH_ACCURACY) if ahead else 1.0
         self._guesses = [Speculation(context.demand, accuracy, context.seed, ahead=n + 1) for n in range(ahead)]
 

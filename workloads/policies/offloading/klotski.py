@@ -9,24 +9,22 @@ from __future__ import annotations
 
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.policies.base import policies
-from moe_cosim.workloads.policies.parts.gpu_prefill import GpuPrefillPolicy
+from moe_cosim.workloads.policies.parts.gpu_prefill import GpuExpertsOptions, GpuPrefillPolicy
 
 
 @policies.register("klotski")
 class Klotski(GpuPrefillPolicy):
-    """`gpu_experts` per layer stay on the GPU (None: as many as fit), the most used of the prefill.
-
-    They are what its prefetcher would fetch every step, so they need no traffic; all others stream.
-    """
+    """The experts that stay are what its prefetcher would fetch every step, so they need no traffic;
+    all others stream."""
 
     summary = "GPU only: resident experts first, the others stream over the link for the whole batch (ASPLOS 2025)"
-    defaults = {"gpu_experts": None}  # noqa: RUF012
+    options_class = GpuExpertsOptions
+    options: GpuExpertsOptions
 
     def prepare(self) -> None:
         context = self.context
         context.keep_striped(context.quantization.expert_format)
-        experts = context.demand.num_experts
-        self.take_gpu(context.quantization.expert_format, self.whole_option("gpu_experts", 0, experts))
+        self.take_gpu(context.quantization.expert_format, self.options.gpu_experts)
 
     def plan_decode(self, demand: LayerDemand) -> None:
         hot, layer = self.hot[demand.layer], demand.layer

@@ -7,10 +7,11 @@ Source: Eliseev and Mazur, "Fast Inference of Mixture-of-Experts Language Models
 from __future__ import annotations
 
 from moe_cosim.assumptions import Assumption
+from moe_cosim.options import option
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.policies.parts.expert_slots import Key, oldest
-from moe_cosim.workloads.policies.parts.gpu_cache import GpuCachePolicy
+from moe_cosim.workloads.policies.parts.gpu_cache import CacheOptions, GpuCachePolicy
 from moe_cosim.workloads.policies.parts.speculation import Speculation
 
 SPECULATION_ACCURACY = Assumption(
@@ -22,21 +23,26 @@ SPECULATION_ACCURACY = Assumption(
 )
 
 
+class LruOptions(CacheOptions):
+    speculative: bool = option(False, "fetch what the next layer's gate would choose for the present hidden state")
+
+
 @policies.register("lru")
 class LruCache(GpuCachePolicy):
-    """`cache_experts` slots per layer (default: as many as fit); `speculative` fetches ahead."""
+    """Each layer has a cache of its own."""
 
     summary = "per-layer LRU expert cache on the GPU, optional speculative loading (Mixtral-offloading)"
-    defaults = {"cache_experts": None, "speculative": False}  # noqa: RUF012
+    options_class = LruOptions
+    assumptions = (SPECULATION_ACCURACY,)
+    options: LruOptions
 
     def prepare(self) -> None:
         context = self.context
         weight_format = context.quantization.expert_format
         context.keep_all(weight_format)
-        experts = context.demand.num_experts
-        self.per_layer_pools(weight_format, self.whole_option("cache_experts", 1, experts))
+        self.per_layer_pools(weight_format, self.options.cache_experts)
         self._speculation: Speculation | None = None
-        if self.flag_option("speculative"):
+        if self.options.speculative:
             self._speculation = Speculation(context.demand, context.number(SPECULATION_ACCURACY), context.seed, ahead=1)
 
     def plan_layer(self, demand: LayerDemand) -> None:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Collection
 
+from moe_cosim.options import EXPERTS, Options, option
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.plan import Copy
 from moe_cosim.workloads.policies.base import Policy
 from moe_cosim.workloads.policies.parts.expert_slots import ExpertSlots, Key
 from moe_cosim.workloads.quantization.formats import WeightFormat
+
+
+class CacheOptions(Options):
+    cache_experts: int | None = option(
+        None, "slots per layer in the GPU's memory; null: as many as fit", unit="experts", ge=1, at_most=EXPERTS
+    )
 
 
 class GpuCachePolicy(Policy):

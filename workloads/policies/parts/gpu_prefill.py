@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+from moe_cosim.options import EXPERTS, Options, option
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.plan import Copy
 from moe_cosim.workloads.policies.base import Policy
@@ -12,6 +13,16 @@ from moe_cosim.workloads.quantization.formats import WeightFormat
 
 RING_EXPERTS = 8
 """Staging slots: enough to fetch on two lanes while earlier ones are computed."""
+
+
+class GpuExpertsOptions(Options):
+    gpu_experts: int | None = option(
+        None,
+        "experts of each layer that stay in the GPU's memory, those the prefill used most; null: as many as fit",
+        unit="experts per layer",
+        ge=0,
+        at_most=EXPERTS,
+    )
 
 
 class GpuPrefillPolicy(Policy):

@@ -12,42 +12,55 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from moe_cosim.options import option
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.plan import Copy
 from moe_cosim.workloads.policies.base import policies
-from moe_cosim.workloads.policies.near_data.trimoe.costs import trimoe_costs
-from moe_cosim.workloads.policies.near_data.trimoe.layout import Changes, Homes, Shadow, choose_changes, choose_striped
+from moe_cosim.workloads.policies.near_data.trimoe.costs import CHANNELS, trimoe_costs
+from moe_cosim.workloads.policies.near_data.trimoe.layout import (
+    WINDOW,
+    Changes,
+    Homes,
+    Shadow,
+    choose_changes,
+    choose_striped,
+)
 from moe_cosim.workloads.policies.near_data.trimoe.schedule import CPU, GPU, schedule
-from moe_cosim.workloads.policies.parts.gpu_prefill import GpuPrefillPolicy
+from moe_cosim.workloads.policies.parts.gpu_prefill import GpuExpertsOptions, GpuPrefillPolicy
 
 EMA_WEIGHT = 0.3
 """EMA <- 0.3 F + 0.7 EMA (arXiv 2603.01058)."""
 
 
+class TriMoeOptions(GpuExpertsOptions):
+    cpu: bool = option(True, "the CPU computes experts too")
+    refine: bool = option(True, "bottleneck-aware refinement of the schedule")
+    relayout: bool = option(
+        True, "prediction-driven changes of layout during decode; else the layout that the prefill's counts suggest"
+    )
+
+
 @policies.register("trimoe")
 class TriMoe(GpuPrefillPolicy):
-    """Parts can be switched off, as the paper's ablation does: `cpu` (the CPU computes experts),
-    `refine` (bottleneck-aware refinement), `relayout` (prediction-driven changes of layout during
-    decode). Without `relayout` the layout is that which the prefill's counts suggest.
-
-    `gpu_experts` per layer are kept on the GPU (None: as many as fit).
-    """
+    """Its parts can be switched off, as the paper's ablation does."""
 
     summary = "hot experts on GPU, warm on AMX CPU, cold near the data; layouts follow a predictor (DAC 2026)"
-    defaults = {"gpu_experts": None, "cpu": True, "refine": True, "relayout": True}  # noqa: RUF012
+    options_class = TriMoeOptions
+    assumptions = (CHANNELS, WINDOW)
+    options: TriMoeOptions
 
     def prepare(self) -> None:
         context = self.context
         context.require_ndp("trimoe")
-        self._with_cpu = self.flag_option("cpu")
+        self._with_cpu = self.options.cpu
         self._cpu = ""
         if self._with_cpu:
             self._cpu = context.require_cpu("trimoe").name
-        self._refine, self._relayout = self.flag_option("refine"), self.flag_option("relayout")
+        self._refine, self._relayout = self.options.refine, self.options.relayout
         weight_format = context.quantization.expert_format
         layers, experts = context.demand.layers, context.demand.num_experts
         self._homes = Homes(context, weight_format)
-        self.take_gpu(weight_format, self.whole_option("gpu_experts", 0, experts))
+        self.take_gpu(weight_format, self.options.gpu_experts)
         self._costs = trimoe_costs(context, weight_format)
         self._predicted = np.zeros((layers, experts))
         self._shadow = Shadow.of(context)
