@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.components import LINE_BYTES, Memory, Unit
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.units.kinds import Role
 
 _PS_PER_S = 1e12
 _ROUNDING_PS = 1e-3
@@ -162,7 +163,7 @@ def _memory(machine: Machine, name: str) -> Memory:
 
 
 def _dma(machine: Machine, source: str, target: str) -> Unit:
-    engines = machine.units_of_kind("dma")
+    engines = machine.units_in_role(Role.COPY)
     for memory in (target, source):
         for engine in engines:
             if engine.local_memory == memory:

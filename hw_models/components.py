@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from moe_cosim.hw_models.units.kinds import Role, unit_kinds
 
 if TYPE_CHECKING:
     from moe_cosim.hw_models.units.base import UnitModel
@@ -48,7 +51,7 @@ class Unit:
 
     name: str
     kind: str
-    """``gpu``, ``cpu``, ``ndp`` or ``dma``."""
+    """Registered in `moe_cosim.hw_models.units.kinds`: ``gpu``, ``cpu``, ``ndp``, ``dma``, or another package's."""
     lanes: tuple[str, ...]
     local_memory: str
     """Name of the memory it sits beside."""
@@ -56,6 +59,10 @@ class Unit:
     """Bytes one lane may have outstanding: a flow's rate is at most window / round trip."""
     model: UnitModel | None = None
     """Kernel times; None for a DMA engine, which only copies."""
+
+    @cached_property
+    def role(self) -> Role:
+        return unit_kinds.get(self.kind, f"unit {self.name}", "kind").role
 
 
 @dataclass(frozen=True)

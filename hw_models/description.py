@@ -15,12 +15,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain, one_of
 from moe_cosim.hw_models.merge import Places
 from moe_cosim.quantity import format_quantity, parse_quantity
+from moe_cosim.registry import Registry
+
+T = TypeVar("T")
 
 CONSTANT_FORMS = "{value: ..., source: ...} or {assume: name} (a constant says where it comes from)"
 SET_BY_EXPERIMENT = "set by the experiment"
@@ -115,6 +118,11 @@ class Fields:
         if value not in legal:
             raise self.error(name, value, one_of(legal, value))
         return value
+
+    def registered(self, name: str, registry: Registry[T]) -> type[T]:
+        """The plug-in whose name stands there."""
+        where, path = self._places.locate(self._join(name))
+        return registry.get(self.text(name), where, path)
 
     def words(self, name: str) -> tuple[str, ...]:
         value = self._node[name]

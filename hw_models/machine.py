@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import InputError, Plain, one_of
 from moe_cosim.hw_models.components import Link, Memory, PeerFabric, Switch, Unit
+from moe_cosim.hw_models.units.kinds import Role
 
 
 @dataclass(frozen=True)
@@ -214,8 +215,8 @@ class Machine:
 
     # -- parts by what they are -------------------------------------------------------------
 
-    def units_of_kind(self, kind: str) -> list[Unit]:
-        return [unit for unit in self.units.values() if unit.kind == kind]
+    def units_in_role(self, role: Role) -> list[Unit]:
+        return [unit for unit in self.units.values() if unit.role == role]
 
     def memories_of_kind(self, *kinds: str) -> list[Memory]:
         return [memory for memory in self.memories.values() if memory.kind in kinds]

@@ -12,13 +12,12 @@ from moe_cosim.hw_models.description import Fields, Reading
 from moe_cosim.hw_models.dram import read_efficiency, with_sequential_read
 from moe_cosim.hw_models.merge import Places
 from moe_cosim.hw_models.units.described import unit_models
+from moe_cosim.hw_models.units.kinds import Role, unit_kinds
 
 MEMORY_KINDS = ("hbm", "gddr", "host", "cxl", "ndp", "cache")
 MOST_CAPACITY_BYTES = 10**15
 """1 PB: so that the addresses of 1024 such memories fit into 63 bits."""
 MOST_CHANNELS = 65536
-
-UNIT_KINDS = ("gpu", "cpu", "ndp", "dma")
 
 
 @dataclass(frozen=True)
@@ -101,14 +100,13 @@ def _read_memory(name: str, fields: Fields, places: Places) -> Memory:
 
 def _read_unit(name: str, fields: Fields, memories: list[str]) -> Unit:
     fields.only("kind", "lanes", "local_memory", "window", optional=("model",))
-    kind = fields.word("kind", UNIT_KINDS)
-    if ("model" in fields) == (kind == "dma"):
-        raise fields.error("model", kind, "a model for every unit that computes, none for a dma unit")
+    kind, role = fields.text("kind"), fields.registered("kind", unit_kinds).role
+    if ("model" in fields) == (role == Role.COPY):
+        raise fields.error("model", kind, "a model for every unit that computes, none for one that copies")
     model = None
     if "model" in fields:
         described = fields.child("model")
-        chosen = described.word("kind", unit_models.names())
-        model = unit_models.get(chosen).read(described)
+        model = described.registered("kind", unit_models).read(described)
     lanes = fields.words("lanes")
     if len(set(lanes)) < len(lanes):
         raise fields.error("lanes", list(lanes), "every lane's name once")

@@ -13,6 +13,7 @@ from moe_cosim.experiment import Experiment
 from moe_cosim.hw_models.build import build_machine
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.merge import EXPERIMENT
+from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.address_map import AddressMap
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.kv_site import attention_units, kv_memories
@@ -219,8 +220,8 @@ def _place(
 ) -> tuple[AddressMap, ModelLayout]:
     """Addresses of all but the experts; `InputError` where they do not fit."""
     addresses = AddressMap(machine.memories, experiment.where)
-    gpu_memory = machine.units_of_kind("gpu")[0].local_memory
-    near = [unit.local_memory for kind in ("ndp", "cpu") for unit in machine.units_of_kind(kind)]
+    gpu_memory = machine.units_in_role(Role.MAIN)[0].local_memory
+    near = [unit.local_memory for role in (Role.NEAR_DATA, Role.HOST) for unit in machine.units_in_role(role)]
     kv = kv_memories(machine, experiment.kv_cache, experiment.where)
     attending = attention_units(machine, model, workload, assumptions) if kv else ()
     layout = place_model(model, workload, quantization.dense_format, addresses, gpu_memory, near, kv, attending)
@@ -261,12 +262,12 @@ def _losses(experiment: Experiment, model: Model, assumptions: Assumptions) -> L
 
 def _require_gpu(machine: Machine, where: str) -> None:
     """One GPU, and the lanes of the copy engine beside it that programs are lowered to."""
-    gpus = machine.units_of_kind("gpu")
+    gpus = machine.units_in_role(Role.MAIN)
     if len(gpus) != 1:
         raise InputError(where, "machine", Plain(f"{machine.name} with {len(gpus)} GPUs"), "a machine with one GPU")
     lanes = {
         lane
-        for unit in machine.units_of_kind("dma")
+        for unit in machine.units_in_role(Role.COPY)
         if unit.local_memory == gpus[0].local_memory
         for lane in unit.lanes
     }

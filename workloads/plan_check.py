@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.address_map import AddressMap
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.plan import Plan
@@ -148,13 +149,13 @@ def _ranges(plan: Plan, address: int, size: int) -> list[tuple[int, int]]:
 
 
 def _check_unit(plan: Plan, machine: Machine, run: Any, memory: str, layers: int) -> None:
-    """GPUs and NDP cores compute from the memory beside them, a team's members each from their part;
-    a CPU also from memories near the data, which are its main memory."""
+    """Main and near-data units compute from the memory beside them, a team's members each from their part;
+    a host also from memories near the data, which are its main memory."""
     striped, unit = int(run["address"]) >= STRIPED, int(run["unit"])
     team = plan.teams[unit - len(plan.units)] if unit >= len(plan.units) else ()
     members = [machine.units[name] for name in team or (plan.units[unit],)]
-    kinds = {member.kind for member in members}
-    if run["deferred"] and ("gpu" in kinds or run["layer"] >= layers - 1):
+    roles = {member.role for member in members}
+    if run["deferred"] and (Role.MAIN in roles or run["layer"] >= layers - 1):
         raise PlanError(f"{_name(run)}: deferred, but on the GPU or in the last layer")
     beside = tuple(member.local_memory for member in members)
     if team:
@@ -162,8 +163,8 @@ def _check_unit(plan: Plan, machine: Machine, run: Any, memory: str, layers: int
             raise PlanError(f"{_name(run)}: a team computes a copy that is not striped over its members")
         return
     found = plan.stripes.memories if striped and plan.stripes is not None else (memory,)
-    on_gpu = {other.local_memory for other in machine.units_of_kind("gpu")}
-    reachable = set(machine.memories) - on_gpu if kinds == {"cpu"} else set(beside)
+    on_gpu = {other.local_memory for other in machine.units_in_role(Role.MAIN)}
+    reachable = set(machine.memories) - on_gpu if roles == {Role.HOST} else set(beside)
     if not set(found) <= reachable:
         raise PlanError(
             f"{_name(run)}: {members[0].name} computes from {int(run['address']):#x}, not in the memory beside it"
@@ -175,7 +176,7 @@ class _Copies:
 
     def __init__(self, plan: Plan, machine: Machine) -> None:
         self._plan = plan
-        gpu_memory = list(machine.memories).index(machine.units_of_kind("gpu")[0].local_memory)
+        gpu_memory = list(machine.memories).index(machine.units_in_role(Role.MAIN)[0].local_memory)
         self._settled = plan.moves["early"] | (machine.memory_index(plan.moves["target"]) != gpu_memory)
         self._residents: dict[int, _Held] = {}
         for row in plan.residents:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.prepare import Prepared
 from moe_cosim.sim.results.classes import class_rows, move_rows
@@ -105,7 +106,7 @@ def measure(
         memories=memory_rows(machine, table, total_ps),
         links=link_rows(machine, table, total_ps),
         traffic=bytes_by_kind(machine, table),
-        experts=expert_summary(prepared.plan, machine.units_of_kind("gpu")[0].name),
+        experts=expert_summary(prepared.plan, machine.units_in_role(Role.MAIN)[0].name),
         expert_classes=class_rows(prepared.plan, machine, prepared.demand),
         expert_moves=move_rows(prepared.plan, machine, prepared.model.expert),
         policy_report=prepared.policy.report(),
@@ -123,7 +124,7 @@ def measure(
 def _near_data_time(prepared: Prepared, timeline: Timeline) -> float | None:
     program = prepared.program
     tags = program.tags[program.events["tag"]]
-    ndp = {unit.name for unit in prepared.machine.units_of_kind("ndp")}
+    ndp = {unit.name for unit in prepared.machine.units_in_role(Role.NEAR_DATA)}
     lanes = [index for index, (unit, _) in enumerate(program.lanes) if unit in ndp]
     kernels = (tags["purpose"] == PURPOSES.index("expert")) & (tags["step"] > 0)
     kernels &= np.isin(program.events["lane"], lanes)

@@ -98,7 +98,7 @@ DEVICE_MISTAKES = {
     "model of a copy engine": (
         ("    kind: ndp\n    lanes", "    kind: dma\n    lanes"),
         "device.yaml: units.core.model: found 'dma'; allowed: a model for every unit that computes, "
-        "none for a dma unit",
+        "none for one that copies",
     ),
 }
 

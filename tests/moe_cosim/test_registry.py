@@ -12,6 +12,7 @@ import pytest
 import moe_cosim
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.units.described import unit_models
+from moe_cosim.hw_models.units.kinds import unit_kinds
 from moe_cosim.registry import Registry
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.reproduce.base import registry as reproductions
@@ -79,6 +80,7 @@ def test_a_module_imported_anew_registers_anew(monkeypatch: pytest.MonkeyPatch) 
         (engines, "moe_cosim.engines", {"embedded"}),
         (routers, "moe_cosim.routers", {"generator", "trace"}),
         (allocators, "moe_cosim.allocators", {"prefix", "uniform", "greedy"}),
+        (unit_kinds, "moe_cosim.unit_kinds", {"gpu", "ndp", "cpu", "dma"}),
         (unit_models, "moe_cosim.unit_models", {"saturating-gpu", "systolic-arrays"}),
         (reproductions, "moe_cosim.reproductions", {"cxl-ndp"}),
     ],

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.prepare import Prepared
 from moe_cosim.workloads.program import COPY, PURPOSES, STREAM
@@ -112,7 +113,7 @@ def check_causality(prepared: Prepared, timeline: Timeline) -> None:
     gate_end = dict(zip(cells(gate), timeline.end_ps[gate].tolist(), strict=True))
     combine_start = dict(zip(cells(combine), timeline.start_ps[combine].tolist(), strict=True))
     on_gpu = np.flatnonzero(
-        program.events["lane"] == program.lanes.index((prepared.machine.units_of_kind("gpu")[0].name, "main"))
+        program.events["lane"] == program.lanes.index((prepared.machine.units_in_role(Role.MAIN)[0].name, "main"))
     )
     begin: dict[Cell, int] = {}
     for row, cell in zip(on_gpu.tolist(), cells(on_gpu), strict=True):
@@ -152,7 +153,7 @@ def check_dispatch(prepared: Prepared, timeline: Timeline) -> int:
     """
     machine, program, layers = prepared.machine, prepared.program, prepared.model.moe_layers
     events, accesses, tags = program.events, program.accesses, program.tags[program.events["tag"]]
-    gpu_memory = machine.units_of_kind("gpu")[0].local_memory
+    gpu_memory = machine.units_in_role(Role.MAIN)[0].local_memory
     before = {later: earlier for earlier, later in pairwise(layers)}
     deferred = _deferred(prepared)
     # (step, layer, memory beside the unit, deferred): its kernels

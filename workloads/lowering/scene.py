@@ -10,6 +10,7 @@ import numpy as np
 from moe_cosim.hw_models.components import Unit
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.units.base import UnitModel
+from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.layout import ModelLayout
 from moe_cosim.workloads.lowering.sheet import EventSheet, Ints
 from moe_cosim.workloads.models.model import Model
@@ -31,7 +32,7 @@ class Scene:
 
     @cached_property
     def gpu(self) -> Unit:
-        return self.machine.units_of_kind("gpu")[0]
+        return self.machine.units_in_role(Role.MAIN)[0]
 
     @cached_property
     def gpu_model(self) -> UnitModel:
@@ -43,7 +44,7 @@ class Scene:
 
     @cached_property
     def dma(self) -> Unit:
-        return next(u for u in self.machine.units_of_kind("dma") if u.local_memory == self.gpu.local_memory)
+        return next(u for u in self.machine.units_in_role(Role.COPY) if u.local_memory == self.gpu.local_memory)
 
     def dma_lane(self, lane: str) -> int:
         """``activations``, ``weights`` or ``prefetch``."""

@@ -11,6 +11,7 @@ from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.components import Unit
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.address_map import AddressMap, aligned
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.layout import ModelLayout
@@ -59,7 +60,7 @@ class Context:
 
     @property
     def gpu(self) -> Unit:
-        return self.machine.units_of_kind("gpu")[0]
+        return self.machine.units_in_role(Role.MAIN)[0]
 
     @property
     def gpu_memory(self) -> str:
@@ -67,16 +68,14 @@ class Context:
 
     @property
     def ndps(self) -> list[Unit]:
-        return self.machine.units_of_kind("ndp")
+        return self.machine.units_in_role(Role.NEAR_DATA)
 
     @property
     def home_memories(self) -> list[str]:
-        """Where the full set of experts lives: beside the NDP cores, else CXL, else host memory."""
-        for kind in ("ndp", "cxl", "host"):
-            found = [memory.name for memory in self.machine.memories_of_kind(kind)]
-            if found:
-                return found
-        return [self.gpu_memory]
+        """Where the full set of experts lives: near the data, else CXL, else host memory."""
+        near = list(dict.fromkeys(unit.local_memory for unit in self.ndps))
+        others = ([memory.name for memory in self.machine.memories_of_kind(kind)] for kind in ("cxl", "host"))
+        return next((found for found in (near, *others) if found), [self.gpu_memory])
 
     def ndp_of(self, expert: int) -> Unit:
         """The NDP core beside the memory in which `expert` lives."""
@@ -88,7 +87,7 @@ class Context:
             raise InputError(self.where, "machine", self.machine.name, f"a machine with an NDP unit (policy {policy})")
 
     def require_cpu(self, policy: str) -> Unit:
-        found = self.machine.units_of_kind("cpu")
+        found = self.machine.units_in_role(Role.HOST)
         if not found:
             raise InputError(self.where, "machine", self.machine.name, f"a machine with a CPU unit (policy {policy})")
         return found[0]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.prepare import Prepared, Scenario
@@ -96,10 +97,10 @@ def desk() -> Desk:
     found = scenario(routed, "by hand", machine="h100-amx-dimm-ndp")
     machine = found.machine
     addresses = AddressMap(machine.memories, "by hand")
-    gpu = machine.units_of_kind("gpu")[0].local_memory
-    others = [unit.local_memory for kind in ("ndp", "cpu") for unit in machine.units_of_kind(kind)]
+    gpu = machine.units_in_role(Role.MAIN)[0].local_memory
+    others = [unit.local_memory for role in (Role.NEAR_DATA, Role.HOST) for unit in machine.units_in_role(role)]
     layout = place_model(found.model, found.workload, FP16, addresses, gpu, others)
-    modules = tuple(unit.local_memory for unit in machine.units_of_kind("ndp"))
+    modules = tuple(unit.local_memory for unit in machine.units_in_role(Role.NEAR_DATA))
     each = 8 * aligned(-(-SIZE // len(modules)))
     stripes = Stripes(modules, tuple(addresses.take("stripe", memory, each).address for memory in modules))
     room = {memory: addresses.take("experts", memory, 16 * aligned(SIZE)).address for memory in (gpu, *modules)}
@@ -110,7 +111,9 @@ def desk() -> Desk:
 
 
 def unit_at(desk: Desk, memory: str) -> str:
-    return next(unit.name for unit in desk.scenario.machine.units_of_kind("ndp") if unit.local_memory == memory)
+    return next(
+        unit.name for unit in desk.scenario.machine.units_in_role(Role.NEAR_DATA) if unit.local_memory == memory
+    )
 
 
 def run_all_but(desk: Desk, step: int, layer: int, homes: dict[tuple[int, int], Copy], *others: int) -> None:

@@ -127,5 +127,5 @@ class EdgeNdp(Policy):
 
 
 def _model(model: UnitModel | None) -> UnitModel:
-    assert model is not None  # only a dma unit has none
+    assert model is not None  # only a unit that copies has none
     return model
