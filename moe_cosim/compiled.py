@@ -2,7 +2,8 @@
 
 Numba keeps machine code beside the source or, where that is read-only, in the user's cache folder.
 When neither can be written (no HOME on a compute node, say) it refuses to cache at all; then a
-folder in the temporary directory, which only this user can touch, takes its place.
+folder in the temporary directory, which only this user can touch, takes its place. Where that cannot
+be had either, or the disk is full, the code is compiled anew in every process.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar, cast
 
@@ -20,35 +22,47 @@ from numba.core.cpu import CPUTargetOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-
-def _options() -> dict[str, Any]:
-    """No fast-math, so that every run rounds alike. Reference counts off where Numba offers that (it
-    does not promise to): our kernels allocate nothing, and counting took nine tenths of their time."""
-    options: dict[str, Any] = {"error_model": "numpy"}
-    return options | {"_nrt": False} if hasattr(CPUTargetOptions, "_nrt") else options
-
-
-_OPTIONS: Final = _options()
+_MAY_MAKE_ARRAYS: Final[dict[str, Any]] = {"error_model": "numpy"}
+"""No fast-math, so that every run rounds alike."""
+_MAKES_NO_ARRAYS: Final = _MAY_MAKE_ARRAYS | ({"_nrt": False} if hasattr(CPUTargetOptions, "_nrt") else {})
+"""Reference counts off where Numba offers that (it does not promise to): counting took nine tenths of
+the time of kernels that allocate nothing."""
 
 
 def compiled(function: F) -> F:
     """`function` compiled on its first call. It may read and write arrays but not make any."""
+    return _compiled(function, _MAKES_NO_ARRAYS)
+
+
+def compiled_making_arrays(function: F) -> F:
+    """`function` compiled on its first call. Slower than `compiled` where arrays are looked at in inner loops."""
+    return _compiled(function, _MAY_MAKE_ARRAYS)
+
+
+def _compiled(function: F, options: dict[str, Any]) -> F:
     try:
-        return cast(F, njit(cache=True, **_OPTIONS)(function))
+        return _cached(function, options)
     except RuntimeError:  # Numba found no folder that it may write
         folder = _private_temporary_folder()
         if folder is None:
-            return cast(F, njit(**_OPTIONS)(function))
+            return cast(F, njit(**options)(function))
         setattr(numba.config, "CACHE_DIR", str(folder))  # noqa: B010 (set by Numba when it starts)
-        return cast(F, njit(cache=True, **_OPTIONS)(function))
+        return _cached(function, options)
+
+
+def _cached(function: F, options: dict[str, Any]) -> F:
+    dispatcher = njit(cache=True, **options)(function)
+    # a full disk costs the next process a second, not this one its result (Numba forgives this on Windows only)
+    dispatcher._cache._guard_against_spurious_io_errors = lambda: suppress(OSError)
+    return cast(F, dispatcher)
 
 
 def _private_temporary_folder() -> Path | None:
-    """None where the name is taken by someone else: machine code from a stranger must not run."""
+    """None where there is none, or the name is taken by someone else: machine code from a stranger must not run."""
     if not hasattr(os, "getuid"):
         return None
-    folder = Path(tempfile.gettempdir()) / f"moe-cosim-numba-{os.getuid()}"
     try:
+        folder = Path(tempfile.gettempdir()) / f"moe-cosim-numba-{os.getuid()}"
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
     except OSError:

@@ -9,7 +9,6 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.workloads.routing.kernels import count_choices
 from moe_cosim.workloads.routing.routing import Routing
 
 T = TypeVar("T", bound=np.generic)
@@ -78,6 +77,8 @@ class _Cells:
     """Counts per (step, layer) cell, kept as one compressed row each."""
 
     def __init__(self, experts: NDArray[np.uint16], weights: NDArray[np.float32], num_experts: int) -> None:
+        from moe_cosim.workloads.routing.kernels import count_choices  # compiled: Numba is slow to import
+
         steps, layers, tokens, k = experts.shape
         cells = steps * layers
         self.counts = np.zeros((cells, num_experts), dtype=np.int64)

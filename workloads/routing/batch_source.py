@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError
-from moe_cosim.workloads.routing.kernels import choose_by_weight
 from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, check_options, routers
 
 DRIFT: Final = Assumption(
@@ -66,6 +65,8 @@ class BatchSource(RoutingSource):
             raise InputError(where, "routing.hot_experts", self.hot, "shares that leave some to the warm experts")
 
     def draw(self, shape: RoutingShape, seed: int, assumptions: Assumptions) -> Routing:
+        from moe_cosim.workloads.routing.kernels import choose_by_weight  # compiled: Numba is slow to import
+
         drift, rho = assumptions.number(DRIFT), assumptions.number(RHO)
         weight_of_rank = class_weights(
             shape.experts, self.hot, self.hot_tokens, self.cold, self.cold_tokens, shape.top_k

@@ -6,13 +6,14 @@ No fast-math: the results are the same bits wherever they run.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from moe_cosim.compiled import compiled, compiled_making_arrays
 
 F32 = NDArray[np.float32]
 
 
-@njit(cache=True)
+@compiled_making_arrays
 def choose_experts(
     common: F32,
     own: F32,
@@ -65,7 +66,7 @@ def choose_experts(
                 scores[s, t, j] = best[j]
 
 
-@njit(cache=True)
+@compiled_making_arrays
 def lru_depths(experts: NDArray[np.uint16], offsets: NDArray[np.int64], num_experts: int) -> NDArray[np.int64]:
     """How deep in the list of most recently used experts each choice was found.
 
@@ -96,7 +97,7 @@ def lru_depths(experts: NDArray[np.uint16], offsets: NDArray[np.int64], num_expe
     return counts
 
 
-@njit(cache=True)
+@compiled_making_arrays
 def choose_by_weight(cumulative: NDArray[np.float64], tokens: int, k: int, state: int) -> NDArray[np.uint16]:
     """[steps, layers, tokens, k] different experts per token, drawn one after the other by weight.
 
@@ -138,7 +139,7 @@ def choose_by_weight(cumulative: NDArray[np.float64], tokens: int, k: int, state
     return chosen
 
 
-@njit(cache=True)
+@compiled
 def count_choices(
     experts: NDArray[np.uint16], weights: F32, counts: NDArray[np.int64], sums: NDArray[np.float64]
 ) -> None:

@@ -22,7 +22,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.workloads.routing.kernels import choose_experts
 from moe_cosim.workloads.routing.latent import LatentParameters
 from moe_cosim.workloads.routing.routing import Experts, RoutingShape, Weights
 
@@ -165,6 +164,8 @@ class _Layer:
 
     def route(self, shared: F32, prompt_left: int, top_k: int) -> tuple[Experts, F32]:
         """[sequences, tokens, k] experts and scores z of the next tokens."""
+        from moe_cosim.workloads.routing.kernels import choose_experts  # compiled: Numba is slow to import
+
         size = (shared.shape[0], shared.shape[1], top_k)
         chosen, scores = np.empty(size, np.uint16), np.empty(size, np.float32)
         choose_experts(

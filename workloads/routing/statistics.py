@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.workloads.routing.classes import class_shares
-from moe_cosim.workloads.routing.kernels import lru_depths
 from moe_cosim.workloads.routing.predictability import next_layer_predictability
 from moe_cosim.workloads.routing.routing import Routing
 from moe_cosim.workloads.routing.sets import expert_sets, overlap
@@ -78,6 +77,8 @@ class RoutingStats:
 
 def routing_stats(data: TokenTrace | Routing, seed: int = 0) -> RoutingStats:
     """Measure a trace, or what a run routes. `seed` is of the sampled pairs and batches."""
+    from moe_cosim.workloads.routing.kernels import lru_depths  # compiled: Numba is slow to import
+
     trace = data if isinstance(data, TokenTrace) else TokenTrace.from_routing(data)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy=seed)))
     sets = expert_sets(trace.experts, trace.num_experts)

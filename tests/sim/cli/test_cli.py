@@ -207,11 +207,19 @@ def test_a_full_disk_is_one_line(tiny: Tiny) -> None:
 
 
 def test_help_does_not_load_what_only_runs_need() -> None:
-    code = "import sys, sim.cli; print(sorted({'numba', 'numpy', 'rich', 'networkx'} & set(sys.modules)))"
+    code = (
+        "import sys, moe_cosim.sim.cli.main; print(sorted({'numba', 'numpy', 'rich', 'networkx'} & set(sys.modules)))"
+    )
     child = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
     assert child.stdout == "[]\n"
+
+
+def test_list_does_not_load_the_compiler() -> None:
+    code = "import sys; from moe_cosim.sim.cli.listing import listing; listing(); print('numba' in sys.modules)"
+    child = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (child.returncode, child.stdout) == (0, "False\n")
 
 
 # -- list, show, routing stats ---------------------------------------------------------------------

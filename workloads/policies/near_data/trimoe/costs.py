@@ -8,6 +8,7 @@ localized. The rates are what the machine's parts reach alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,11 @@ from moe_cosim.workloads.policies.context import Context
 from moe_cosim.workloads.quantization.formats import WeightFormat
 
 F64 = NDArray[np.float64]
+
+GPU: Final = 0
+CPU: Final = 1
+NDP: Final = 2
+"""The three paths of an expert: columns of the scheduler's tables."""
 
 CHANNELS = Assumption(
     "trimoe-channel-contention",
@@ -51,7 +57,7 @@ class TriMoeCosts:
     def of(
         self, tokens: NDArray[np.int64], hit: NDArray[np.bool_], place: NDArray[np.int64], cpu: bool
     ) -> tuple[F64, F64, F64]:
-        """`costs`, `drain` and `delay` as `trimoe_schedule.schedule` takes them."""
+        """`costs`, `drain` and `delay` as `schedule.schedule` takes them."""
         local = place >= 0
         costs = np.empty((len(tokens), 3))
         miss = np.where(local, self.gpu_miss[1][tokens], self.gpu_miss[0][tokens])

@@ -1,8 +1,8 @@
 """TriMoE (DAC 2026, arXiv 2603.01058): hot experts on the GPU, warm ones on the CPU, cold ones near the data.
 
-Every decode layer is scheduled on its own (`trimoe_schedule`) by the paper's cost model
-(`trimoe_costs`). An exponential average of each expert's tokens predicts the next step; in the shadow
-of attention experts change their layout by it (`trimoe_layout`): hot ones are fetched to the GPU, warm
+Every decode layer is scheduled on its own (`schedule`) by the paper's cost model
+(`costs`). An exponential average of each expert's tokens predicts the next step; in the shadow
+of attention experts change their layout by it (`layout`): hot ones are fetched to the GPU, warm
 ones striped over all modules so that the CPU reads them at full rate, cold ones localized in one
 module, and cold ones moved from the busiest module to the idlest.
 """
@@ -16,7 +16,7 @@ from moe_cosim.options import option
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.plan import Copy
 from moe_cosim.workloads.policies.base import policies
-from moe_cosim.workloads.policies.near_data.trimoe.costs import CHANNELS, trimoe_costs
+from moe_cosim.workloads.policies.near_data.trimoe.costs import CHANNELS, CPU, GPU, trimoe_costs
 from moe_cosim.workloads.policies.near_data.trimoe.layout import (
     WINDOW,
     Changes,
@@ -25,7 +25,6 @@ from moe_cosim.workloads.policies.near_data.trimoe.layout import (
     choose_changes,
     choose_striped,
 )
-from moe_cosim.workloads.policies.near_data.trimoe.schedule import CPU, GPU, schedule
 from moe_cosim.workloads.policies.parts.gpu_prefill import GpuExpertsOptions, GpuPrefillPolicy
 
 EMA_WEIGHT = 0.3
@@ -99,6 +98,8 @@ class TriMoe(GpuPrefillPolicy):
         return found
 
     def _run(self, demand: LayerDemand) -> None:
+        from moe_cosim.workloads.policies.near_data.trimoe.schedule import schedule  # compiled: Numba is slow to import
+
         layer, hot, gpu = demand.layer, self.hot[demand.layer], self.context.gpu.name
         experts, tokens = np.array(demand.experts), np.array(demand.tokens)
         hit = np.zeros(self.context.demand.num_experts, dtype=bool)

@@ -8,20 +8,16 @@ until none does. Where the most expensive expert cannot help, the next ones are 
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-GPU: Final = 0
-CPU: Final = 1
-NDP: Final = 2
+from moe_cosim.compiled import compiled_making_arrays
+from moe_cosim.workloads.policies.near_data.trimoe.costs import CPU, GPU, NDP
 
 F64 = NDArray[np.float64]
 
 
-@njit(cache=True)
+@compiled_making_arrays
 def schedule(
     costs: F64, place: NDArray[np.int64], drain: F64, delay: F64, modules: int, refine: bool, path: NDArray[np.int64]
 ) -> float:
@@ -73,7 +69,7 @@ def schedule(
     return now
 
 
-@njit(cache=True)
+@compiled_making_arrays
 def makespan(
     costs: F64, place: NDArray[np.int64], drain: F64, delay: F64, modules: int, path: NDArray[np.int64]
 ) -> float:
@@ -84,7 +80,7 @@ def makespan(
     return _makespan(load, module)
 
 
-@njit(cache=True)
+@compiled_making_arrays
 def _put(
     costs: F64, place: NDArray[np.int64], drain: F64, delay: F64, load: F64, module: F64, e: int, path: int, sign: float
 ) -> None:
@@ -101,12 +97,12 @@ def _put(
             module[d] += sign * drain[e, path]
 
 
-@njit(cache=True)
+@compiled_making_arrays
 def _makespan(load: F64, module: F64) -> float:
     return float(max(load[0], load[1], module.max()))
 
 
-@njit(cache=True)
+@compiled_making_arrays
 def _slowest(load: F64, module: F64) -> int:
     """-1 the GPU, -2 the CPU, else the module."""
     worst = int(np.argmax(module))
@@ -115,7 +111,7 @@ def _slowest(load: F64, module: F64) -> int:
     return -2 if load[1] >= module[worst] else worst
 
 
-@njit(cache=True)
+@compiled_making_arrays
 def _dearest(costs: F64, place: NDArray[np.int64], path: NDArray[np.int64], tried: NDArray[np.bool_], unit: int) -> int:
     """The untried expert that takes longest on the unit; -1: none left."""
     found, most = -1, -1.0
