@@ -1,0 +1,226 @@
+"""Reports on a terminal of any width, and in pipes. Names are never cut, numbers never rounded to fit.
+
+A table that is too wide loses the columns of least priority, and says which; if it still is, it is shown
+in parts below each other that repeat its key columns; if one key and one value are too much, row by row.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Final, Literal
+
+import rich.box
+import rich.table
+from rich.align import Align
+from rich.cells import cell_len
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from moe_cosim.sim.cli.table import Column, Note, Report, Table, one_line
+
+_GAP: Final = 2
+"""Between columns."""
+_INDENT: Final = 2
+"""Of rows below what they have in common."""
+_PROSE_WIDTH: Final = 24
+"""Narrower than this, text is hard to read."""
+_PIPE_WIDTH: Final = 1_000_000
+"""Nothing is ever too wide for a pipe."""
+
+
+def stdout() -> Console:
+    """The terminal with its width, or a pipe without one."""
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+
+
+def draw(report: Report, console: Console) -> None:
+    """Every part of `report`, from top to bottom, without blanks at the ends of lines. Tables without rows are
+    left out."""
+    with console.capture() as captured:
+        for number, part in enumerate(report):
+            if isinstance(part, Note):
+                _draw_note(part, console)
+            elif part.rows:
+                _draw_table(part.view or part, console, space_above=number > 0)
+    for line in captured.get().splitlines():
+        console.file.write(line.rstrip() + "\n")
+
+
+def _draw_note(note: Note, console: Console) -> None:
+    line = Text.assemble((f"{one_line(note.name)}: " if note.name else "", "bold"), one_line(note.text))
+    console.print(line, style="dim" if note.dim else "")
+
+
+@dataclass(frozen=True, eq=False)  # two columns may hold the same
+class _Shown:
+    """A column as text."""
+
+    column: Column
+    cells: Sequence[Text]
+    numeric: bool
+
+    @classmethod
+    def of(cls, column: Column, values: list[object]) -> _Shown:
+        style = column.style
+        cells = [Text(column.text(value), style(value) if style is not None else "") for value in values]
+        known = [value for value in values if value not in (None, "")]
+        numeric = all(isinstance(value, int | float) and not isinstance(value, bool) for value in known)
+        return cls(column, cells, numeric and bool(known))
+
+    def only(self, rows: Sequence[int]) -> _Shown:
+        return _Shown(self.column, [self.cells[row] for row in rows], self.numeric)
+
+    @property
+    def heading(self) -> str:
+        return one_line(self.column.shown_heading)
+
+    def least(self, headings: bool) -> int:
+        """The narrowest it can be: headings are broken between words, and so are cells of prose."""
+        heading = _longest_word(self.heading) if headings else 0
+        widest = max((cell.cell_len for cell in self.cells), default=0)
+        if self.column.role != "prose":
+            return max(widest, heading)
+        words = max((_longest_word(cell.plain) for cell in self.cells), default=0)
+        return max(heading, min(widest, max(words, _PROSE_WIDTH)))
+
+    def most(self, headings: bool) -> int:
+        return max((cell_len(self.heading) if headings else 0, *(cell.cell_len for cell in self.cells)))
+
+
+def _longest_word(text: str) -> int:
+    return max(map(cell_len, text.split()), default=0)
+
+
+def _draw_table(table: Table, console: Console, space_above: bool) -> None:
+    rows = table.shown_rows()
+    shown = [_Shown.of(column, [row[index] for row in rows]) for index, column in enumerate(table.columns)]
+    if space_above:
+        console.print()
+    if table.title:
+        console.print(Text(one_line(table.title), "bold"))
+    group = next((each for each in shown if each.column.role == "group"), None)
+    if group is None:
+        _Layout(shown, None, table.headings, console).draw()
+    elif table.headings:
+        _Layout([each for each in shown if each is not group], group, True, console).draw()
+    else:  # nothing that groups would have to stand below: each as narrow as it can be
+        for _, members in groupby(range(len(rows)), key=lambda row: group.cells[row].plain):
+            inside = list(members)
+            columns = [each.only(inside) for each in shown if each is not group]
+            _Layout(columns, group.only(inside), False, console).draw()
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Columns, and the one that is said above its rows, on a console."""
+
+    columns: list[_Shown]
+    group: _Shown | None
+    headings: bool
+    console: Console
+
+    @property
+    def width(self) -> int:
+        return self.console.width - (_INDENT if self.group is not None else 0)
+
+    def draw(self) -> None:
+        kept, dropped = self._drop()
+        parts = self._parts(kept)
+        if parts is None:
+            self._draw_records()
+            return
+        for number, part in enumerate(parts):
+            if number:
+                self.console.print()
+            self._draw_part(part)
+        if dropped:
+            names = ", ".join(each.heading for each in dropped)
+            self.console.print(Text(f"too narrow for: {names} (all with --csv, --json or in a pipe)", "dim"))
+
+    def _least(self, columns: Sequence[_Shown]) -> int:
+        return sum(each.least(self.headings) for each in columns) + _GAP * (len(columns) - 1)
+
+    def _drop(self) -> tuple[list[_Shown], list[_Shown]]:
+        """What fits, and what had to go: of the largest priority number, the last one first."""
+        kept = list(self.columns)
+        while self._least(kept) > self.width and any(each.column.priority for each in kept):
+            kept.remove(max(reversed(kept), key=lambda each: each.column.priority))
+        return kept, [each for each in self.columns if each not in kept]
+
+    def _parts(self, columns: list[_Shown]) -> list[list[_Shown]] | None:
+        """Columns that fit beside each other, the key columns in every part; None where not even two fit."""
+        if self._least(columns) <= self.width:
+            return [columns]
+        keys = [each for each in columns if each.column.role == "key"]
+        parts: list[list[_Shown]] = []
+        for each in columns:
+            if each in keys:
+                continue
+            if parts and self._least([*parts[-1], each]) <= self.width:
+                parts[-1].append(each)
+                continue
+            parts.append([*keys, each])
+            if self._least(parts[-1]) > self.width:
+                return None
+        return parts or None
+
+    def _draw_part(self, columns: list[_Shown]) -> None:
+        """One table; with groups one per group, all with the same widths."""
+        widths = self._widths(columns)
+        rows = range(len(columns[0].cells))
+        if self.group is None:
+            self.console.print(_grid(columns, widths, rows, self.headings))
+            return
+        said = self.group.cells
+        if self.headings:
+            self._print_indented(_grid(columns, widths, (), True))
+        for name, members in groupby(rows, key=lambda row: said[row].plain):
+            self.console.print(Text(name, "italic"), soft_wrap=True)
+            self._print_indented(_grid(columns, widths, list(members), False))
+
+    def _print_indented(self, grid: rich.table.Table) -> None:
+        self.console.print(Padding(grid, (0, 0, 0, _INDENT), expand=False))
+
+    def _widths(self, columns: list[_Shown]) -> list[int]:
+        """The least of each, then what is left over: to headings first, then to prose."""
+        widths = [each.least(self.headings) for each in columns]
+        left = self.width - self._least(columns)
+        for prose in (False, True):
+            for index, each in enumerate(columns):
+                if (each.column.role == "prose") == prose:
+                    more = min(left, each.most(self.headings) - widths[index])
+                    widths[index] += more
+                    left -= more
+        return widths
+
+    def _draw_records(self) -> None:
+        """Row by row, a line per value; where even that is too long, the terminal breaks it."""
+        columns = [*([self.group] if self.group is not None else []), *self.columns]
+        wide = max(cell_len(each.heading) for each in columns)
+        for row in range(len(columns[0].cells)):
+            if row:
+                self.console.print()
+            for each in columns:
+                line = Text(f"{each.heading:<{wide}}  ", "dim").append_text(each.cells[row])
+                self.console.print(line, soft_wrap=True)
+
+
+def _grid(columns: list[_Shown], widths: list[int], rows: Sequence[int], headings: bool) -> rich.table.Table:
+    grid = rich.table.Table(
+        box=rich.box.SIMPLE_HEAD if headings else None,
+        show_header=headings,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, _GAP - 1 if headings else _GAP, 0, 0),
+    )
+    for each, width in zip(columns, widths, strict=True):
+        side: Literal["left", "right"] = "right" if each.numeric else "left"
+        heading = Align(Text(each.heading, "bold"), side, vertical="bottom")
+        grid.add_column(heading, justify=side, width=width)
+    for row in rows:
+        grid.add_row(*(each.cells[row] for each in columns))
+    return grid
