@@ -29,20 +29,21 @@ def measure(name: str, output_tokens: int) -> None:
 
     from moe_cosim.experiment import load_experiment
     from moe_cosim.sim.engines.embedded import EmbeddedEngine
-    from moe_cosim.sim.prepare import decide, draw, lower_plan
+    from moe_cosim.workloads.prepare import decide, lower_plan, prepare
+    from moe_cosim.workloads.scenario import draw
 
     warm = load_experiment(name, {"workload.output_tokens": 4})
-    decided = decide(draw(warm))
-    EmbeddedEngine().run(decided.scenario.machine, lower_plan(decided))
+    prepared = prepare(warm)
+    EmbeddedEngine().run(prepared.machine, prepared.program)
     experiment = load_experiment(name, {"workload.output_tokens": output_tokens})
     marks = [time.perf_counter()]
-    routed = draw(experiment)
+    scenario = draw(experiment)
     marks.append(time.perf_counter())
-    planned = decide(routed)
+    _, plan = decide(experiment, scenario)
     marks.append(time.perf_counter())
-    program = lower_plan(planned)
+    program = lower_plan(scenario, plan)
     marks.append(time.perf_counter())
-    EmbeddedEngine().run(planned.scenario.machine, program)
+    EmbeddedEngine().run(scenario.machine, program)
     marks.append(time.perf_counter())
     routing_s, plan_s, lower_s, engine_s = (b - a for a, b in itertools.pairwise(marks))
     events = len(program.events)

@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from moe_cosim.errors import InputError, Plain, one_of
 from moe_cosim.schema import Count, Size, check
-from moe_cosim.workloads.workload import Workload
 from moe_cosim.yaml_file import parse_yaml, read_yaml
 
 DEFAULT_ENGINE = "embedded"
@@ -30,14 +29,34 @@ class MachineChoice(_Part):
     set: dict[str, Any] = Field(default_factory=dict)
 
 
-class WorkloadChoice(_Part):
+class Workload(_Part):
+    """How much is asked: `batch` sequences of `prompt_tokens`, each answered with `output_tokens`."""
+
     batch: Count = 1
     prompt_tokens: Count
     output_tokens: Count
     skipped_tokens: Size = 0
+    """Output tokens taken as generated already when decode begins: a short run then measures a stretch
+    of a long one, with as many keys and values."""
 
-    def workload(self) -> Workload:
-        return Workload(self.batch, self.prompt_tokens, self.output_tokens, self.skipped_tokens)
+    @property
+    def decode_steps(self) -> int:
+        """The prefill yields each sequence's first token; every further one takes a step."""
+        return self.output_tokens - 1
+
+    @property
+    def decode_context(self) -> int:
+        """Tokens of one sequence behind the first decode step's own, less one."""
+        return self.prompt_tokens + self.skipped_tokens
+
+    @property
+    def context_tokens(self) -> int:
+        """Tokens of one sequence whose keys and values are kept at the end."""
+        return self.prompt_tokens + self.skipped_tokens + self.output_tokens
+
+    @property
+    def generated_tokens(self) -> int:
+        return self.batch * self.output_tokens
 
 
 class QuantizationChoice(_Part):
@@ -51,6 +70,23 @@ class QuantizationChoice(_Part):
     """``synthetic``, or the path of a loss table."""
 
 
+class Window(_Part):
+    """The part of the program that runs on the engine, ``first:last`` or one number, both included; the rest
+    is extrapolated from it. Nothing: the whole program."""
+
+    steps: Annotated[str, Field(pattern=r"^\d+(:\d+)?$")] | None = None
+    layers: Annotated[str, Field(pattern=r"^\d+(:\d+)?$")] | None = None
+
+    @field_validator("steps", "layers", mode="before")
+    @classmethod
+    def _one_number(cls, span: object) -> object:
+        return str(span) if isinstance(span, int) and not isinstance(span, bool) else span
+
+    @property
+    def is_whole(self) -> bool:
+        return self.steps is None and self.layers is None
+
+
 class Experiment(_Part):
     """One configuration, fully resolved. `routing` and `policy` carry their plug-in's own options."""
 
@@ -59,7 +95,7 @@ class Experiment(_Part):
     machine: MachineChoice
     model: Annotated[str, Field(strict=True, min_length=1)]
     routing: dict[str, Any]
-    workload: WorkloadChoice
+    workload: Workload
     quantization: QuantizationChoice = QuantizationChoice()
     kv_cache: Literal["gpu", "near-data"] = "gpu"
     """Whose memory keeps keys and values; ``near-data``: dealt over the memories with cores beside them."""
@@ -68,6 +104,7 @@ class Experiment(_Part):
     """A name, or a mapping of `name` and the engine's own options (``{name: sst, line_size: 64}``)."""
     assumptions: dict[str, Any] = Field(default_factory=dict)
     seed: Size = 0
+    window: Window = Window()
 
     @field_validator("engine", mode="before")
     @classmethod
@@ -107,8 +144,10 @@ class Experiment(_Part):
         return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
 
 
-def load_experiment(source: str | Path, settings: Mapping[str, Any] | None = None) -> Experiment:
-    """An experiment by path, or by the name of one that ships with the package."""
+def load_experiment(source: Experiment | str | Path, settings: Mapping[str, Any] | None = None) -> Experiment:
+    """An experiment by path, by the name of one that ships with the package, or as it is; with `settings`."""
+    if isinstance(source, Experiment):
+        return source.with_settings(settings) if settings else source
     path = find_experiment(source)
     tree = read_yaml(path)
     _expand(tree)

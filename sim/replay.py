@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ import numpy as np
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Experiment, load_experiment
-from moe_cosim.sim.engines.base import Engine, Progress, engines
+from moe_cosim.hw_models.build import machine_of
+from moe_cosim.sim.engines.base import Engine, Progress, engine_of, engines
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.prepare import machine_of
 from moe_cosim.workloads.program import Program
 
 
@@ -68,14 +67,12 @@ def replay(folder: str | Path, engine: str | None = None, progress: Progress | N
 
 def _engine(experiment: Experiment, name: str | None) -> Engine:
     """The experiment's engine with its options, or `name` with none."""
-    options: Mapping[str, Any] = experiment.engine_options
     if name is not None and name != experiment.engine_name:
         return engines.get(name, "replay", "--engine").from_options({}, "replay")
-    windows = [key for key in ("steps", "layers") if key in options]
-    if windows:
+    if not experiment.window.is_whole:
         found = Plain("a timeline that was extrapolated from a part of the program")
-        raise InputError(experiment.where, f"engine.{windows[0]}", found, "a run of the whole program")
-    return engines.get(experiment.engine_name, experiment.where, "engine").from_options(options, experiment.where)
+        raise InputError(experiment.where, "window", found, "a run of the whole program")
+    return engine_of(experiment)
 
 
 def _load_timeline(path: Path, events: int) -> Timeline:

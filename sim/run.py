@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from moe_cosim.experiment import Experiment, load_experiment
-from moe_cosim.sim.engines.base import Progress, engines
-from moe_cosim.sim.prepare import prepare
+from moe_cosim.sim.engines.base import Engine, Progress, engine_of, engines
+from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.results.result import Result, measure
 from moe_cosim.sim.run_folder import RunFolder
-from moe_cosim.sim.window import Span, extrapolate
+from moe_cosim.sim.window import Extrapolation, extrapolate, spans
+from moe_cosim.workloads.prepare import Prepared, prepare
 
 
 def run(
@@ -27,27 +28,24 @@ def run(
     timeline and the program are left in that folder, which appears only when the run has succeeded.
     Raises `InputError` for bad input and `RunError` for a run that fails.
     """
-    if isinstance(experiment, Experiment):
-        chosen = experiment.with_settings(settings) if settings else experiment
-    else:
-        chosen = load_experiment(experiment, settings)
-    options = dict(chosen.engine_options)
-    steps, layers = (Span.parse(options.pop(key), key) if key in options else None for key in ("steps", "layers"))
-    engine = engines.get(chosen.engine_name, chosen.where, "engine").from_options(options, chosen.where)
+    chosen = load_experiment(experiment, settings)
+    engine = engine_of(chosen)
     folder = RunFolder(Path(out)) if out is not None else None
     started = time.perf_counter()
     prepared = prepare(chosen)
     lowered = time.perf_counter()
-    extrapolation = None
-    if steps is None and layers is None:
-        timeline = engine.run(prepared.machine, prepared.program, progress)
-    else:
-        embedded = engines.get("embedded")()
-        timeline, extrapolation = extrapolate(
-            prepared.machine, prepared.program, engine, embedded, steps, layers, progress
-        )
+    timeline, extrapolation = _simulate(prepared, engine, progress)
     simulated = time.perf_counter()
     result = measure(prepared, timeline, lowered - started, simulated - lowered, extrapolation)
     if folder is not None:
         folder.write(prepared, timeline, result)
     return result
+
+
+def _simulate(prepared: Prepared, engine: Engine, progress: Progress | None) -> tuple[Timeline, Extrapolation | None]:
+    """The whole program on `engine`, or the experiment's window of it and the rest extrapolated."""
+    machine, program, window = prepared.machine, prepared.program, prepared.experiment.window
+    if window.is_whole:
+        return engine.run(machine, program, progress), None
+    steps, layers = spans(window, prepared.experiment.where)
+    return extrapolate(machine, program, engine, engines.get("embedded")(), steps, layers, progress)

@@ -15,8 +15,8 @@ from jinja2 import Environment, StrictUndefined
 
 from moe_cosim.errors import InputError, Plain, RunError
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.prepare import Prepared
 from moe_cosim.sim.results.result import Result
+from moe_cosim.workloads.prepare import Prepared
 
 
 class RunFolder:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.experiment import Window
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.base import Engine, Progress
 from moe_cosim.sim.engines.timeline import Timeline
@@ -23,14 +24,12 @@ class Span:
     last: int
 
     @classmethod
-    def parse(cls, text: object, field: str) -> Span:
-        """``"3"`` or ``"1:4"``; raises `InputError` for anything else."""
-        parts = str(text).split(":")
-        if isinstance(text, bool) or len(parts) > 2 or not all(part.strip().isdigit() for part in parts):
-            raise InputError("engine", field, text, "a number, or first:last")
-        span = cls(int(parts[0]), int(parts[-1]))
+    def parse(cls, text: str, where: object, field: str) -> Span:
+        """``"3"`` or ``"1:4"``; raises `InputError` for an empty span."""
+        first, _, last = text.partition(":")
+        span = cls(int(first), int(last or first))
         if span.first > span.last:
-            raise InputError("engine", field, text, "first:last with first <= last")
+            raise InputError(where, field, text, "first:last with first <= last")
         return span
 
     def holds(self, values: NDArray[Any]) -> NDArray[np.bool_]:
@@ -38,6 +37,15 @@ class Span:
 
     def __str__(self) -> str:
         return f"{self.first}:{self.last}"
+
+
+def spans(chosen: Window, where: object) -> tuple[Span | None, Span | None]:
+    """Steps and layers of an experiment's window."""
+    steps, layers = (
+        None if text is None else Span.parse(text, where, f"window.{name}")
+        for name, text in (("steps", chosen.steps), ("layers", chosen.layers))
+    )
+    return steps, layers
 
 
 def window(program: Program, steps: Span | None, layers: Span | None) -> Program:

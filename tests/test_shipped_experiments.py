@@ -44,7 +44,7 @@ def test_it_runs(name: str) -> None:
 @pytest.mark.parametrize("name", experiment_names())
 def test_its_full_length_is_within_the_limits_of_size(name: str) -> None:
     experiment = load_experiment(name)
-    check_size(find_model(experiment.model), experiment.workload.workload(), name)
+    check_size(find_model(experiment.model), experiment.workload, name)
 
 
 def test_nothing_beats_all_experts_on_the_gpu_and_nothing_is_slower_than_on_demand() -> None:

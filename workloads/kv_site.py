@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError
+from moe_cosim.experiment import Workload
 from moe_cosim.hw_models.alone import time_alone_ps
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
-from moe_cosim.workloads.lowering.near_attention import products_per_pair, query_bytes
 from moe_cosim.workloads.models.model import Model
-from moe_cosim.workloads.workload import Workload
 
 PLACES = ("gpu", "near-data")
 """In the GPU's memory, or dealt over the memories that have cores beside them."""
@@ -51,11 +50,11 @@ def _attention_ps(machine: Machine, model: Model, workload: Workload) -> tuple[i
     core = near[0]
     assert core.model is not None  # only a unit that copies has none
     rows = -(-workload.batch // len(near))
-    busy = int(core.model.dense_ps(rows, seen, products_per_pair(attention)))
+    busy = int(core.model.dense_ps(rows, seen, attention.products_per_pair))
     beside = time_alone_ps(machine, core.name, {core.local_memory: each}, busy, core.model.launch_ps)
     travel = sum(
         time_alone_ps(machine, gpu.name, {unit.local_memory: rows * size for unit in near})
-        for size in query_bytes(attention)
+        for size in attention.query_bytes(ACTIVATION_BYTES)
     )
     return beside, travel, on_gpu
 

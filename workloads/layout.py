@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from moe_cosim.experiment import Workload
 from moe_cosim.workloads.address_map import ALIGNMENT_BYTES, AddressMap, aligned
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.quantization.formats import WeightFormat
 from moe_cosim.workloads.stripes import STRIPED, Stripes
-from moe_cosim.workloads.workload import Workload
 
 ACTIVATION_BYTES = 2
 """Activations, keys and values are 16-bit in every system modelled."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.experiment import Workload
 from moe_cosim.quantity import format_quantity
 from moe_cosim.workloads.models.model import Model
-from moe_cosim.workloads.workload import Workload
 
 MOST_BYTES: Final = 64e9
 """Memory a run may be expected to need. Large beside any published setting: the longest run of the

@@ -84,10 +84,14 @@ def run(
     changes = parse_settings(settings)
     if engine is not None:
         changes["engine"] = engine
-    options = {"ranks": ranks, "threads": threads, "line_size": line_size, "steps": steps, "layers": layers}
-    for option, value in options.items():
-        if value is not None:
-            changes[f"engine.{option}"] = value
+    options = {
+        "engine.ranks": ranks,
+        "engine.threads": threads,
+        "engine.line_size": line_size,
+        "window.steps": steps,
+        "window.layers": layers,
+    }
+    changes |= {path: value for path, value in options.items() if value is not None}
     with progress_bar("events") as progress:
         result = run_experiment(experiment, changes, out, progress)
     _emit(result.as_dict(), as_json, lambda: print_result(result))

@@ -11,7 +11,7 @@ from moe_cosim.hw_models.build import build_machine
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.crosscheck.case import case
 from moe_cosim.sim.crosscheck.system_cases import MODELS
-from moe_cosim.sim.prepare import prepare
+from moe_cosim.workloads.prepare import prepare
 from moe_cosim.workloads.program import Program
 from moe_cosim.workloads.program_builder import Access, ProgramBuilder
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.experiment import Experiment
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.registry import Registry
 from moe_cosim.sim.engines.timeline import Timeline
@@ -40,3 +41,9 @@ class Engine(ABC):
 engines: Registry[Engine] = Registry(
     "engine", "engines", ("moe_cosim.sim.engines.embedded", "moe_cosim.sim.engines.sst.engine")
 )
+
+
+def engine_of(experiment: Experiment) -> Engine:
+    """The engine an experiment names, with its options; `InputError` for an unknown one."""
+    where = experiment.where
+    return engines.get(experiment.engine_name, where, "engine").from_options(experiment.engine_options, where)

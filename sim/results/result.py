@@ -9,7 +9,6 @@ import numpy as np
 
 from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.prepare import Prepared
 from moe_cosim.sim.results.classes import class_rows, move_rows
 from moe_cosim.sim.results.critical_path import critical_path
 from moe_cosim.sim.results.experts import expert_summary, mean_loss
@@ -17,6 +16,7 @@ from moe_cosim.sim.results.traffic import bytes_by_kind, link_rows, memory_rows,
 from moe_cosim.sim.results.units import unit_rows
 from moe_cosim.sim.window import Extrapolation
 from moe_cosim.version import VERSION
+from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.program import PURPOSES
 
 
@@ -77,8 +77,9 @@ def measure(
     extrapolation: Extrapolation | None = None,
 ) -> Result:
     """Every number of a finished run."""
-    machine, program, experiment = prepared.machine, prepared.program, prepared.experiment
-    work = experiment.workload.workload()
+    scenario, program, experiment = prepared.scenario, prepared.program, prepared.experiment
+    machine, gpu = scenario.machine, scenario.machine.units_in_role(Role.MAIN)[0].name
+    work = experiment.workload
     heads = np.flatnonzero(program.tags["purpose"][program.events["tag"]] == PURPOSES.index("head"))
     finished = np.sort(timeline.end_ps[heads])
     first_ps, last_ps = int(finished[0]), int(finished[-1])
@@ -91,9 +92,9 @@ def measure(
         version=VERSION,
         engine=experiment.engine_name,
         machine=machine.name,
-        model=prepared.model.name,
+        model=scenario.model.name,
         policy=str(experiment.policy["name"]),
-        routing=prepared.routing.source,
+        routing=scenario.demand.routing.source,
         seed=experiment.seed,
         decode_tokens_per_s=decoded / ((last_ps - first_ps) / 1e12) if decoded else None,
         end_to_end_s=last_ps / 1e12,
@@ -106,17 +107,17 @@ def measure(
         memories=memory_rows(machine, table, total_ps),
         links=link_rows(machine, table, total_ps),
         traffic=bytes_by_kind(machine, table),
-        experts=expert_summary(prepared.plan, machine.units_in_role(Role.MAIN)[0].name),
-        expert_classes=class_rows(prepared.plan, machine, prepared.demand),
-        expert_moves=move_rows(prepared.plan, machine, prepared.model.expert),
+        experts=expert_summary(prepared.plan, gpu),
+        expert_classes=class_rows(prepared.plan, machine, scenario.demand),
+        expert_moves=move_rows(prepared.plan, machine, scenario.model.expert),
         policy_report=prepared.policy.report(),
-        mean_loss=mean_loss(prepared.plan, prepared.quantization.losses),
+        mean_loss=mean_loss(prepared.plan, scenario.quantization.losses),
         critical_path=critical_path(machine, program, timeline).rows(),
         events=len(program.events),
         wall_s=lowering_s + engine_s,
         lowering_s=lowering_s,
         engine_s=engine_s,
-        assumptions=[assumption.as_dict() for assumption in prepared.assumptions],
+        assumptions=[assumption.as_dict() for assumption in scenario.assumptions.used()],
         extrapolation=extrapolation.as_dict() if extrapolation else None,
     )
 

@@ -75,7 +75,7 @@ def test_settings_reach_the_machine(tiny: Tiny) -> None:
     prepared, _, _ = run_parts(tiny.path, changes)
     assert [m.peak_bytes_per_s for m in prepared.machine.memories_of_kind("ndp")] == [256e9, 256e9]
     assert prepared.machine.links["gpu-cxl"].peak_bytes_per_s == 32e9
-    assert {row.name: row.value for row in prepared.assumptions}["cxl-link-rate"] == "32 GB/s"
+    assert {row.name: row.value for row in prepared.scenario.assumptions.used()}["cxl-link-rate"] == "32 GB/s"
 
 
 def test_a_machine_chosen_by_its_name_alone_can_be_changed(tiny: Tiny) -> None:

@@ -8,9 +8,9 @@ import pytest
 from moe_cosim.errors import InputError
 from moe_cosim.experiment import Experiment
 from moe_cosim.sim.engines.base import engines
-from moe_cosim.sim.prepare import Prepared, prepare
 from moe_cosim.sim.run import run
-from moe_cosim.sim.window import Span, extrapolate, window
+from moe_cosim.sim.window import Span, extrapolate, spans, window
+from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.program import SIGNAL, WAIT
 
 EXPERIMENT = Experiment.model_validate(
@@ -32,13 +32,14 @@ def prepared() -> Prepared:
 
 @pytest.mark.parametrize(("text", "first", "last"), [("3", 3, 3), (5, 5, 5), ("1:4", 1, 4), ("0:0", 0, 0)])
 def test_spans_are_first_and_last(text: object, first: int, last: int) -> None:
-    assert Span.parse(text, "steps") == Span(first, last)
+    experiment = EXPERIMENT.with_settings({"window.steps": text})
+    assert spans(experiment.window, "here") == (Span(first, last), None)
 
 
-@pytest.mark.parametrize("text", ["", "a", "4:1", "1:2:3", "-1", "1:", True, 1.5, None])
+@pytest.mark.parametrize("text", ["", "a", "4:1", "1:2:3", "-1", "1:", True, 1.5])
 def test_other_spans_are_refused(text: object) -> None:
-    with pytest.raises(InputError, match="engine: steps: found"):
-        Span.parse(text, "steps")
+    with pytest.raises(InputError, match=r"window\.layers: found"):
+        spans(EXPERIMENT.with_settings({"window.layers": text}).window, "here")
 
 
 def test_a_window_keeps_its_events_and_their_bytes(prepared: Prepared) -> None:
@@ -82,7 +83,7 @@ def test_on_one_engine_the_extrapolation_is_the_run_itself(prepared: Prepared) -
 
 
 def test_a_window_is_stated_in_the_result() -> None:
-    result = run(EXPERIMENT, {"engine": {"name": "embedded", "steps": "1:2", "layers": "0:3"}})
+    result = run(EXPERIMENT, {"window": {"steps": "1:2", "layers": "0:3"}})
     assert result.extrapolation is not None
     assert result.extrapolation["window"] == "steps 1:2, layers 0:3"
     assert result.extrapolation["ratio"] == 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -14,18 +15,29 @@ from moe_cosim.experiment import Experiment
 from moe_cosim.hw_models.build import build_machine
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.units.base import ExpertShape
-from moe_cosim.sim.prepare import Decision, Scenario, decide
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.models.model import Attention, Model
 from moe_cosim.workloads.plan import Plan
-from moe_cosim.workloads.policies.context import Quantization
+from moe_cosim.workloads.policies.base import Policy
+from moe_cosim.workloads.prepare import decide
 from moe_cosim.workloads.quantization.formats import FORMATS
 from moe_cosim.workloads.quantization.losses import LossTable, synthetic_losses
+from moe_cosim.workloads.quantization.precisions import Quantization
 from moe_cosim.workloads.routing.routing import Routing
-from moe_cosim.workloads.workload import Workload
+from moe_cosim.workloads.scenario import Scenario, place
 
 Chosen = Sequence[int]
 """Experts of one token, the strongest first."""
+
+
+@dataclass(frozen=True)
+class Decided:
+    """A scenario, and what one policy made of it."""
+
+    experiment: Experiment
+    scenario: Scenario
+    policy: Policy
+    plan: Plan
 
 
 def model(layers: int, experts: int, top_k: int, **changed: Any) -> Model:
@@ -77,7 +89,7 @@ def routing(
 
 def scenario(
     routed: Routing,
-    policy: str,
+    policy: str = "by hand",
     options: Mapping[str, Any] | None = None,
     machine: str = "h100-cxl-ndp",
     machine_set: Mapping[str, Any] | None = None,
@@ -86,8 +98,8 @@ def scenario(
     losses: LossTable | None = None,
     of_model: Model | None = None,
     expert_format: str = "fp16",
-) -> Scenario:
-    """What `policy` is confronted with."""
+) -> tuple[Experiment, Scenario]:
+    """An experiment that names `policy`, and what that is confronted with."""
     sequences, prompt_tokens, layers, k = routed.prefill_experts.shape
     workload = {
         "batch": sequences,
@@ -110,26 +122,32 @@ def scenario(
         "prefix",
         losses or synthetic_losses(layers, routed.num_experts, 0, resolved),
     )
-    return Scenario(
-        experiment,
-        resolved,
-        _machine(machine, tuple((machine_set or {}).items()), tuple((assumptions or {}).items())),
-        of_model or model(layers, routed.num_experts, k),
-        Workload(sequences, prompt_tokens, len(routed.decode_experts) + 1),
-        routed,
+    built = _machine(machine, tuple((machine_set or {}).items()), tuple((assumptions or {}).items()))
+    chosen_model = of_model or model(layers, routed.num_experts, k)
+    addresses, layout = place(built, chosen_model, experiment, quantization, resolved)
+    return experiment, Scenario(
+        built,
+        chosen_model,
+        experiment.workload,
         Demand(routed),
         quantization,
+        resolved,
+        addresses,
+        layout,
+        experiment.seed,
+        experiment.where,
     )
+
+
+def decided(routed: Routing, policy: str, options: Mapping[str, Any] | None = None, **more: Any) -> Decided:
+    """What `policy` makes of `routed`; further arguments as `scenario` takes them."""
+    experiment, confronted = scenario(routed, policy, options, **more)
+    return Decided(experiment, confronted, *decide(experiment, confronted))
 
 
 @cache
 def _machine(name: str, changed: tuple[tuple[str, Any], ...], assumed: tuple[tuple[str, Any], ...]) -> Machine:
     return build_machine(name, Assumptions(dict(assumed)), dict(changed))
-
-
-def decided(routed: Routing, policy: str, options: Mapping[str, Any] | None = None, **more: Any) -> Decision:
-    """`scenario`, and what the policy makes of it."""
-    return decide(scenario(routed, policy, options, **more))
 
 
 def one_layer(prompt: Sequence[Chosen], decode: Sequence[Chosen], experts: int, **more: Any) -> Routing:
@@ -140,8 +158,8 @@ def one_layer(prompt: Sequence[Chosen], decode: Sequence[Chosen], experts: int, 
 def dense_bytes(routed: Routing) -> int:
     """What everything but the routed experts takes of the GPU's memory in these scenarios."""
     found = decided(routed, "monde", assumptions={"monde-migration": "floor"})
-    staging = sum(region.size_bytes for region in found.addresses.regions if region.name == "staging area")
-    return found.addresses.used_bytes("gpu.hbm") - staging
+    staging = sum(region.size_bytes for region in found.scenario.addresses.regions if region.name == "staging area")
+    return found.scenario.addresses.used_bytes("gpu.hbm") - staging
 
 
 def fetched(plan: Plan) -> list[tuple[int, int, int]]:

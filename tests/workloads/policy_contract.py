@@ -25,12 +25,11 @@ import pytest
 import yaml
 
 from moe_cosim.assumptions import Assumptions
-from moe_cosim.experiment import Experiment
+from moe_cosim.experiment import Experiment, Workload
 from moe_cosim.hw_models.build import build_machine
 from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.prepare import Prepared, prepare
 from moe_cosim.workloads.address_map import AddressMap, aligned
 from moe_cosim.workloads.layout import place_model
 from moe_cosim.workloads.lowering.shares import shares_of
@@ -38,8 +37,8 @@ from moe_cosim.workloads.models.find import find_model
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.plan_check import check_plan
 from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.quantization.formats import FORMATS
-from moe_cosim.workloads.workload import Workload
 from tests.workloads.slot_timeline import check_causality, check_dispatch, check_slots
 
 ROOT = Path(__file__).parents[2]
@@ -112,7 +111,7 @@ class PolicyContract:
         machine = build_machine(self.machines[case.devices], Assumptions())
         gpu_memory = machine.units_in_role(Role.MAIN)[0].local_memory
         addresses = AddressMap(machine.memories, "scarce")
-        workload = Workload(case.batch, PROMPT_TOKENS, case.output_tokens)
+        workload = Workload(batch=case.batch, prompt_tokens=PROMPT_TOKENS, output_tokens=case.output_tokens)
         place_model(model, workload, FORMATS["fp16"], addresses, gpu_memory, [])
         experts = len(model.moe_layers) if self.scarce_experts == "one per layer" else self.scarce_experts
         assert isinstance(experts, int)
@@ -162,9 +161,13 @@ class PolicyContract:
 
 def check(found: Prepared) -> None:
     """`check_plan` with what the experiment says."""
-    sizes = {weight_format: weight_format.expert_bytes(found.model.expert) for weight_format in found.plan.formats}
-    policy = found.policy
-    check_plan(found.plan, found.demand, found.machine, found.addresses, sizes, policy.may_skip, policy.formats())
+    sizes = {
+        weight_format: weight_format.expert_bytes(found.scenario.model.expert) for weight_format in found.plan.formats
+    }
+    scenario, policy = found.scenario, found.policy
+    check_plan(
+        found.plan, scenario.demand, scenario.machine, scenario.addresses, sizes, policy.may_skip, policy.formats()
+    )
 
 
 @cache

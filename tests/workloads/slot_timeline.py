@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.prepare import Prepared
+from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.program import COPY, PURPOSES, STREAM
 from moe_cosim.workloads.stripes import STRIPED
 
@@ -51,9 +51,9 @@ def check_slots(prepared: Prepared, timeline: Timeline) -> int:
     }
     moved: dict[tuple[int, int, int, int, int], int] = {}
     for move in plan.moves:
-        key = (int(move["step"]), prepared.model.moe_layers[move["layer"]], int(move["expert"]))
+        key = (int(move["step"]), prepared.scenario.model.moe_layers[move["layer"]], int(move["expert"]))
         moved[*key, int(move["source"]), int(move["target"])] = int(move["of_layer"])
-    moe_layer = {layer: index for index, layer in enumerate(prepared.model.moe_layers)}
+    moe_layer = {layer: index for index, layer in enumerate(prepared.scenario.model.moe_layers)}
     uses: dict[int, list[_Use]] = defaultdict(list)
     for row in rows_of(prepared, "move weights", COPY):
         times, tag = (int(timeline.start_ps[row]), int(timeline.end_ps[row])), tags[row]
@@ -86,7 +86,7 @@ def _slots(prepared: Prepared) -> Callable[[int], int]:
     stripes = prepared.plan.stripes
     if stripes is None:
         return lambda address: address
-    size = {region.address: region.size_bytes for region in prepared.addresses.regions}
+    size = {region.address: region.size_bytes for region in prepared.scenario.addresses.regions}
 
     def slot(address: int) -> int:
         for start in stripes.starts:
@@ -102,7 +102,7 @@ def check_causality(prepared: Prepared, timeline: Timeline) -> None:
 
     Early moves may start with their layer, and end with it; a deferred run answers one layer later.
     """
-    plan, program, layers = prepared.plan, prepared.program, prepared.model.moe_layers
+    plan, program, layers = prepared.plan, prepared.program, prepared.scenario.model.moe_layers
     tags = program.tags[program.events["tag"]]
     next_layer = dict(pairwise(layers))
 
@@ -144,14 +144,14 @@ def check_causality(prepared: Prepared, timeline: Timeline) -> None:
 def _deferred(prepared: Prepared) -> set[tuple[int, int, int]]:
     """(step, layer of the model, expert) of deferred runs."""
     runs = prepared.plan.runs[prepared.plan.runs["deferred"]]
-    return {(int(run["step"]), prepared.model.moe_layers[run["layer"]], int(run["expert"])) for run in runs}
+    return {(int(run["step"]), prepared.scenario.model.moe_layers[run["layer"]], int(run["expert"])) for run in runs}
 
 
 def check_dispatch(prepared: Prepared, timeline: Timeline) -> int:
     """A kernel beside the GPU runs between the arrival of its rows and their way back, in time for
     the layer that merges them. Returns the number of such kernels.
     """
-    machine, program, layers = prepared.machine, prepared.program, prepared.model.moe_layers
+    machine, program, layers = prepared.machine, prepared.program, prepared.scenario.model.moe_layers
     events, accesses, tags = program.events, program.accesses, program.tags[program.events["tag"]]
     gpu_memory = machine.units_in_role(Role.MAIN)[0].local_memory
     before = {later: earlier for earlier, later in pairwise(layers)}

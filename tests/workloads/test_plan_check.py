@@ -10,24 +10,24 @@ import numpy as np
 import pytest
 
 from moe_cosim.sim.engines.base import engines
-from moe_cosim.sim.prepare import Decision, Prepared, lower_plan
 from moe_cosim.workloads.address_map import Region
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.plan_check import PlanError, check_plan
+from moe_cosim.workloads.prepare import Prepared, lower_plan
 from moe_cosim.workloads.program import SIGNAL, STREAM, WAIT, Program
 from moe_cosim.workloads.quantization.formats import FORMATS
-from tests.workloads.hand_made import decided, routing
+from tests.workloads.hand_made import Decided, decided, routing
 from tests.workloads.slot_timeline import check_causality, check_dispatch, check_slots
 
 ROUTED = routing([[(0, 1), (2, 3)], [(1, 2), (2, 0)]], [[(0, 1), (1, 2)], [(2, 3), (0, 3)]], 4)
 
 
-def check(found: Decision, plan: Plan | None = None, **changed: Any) -> None:
+def check(found: Decided, plan: Plan | None = None, **changed: Any) -> None:
     arguments: dict[str, Any] = {
         "plan": plan or found.plan,
         "demand": found.scenario.demand,
         "machine": found.scenario.machine,
-        "addresses": found.addresses,
+        "addresses": found.scenario.addresses,
         "expert_bytes_by_format": {f: f.expert_bytes(found.scenario.model.expert) for f in found.plan.formats},
         "may_skip": found.policy.may_skip,
         "allowed_formats": found.policy.formats(),
@@ -35,11 +35,11 @@ def check(found: Decision, plan: Plan | None = None, **changed: Any) -> None:
     check_plan(**(arguments | changed))
 
 
-def lru() -> Decision:
+def lru() -> Decided:
     return decided(ROUTED, "lru", {"cache_experts": 1, "speculative": True})
 
 
-def monde() -> Decision:
+def monde() -> Decided:
     return decided(ROUTED, "monde")
 
 
@@ -59,7 +59,7 @@ def test_good_plans_pass() -> None:
         check(found)
 
 
-BROKEN: dict[str, tuple[Callable[[], Decision], Callable[[Plan], Plan], str]] = {
+BROKEN: dict[str, tuple[Callable[[], Decided], Callable[[Plan], Plan], str]] = {
     "a token left out": (
         monde,
         lambda plan: without(plan, len(plan.runs) - 1),
@@ -164,7 +164,7 @@ BROKEN: dict[str, tuple[Callable[[], Decision], Callable[[Plan], Plan], str]] = 
 
 
 @pytest.mark.parametrize(("make", "change", "message"), BROKEN.values(), ids=BROKEN)
-def test_what_is_wrong_is_named(make: Callable[[], Decision], change: Callable[[Plan], Plan], message: str) -> None:
+def test_what_is_wrong_is_named(make: Callable[[], Decided], change: Callable[[Plan], Plan], message: str) -> None:
     found = make()
     with pytest.raises(PlanError, match=message):
         check(found, change(found.plan))
@@ -203,8 +203,8 @@ def test_regions_and_memories_hold_what_is_put_there() -> None:
             check(found, machine=machine)
     finally:
         machine.memories = original
-    first = found.addresses.regions[0]
-    found.addresses.regions.append(Region("intruder", first.memory, first.address + 8192, 4096))
+    first = found.scenario.addresses.regions[0]
+    found.scenario.addresses.regions.append(Region("intruder", first.memory, first.address + 8192, 4096))
     with pytest.raises(PlanError, match=r"regions .* overlap"):
         check(found)
 
@@ -212,21 +212,8 @@ def test_regions_and_memories_hold_what_is_put_there() -> None:
 # -- the timeline checks see a program that does not keep the plan's order ----------------------
 
 
-def carried_out(found: Decision, program: Program) -> Prepared:
-    scenario = found.scenario
-    return Prepared(
-        scenario.experiment,
-        scenario.machine,
-        scenario.model,
-        scenario.routing,
-        scenario.demand,
-        found.policy,
-        found.plan,
-        program,
-        found.addresses,
-        scenario.quantization,
-        [],
-    )
+def carried_out(found: Decided, program: Program) -> Prepared:
+    return Prepared(found.experiment, found.scenario, found.policy, found.plan, program)
 
 
 def without_waits(program: Program, lane: tuple[str, str]) -> Program:
@@ -237,7 +224,7 @@ def without_waits(program: Program, lane: tuple[str, str]) -> Program:
     return replace(program, events=events[~waiting])
 
 
-def checked(found: Decision, program: Program) -> None:
+def checked(found: Decided, program: Program) -> None:
     prepared = carried_out(found, program)
     timeline = engines.get("embedded")().run(prepared.machine, program)
     check_slots(prepared, timeline)
@@ -256,9 +243,9 @@ def checked(found: Decision, program: Program) -> None:
         (monde, ("gpu.sm", "main")),
     ],
 )
-def test_a_lane_that_does_not_wait_is_noticed(make: Callable[[], Decision], lane: tuple[str, str]) -> None:
+def test_a_lane_that_does_not_wait_is_noticed(make: Callable[[], Decided], lane: tuple[str, str]) -> None:
     found = make()
-    program = lower_plan(found)
+    program = lower_plan(found.scenario, found.plan)
     checked(found, program)
     with pytest.raises(AssertionError):
         checked(found, without_waits(program, lane))
@@ -269,12 +256,12 @@ def test_moves_that_do_not_wait_for_a_run_are_noticed() -> None:
     heedless = found.plan.moves.copy()
     heedless["after_run"] = -1
     with pytest.raises(AssertionError, match="begins before"):
-        checked(found, lower_plan(replace(found, plan=replace(found.plan, moves=heedless))))
+        checked(found, lower_plan(found.scenario, replace(found.plan, moves=heedless)))
 
 
 def test_a_kernel_on_another_slot_is_noticed() -> None:
     found = lru()
-    program = lower_plan(found)
+    program = lower_plan(found.scenario, found.plan)
     checked(found, program)
     kernels = np.flatnonzero((program.events["kind"] == STREAM) & (program.tags["expert"] >= 0))
     first, last = program.events["first_access"][kernels[[0, -1]]]
@@ -286,7 +273,7 @@ def test_a_kernel_on_another_slot_is_noticed() -> None:
 
 def test_every_wait_is_for_a_signal_and_every_signal_is_waited_for() -> None:
     for found in (lru(), monde()):
-        events = lower_plan(found).events
+        events = lower_plan(found.scenario, found.plan).events
         signals = set(events["token"][events["kind"] == SIGNAL].tolist())
         waits = set(events["token"][events["kind"] == WAIT].tolist())
         assert waits == signals

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from moe_cosim.sim.prepare import lower_plan
+from moe_cosim.workloads.prepare import lower_plan
 from moe_cosim.workloads.program import ACCESS, COPY, EVENT, SIGNAL, TAG, WAIT, Program
 from tests.workloads.hand_made import decided, routing
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moe_cosim.experiment import Experiment
-from moe_cosim.sim.prepare import Prepared, prepare
+from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, STREAM
 from moe_cosim.workloads.stripes import STRIPED, Stripes
 
@@ -55,7 +55,7 @@ def bytes_per_module(found: Prepared, unit: str, purpose: str, kind: int) -> np.
 def test_the_cpu_reads_a_striped_expert_equally_from_every_module() -> None:
     found = run("ktransformers")
     read = bytes_per_module(found, "host.cpu", "expert", STREAM)
-    size = found.plan.formats[0].expert_bytes(found.model.expert)
+    size = found.plan.formats[0].expert_bytes(found.scenario.model.expert)
     runs = found.plan.runs[found.plan.runs["unit"] == found.plan.units.index("host.cpu")]
     assert (runs["address"] >= STRIPED).all()
     assert read.sum() == len(runs) * size
@@ -65,7 +65,7 @@ def test_the_cpu_reads_a_striped_expert_equally_from_every_module() -> None:
 def test_fetching_striped_experts_reads_every_module_alike_and_writes_whole_experts() -> None:
     found = run("klotski")
     read = bytes_per_module(found, "gpu.dma", "move weights", COPY)
-    size = found.plan.formats[0].expert_bytes(found.model.expert)
+    size = found.plan.formats[0].expert_bytes(found.scenario.model.expert)
     assert read.sum() == len(found.plan.moves) * size
     assert read.max() - read.min() <= len(found.plan.moves)
 
@@ -76,7 +76,7 @@ def test_changing_a_layout_is_traffic_between_modules() -> None:
     moves = found.plan.moves
     striping = moves[(moves["target"] >= STRIPED) & (moves["source"] < STRIPED)]
     assert len(striping) > 0
-    size = found.plan.formats[0].expert_bytes(found.model.expert)
+    size = found.plan.formats[0].expert_bytes(found.scenario.model.expert)
     units = [f"dimm{index}.link" for index in range(16)]
     left = sum(bytes_per_module(found, unit, "move weights", COPY).sum() for unit in units)
     between = moves[found.machine.memory_index(moves["target"]) != list(found.machine.memories).index("gpu.hbm")]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from moe_cosim.experiment import Workload
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.workloads.layout import ModelLayout
 from moe_cosim.workloads.lowering import slots
@@ -15,7 +16,6 @@ from moe_cosim.workloads.lowering.sheet import EventSheet, Ints, Place, Purpose
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.program import PURPOSES, SIGNAL, Program
-from moe_cosim.workloads.workload import Workload
 
 
 def lower(

@@ -8,7 +8,6 @@ from moe_cosim.workloads.layout import ACTIVATION_BYTES, ModelLayout
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.scene import Scene, model_of
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
-from moe_cosim.workloads.models.model import Attention
 from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, STREAM, WAIT, WRITE
 from moe_cosim.workloads.stripes import STRIPED
 
@@ -27,29 +26,6 @@ def striped_kv(layout: ModelLayout, layer: Ints, offset: Ints, size: Ints, op: i
     ]
 
 
-def query_bytes(attention: Attention) -> tuple[int, int]:
-    """Bytes per token to whoever holds its keys (queries) and back (attended values), one layer.
-
-    With latent attention the query is projected into the latent space first (DeepSeek-V2, arXiv
-    2405.04434, 2.1.2): heads x (latent + rotary) values go, heads x latent come back.
-    """
-    if attention.kind == "mla":
-        latent = attention.kv_lora_rank
-        return (
-            ACTIVATION_BYTES * attention.heads * (latent + attention.qk_rope_head_dim),
-            ACTIVATION_BYTES * attention.heads * latent,
-        )
-    size = ACTIVATION_BYTES * attention.heads * attention.head_dim
-    return size, size
-
-
-def products_per_pair(attention: Attention) -> int:
-    """Multiplications for one token and one cached token: scores and weighted values of all heads."""
-    if attention.kind == "mla":
-        return attention.heads * (2 * attention.kv_lora_rank + attention.qk_rope_head_dim)
-    return 2 * attention.heads * attention.head_dim
-
-
 def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> None:
     """Decode attention of every (step, layer): queries go to the units beside the keys and values,
     each of which attends for its share of the sequences over `seen` cached tokens, and values return."""
@@ -57,7 +33,7 @@ def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> N
     assert layout.kv_stripes is not None
     attention, units = scene.model.attention, layout.attention_units
     count = len(units)
-    there, back = query_bytes(attention)
+    there, back = attention.query_bytes(ACTIVATION_BYTES)
     lane = scene.dma_lane("activations")
     here = layout.activations[scene.gpu.local_memory]
     asked, sent, done, returned = (sheet.new_tokens(len(step)) for _ in range(4))
@@ -101,7 +77,7 @@ def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> N
             place(1),
             Purpose(PURPOSES.index("attention"), tokens=sequences[index]),
             setup_ps=model.launch_ps,
-            busy_ps=model.dense_ps(sequences[index], seen, products_per_pair(attention)),
+            busy_ps=model.dense_ps(sequences[index], seen, attention.products_per_pair),
             ranges=(
                 old[index],
                 new[index],

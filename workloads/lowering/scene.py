@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from moe_cosim.experiment import Workload
 from moe_cosim.hw_models.components import Unit
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.units.base import UnitModel
@@ -15,7 +16,6 @@ from moe_cosim.workloads.layout import ModelLayout
 from moe_cosim.workloads.lowering.sheet import EventSheet, Ints
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.plan import Plan
-from moe_cosim.workloads.workload import Workload
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,25 @@ class Attention:
             return (self.kv_lora_rank + self.qk_rope_head_dim) * bytes_per_value
         return 2 * self.kv_heads * self.head_dim * bytes_per_value
 
+    def query_bytes(self, bytes_per_value: int = 2) -> tuple[int, int]:
+        """Bytes per token to whoever holds its keys (queries) and back (attended values), one layer.
+
+        With latent attention the query is projected into the latent space first (DeepSeek-V2, arXiv
+        2405.04434, 2.1.2): heads x (latent + rotary) values go, heads x latent come back.
+        """
+        if self.kind == "mla":
+            there = self.heads * (self.kv_lora_rank + self.qk_rope_head_dim)
+            return bytes_per_value * there, bytes_per_value * self.heads * self.kv_lora_rank
+        size = bytes_per_value * self.heads * self.head_dim
+        return size, size
+
+    @property
+    def products_per_pair(self) -> int:
+        """Multiplications for one token and one cached token: scores and weighted values of all heads."""
+        if self.kind == "mla":
+            return self.heads * (2 * self.kv_lora_rank + self.qk_rope_head_dim)
+        return 2 * self.heads * self.head_dim
+
     def attended_tokens(self, layer: int, context_tokens: int) -> int:
         """How many of `context_tokens` cached tokens a decode step reads in `layer`."""
         if self.sliding_window is not None and layer in self.sliding_layers:

@@ -7,54 +7,27 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.assumptions import Assumption, Assumptions
+from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.components import Unit
-from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.units.kinds import Role
-from moe_cosim.workloads.address_map import AddressMap, aligned
-from moe_cosim.workloads.demand import Demand
-from moe_cosim.workloads.layout import ModelLayout
-from moe_cosim.workloads.models.model import Model
+from moe_cosim.workloads.address_map import aligned
 from moe_cosim.workloads.plan import Copy, PlanBuilder
 from moe_cosim.workloads.quantization.formats import WeightFormat
-from moe_cosim.workloads.quantization.losses import LossTable
+from moe_cosim.workloads.scenario import Scenario
 from moe_cosim.workloads.stripes import STRIPED, Stripes
-from moe_cosim.workloads.workload import Workload
 
 
 @dataclass(frozen=True)
-class Quantization:
-    """Which precisions a run may use, and what they cost in accuracy."""
+class Context(Scenario):
+    """A scenario, and the plan that one policy writes for it."""
 
-    expert_format: WeightFormat
-    """Full-precision copies of the experts."""
-    dense_format: WeightFormat
-    """Attention, shared experts and dense layers."""
-    average_bits: float | None
-    """Budget of policies that mix widths over the experts outside the GPU."""
-    allocation: str
-    losses: LossTable
-    """[MoE layers, experts, bits]."""
+    plan: PlanBuilder = field(kw_only=True)
+    _homes: dict[WeightFormat, NDArray[np.int64]] = field(default_factory=dict, kw_only=True)
 
-
-@dataclass
-class Context:
-    """Everything one policy works with in one run."""
-
-    machine: Machine
-    model: Model
-    workload: Workload
-    demand: Demand
-    quantization: Quantization
-    assumptions: Assumptions
-    addresses: AddressMap
-    plan: PlanBuilder
-    seed: int
-    where: object = "experiment"
-    layout: ModelLayout | None = None
-    """Where the dense part lies; None in tests of a policy alone."""
-    _homes: dict[WeightFormat, NDArray[np.int64]] = field(default_factory=dict)
+    @classmethod
+    def of(cls, scenario: Scenario, plan: PlanBuilder) -> Context:
+        return cls(**vars(scenario), plan=plan)
 
     # -- the machine's parts by role --------------------------------------------------------
 

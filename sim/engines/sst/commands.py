@@ -13,8 +13,8 @@ from moe_cosim.sim.engines.sst.folder import write_run, write_share
 from moe_cosim.sim.engines.sst.graph.sst_info import catalogue_document
 from moe_cosim.sim.engines.sst.installation import find_installation
 from moe_cosim.sim.engines.sst.library import LIBRARY_FILE, build_library
-from moe_cosim.sim.prepare import prepare
 from moe_cosim.sim.run_folder import RunFolder
+from moe_cosim.workloads.prepare import prepare
 
 
 def emit_experiment(source: str, settings: Mapping[str, Any], out: str, line_bytes: int | None) -> str:

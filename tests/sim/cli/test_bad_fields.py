@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from moe_cosim.experiment import Workload
 from moe_cosim.workloads.limits import MOST_BYTES, check_size
 from moe_cosim.workloads.models.find import find_model
-from moe_cosim.workloads.workload import Workload
 from tests.sim.tiny import Tiny, refused, says
 
 ROUTING = "{source: generator, preset: mixtral-8x7b}"
@@ -157,5 +157,5 @@ def test_a_wrong_field(tiny: Tiny, old: str, new: str, field: str, found: str, a
 
 def test_the_limit_of_size_lets_published_settings_through(tiny: Tiny) -> None:
     """DeepSeek-V3 with 16 sequences of 2048 tokens is large, and well inside the limit of memory."""
-    check_size(find_model("deepseek-v3"), Workload(16, 512, 2048), "test")
+    check_size(find_model("deepseek-v3"), Workload(batch=16, prompt_tokens=512, output_tokens=2048), "test")
     assert MOST_BYTES == 64e9

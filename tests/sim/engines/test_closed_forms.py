@@ -9,7 +9,7 @@ import pytest
 
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.prepare import Prepared
+from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.program import COPY, PURPOSES, Program
 from tests.sim.tiny import Tiny, run_parts
 
@@ -64,7 +64,7 @@ def test_a_step_with_all_experts_on_the_gpu_is_the_sum_of_its_kernels(tiny: Tiny
 
 def test_no_step_reads_its_weights_faster_than_the_memory_can() -> None:
     prepared, _, result = run_parts("all-on-gpu-mixtral-8x7b-int4", SHORT)
-    model, formats = prepared.model, prepared.quantization
+    model, formats = prepared.scenario.model, prepared.scenario.quantization
     experts = 2 * formats.expert_format.expert_bytes(model.expert)
     attention = 2 * model.attention.projection_weights(model.hidden)
     step_bytes = model.layers * (experts + attention) + 2 * model.vocab * model.hidden
@@ -75,7 +75,7 @@ def test_no_step_reads_its_weights_faster_than_the_memory_can() -> None:
 def test_on_demand_takes_the_link_for_every_expert_and_the_gpu_for_the_last() -> None:
     """The first expert computes while the second is on its way."""
     prepared, timeline, _ = run_parts("on-demand-mixtral-8x7b", SHORT)
-    expert_bytes = prepared.quantization.expert_format.expert_bytes(prepared.model.expert)
+    expert_bytes = prepared.scenario.quantization.expert_format.expert_bytes(prepared.scenario.model.expert)
     assert expert_bytes == 3 * 4096 * 14336 * 2
     link = prepared.machine.links["gpu-host"].bytes_per_s
     for layer in (0, 10, 30):

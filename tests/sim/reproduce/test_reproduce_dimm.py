@@ -11,8 +11,8 @@ from click.testing import CliRunner
 from moe_cosim.experiment import load_experiment
 from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.sim.cli.main import main
-from moe_cosim.sim.prepare import draw
 from moe_cosim.sim.reproduce.base import registry
+from moe_cosim.workloads.prepare import draw
 
 NAMES = ("trimoe", "edge-ndp")
 

@@ -12,11 +12,11 @@ import pytest
 
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.prepare import Prepared
 from moe_cosim.sim.results.experts import expert_summary, mean_loss
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.results.units import _union_ps
 from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder
+from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.program import COMPUTE, CONTENTS, COPY, PURPOSES, READ, STREAM, Program
 from moe_cosim.workloads.quantization.formats import FORMATS
 from moe_cosim.workloads.quantization.losses import LossTable
@@ -238,7 +238,7 @@ def test_mean_loss_is_none_where_a_width_was_not_measured() -> None:
 
 def test_mean_loss_of_a_run_is_that_of_its_plan(tiny: Tiny) -> None:
     prepared, _, result = run_parts(tiny.path, {"quantization.average_bits": 2, "workload.output_tokens": 8})
-    losses, total, tokens = prepared.quantization.losses, 0.0, 0
+    losses, total, tokens = prepared.scenario.quantization.losses, 0.0, 0
     for run in prepared.plan.runs:
         if run["step"] == 0:
             continue

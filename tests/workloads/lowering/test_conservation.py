@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from moe_cosim.experiment import Experiment
-from moe_cosim.sim.prepare import Decision, decide, draw, lower_plan
+from moe_cosim.workloads.prepare import prepare
 from moe_cosim.workloads.program import CONTENTS, COPY, KINDS, PURPOSES, READ, STREAM, WRITE, Program
 
 POLICIES = {
@@ -24,7 +24,7 @@ MODELS = ("mixtral-8x7b", "deepseek-v2-lite", "gpt-oss-20b")
 
 
 class Lowered:
-    """A decision, its program, and the program's rows by purpose."""
+    """A plan, its program, and the program's rows by purpose."""
 
     def __init__(
         self,
@@ -46,11 +46,10 @@ class Lowered:
             policy={"name": policy, **POLICIES[policy]},
         )
         self.batch, self.prompt, self.steps = batch, prompt, output
-        self.decision: Decision = decide(draw(experiment))
-        self.program: Program = lower_plan(self.decision)
-        self.model = self.decision.scenario.model
-        self.layout = self.decision.layout
-        self.plan = self.decision.plan
+        self.prepared = prepare(experiment)
+        self.scenario, self.plan = self.prepared.scenario, self.prepared.plan
+        self.program: Program = self.prepared.program
+        self.model, self.layout = self.scenario.model, self.scenario.layout
         self.tags = self.program.tags[self.program.events["tag"]]
 
     def rows(self, purpose: str, kind: int) -> NDArray[np.int64]:
@@ -152,7 +151,7 @@ def test_dense_weights_are_read_once_per_layer_and_step(lowered: Lowered) -> Non
 
 def test_kernel_times_are_the_unit_models(lowered: Lowered) -> None:
     """A launch for what is at hand together, and one for each expert that had to arrive."""
-    units = lowered.decision.scenario.machine.units
+    units = lowered.scenario.machine.units
     busy: dict[str, int] = defaultdict(int)
     launches: Counter[str] = Counter()
     bits = np.array([weight_format.bits for weight_format in lowered.plan.formats])
@@ -179,7 +178,7 @@ def test_kernel_times_are_the_unit_models(lowered: Lowered) -> None:
 
 
 def test_every_access_lies_in_one_region_of_its_kind(lowered: Lowered) -> None:
-    regions = sorted(lowered.decision.addresses.regions, key=lambda region: region.address)
+    regions = sorted(lowered.scenario.addresses.regions, key=lambda region: region.address)
     accesses = lowered.program.accesses
     starts = np.array([region.address for region in regions])
     index = np.searchsorted(starts, accesses["address"].astype(np.int64), side="right") - 1
@@ -220,7 +219,7 @@ def test_phase_and_tokens_follow_the_step(lowered: Lowered) -> None:
 
 def test_the_program_is_valid(lowered: Lowered) -> None:
     lowered.program.validate()
-    assert lowered.program.lanes == lowered.decision.scenario.machine.lanes
+    assert lowered.program.lanes == lowered.scenario.machine.lanes
 
 
 # -- keys and values ------------------------------------------------------------------------

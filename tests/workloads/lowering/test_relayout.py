@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
+from moe_cosim.experiment import Experiment
 from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.prepare import Prepared, Scenario
 from moe_cosim.workloads.address_map import AddressMap, aligned
-from moe_cosim.workloads.layout import ModelLayout, place_model
+from moe_cosim.workloads.layout import place_model
 from moe_cosim.workloads.lowering import lower
 from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder
 from moe_cosim.workloads.plan_check import PlanError, check_plan
+from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.program import CONTENTS, COPY, READ, STREAM, WRITE, Program
 from moe_cosim.workloads.quantization.formats import FORMATS
+from moe_cosim.workloads.scenario import Scenario
 from moe_cosim.workloads.stripes import STRIPED, Stripes
 from tests.workloads.hand_made import model, routing, scenario
 from tests.workloads.slot_timeline import check_causality, check_dispatch, check_slots
@@ -32,9 +34,8 @@ EVERY = [[(0, 1, 2, 3)] * LAYERS]
 class Desk:
     """A scenario with regions given out by hand, and a plan to write on."""
 
+    experiment: Experiment
     scenario: Scenario
-    addresses: AddressMap
-    layout: ModelLayout
     plan: PlanBuilder
     stripes: Stripes
     modules: tuple[str, ...]
@@ -65,17 +66,11 @@ class Desk:
         program = self.lowered(plan)
         program.validate()
         found = Prepared(
-            self.scenario.experiment,
-            self.scenario.machine,
-            self.scenario.model,
-            self.scenario.routing,
-            self.scenario.demand,
+            self.experiment,
+            self.scenario,
             None,  # type: ignore[arg-type] # no policy wrote this plan
             plan,
             program,
-            self.addresses,
-            self.scenario.quantization,
-            [],
         )
         timeline = engines.get("embedded")().run(found.machine, program)
         check_slots(found, timeline)
@@ -85,16 +80,18 @@ class Desk:
 
     def check(self, plan: Plan) -> None:
         scenario = self.scenario
-        check_plan(plan, scenario.demand, scenario.machine, self.addresses, {FP16: SIZE}, False, {FP16})
+        check_plan(plan, scenario.demand, scenario.machine, self.scenario.addresses, {FP16: SIZE}, False, {FP16})
 
     def lowered(self, plan: Plan) -> Program:
-        return lower(self.scenario.machine, self.scenario.model, self.scenario.workload, self.layout, plan, 1000)
+        return lower(
+            self.scenario.machine, self.scenario.model, self.scenario.workload, self.scenario.layout, plan, 1000
+        )
 
 
 @pytest.fixture
 def desk() -> Desk:
     routed = routing([[(0, 1, 2, 3)] * LAYERS] * 2, [[(0, 1, 2, 3)] * LAYERS] * (STEPS - 1), EXPERTS)
-    found = scenario(routed, "by hand", machine="h100-amx-dimm-ndp")
+    experiment, found = scenario(routed, machine="h100-amx-dimm-ndp")
     machine = found.machine
     addresses = AddressMap(machine.memories, "by hand")
     gpu = machine.units_in_role(Role.MAIN)[0].local_memory
@@ -107,7 +104,7 @@ def desk() -> Desk:
     plan = PlanBuilder(tuple(unit.name for unit in machine.units.values() if unit.model is not None))
     plan.format_index(FP16)
     plan.stripes = stripes
-    return Desk(found, addresses, layout, plan, stripes, modules, room)
+    return Desk(experiment, replace(found, addresses=addresses, layout=layout), plan, stripes, modules, room)
 
 
 def unit_at(desk: Desk, memory: str) -> str:

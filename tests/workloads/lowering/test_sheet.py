@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moe_cosim.sim.engines.base import engines
-from moe_cosim.sim.prepare import decide, lower_plan
 from moe_cosim.workloads.lowering.sheet import EventSheet, Place, Purpose, Range
+from moe_cosim.workloads.prepare import lower_plan
 from moe_cosim.workloads.program import COMPUTE, READ, STREAM, WRITE
-from tests.workloads.hand_made import one_layer, scenario
+from tests.workloads.hand_made import decided, one_layer
 
 LAYERS = 3
 places = st.tuples(
@@ -76,8 +76,8 @@ def test_a_place_the_order_cannot_hold_is_an_error(place: Place) -> None:
 def test_a_machine_of_very_many_lanes() -> None:
     experts = 140
     routed = one_layer([(expert,) for expert in range(experts)], [], experts)
-    found = decide(scenario(routed, "cxl-ndp", {"gpu_experts": 0}, machine_set={"devices.ndp.count": experts}))
-    program = lower_plan(found)
+    found = decided(routed, "cxl-ndp", {"gpu_experts": 0}, machine_set={"devices.ndp.count": experts})
+    program = lower_plan(found.scenario, found.plan)
     program.validate()
     timeline = engines.get("embedded")().run(found.scenario.machine, program)
     assert timeline.total_ps > 0

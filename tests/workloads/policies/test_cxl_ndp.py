@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from moe_cosim.sim.prepare import Decision
 from moe_cosim.workloads.routing.routing import Routing
-from tests.workloads.hand_made import decided, one_layer, routing
+from tests.workloads.hand_made import Decided, decided, one_layer, routing
 
 WEIGHTS = {0: 1.0, 1: 2.0, 2: 3.0, 3: 10.0, 4: 1.0, 5: 1.0}
 
@@ -27,12 +26,12 @@ def importance(routed: Routing, layer: int, alpha: float) -> np.ndarray:
     return alpha * counts / counts.sum() + (1 - alpha) * weights / weights.sum()
 
 
-def on_gpu(decision: Decision, layer: int) -> set[int]:
+def on_gpu(decision: Decided, layer: int) -> set[int]:
     moves = decision.plan.moves
     return set(moves["expert"][moves["of_layer"] == layer].tolist())
 
 
-def widths(decision: Decision, step: int) -> dict[int, int]:
+def widths(decision: Decided, step: int) -> dict[int, int]:
     """Bits of every expert that runs near the data."""
     plan = decision.plan
     runs = plan.runs[(plan.runs["step"] == step) & (plan.runs["unit"] != plan.units.index("gpu.sm"))]
@@ -124,7 +123,7 @@ def test_without_a_number_the_gpu_takes_what_fits() -> None:
     capacity = {"devices.gpu.memories.hbm.capacity": "60 MB"}  # 15 MB dense, 6.3 MB an expert
     found = decided(routed, "cxl-ndp", machine_set=capacity)
     assert len(on_gpu(found, 0)) == len(on_gpu(found, 1)) == 3
-    assert found.addresses.free_bytes("gpu.hbm") < 2 * 6.3e6
+    assert found.scenario.addresses.free_bytes("gpu.hbm") < 2 * 6.3e6
 
 
 def test_a_machine_without_near_data_cores_is_refused() -> None:

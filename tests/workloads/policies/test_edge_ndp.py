@@ -7,8 +7,8 @@ import pytest
 
 from moe_cosim.experiment import Experiment
 from moe_cosim.sim.engines.base import engines
-from moe_cosim.sim.prepare import Prepared, prepare
 from moe_cosim.sim.results.result import measure
+from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.program import CONTENTS, PURPOSES, STREAM
 
 
@@ -33,7 +33,7 @@ def test_every_module_computes_its_slice_of_every_expert(modules: int) -> None:
     kernels = np.flatnonzero((tags["purpose"] == PURPOSES.index("expert")) & (program.events["kind"] == STREAM))
     owner = np.array([unit for unit, _ in program.lanes])[program.events["lane"][kernels]]
     runs = len(found.plan.runs)
-    size = found.plan.formats[0].expert_bytes(found.model.expert)
+    size = found.plan.formats[0].expert_bytes(found.scenario.model.expert)
     for index in range(modules):
         mine = kernels[owner == f"dimm{index}.core"]
         assert len(mine) == runs

@@ -11,16 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from moe_cosim.sim.prepare import Decision
 from moe_cosim.workloads.quantization.formats import FORMATS
 from moe_cosim.workloads.routing.routing import Routing
-from tests.workloads.hand_made import decided, dense_bytes, fetched, model, one_layer, routing
+from tests.workloads.hand_made import Decided, decided, dense_bytes, fetched, model, one_layer, routing
 
 NO_PREFETCH = {"prefetch_layers": 0}
 HIGH, LOW = (FORMATS[name].expert_bytes(model(1, 1, 1).expert) for name in ("fp16", "int4"))
 
 
-def cramped(routed: Routing, high: int, low: int, weights: Sequence[float] = (1, 0, 0, 0), **more: Any) -> Decision:
+def cramped(routed: Routing, high: int, low: int, weights: Sequence[float] = (1, 0, 0, 0), **more: Any) -> Decided:
     """On a GPU with room for so many experts of each precision; `weights` of the cache priority."""
     room = dense_bytes(routed) + (high + 0.1) * HIGH + (low + 0.1) * LOW
     share = (low + 0.1) * LOW / ((high + 0.1) * HIGH + (low + 0.1) * LOW)
@@ -33,7 +32,7 @@ def cramped(routed: Routing, high: int, low: int, weights: Sequence[float] = (1,
         assumptions=assumed | more.pop("assumptions", {}),
         machine_set={"devices.gpu.memories.hbm.capacity": f"{round(room)} B"},
     )
-    slots = [found.addresses.regions[-2], found.addresses.regions[-1]]
+    slots = [found.scenario.addresses.regions[-2], found.scenario.addresses.regions[-1]]
     assert [(r.name, r.size_bytes // each) for r, each in zip(slots, (LOW, HIGH), strict=True)] == [
         ("low-precision expert cache", low),
         ("expert cache", high),
@@ -41,7 +40,7 @@ def cramped(routed: Routing, high: int, low: int, weights: Sequence[float] = (1,
     return found
 
 
-def bits_of(found: Decision, step: int) -> dict[int, int]:
+def bits_of(found: Decided, step: int) -> dict[int, int]:
     """Width of every expert that was run, 0 for skipped ones."""
     plan = found.plan
     ran = {int(run["expert"]): plan.formats[run["format"]].bits for run in plan.runs[plan.runs["step"] == step]}
@@ -120,7 +119,7 @@ def test_cache_sizes_follow_the_assumed_memory() -> None:
     for gigabytes in (16, 24):
         found = decided(routed, "hobbit", NO_PREFETCH, assumptions={"hobbit-gpu-memory": f"{gigabytes} GB"})
         free = gigabytes * 10**9 - dense
-        low, high = found.addresses.regions[-2:]
+        low, high = found.scenario.addresses.regions[-2:]
         assert low.size_bytes // LOW == min(int(0.2 * free / LOW), 40 * 128)
         assert high.size_bytes // HIGH == pytest.approx(0.8 * free / HIGH, abs=1)
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.experiment import Experiment
-from moe_cosim.sim.prepare import Prepared, prepare
 from moe_cosim.workloads.policies.near_data.trimoe.costs import CPU, GPU, NDP
 from moe_cosim.workloads.policies.near_data.trimoe.schedule import makespan, schedule
+from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.stripes import STRIPED
 
 MODULES = 3

@@ -115,8 +115,8 @@ class Shadow:
     @classmethod
     def of(cls, context: Context) -> Shadow:
         layout = context.layout
-        kv = layout.kv_stripes.memories if layout is not None and layout.kv_stripes is not None else ()
-        units = layout.attention_units if layout is not None else ()
+        kv = layout.kv_stripes.memories if layout.kv_stripes is not None else ()
+        units = layout.attention_units
         window, link = attention_window_ps(context.machine, context.model, context.workload, kv, units)
         return cls(float(max(window - link, 0)), float(window), context.choice(WINDOW) == "layer")
 

@@ -1,0 +1,50 @@
+"""Which precisions one run may use, and what they cost in accuracy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from moe_cosim.assumptions import Assumptions
+from moe_cosim.errors import InputError
+from moe_cosim.experiment import Experiment
+from moe_cosim.workloads.models.model import Model
+from moe_cosim.workloads.quantization.formats import WeightFormat, find_format
+from moe_cosim.workloads.quantization.losses import LossTable, read_losses, synthetic_losses
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """The formats of a run."""
+
+    expert_format: WeightFormat
+    """Full-precision copies of the experts."""
+    dense_format: WeightFormat
+    """Attention, shared experts and dense layers."""
+    average_bits: float | None
+    """Budget of policies that mix widths over the experts outside the GPU."""
+    allocation: str
+    losses: LossTable
+    """[MoE layers, experts, bits]."""
+
+
+def quantization_of(experiment: Experiment, model: Model, assumptions: Assumptions) -> Quantization:
+    """The experiment's choice, resolved. Raises `InputError` for an unknown format or a bad loss table."""
+    chosen, where = experiment.quantization, experiment.where
+    return Quantization(
+        expert_format=find_format(chosen.expert_format, where, "quantization.expert_format"),
+        dense_format=find_format(chosen.dense_format, where, "quantization.dense_format"),
+        average_bits=chosen.average_bits,
+        allocation=chosen.allocation,
+        losses=_losses(experiment, model, assumptions),
+    )
+
+
+def _losses(experiment: Experiment, model: Model, assumptions: Assumptions) -> LossTable:
+    source = experiment.quantization.losses
+    if source == "synthetic":
+        return synthetic_losses(len(model.moe_layers), model.routed_experts, experiment.seed, assumptions)
+    if not Path(source).is_file():
+        allowed = "'synthetic', or the path of a .npz or .csv loss table"
+        raise InputError(experiment.where, "quantization.losses", source, allowed)
+    return read_losses(Path(source), model)

@@ -1,0 +1,49 @@
+"""The routing of one experiment, as demand of its layers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from moe_cosim.assumptions import Assumption, Assumptions
+from moe_cosim.experiment import Experiment
+from moe_cosim.workloads.demand import Demand
+from moe_cosim.workloads.models.model import Model
+from moe_cosim.workloads.routing.routing import RoutingShape, routing_source
+
+_DEFAULT = object()
+"""What an experiment sets an assumption to that it does not set."""
+_LAST_DRAW: dict[str, tuple[Demand, dict[str, tuple[Any, Assumption]]]] = {}
+"""The routing drawn last in this process: systems are compared on the same one, and large batches take
+longer to draw than to simulate."""
+
+
+def draw_demand(experiment: Experiment, model: Model, assumptions: Assumptions) -> Demand:
+    """Drawn anew unless everything that decides it is as the last time. Raises `InputError`."""
+    workload = experiment.workload
+    shape = RoutingShape(
+        layers=len(model.moe_layers),
+        experts=model.routed_experts,
+        top_k=model.top_k,
+        sequences=workload.batch,
+        prompt_tokens=workload.prompt_tokens,
+        output_tokens=workload.decode_steps,
+    )
+    chosen = json.dumps([experiment.routing, asdict(shape), experiment.seed], sort_keys=True, default=str)
+    if chosen in _LAST_DRAW and "file" not in experiment.routing:
+        demand, made = _LAST_DRAW[chosen]
+        if all(experiment.assumptions.get(name, _DEFAULT) == value for name, (value, _) in made.items()):
+            for _, assumption in made.values():
+                assumptions.resolve(assumption)
+            return demand
+    before = {one.name for one in assumptions.used()}
+    demand = Demand(routing_source(experiment.routing, experiment.where).draw(shape, experiment.seed, assumptions))
+    made = {
+        one.name: (experiment.assumptions.get(one.name, _DEFAULT), one)
+        for one in assumptions.used()
+        if one.name not in before
+    }
+    _LAST_DRAW.clear()
+    _LAST_DRAW[chosen] = demand, made
+    return demand

@@ -1,0 +1,103 @@
+"""What a policy is confronted with, drawn from an experiment: the same for every policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from moe_cosim.assumptions import Assumptions
+from moe_cosim.errors import InputError, Plain
+from moe_cosim.experiment import Experiment, Workload
+from moe_cosim.hw_models.build import machine_of
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.units.kinds import Role
+from moe_cosim.workloads.address_map import AddressMap
+from moe_cosim.workloads.demand import Demand
+from moe_cosim.workloads.kv_site import attention_units, kv_memories
+from moe_cosim.workloads.layout import ModelLayout, place_model
+from moe_cosim.workloads.limits import check_size
+from moe_cosim.workloads.models.find import find_model
+from moe_cosim.workloads.models.model import Model
+from moe_cosim.workloads.quantization.precisions import Quantization, quantization_of
+from moe_cosim.workloads.routing.draw import draw_demand
+
+DMA_LANES: Final = ("activations", "weights", "prefetch")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A machine, a model, what is asked of them, and where all but the experts lies.
+
+    `addresses` is given out once: one scenario serves one policy.
+    """
+
+    machine: Machine
+    model: Model
+    workload: Workload
+    demand: Demand
+    """The routing, and who is asked for by it."""
+    quantization: Quantization
+    assumptions: Assumptions
+    addresses: AddressMap
+    layout: ModelLayout
+    seed: int
+    where: object = "experiment"
+    """What error messages call the experiment."""
+
+
+def draw(experiment: Experiment) -> Scenario:
+    """Build the machine, lay out the model, draw the routing. Raises `InputError` for what cannot be."""
+    where = experiment.where
+    assumptions = Assumptions(experiment.assumptions, where)
+    machine = machine_of(experiment, assumptions)
+    _require_gpu(machine, where)
+    model = find_model(experiment.model, where)
+    if model.encoder_layers:
+        raise InputError(where, "model", model.name, "a decoder-only model (encoder layers are not lowered)")
+    quantization = quantization_of(experiment, model, assumptions)
+    check_size(model, experiment.workload, where)
+    # before the routing is drawn, for what it refuses
+    addresses, layout = place(machine, model, experiment, quantization, assumptions)
+    demand = draw_demand(experiment, model, assumptions)
+    return Scenario(
+        machine,
+        model,
+        experiment.workload,
+        demand,
+        quantization,
+        assumptions,
+        addresses,
+        layout,
+        experiment.seed,
+        where,
+    )
+
+
+def place(
+    machine: Machine, model: Model, experiment: Experiment, quantization: Quantization, assumptions: Assumptions
+) -> tuple[AddressMap, ModelLayout]:
+    """Addresses of all but the experts; `InputError` where they do not fit."""
+    workload = experiment.workload
+    addresses = AddressMap(machine.memories, experiment.where)
+    gpu_memory = machine.units_in_role(Role.MAIN)[0].local_memory
+    near = [unit.local_memory for role in (Role.NEAR_DATA, Role.HOST) for unit in machine.units_in_role(role)]
+    kv = kv_memories(machine, experiment.kv_cache, experiment.where)
+    attending = attention_units(machine, model, workload, assumptions) if kv else ()
+    layout = place_model(model, workload, quantization.dense_format, addresses, gpu_memory, near, kv, attending)
+    return addresses, layout
+
+
+def _require_gpu(machine: Machine, where: str) -> None:
+    """One GPU, and the lanes of the copy engine beside it that programs are lowered to."""
+    gpus = machine.units_in_role(Role.MAIN)
+    if len(gpus) != 1:
+        raise InputError(where, "machine", Plain(f"{machine.name} with {len(gpus)} GPUs"), "a machine with one GPU")
+    lanes = {
+        lane
+        for unit in machine.units_in_role(Role.COPY)
+        if unit.local_memory == gpus[0].local_memory
+        for lane in unit.lanes
+    }
+    if not lanes >= set(DMA_LANES):
+        found = Plain(f"{machine.name} with copy lanes {', '.join(sorted(lanes)) or 'none'} beside its GPU")
+        raise InputError(where, "machine", found, f"a dma unit beside the GPU with the lanes {', '.join(DMA_LANES)}")
