@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,13 +61,14 @@ class AddressMap:
         return region
 
     def take_grid(
-        self, name: str, memories: list[str], layers: int, experts: int, each_bytes: int
+        self, name: str, memories: Sequence[str], layers: int, experts: int, each_bytes: int
     ) -> NDArray[np.int64]:
-        """Addresses [layers, experts] of one copy each; experts go round the memories in turn."""
+        """Addresses [layers, experts] of one copy each; expert `e` goes to ``memories[e % len(memories)]``."""
         stride = aligned(each_bytes)
         addresses = np.full((layers, experts), -1, dtype=np.int64)
-        for turn, memory in enumerate(memories):
-            own = np.arange(turn, experts, len(memories))
+        turns = np.arange(experts) % len(memories)
+        for memory in dict.fromkeys(memories):
+            own = np.flatnonzero(np.array([name == memory for name in memories])[turns])
             region = self.take(name, memory, layers * len(own) * stride)
             grid = np.arange(layers * len(own), dtype=np.int64).reshape(layers, len(own))
             addresses[:, own] = region.address + grid * stride

@@ -102,9 +102,9 @@ class AllNearData(Policy):
     """Every expert where it lives."""
 
     summary = "every expert computed near the data, for a test"
+    homes = ("near-data",)
 
     def prepare(self):
-        self.context.require_ndp("all-near-data")
         self.context.keep_all(self.context.quantization.expert_format)
 
     def plan_layer(self, demand):

@@ -33,6 +33,9 @@ class Policy(ABC):
     summary: ClassVar[str]
     may_skip: ClassVar[bool] = False
     """Whether the system may leave a token's expert uncomputed."""
+    homes: ClassVar[tuple[str, ...]] = ("near-data", "cxl", "host", "gpu", "mixed")
+    """Where the full set of experts may live (`moe_cosim.workloads.policies.residence`): the first that the
+    machine has, unless the experiment's ``policy.home`` names another of them."""
     options_class: ClassVar[type[Options]] = Options
     assumptions: ClassVar[tuple[Assumption, ...]] = ()
     """What the system's publication leaves open, and this policy asks the context for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from moe_cosim.hw_models.components import Unit
 from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.address_map import aligned
 from moe_cosim.workloads.plan import Copy, PlanBuilder
+from moe_cosim.workloads.policies.residence import Residence
 from moe_cosim.workloads.quantization.formats import WeightFormat
 from moe_cosim.workloads.scenario import Scenario
 from moe_cosim.workloads.stripes import STRIPED, Stripes
@@ -25,9 +27,31 @@ class Context(Scenario):
     plan: PlanBuilder = field(kw_only=True)
     _homes: dict[WeightFormat, NDArray[np.int64]] = field(default_factory=dict, kw_only=True)
 
+<<<<<<< Updated upstream
     @classmethod
     def of(cls, scenario: Scenario, plan: PlanBuilder) -> Context:
         return cls(**vars(scenario), plan=plan)
+=======
+
+@dataclass
+class Context:
+    """Everything one policy works with in one run."""
+
+    machine: Machine
+    model: Model
+    workload: Workload
+    demand: Demand
+    quantization: Quantization
+    assumptions: Assumptions
+    addresses: AddressMap
+    plan: PlanBuilder
+    residence: Residence
+    seed: int
+    where: object = "experiment"
+    layout: ModelLayout | None = None
+    """Where the dense part lies; None in tests of a policy alone."""
+    _homes: dict[WeightFormat, NDArray[np.int64]] = field(default_factory=dict)
+>>>>>>> Stashed changes
 
     # -- the machine's parts by role --------------------------------------------------------
 
@@ -45,19 +69,16 @@ class Context(Scenario):
 
     @property
     def home_memories(self) -> list[str]:
-        """Where the full set of experts lives: near the data, else CXL, else host memory."""
-        near = list(dict.fromkeys(unit.local_memory for unit in self.ndps))
-        others = ([memory.name for memory in self.machine.memories_of_kind(kind)] for kind in ("cxl", "host"))
-        return next((found for found in (near, *others) if found), [self.gpu_memory])
+        """Where the full set of experts lives."""
+        return list(self.residence.memories)
+
+    @cached_property
+    def _memory_of_expert(self) -> tuple[str, ...]:
+        return self.residence.of_experts(self.demand.num_experts)
 
     def ndp_of(self, expert: int) -> Unit:
         """The NDP core beside the memory in which `expert` lives."""
-        home = self.home_memories[expert % len(self.home_memories)]
-        return next(unit for unit in self.ndps if unit.local_memory == home)
-
-    def require_ndp(self, policy: str) -> None:
-        if not self.ndps:
-            raise InputError(self.where, "machine", self.machine.name, f"a machine with an NDP unit (policy {policy})")
+        return next(unit for unit in self.ndps if unit.local_memory == self._memory_of_expert[expert])
 
     def require_cpu(self, policy: str) -> Unit:
         found = self.machine.units_in_role(Role.HOST)
@@ -76,7 +97,7 @@ class Context(Scenario):
             return
         grid = self.addresses.take_grid(
             f"experts ({weight_format.name})",
-            self.home_memories,
+            self._memory_of_expert,
             self.demand.layers,
             self.demand.num_experts,
             self.expert_bytes(weight_format),
@@ -85,8 +106,8 @@ class Context(Scenario):
         self.plan.reside(weight_format, grid)
 
     def keep_striped(self, weight_format: WeightFormat) -> None:
-        """As `keep_all`, each copy in equal parts over all home memories (one memory: as it is)."""
-        if len(self.home_memories) == 1:
+        """As `keep_all`, each copy in equal parts over all home memories (one memory, or a mixed home: as it is)."""
+        if len(self.home_memories) == 1 or not self.residence.is_even:
             self.keep_all(weight_format)
         if weight_format in self._homes:
             return

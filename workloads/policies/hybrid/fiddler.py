@@ -23,6 +23,7 @@ class Fiddler(GpuPrefillPolicy):
     """The original ranks popularity offline; here the prefill does."""
 
     summary = "popular experts on the GPU, few-token misses on the CPU, others fetched (arXiv 2402.07033)"
+    homes = ("host", "cxl", "near-data", "mixed")
     options_class = FiddlerOptions
     options: FiddlerOptions
 

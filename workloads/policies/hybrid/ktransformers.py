@@ -30,6 +30,7 @@ class KTransformers(GpuPrefillPolicy):
     """Frequency is that of the prefill."""
 
     summary = "experts on the CPU (AMX), frequent ones on the GPU, low-scored ones merged late (SOSP 2025)"
+    homes = ("host", "cxl", "near-data", "mixed")
     options_class = KTransformersOptions
     options: KTransformersOptions
 

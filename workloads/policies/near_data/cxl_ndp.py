@@ -39,12 +39,12 @@ class CxlNdp(Policy):
     """Without an average of bits all experts keep full precision."""
 
     summary = "prefill-ranked experts on the GPU, the rest near the data at 1-4 bits (arXiv 2512.04476)"
+    homes = ("near-data",)
     options_class = CxlNdpOptions
     options: CxlNdpOptions
 
     def prepare(self) -> None:
         context = self.context
-        context.require_ndp("cxl-ndp")
         self._full = context.quantization.expert_format
         self._low = {bits: format_of_bits(bits) for bits in WIDTHS}
         budget = context.quantization.average_bits

@@ -35,12 +35,12 @@ class EdgeNdp(Policy):
     """Its parts can be switched off, as the paper's ablation does."""
 
     summary = "experts sliced over NDP modules, GPU share balanced, prefill-ranked prefetch (arXiv 2601.03992)"
+    homes = ("near-data",)
     options_class = EdgeNdpOptions
     options: EdgeNdpOptions
 
     def prepare(self) -> None:
         context = self.context
-        context.require_ndp("edge-ndp")
         self._sliced = self.options.tensor_parallel and len(context.ndps) > 1
         self._balance, self._prefetch = self.options.balance, self.options.prefetch
         weight_format = context.quantization.expert_format

@@ -49,13 +49,13 @@ class Monde(Policy):
     """H = alpha * BW_link / (BW_device + BW_link) * activated experts, rounded by assumption."""
 
     summary = "hottest experts' weights to the GPU, other experts near the data (MoNDE, DAC 2024)"
+    homes = ("near-data",)
     options_class = MondeOptions
     assumptions = (ALPHA, MIGRATION)
     options: MondeOptions
 
     def prepare(self) -> None:
         context = self.context
-        context.require_ndp("monde")
         self._format = context.quantization.expert_format
         context.keep_all(self._format)
         self._wanted = self.options.resident_experts

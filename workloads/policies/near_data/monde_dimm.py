@@ -32,13 +32,13 @@ class MondeDimm(GpuPrefillPolicy):
     """H = ceil(alpha * BW_link / (BW_modules + BW_link) * activated experts)."""
 
     summary = "MoNDE's rule over all near-data modules, prefill on the GPU (DAC 2024, as TriMoE compares it)"
+    homes = ("near-data",)
     options_class = MondeDimmOptions
     assumptions = (ALPHA,)
     options: MondeDimmOptions
 
     def prepare(self) -> None:
         context = self.context
-        context.require_ndp("monde-dimm")
         context.keep_all(context.quantization.expert_format)
         self.take_gpu(context.quantization.expert_format, self.options.gpu_experts)
         modules = sum(context.machine.memories[name].peak_bytes_per_s for name in context.home_memories)

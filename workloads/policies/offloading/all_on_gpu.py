@@ -15,6 +15,7 @@ class AllOnGpu(Policy):
     """Refuses a model that does not fit; enlarge the memory in the experiment to see the bound."""
 
     summary = "every expert resident in GPU memory (upper bound of what a GPU alone can do)"
+    homes = ("gpu",)
 
     def prepare(self) -> None:
         context = self.context

@@ -23,6 +23,7 @@ class Belady(GpuCachePolicy):
     """Per-layer slots as `lru`, evicting by the true future. Fetches on demand only."""
 
     summary = "per-layer cache that knows the future (upper bound of any replacement rule)"
+    homes = ("host", "cxl", "near-data", "mixed")
     options_class = CacheOptions
     options: CacheOptions
 

@@ -67,6 +67,7 @@ class Hobbit(Policy):
     thresholds are those of the paper for Mixtral."""
 
     summary = "mixed-precision expert cache with prefetch on the GPU (HOBBIT, arXiv 2411.01433)"
+    homes = ("host", "cxl", "near-data", "mixed")
     may_skip = True
     options_class = HobbitOptions
     assumptions = (PREFETCH_ACCURACY, GPU_MEMORY, LOW_SHARE, W_LRU, W_LFU, W_LHU, W_FLD)

@@ -18,6 +18,7 @@ class Klotski(GpuPrefillPolicy):
     all others stream."""
 
     summary = "GPU only: resident experts first, the others stream over the link for the whole batch (ASPLOS 2025)"
+    homes = ("host", "cxl", "near-data", "mixed")
     options_class = GpuExpertsOptions
     options: GpuExpertsOptions
 

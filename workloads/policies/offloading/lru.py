@@ -32,6 +32,7 @@ class LruCache(GpuCachePolicy):
     """Each layer has a cache of its own."""
 
     summary = "per-layer LRU expert cache on the GPU, optional speculative loading (Mixtral-offloading)"
+    homes = ("host", "cxl", "near-data", "mixed")
     options_class = LruOptions
     assumptions = (SPECULATION_ACCURACY,)
     options: LruOptions

@@ -20,6 +20,7 @@ class OnDemand(GpuCachePolicy):
     """No cache: a staging area, empty again at the next layer."""
 
     summary = "every expert fetched over the link when the gate asks for it"
+    homes = ("host", "cxl", "near-data", "mixed")
     options_class = OnDemandOptions
     options: OnDemandOptions
 

@@ -44,13 +44,13 @@ class TriMoe(GpuPrefillPolicy):
     """Its parts can be switched off, as the paper's ablation does."""
 
     summary = "hot experts on GPU, warm on AMX CPU, cold near the data; layouts follow a predictor (DAC 2026)"
+    homes = ("near-data",)
     options_class = TriMoeOptions
     assumptions = (CHANNELS, WINDOW)
     options: TriMoeOptions
 
     def prepare(self) -> None:
         context = self.context
-        context.require_ndp("trimoe")
         self._with_cpu = self.options.cpu
         self._cpu = ""
         if self._with_cpu:
