@@ -76,7 +76,7 @@ def memory_reads(
     def read(core: str, memory: str) -> None:
         with tempfile.TemporaryDirectory(prefix="moe-cosim-benchmark-") as folder:
             emitted = write_read(Path(folder), core, memory, line_bytes, total_bytes, window_bytes)
-            run_folder(emitted, installation, library, SstOptions(line_size=line_bytes))
+            run_folder(emitted, installation, library, SstOptions())
             done, seconds = statistic(emitted, "read_reqs" if core == "miranda" else "requests")
             assert done == requests, f"{core} sent {done} requests in place of {requests}"
             rates[f"{core} on {memory}"] = total_bytes / seconds / 1e9
@@ -101,7 +101,8 @@ def engines(name: str, line_bytes: int) -> None:
     """The embedded engine beside SST on one case of the cross-check."""
     machine, program = all_cases()[name].build()
     timelines: dict[str, Timeline] = {}
-    embedded, sst = EmbeddedEngine(line_bytes=line_bytes), SstEngine(SstOptions(line_size=line_bytes))
+    embedded = EmbeddedEngine(line_bytes=line_bytes)
+    sst = SstEngine.from_options({"line_size": line_bytes}, "benchmark")
     embedded.run(machine, program)  # compiles
 
     def on_embedded() -> None:

@@ -69,10 +69,9 @@ def _chosen(names: Collection[str]) -> list[Case]:
 
 def _run_sst(case: Case, machine: Machine, program: Program) -> tuple[Timeline, float]:
     from moe_cosim.sim.engines.sst.engine import SstEngine
-    from moe_cosim.sim.engines.sst.options import SstOptions
 
     started = time.perf_counter()
-    timeline = SstEngine(SstOptions(line_size=case.line_bytes)).run(machine, program)
+    timeline = SstEngine.from_options({"line_size": case.line_bytes}, case.name).run(machine, program)
     return timeline, time.perf_counter() - started
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
-from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Experiment
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.options import Options, read_options
 from moe_cosim.registry import Registry
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.program import Program
@@ -25,12 +25,13 @@ class Engine(ABC):
     """
 
     summary: ClassVar[str]
+    options_class: ClassVar[type[Options]] = Options
+    """What `from_options` takes."""
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any], where: object) -> Engine:
-        """The engine with an experiment's options for it; `InputError` for one that it does not have."""
-        for name in options:
-            raise InputError(where, f"engine.{name}", Plain("an unknown field"), "no options with this engine")
+    def from_options(cls, options: Mapping[str, Any], where: object) -> Self:
+        """The engine with an experiment's options for it; `InputError` for what does not fit `options_class`."""
+        read_options(cls.options_class, options, where, "engine")
         return cls()
 
     @abstractmethod

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError
-from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, check_options, routers
+from moe_cosim.options import Options, option
+from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, routers
 
 DRIFT: Final = Assumption(
     "batch-routing-drift",
@@ -41,26 +42,31 @@ RHO: Final = Assumption(
 )
 
 _SCORE, _DRIFT, _TOKENS = range(3)
-_OPTIONS: Final = {"hot_experts": float, "hot_tokens": float, "cold_experts": float, "cold_tokens": float}
-_DEFAULTS: Final = {"hot_experts": 0.05, "hot_tokens": 0.27, "cold_experts": 0.71, "cold_tokens": 0.08}
-"""TriMoE (arXiv 2603.01058): cold is more than 70 % of the experts and 8 % of the tokens, warm 20-40 %
-of the experts and up to 70 % of the tokens, hot the rest."""
+
+
+class BatchOptions(Options):
+    """The defaults are TriMoE's (arXiv 2603.01058): cold is more than 70 % of the experts and 8 % of the tokens,
+    warm 20-40 % of the experts and up to 70 % of the tokens, hot the rest."""
+
+    hot_experts: float = option(0.05, "share of a layer's experts that are hot", gt=0, lt=1)
+    hot_tokens: float = option(0.27, "share of the tokens that go to hot experts", gt=0, lt=1)
+    cold_experts: float = option(0.71, "share of a layer's experts that are cold", gt=0, lt=1)
+    cold_tokens: float = option(0.08, "share of the tokens that go to cold experts", gt=0, lt=1)
 
 
 @routers.register("batch")
 class BatchSource(RoutingSource):
-    """Options: ``hot_experts``, ``hot_tokens``, ``cold_experts``, ``cold_tokens`` (shares of a layer's)."""
+    """Experts that are neither hot nor cold are warm."""
 
     summary: ClassVar[str] = "synthetic routing of large batches: hot, warm and cold experts with given shares"
+    options_class = BatchOptions
+    assumptions = (DRIFT, RHO)
+    options: BatchOptions
 
     def __init__(self, options: Mapping[str, Any], where: object, folder: Path) -> None:
-        check_options(options, _OPTIONS, where)
-        chosen = {**_DEFAULTS, **options}
-        self.hot, self.hot_tokens = chosen["hot_experts"], chosen["hot_tokens"]
-        self.cold, self.cold_tokens = chosen["cold_experts"], chosen["cold_tokens"]
-        for name, value in chosen.items():
-            if not 0 < value < 1:
-                raise InputError(where, f"routing.{name}", value, "a share between 0 and 1")
+        super().__init__(options, where, folder)
+        self.hot, self.hot_tokens = self.options.hot_experts, self.options.hot_tokens
+        self.cold, self.cold_tokens = self.options.cold_experts, self.options.cold_tokens
         if self.hot + self.cold >= 1 or self.hot_tokens + self.cold_tokens >= 1:
             raise InputError(where, "routing.hot_experts", self.hot, "shares that leave some to the warm experts")
 

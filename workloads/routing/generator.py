@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from moe_cosim.assumptions import Assumption, Assumptions
-from moe_cosim.errors import InputError, Plain, one_of
-from moe_cosim.workloads.routing.latent import LatentParameters, load_preset, preset_names
+from moe_cosim.errors import InputError
+from moe_cosim.options import Options, option
+from moe_cosim.workloads.routing.latent import LatentParameters, load_preset
 from moe_cosim.workloads.routing.latent_field import draw_tokens
-from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, check_options, routers
+from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, routers
 
 WEIGHT_SCALE: Final = Assumption(
     name="routing-weight-scale",
@@ -34,20 +35,29 @@ def coupling_assumption(parameters: LatentParameters) -> Assumption:
     )
 
 
+class GeneratorOptions(Options):
+    preset: str = option(
+        ...,
+        "parameters fitted to a model's traces",
+        allowed="a preset (moe-cosim list routing-presets), or the path of a YAML file like one",
+    )
+    domain: int | None = option(None, "all traffic is of this kind; null: the preset's mixture", ge=0)
+
+
 @routers.register("generator")
 class GeneratorSource(RoutingSource):
-    """Options: ``preset`` (a name or a YAML file) and, if wanted, ``domain`` (all traffic of one kind)."""
+    """Another model's preset is adapted to the shape that is drawn."""
 
     summary: ClassVar[str] = "synthetic routing fitted to real traces: skew, locality, batches and layers agree"
+    options_class = GeneratorOptions
+    assumptions = (WEIGHT_SCALE,)
+    options: GeneratorOptions
 
     def __init__(self, options: Mapping[str, Any], where: object, folder: Path) -> None:
-        check_options(options, {"preset": str, "domain": int}, where)
-        if "preset" not in options:
-            raise InputError(where, "routing.preset", Plain("nothing"), one_of(preset_names()))
-        self.name = str(options["preset"])
+        super().__init__(options, where, folder)
+        self.name, self.domain = self.options.preset, self.options.domain
         self.parameters = load_preset(self.name, where, folder)
-        self.domain: int | None = options.get("domain")
-        if self.domain is not None and not 0 <= self.domain < self.parameters.domains:
+        if self.domain is not None and self.domain >= self.parameters.domains:
             raise InputError(where, "routing.domain", self.domain, f"0 to {self.parameters.domains - 1}")
 
     def draw(self, shape: RoutingShape, seed: int, assumptions: Assumptions) -> Routing:

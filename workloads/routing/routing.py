@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.assumptions import Assumptions
+from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.options import Options, read_options
 from moe_cosim.registry import Registry
 
 Experts = NDArray[np.uint16]
@@ -115,15 +116,20 @@ def normalised(weights: NDArray[Any]) -> Weights:
 class RoutingSource(ABC):
     """Where routing comes from; registered under the name an experiment's ``routing.source`` uses.
 
-    Constructed from the experiment's options (without ``source``); `folder` is what relative paths
-    in them are relative to. Unknown or ill-typed options raise `InputError`.
+    Constructed from the experiment's options (without ``source``), which must fit `options_class`
+    (else `InputError`); `folder` is what relative paths in them are relative to. A subclass with
+    options annotates ``options`` with its class, and may refuse more in its own constructor.
     """
 
     summary: ClassVar[str]
     """One line for listings."""
+    options_class: ClassVar[type[Options]] = Options
+    assumptions: ClassVar[tuple[Assumption, ...]] = ()
+    """What `draw` asks for, whatever the options."""
+    options: Options
 
-    @abstractmethod
-    def __init__(self, options: Mapping[str, Any], where: object, folder: Path) -> None: ...
+    def __init__(self, options: Mapping[str, Any], where: object, folder: Path) -> None:
+        self.options = read_options(self.options_class, options, where, "routing")
 
     @abstractmethod
     def draw(self, shape: RoutingShape, seed: int, assumptions: Assumptions) -> Routing:
@@ -143,12 +149,3 @@ def routing_source(options: Mapping[str, Any], where: object = "experiment", fol
         raise InputError(where, "routing.source", Plain("nothing"), one_of(routers.names()))
     cls = routers.get(str(options["source"]), where, "routing.source")
     return cls({key: value for key, value in options.items() if key != "source"}, where, folder)
-
-
-def check_options(options: Mapping[str, Any], allowed: Mapping[str, type], where: object) -> None:
-    """Refuse options not in `allowed` (name to type) or of another type."""
-    for name, value in options.items():
-        if name not in allowed:
-            raise InputError(where, f"routing.{name}", Plain("an unknown option"), one_of([*allowed, "source"], name))
-        if not isinstance(value, allowed[name]) or isinstance(value, bool):
-            raise InputError(where, f"routing.{name}", value, f"a value of type {allowed[name].__name__}")

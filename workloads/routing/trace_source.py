@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption, Assumptions
-from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.errors import InputError, one_of
+from moe_cosim.options import Options, option
 from moe_cosim.workloads.routing.readers import FORMATS, read_trace
-from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, check_options, routers
+from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, routers
 from moe_cosim.workloads.routing.token_trace import TokenTrace
 
 SHORT_DOCUMENTS: Final = Assumption(
@@ -38,22 +39,25 @@ GENERATED_AS_PROMPT: Final = Assumption(
 )
 
 
+class TraceOptions(Options):
+    file: str = option(..., "the recorded trace", allowed="the path of a routing trace")
+    format: str = option("auto", "how it is written; auto: what the file says", allowed=one_of(FORMATS))
+
+
 @routers.register("trace")
 class TraceSource(RoutingSource):
-    """Options: ``file`` (relative to the experiment) and, if wanted, ``format`` (default auto).
-
-    Each sequence is a document, drawn with the seed without repetition while they last, those that
+    """Each sequence is a document, drawn with the seed without repetition while they last, those that
     are long enough first. Its first tokens are read as the prompt, the next ones decoded one by one.
     """
 
     summary: ClassVar[str] = "recorded routing: per-token ids, expert counts, router logits or JSON lines"
+    options_class = TraceOptions
+    assumptions = (SHORT_DOCUMENTS, GENERATED_AS_PROMPT)
+    options: TraceOptions
 
     def __init__(self, options: Mapping[str, Any], where: object, folder: Path) -> None:
-        check_options(options, {"file": str, "format": str}, where)
-        if "file" not in options:
-            raise InputError(where, "routing.file", Plain("nothing"), "the path of a routing trace")
-        self.path = folder / str(options["file"])
-        self.format = str(options.get("format", "auto"))
+        super().__init__(options, where, folder)
+        self.path, self.format = folder / self.options.file, self.options.format
         if self.format not in FORMATS:
             raise InputError(where, "routing.format", self.format, one_of(FORMATS, self.format))
 

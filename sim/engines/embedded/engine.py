@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal, Self
 
-from moe_cosim.errors import InputError, RunError, one_of
+from moe_cosim.errors import RunError
 from moe_cosim.hw_models.components import LINE_BYTES
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.options import Options, option, read_options
 from moe_cosim.sim.engines.base import Engine, Progress, engines
 from moe_cosim.sim.engines.embedded.lowering import LONGEST_PS, lower
 from moe_cosim.sim.engines.embedded.state import State, ended_events, new_state
@@ -18,7 +19,12 @@ EVENTS_PER_SLICE: Final = 50_000
 """Between two looks at the keyboard and the progress bar: a small part of a second."""
 
 _NAMED_LANES: Final = 8
-_LINE_SIZES: Final = tuple(2**power for power in range(5, 13))
+
+
+class EmbeddedOptions(Options):
+    line_size: Literal[32, 64, 128, 256, 512, 1024, 2048, 4096] = option(
+        LINE_BYTES, "what a unit asks for at a time", unit="bytes"
+    )
 
 
 @engines.register("embedded")
@@ -28,23 +34,18 @@ class EmbeddedEngine(Engine):
     Rates are max-min fair (Bertsekas and Gallager, Data Networks, 2nd ed., section 6.5.2), each
     flow weighing on a memory by one over the share of the peak its access pattern reaches.
     `events_per_slice` changes no result.
-
-    Option ``line_size``: bytes that a unit asks for at a time (a power of two from 32 to 4096).
     """
 
     summary: ClassVar[str] = "flow level: transfers share resources max-min fairly (fast, no outside program)"
+    options_class = EmbeddedOptions
 
     def __init__(self, events_per_slice: int = EVENTS_PER_SLICE, line_bytes: int = LINE_BYTES) -> None:
         self.events_per_slice = events_per_slice
         self.line_bytes = line_bytes
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any], where: object) -> EmbeddedEngine:
-        line_bytes = options.get("line_size", LINE_BYTES)
-        super().from_options({name: value for name, value in options.items() if name != "line_size"}, where)
-        if line_bytes not in _LINE_SIZES or isinstance(line_bytes, bool):
-            raise InputError(where, "engine.line_size", line_bytes, one_of(map(str, _LINE_SIZES)))
-        return cls(line_bytes=line_bytes)
+    def from_options(cls, options: Mapping[str, Any], where: object) -> Self:
+        return cls(line_bytes=read_options(EmbeddedOptions, options, where, "engine").line_size)
 
     def run(self, machine: Machine, program: Program, progress: Progress | None = None) -> Timeline:
         """Raises `InputError` before the run where program and machine do not fit, `RunError` for a

@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.schema import check
+from moe_cosim.options import read_options
 from moe_cosim.sim.engines.base import Engine, Progress, engines
 from moe_cosim.sim.engines.sst.folder import write_run
 from moe_cosim.sim.engines.sst.installation import find_installation
@@ -25,13 +25,14 @@ class SstEngine(Engine):
     """Needs SST 16 on the PATH (moe-cosim doctor). Ranks, threads and form of configuration change no result."""
 
     summary: ClassVar[str] = "SST 16: every memory line a request on memHierarchy and merlin (slow, the reference)"
+    options_class = SstOptions
 
     def __init__(self, options: SstOptions | None = None) -> None:
         self.options = options or SstOptions()
 
     @classmethod
-    def from_options(cls, options: Mapping[str, Any], where: object) -> SstEngine:
-        return cls(check(SstOptions, dict(options), where, "engine"))
+    def from_options(cls, options: Mapping[str, Any], where: object) -> Self:
+        return cls(read_options(SstOptions, options, where, "engine"))
 
     def run(self, machine: Machine, program: Program, progress: Progress | None = None) -> Timeline:
         """Raises `InputError` for a machine or line size that SST cannot take, `SstError` for a run that fails."""

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from moe_cosim.schema import Count
+from moe_cosim.options import Options, option
 from moe_cosim.sim.engines.sst.graph.sizing import DEFAULT_LINE_BYTES
 
 LONGEST_S = 24 * 3600 - 1
 """SST 16 reads --exit-after as a time of day."""
 
 
-class SstOptions(BaseModel):
+class SstOptions(Options):
     """`line_size` is checked against the machine when the graph is built."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    line_size: Count = DEFAULT_LINE_BYTES
-    """Bytes of one request."""
-    ranks: Count = 1
-    """MPI processes."""
-    threads: Count = 1
-    """Threads of each process. One is the default because more seldom pay: see docs/sst-engine.md."""
-    time_limit_s: Annotated[int, Field(ge=1, le=LONGEST_S, strict=True)] = LONGEST_S
-    """Wall time after which SST is told to stop (its --exit-after)."""
-    configuration: Annotated[str, Field(pattern="^(python|json)$")] = "python"
-    """Which of the two equal configurations SST reads."""
+    line_size: Literal[64, 128, 256, 512, 1024, 2048, 4096] = option(
+        DEFAULT_LINE_BYTES, "size of one request", unit="bytes"
+    )
+    ranks: int = option(1, "MPI processes", ge=1)
+    threads: int = option(1, "threads of each process; more than one seldom pay (docs/sst-engine.md)", ge=1)
+    time_limit_s: int = option(
+        LONGEST_S, "wall time after which SST is told to stop (its --exit-after)", unit="s", ge=1, le=LONGEST_S
+    )
+    configuration: Literal["python", "json"] = option("python", "which of the two equal configurations SST reads")
 
 
 def slow_choice(ranks: int | None, threads: int | None) -> str | None:

@@ -36,7 +36,7 @@ FIELDS: dict[str, tuple[str, str, str, str, str]] = {
     "no source": (ROUTING, "{}", "routing.source", "nothing", "one of "),
     "source near miss": ("generator,", "genrator,", "routing.source", "'genrator'", "did you mean 'generator'?"),
     "preset near miss": ("mixtral-8x7b}", "mixtral-8x7}", "routing.preset", "'mixtral-8x7'", "mean 'mixtral-8x7b'?"),
-    "number as preset": ("mixtral-8x7b}", "7}", "routing.preset", "7", "type str"),
+    "number as preset": ("mixtral-8x7b}", "7}", "routing.preset", "7", "a preset"),
     "routing option": ("mixtral-8x7b}", "mixtral-8x7b, domian: 1}", "routing.domian", "unknown", "mean 'domain'?"),
     "routing option's range": ("mixtral-8x7b}", "mixtral-8x7b, domain: 99}", "routing.domain", "99", "0 to "),
     "text as batch": ("{batch: 1,", '{batch: "1",', "workload.batch", "'1'", "integer"),

@@ -91,7 +91,7 @@ SETTINGS = {
     f"machine={'a' * 5000}": ("machine.use: found 'aaa", "one of "),
     f"model={'a' * 5000}": ("model: found 'aaa", "one of "),
     "model=~nobody-of-that-name/config.json": ("file: found FileNotFoundError", "JSON file"),
-    "routing.file=x": ("routing.file: found an unknown option", "domain, preset, source"),
+    "routing.file=x": ("routing.file: found an unknown option", "domain, preset"),
 }
 
 

@@ -58,7 +58,7 @@ def test_a_setting_adds_an_option_to_a_bare_name() -> None:
         ({"name": "sst", "ranks": 0}, ["engine.ranks", "0"]),
         ({"name": "sst", "time_limit_s": 90_000}, ["engine.time_limit_s", "90000"]),
         ({"name": "sst", "configuration": "xml"}, ["engine.configuration", "xml"]),
-        ({"name": "embedded", "ranks": 2}, ["engine.ranks", "no options"]),
+        ({"name": "embedded", "ranks": 2}, ["engine.ranks", "one of line_size"]),
         ({"name": "sstt"}, ["engine", "'sstt'", "did you mean 'sst'"]),
         ({"ranks": 2}, ["engine", "''", "one of"]),
         (7, ["engine", "7", "name"]),
