@@ -11,6 +11,7 @@ from moe_cosim.workloads.lowering import lower
 from moe_cosim.workloads.plan import Plan, PlanBuilder
 from moe_cosim.workloads.policies.base import Policy, policy_class
 from moe_cosim.workloads.policies.context import Context
+from moe_cosim.workloads.policies.residence import residence
 from moe_cosim.workloads.program import Program
 from moe_cosim.workloads.scenario import Scenario, draw
 
@@ -53,8 +54,10 @@ def prepare(experiment: Experiment) -> Prepared:
 def decide(experiment: Experiment, scenario: Scenario) -> tuple[Policy, Plan]:
     """Let the experiment's policy plan every layer of every step."""
     builder = PlanBuilder(tuple(unit.name for unit in scenario.machine.units.values() if unit.model is not None))
-    options = {name: value for name, value in experiment.policy.items() if name != "name"}
-    policy = policy_class(experiment)(Context.of(scenario, builder), options)
+    options = {name: value for name, value in experiment.policy.items() if name not in ("name", "home")}
+    chosen, asked = policy_class(experiment), experiment.policy.get("home")
+    home = residence(scenario.machine, asked, chosen.homes, str(experiment.policy["name"]), experiment.where)
+    policy = chosen(Context.of(scenario, builder, home), options)
     for step in range(scenario.demand.steps):
         for layer_demand in scenario.demand.step(step):
             builder.at(step, layer_demand.layer)

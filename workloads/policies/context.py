@@ -25,33 +25,12 @@ class Context(Scenario):
     """A scenario, and the plan that one policy writes for it."""
 
     plan: PlanBuilder = field(kw_only=True)
+    residence: Residence = field(kw_only=True)
     _homes: dict[WeightFormat, NDArray[np.int64]] = field(default_factory=dict, kw_only=True)
 
-<<<<<<< Updated upstream
     @classmethod
-    def of(cls, scenario: Scenario, plan: PlanBuilder) -> Context:
-        return cls(**vars(scenario), plan=plan)
-=======
-
-@dataclass
-class Context:
-    """Everything one policy works with in one run."""
-
-    machine: Machine
-    model: Model
-    workload: Workload
-    demand: Demand
-    quantization: Quantization
-    assumptions: Assumptions
-    addresses: AddressMap
-    plan: PlanBuilder
-    residence: Residence
-    seed: int
-    where: object = "experiment"
-    layout: ModelLayout | None = None
-    """Where the dense part lies; None in tests of a policy alone."""
-    _homes: dict[WeightFormat, NDArray[np.int64]] = field(default_factory=dict)
->>>>>>> Stashed changes
+    def of(cls, scenario: Scenario, plan: PlanBuilder, residence: Residence) -> Context:
+        return cls(**vars(scenario), plan=plan, residence=residence)
 
     # -- the machine's parts by role --------------------------------------------------------
 

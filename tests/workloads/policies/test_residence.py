@@ -12,10 +12,10 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.experiment import load_experiment
 from moe_cosim.hw_models.build import build_machine
-from moe_cosim.sim.prepare import Decision, prepare
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.policies.residence import HOMES, Residence, residence
-from tests.workloads.hand_made import decided, one_layer
+from moe_cosim.workloads.prepare import prepare
+from tests.workloads.hand_made import Decided, decided, one_layer
 from tests.workloads.policy_contract import check
 
 BOTH = "rtx5080-dimm-ndp-4"
@@ -23,7 +23,7 @@ BOTH = "rtx5080-dimm-ndp-4"
 ROUTED = one_layer([(expert, (expert + 1) % 12) for expert in range(12)], [(0, 1), (5, 9)], experts=12)
 
 
-def homes(found: Decision) -> Counter[str]:
+def homes(found: Decided) -> Counter[str]:
     """How many experts live in each memory; of a striped copy one part in each counts one."""
     machine, plan = found.scenario.machine, found.plan
     names = [memory.name for memory in machine.memory_list]
@@ -32,7 +32,7 @@ def homes(found: Decision) -> Counter[str]:
     return Counter(name for index in where.tolist() for name in ([names[index]] if index >= 0 else striped))
 
 
-def decide(policy: str, home: str | None = None, machine: str = BOTH) -> Decision:
+def decide(policy: str, home: str | None = None, machine: str = BOTH) -> Decided:
     return decided(ROUTED, policy, {"home": home} if home else {}, machine=machine)
 
 
