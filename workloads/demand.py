@@ -29,6 +29,10 @@ class LayerDemand:
     gate_weights: list[float]
     """Sum over those tokens of the normalised gate weight."""
 
+    def busiest_first(self) -> list[tuple[int, int]]:
+        """(expert, tokens): the most tokens first, of equals the lower expert first."""
+        return sorted(zip(self.experts, self.tokens, strict=True), key=lambda row: (-row[1], row[0]))
+
 
 class Demand:
     """All layer demands of one run, in execution order."""

@@ -91,7 +91,7 @@ class EdgeNdp(Policy):
     def plan_layer(self, demand: LayerDemand) -> None:
         context, layer = self.context, demand.layer
         held, gpu = self._held[layer], context.gpu.name
-        ranked = sorted(zip(demand.experts, demand.tokens, strict=True), key=lambda row: (-row[1], row[0]))
+        ranked = demand.busiest_first()
         for expert, tokens in ranked:
             if expert in held:
                 self.plan.run(expert, tokens, gpu, held[expert])

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 
 from moe_cosim.assumptions import Assumption
+from moe_cosim.hw_models.link_share import link_share
 from moe_cosim.options import EXPERTS, Options, option
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.plan import Copy
@@ -60,9 +61,7 @@ class Monde(Policy):
         context.keep_all(self._format)
         self._wanted = self.options.resident_experts
         self._migration = context.choice(MIGRATION)
-        device = sum(context.machine.memories[name].peak_bytes_per_s for name in context.home_memories)
-        link = self._link_bytes_per_s()
-        self._share = context.number(ALPHA) * (1.0 if math.isinf(link) else link / (device + link))
+        self._share = context.number(ALPHA) * link_share(context.machine, context.home_memories, context.gpu_memory)
         self._resident: dict[tuple[int, int], Copy] = {}
         self._resident_slots: list[list[int]] = []
         if self._migration == "ceil-unless-resident":
@@ -70,13 +69,6 @@ class Monde(Policy):
         count = min(self._moved(context.demand.num_experts), context.gpu_slots_that_fit(self._format))
         context.require_slots(count, min(self._moved(1), 1), "staging area")
         self._staging = context.gpu_slots("staging area", self._format, count)
-
-    def _link_bytes_per_s(self) -> float:
-        """The narrowest part of the way that experts from all home memories share."""
-        machine, context = self.context.machine, self.context
-        ways = [set(machine.path(home, context.gpu_memory).resources) for home in context.home_memories]
-        shared = set.intersection(*ways)
-        return min((machine.resources[index].bytes_per_s for index in shared), default=math.inf)
 
     def _take_resident_slots(self) -> None:
         context = self.context
@@ -93,7 +85,7 @@ class Monde(Policy):
 
     def plan_layer(self, demand: LayerDemand) -> None:
         context, gpu = self.context, self.context.gpu.name
-        ranked = sorted(zip(demand.experts, demand.tokens, strict=True), key=lambda row: (-row[1], row[0]))
+        ranked = demand.busiest_first()
         held = {expert: self._resident[demand.layer, expert] for expert, _ in ranked if self._holds(demand, expert)}
         moves = 0 if held else min(self._moved(len(ranked)), len(self._staging))
         to_move = [expert for expert, _ in ranked if expert not in held][:moves]

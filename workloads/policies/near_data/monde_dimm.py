@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 
+from moe_cosim.hw_models.link_share import link_share
 from moe_cosim.options import EXPERTS, option
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.policies.base import policies
@@ -41,16 +42,12 @@ class MondeDimm(GpuPrefillPolicy):
         context = self.context
         context.keep_all(context.quantization.expert_format)
         self.take_gpu(context.quantization.expert_format, self.options.gpu_experts)
-        modules = sum(context.machine.memories[name].peak_bytes_per_s for name in context.home_memories)
-        ways = [set(context.machine.path(home, context.gpu_memory).resources) for home in context.home_memories]
-        rates = [context.machine.resources[index].bytes_per_s for index in set.intersection(*ways)]
-        link = min(rates, default=math.inf)
-        self._share = context.number(ALPHA) * link / (modules + link)
+        self._share = context.number(ALPHA) * link_share(context.machine, context.home_memories, context.gpu_memory)
 
     def plan_decode(self, demand: LayerDemand) -> None:
         context, layer = self.context, demand.layer
         hot = self.hot[layer]
-        ranked = sorted(zip(demand.experts, demand.tokens, strict=True), key=lambda row: (-row[1], row[0]))
+        ranked = demand.busiest_first()
         moves = math.ceil(self._share * len(ranked) - 1e-9)
         for expert, tokens in ranked:
             if expert in hot:

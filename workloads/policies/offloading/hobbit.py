@@ -17,8 +17,8 @@ from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import InputError
 from moe_cosim.options import Options, option
 from moe_cosim.workloads.demand import LayerDemand
-from moe_cosim.workloads.plan import Copy
-from moe_cosim.workloads.policies.base import Policy, policies
+from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.policies.parts.expert_cache import ExpertCachePolicy
 from moe_cosim.workloads.policies.parts.expert_slots import ExpertSlots, Key
 from moe_cosim.workloads.policies.parts.speculation import Speculation
 from moe_cosim.workloads.quantization.formats import WeightFormat, find_format
@@ -62,7 +62,7 @@ class HobbitOptions(Options):
 
 
 @policies.register("hobbit")
-class Hobbit(Policy):
+class Hobbit(ExpertCachePolicy):
     """Unimportance of an expert: the gate weights of the token's experts before it, added up. The
     thresholds are those of the paper for Mixtral."""
 
@@ -122,7 +122,7 @@ class Hobbit(Policy):
     def plan_layer(self, demand: LayerDemand) -> None:
         step, layer = demand.step, demand.layer
         precision = {expert: self._precision(step, layer, expert) for expert in demand.experts}
-        keys = {expert: self._key(demand.layer, expert) for expert in demand.experts}
+        keys = {expert: self.key(demand.layer, expert) for expert in demand.experts}
         cached = {expert: self._cached(keys[expert], precision[expert]) for expert in demand.experts}
         order = sorted(demand.experts, key=lambda expert: cached[expert] is None)
         tokens = dict(zip(demand.experts, demand.tokens, strict=True))
@@ -135,7 +135,7 @@ class Hobbit(Policy):
                 assert wanted is not None
                 found = wanted
                 # what was at hand has run by now, so any slot may be taken
-                self._fetch(demand, demand.layer, expert, found, set(), prefetch=False)
+                self.fetch(self._pools[found], demand, demand.layer, expert, found, set(), prefetch=False)
             pool = self._pools[found]
             pool.ran(key, self.plan.run(expert, tokens[expert], self.context.gpu.name, pool.used(key)))
             self._note_use(demand, expert, found)
@@ -170,41 +170,22 @@ class Hobbit(Policy):
             return self._low
         return None
 
-    def _fetch(
-        self,
-        demand: LayerDemand,
-        layer: int,
-        expert: int,
-        weight_format: WeightFormat,
-        pinned: set[Key],
-        prefetch: bool,
-    ) -> Copy | None:
-        pool = self._pools[weight_format]
-        place = pool.place(pinned, lambda candidates: self._victim(candidates, demand))
-        if place is None:
-            return None
-        address, after_run = place
-        source = self.context.home(layer, expert, weight_format)
-        copy = self.plan.move(layer, expert, source, address, prefetch=prefetch, after_run=after_run)
-        pool.put(self._key(layer, expert), copy)
-        return copy
-
     def _prefetch(self, demand: LayerDemand) -> None:
         """Later layers' likely experts, nearest layer first.
 
         The predictor sees nearly the gate's own weights, so a right guess comes at the precision the
         gate will ask for; a wrong one ranks low, and comes at low precision.
         """
-        pinned = {self._key(demand.layer, expert) for expert in demand.experts}
+        pinned = {self.key(demand.layer, expert) for expert in demand.experts}
         for distance, guesses in enumerate(self._guesses, start=1):
             layer = demand.layer + distance
             guessed = guesses.experts(demand.step, layer)
-            pinned.update(self._key(layer, expert) for expert in guessed)
+            pinned.update(self.key(layer, expert) for expert in guessed)
             for expert in guessed:
                 chosen = self._active[demand.step, layer, expert]
                 wanted = self._precision(demand.step, layer, expert) if chosen else self._low
-                if wanted is not None and self._cached(self._key(layer, expert), wanted) is None:
-                    self._fetch(demand, layer, expert, wanted, pinned, prefetch=True)
+                if wanted is not None and self._cached(self.key(layer, expert), wanted) is None:
+                    self.fetch(self._pools[wanted], demand, layer, expert, wanted, pinned, prefetch=True)
 
     # -- cache priority ---------------------------------------------------------------------
 
@@ -213,7 +194,7 @@ class Hobbit(Policy):
         self._uses[demand.layer, expert] += 1
         self._high_uses[demand.layer, expert] += weight_format == self._high
 
-    def _victim(self, candidates: list[Key], demand: LayerDemand) -> Key:
+    def victim(self, candidates: list[Key], demand: LayerDemand) -> Key:
         """Lowest priority; each term lies in [0, 1]; ties: oldest use."""
         keys = np.array(candidates)
         layer, expert = np.divmod(keys, self.context.demand.num_experts)
@@ -226,6 +207,3 @@ class Hobbit(Policy):
         terms = (recency, frequency, high, nearness)
         priority = sum(weight * term for weight, term in zip(self._weights, terms, strict=True))
         return candidates[int(np.argmin(priority))]
-
-    def _key(self, layer: int, expert: int) -> Key:
-        return layer * self.context.demand.num_experts + expert

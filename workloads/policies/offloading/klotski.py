@@ -29,7 +29,7 @@ class Klotski(GpuPrefillPolicy):
 
     def plan_decode(self, demand: LayerDemand) -> None:
         hot, layer = self.hot[demand.layer], demand.layer
-        ranked = sorted(zip(demand.experts, demand.tokens, strict=True), key=lambda row: (-row[1], row[0]))
+        ranked = demand.busiest_first()
         for expert, tokens in ranked:
             if expert in hot:
                 self.plan.run(expert, tokens, self.context.gpu.name, hot[expert])

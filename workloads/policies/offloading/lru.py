@@ -56,7 +56,7 @@ class LruCache(GpuCachePolicy):
         for expert in guessed:
             if self.key(layer, expert) not in self.pool(layer):
                 weight_format = self.context.quantization.expert_format
-                self.fetch(demand, layer, expert, weight_format, pinned, prefetch=True)
+                self.fetch(self.pool(layer), demand, layer, expert, weight_format, pinned, prefetch=True)
 
     def victim(self, candidates: list[Key], demand: LayerDemand) -> Key:
         return oldest(candidates)

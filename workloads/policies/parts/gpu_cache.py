@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Collection
-
 from moe_cosim.options import EXPERTS, Options, option
 from moe_cosim.workloads.demand import LayerDemand
-from moe_cosim.workloads.plan import Copy
-from moe_cosim.workloads.policies.base import Policy
-from moe_cosim.workloads.policies.parts.expert_slots import ExpertSlots, Key
+from moe_cosim.workloads.policies.parts.expert_cache import ExpertCachePolicy
+from moe_cosim.workloads.policies.parts.expert_slots import ExpertSlots
 from moe_cosim.workloads.quantization.formats import WeightFormat
 
 
@@ -19,18 +15,13 @@ class CacheOptions(Options):
     )
 
 
-class GpuCachePolicy(Policy):
+class GpuCachePolicy(ExpertCachePolicy):
     """Hits run first, then each miss is fetched into a slot and run.
 
-    Subclasses choose the pools (`prepare` fills `self.pools`, one per layer or one for all) and the
-    victims.
+    Subclasses choose the pools (`prepare` fills `self.pools`, one per layer or one for all) and the victims.
     """
 
     pools: list[ExpertSlots]
-
-    @abstractmethod
-    def victim(self, candidates: list[Key], demand: LayerDemand) -> Key:
-        """Which of `candidates` (oldest use first) leaves."""
 
     def fetch_order(self, demand: LayerDemand) -> list[int]:
         """The experts of `demand` in the order in which missing ones are fetched and run."""
@@ -38,9 +29,6 @@ class GpuCachePolicy(Policy):
 
     def pool(self, layer: int) -> ExpertSlots:
         return self.pools[layer % len(self.pools)]
-
-    def key(self, layer: int, expert: int) -> Key:
-        return layer * self.context.demand.num_experts + expert
 
     def per_layer_pools(self, weight_format: WeightFormat, per_layer: int | None) -> None:
         """One pool per layer, of `per_layer` slots or of as many as fit; at least one."""
@@ -65,28 +53,8 @@ class GpuCachePolicy(Policy):
             if key in pool:
                 copy = pool.used(key)
             else:
-                fetched = self.fetch(demand, demand.layer, expert, weight_format, waiting, prefetch=False)
+                fetched = self.fetch(pool, demand, demand.layer, expert, weight_format, waiting, prefetch=False)
                 assert fetched is not None  # the expert itself is the only one pinned in a pool of one
                 copy = fetched
             pool.ran(key, self.plan.run(expert, tokens[expert], gpu, copy))
             waiting.discard(key)
-
-    def fetch(
-        self,
-        demand: LayerDemand,
-        layer: int,
-        expert: int,
-        weight_format: WeightFormat,
-        pinned: Collection[Key],
-        prefetch: bool,
-    ) -> Copy | None:
-        """Move an expert into its layer's pool; None when no slot may be taken for a prefetch."""
-        pool = self.pool(layer)
-        place = pool.place(pinned, lambda candidates: self.victim(candidates, demand))
-        if place is None:
-            return None
-        address, after_run = place
-        source = self.context.home(layer, expert, weight_format)
-        copy = self.plan.move(layer, expert, source, address, prefetch=prefetch, after_run=after_run)
-        pool.put(self.key(layer, expert), copy)
-        return copy

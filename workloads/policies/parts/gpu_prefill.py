@@ -61,7 +61,7 @@ class GpuPrefillPolicy(Policy):
 
     def plan_prefill(self, demand: LayerDemand) -> None:
         layer = demand.layer
-        ranked = sorted(zip(demand.experts, demand.tokens, strict=True), key=lambda row: (-row[1], row[0]))
+        ranked = demand.busiest_first()
         slots = self.hot_slots[layer]
         for rank, (expert, tokens) in enumerate(ranked):
             if rank < len(slots):
