@@ -54,7 +54,7 @@ class RunFolder:
             document = json.dumps(result.as_dict(), indent=2, allow_nan=False)
             (aside / "result.json").write_text(document + "\n", encoding="utf-8")
             (aside / "summary.md").write_text(_summary(result), encoding="utf-8")
-            np.savez_compressed(aside / "timeline.npz", start_ps=timeline.start_ps, end_ps=timeline.end_ps)
+            np.savez_compressed(aside / "timeline.npz", **timeline.arrays())
             prepared.program.save(aside / "program.zip")
             if target.exists():
                 target.rmdir()

@@ -116,6 +116,4 @@ def extrapolate(
     expected = embedded.run(machine, part)
     name = ", ".join(f"{what} {span}" for what, span in (("steps", steps), ("layers", layers)) if span is not None)
     found = Extrapolation(name, len(part.events), seen.total_ps, expected.total_ps)
-    whole = embedded.run(machine, program)
-    scaled = [np.rint(times * found.ratio).astype(np.int64) for times in (whole.start_ps, whole.end_ps)]
-    return Timeline(*scaled), found
+    return embedded.run(machine, program).stretched(found.ratio), found

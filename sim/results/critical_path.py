@@ -2,7 +2,8 @@
 
 From the event that ends last, backwards: an event could not start before the one before it in its
 lane had ended; a wait that did wait could not end before the signal that reached it last, in whose
-lane the walk goes on. Nothing is counted twice and nothing is left out: the parts sum to the total.
+lane the walk goes on. What bounds an event the engine has said (`Timeline.bound`). Nothing is counted
+twice and nothing is left out: the parts sum to the total.
 """
 
 from __future__ import annotations
@@ -13,16 +14,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from moe_cosim.errors import RunError
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.sim.engines.signals import signal_latency_ps, signals_by_token
-from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.engines.timeline import BOUNDS, Timeline
 from moe_cosim.workloads.program import PHASES, PURPOSES, Program
 
-BOUNDS: Final = ("compute", "traffic", "signal latency", "idle")
-"""What a segment was spent on: an event at its floor; one that its traffic made longer; a signal's
-way to the lane that waited; or nothing that the program explains (an engine's own delay)."""
-
-COMPUTE_BOUND, TRAFFIC_BOUND, LATENCY_BOUND, IDLE_BOUND = range(4)
 _PS_PER_S: Final = 1e12
 
 SEGMENT: Final = np.dtype([("event", "<i8"), ("time_ps", "<i8"), ("bound", "<i8")])
@@ -71,28 +67,22 @@ class CriticalPath:
 
 
 def critical_path(machine: Machine, program: Program, timeline: Timeline) -> CriticalPath:
-    """`timeline` is what an engine made of `program` on `machine`."""
+    """`timeline` is what an engine made of `program` on `machine`; `RunError` where it says no bounds."""
     from moe_cosim.sim.results.critical_walk import walk  # compiled: Numba takes a while to import
 
+    if timeline.bound is None or timeline.last_signal is None:
+        raise RunError("the engine does not say what bounds its events (Timeline.bound and Timeline.last_signal)")
     events = program.events
-    token_start, token_signal = signals_by_token(program)
-    units = list(machine.units)
-    unit = np.array([units.index(name) for name, _ in program.lanes], dtype=np.int64)[events["lane"]]
     segments = np.empty(2 * len(events), dtype=SEGMENT)
     found = 0
     if len(events):
         found = walk(
             int(np.argmax(timeline.end_ps)),  # of equal ends the first: that of the lowest lane
-            np.ascontiguousarray(events["kind"]),
             np.ascontiguousarray(events["lane"]),
-            events["token"].astype(np.int64),
-            (events["setup_ps"] + events["busy_ps"]).astype(np.int64),
             timeline.start_ps,
             timeline.end_ps,
-            unit,
-            signal_latency_ps(machine, program),
-            token_start,
-            token_signal,
+            timeline.bound,
+            timeline.last_signal,
             segments,
         )
     return CriticalPath(machine, program, segments[:found][::-1].copy())

@@ -58,6 +58,13 @@ def test_a_timeline_that_differs_is_exit_code_1(saved: Path) -> None:
     assert "not equal to the saved timeline" in cli("replay", saved).stdout
 
 
+def test_a_folder_of_an_older_version_has_times_alone(saved: Path) -> None:
+    with np.load(saved / "timeline.npz") as timeline:
+        start, end = timeline["start_ps"], timeline["end_ps"]
+    np.savez_compressed(saved / "timeline.npz", start_ps=start, end_ps=end)
+    assert moe_cosim.replay(saved).equal
+
+
 def test_a_machine_that_changed_shows(saved: Path) -> None:
     text = (saved / "experiment.yaml").read_text()
     (saved / "experiment.yaml").write_text(text.replace("32 GB/s", "30 GB/s"))

@@ -38,6 +38,10 @@ def test_a_run_leaves_five_files(tiny: Tiny, out: Path) -> None:
     with np.load(out / "timeline.npz") as saved:
         assert saved["start_ps"].tolist() == timeline.start_ps.tolist()
         assert saved["end_ps"].tolist() == timeline.end_ps.tolist()
+        assert timeline.bound is not None
+        assert timeline.last_signal is not None
+        assert saved["bound"].tolist() == timeline.bound.tolist()
+        assert saved["last_signal"].tolist() == timeline.last_signal.tolist()
     program = Program.load(out / "program.zip")
     assert program.lanes == prepared.program.lanes
     for table in ("events", "accesses", "tags"):

@@ -7,11 +7,15 @@ import pytest
 
 from moe_cosim.errors import InputError
 from moe_cosim.experiment import Experiment
-from moe_cosim.sim.engines.base import engines
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.engines.base import Engine, Progress, engines
+from moe_cosim.sim.engines.embedded import EmbeddedEngine
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.results.critical_path import critical_path
 from moe_cosim.sim.run import run
 from moe_cosim.sim.window import Span, extrapolate, spans, window
 from moe_cosim.workloads.prepare import Prepared, prepare
-from moe_cosim.workloads.program import SIGNAL, WAIT
+from moe_cosim.workloads.program import SIGNAL, WAIT, Program
 
 EXPERIMENT = Experiment.model_validate(
     {
@@ -80,6 +84,37 @@ def test_on_one_engine_the_extrapolation_is_the_run_itself(prepared: Prepared) -
     timeline, said = extrapolate(prepared.machine, prepared.program, embedded, embedded, Span(1, 2), None)
     assert said.ratio == 1.0
     np.testing.assert_array_equal(timeline.end_ps, embedded.run(prepared.machine, prepared.program).end_ps)
+
+
+class Slower(Engine):
+    """Finds all times `ratio` times as long as the embedded engine does."""
+
+    summary = "for tests"
+
+    def __init__(self, ratio: float) -> None:
+        self.ratio = ratio
+
+    def run(self, machine: Machine, program: Program, progress: Progress | None = None) -> Timeline:
+        return EmbeddedEngine().run(machine, program, progress).stretched(self.ratio)
+
+
+@pytest.mark.parametrize("ratio", [1.0003, 0.37, 2.5])
+@pytest.mark.parametrize(("steps", "layers"), [(None, Span(0, 3)), (Span(1, 2), None), (Span(2, 2), Span(1, 1))])
+def test_an_extrapolated_path_is_labelled_as_the_whole_one(
+    prepared: Prepared, ratio: float, steps: Span | None, layers: Span | None
+) -> None:
+    """Scaled times no longer equal their floors: labels must come from where the times were made."""
+    timeline, said = extrapolate(prepared.machine, prepared.program, Slower(ratio), EmbeddedEngine(), steps, layers)
+    assert said.ratio == pytest.approx(ratio)
+    embedded = EmbeddedEngine().run(prepared.machine, prepared.program)
+    seen, wanted = (
+        {
+            (row["unit"], row["phase"], row["purpose"], row["bound"]): row["share"]
+            for row in critical_path(prepared.machine, prepared.program, times).rows()
+        }
+        for times in (timeline, embedded)
+    )
+    assert seen == pytest.approx(wanted, abs=1e-6)
 
 
 def test_a_window_is_stated_in_the_result() -> None:

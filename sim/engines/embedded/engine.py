@@ -10,8 +10,8 @@ from moe_cosim.hw_models.components import LINE_BYTES
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.options import Options, option, read_options
 from moe_cosim.sim.engines.base import Engine, Progress, engines
-from moe_cosim.sim.engines.embedded.lowering import LONGEST_PS, lower
-from moe_cosim.sim.engines.embedded.state import State, ended_events, new_state
+from moe_cosim.sim.engines.embedded.flatten import LONGEST_PS, flatten
+from moe_cosim.sim.engines.embedded.state import KernelState, ended_events, new_state
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.program import WAIT, Program
 
@@ -52,7 +52,7 @@ class EmbeddedEngine(Engine):
         deadlock or a time beyond 13 days."""
         from moe_cosim.sim.engines.embedded import kernel  # Numba takes a while to import; only a run needs it
 
-        flat = lower(machine, program, self.line_bytes)
+        flat = flatten(machine, program, self.line_bytes)
         state = new_state(flat)
         events = len(program.events)
         outcome = kernel.RUNNING
@@ -62,10 +62,10 @@ class EmbeddedEngine(Engine):
                 progress(ended_events(state) / events if events else 1.0)
         if outcome == kernel.STUCK:
             raise RunError(_why_stuck(program, state))
-        return Timeline(state.start_ps, state.end_ps)
+        return Timeline(state.start_ps, state.end_ps, state.bound, state.last_signal)
 
 
-def _why_stuck(program: Program, state: State) -> str:
+def _why_stuck(program: Program, state: KernelState) -> str:
     stuck = [lane for lane, end in enumerate(program.lane_starts[1:]) if state.lane_next[lane] < end]
     waiting = [lane for lane in stuck if program.events["kind"][state.lane_next[lane]] == WAIT]
     if (

@@ -22,8 +22,9 @@ from typing import Final
 import numpy as np
 
 from moe_cosim.compiled import compiled
-from moe_cosim.sim.engines.embedded.lowering import LONGEST_PS, FlatProgram
-from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, NEVER_PS, State
+from moe_cosim.sim.engines.embedded.flatten import LONGEST_PS, FlatProgram
+from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, NEVER_PS, KernelState
+from moe_cosim.sim.engines.timeline import LATENCY_BOUND, TRAFFIC_BOUND
 from moe_cosim.workloads.program import COMPUTE, SIGNAL, WAIT
 
 RUNNING: Final = 0
@@ -43,7 +44,7 @@ _FULL: Final = 1e300
 
 
 @compiled
-def advance(p: FlatProgram, s: State, events: int) -> int:
+def advance(p: FlatProgram, s: KernelState, events: int) -> int:
     """Go on until about `events` more events have ended; RUNNING, or how the run ended."""
     c = s.counters[0]
     limit = c.ended + events
@@ -75,7 +76,7 @@ def advance(p: FlatProgram, s: State, events: int) -> int:
 
 
 @compiled
-def _run_ready_lanes(p: FlatProgram, s: State) -> None:
+def _run_ready_lanes(p: FlatProgram, s: KernelState) -> None:
     c = s.counters[0]
     while c.ready > 0:
         c.ready -= 1
@@ -83,7 +84,7 @@ def _run_ready_lanes(p: FlatProgram, s: State) -> None:
 
 
 @compiled
-def _run_lane(p: FlatProgram, s: State, lane: int) -> None:
+def _run_lane(p: FlatProgram, s: KernelState, lane: int) -> None:
     """Events of the lane up to the first whose end is not known yet."""
     c = s.counters[0]
     event = s.lane_next[lane]
@@ -103,7 +104,7 @@ def _run_lane(p: FlatProgram, s: State, lane: int) -> None:
                 s.lane_after[lane] = s.token_waiter[token]
                 s.token_waiter[token] = lane
                 break
-            now = _last_arrival(p, s, token, p.lane_unit[lane], now)
+            now = _pass_wait(p, s, event, p.lane_unit[lane])
         elif kind == COMPUTE or p.first_flow[event] == p.first_flow[event + 1]:
             now += p.floor_ps[event]
         else:
@@ -119,7 +120,7 @@ def _run_lane(p: FlatProgram, s: State, lane: int) -> None:
 
 
 @compiled
-def _wake(s: State, token: int) -> None:
+def _wake(s: KernelState, token: int) -> None:
     lane = s.token_waiter[token]
     s.token_waiter[token] = -1
     while lane >= 0:
@@ -129,20 +130,29 @@ def _wake(s: State, token: int) -> None:
 
 
 @compiled
-def _last_arrival(p: FlatProgram, s: State, token: int, unit: int, start_ps: int) -> int:
-    latest = start_ps
-    for index in range(p.token_start[token], p.token_start[token + 1]):
-        latest = max(latest, s.end_ps[p.token_signal[index]] + p.unit_latency_ps[p.signal_unit[index], unit])
-    return latest
+def _pass_wait(p: FlatProgram, s: KernelState, event: int, unit: int) -> int:
+    """When the wait ends, all its signals having a time: as it starts, or with the last to arrive."""
+    end = s.start_ps[event]
+    for index in range(p.token_start[p.token[event]], p.token_start[p.token[event] + 1]):
+        signal = p.token_signal[index]
+        arrives = s.end_ps[signal] + p.unit_latency_ps[p.signal_unit[index], unit]
+        if arrives > end:  # of equal arrivals the first: that of the lowest lane
+            end = arrives
+            s.bound[event] = LATENCY_BOUND
+            s.last_signal[event] = signal
+    return int(end)
 
 
 @compiled
-def _leave_event(p: FlatProgram, s: State, lane: int, now: int) -> None:
+def _leave_event(p: FlatProgram, s: KernelState, lane: int, now: int) -> None:
     """One flow of the lane's event is over; after the last one the event ends, at its floor at least."""
     s.lane_flows[lane] -= 1
     if s.lane_flows[lane] == 0:
         event = s.lane_next[lane]
-        end = max(now, s.start_ps[event] + p.floor_ps[event])
+        end = s.start_ps[event] + p.floor_ps[event]
+        if now > end:
+            end = now
+            s.bound[event] = TRAFFIC_BOUND
         s.end_ps[event] = end
         s.counters[0].ended += 1
         s.lane_next[lane] = event + 1
@@ -161,7 +171,7 @@ def _coefficient(p: FlatProgram, flow: int, hop: int, memories: int) -> float:
 
 
 @compiled
-def _count_demand(p: FlatProgram, s: State, flow: int, sign: int) -> bool:
+def _count_demand(p: FlatProgram, s: KernelState, flow: int, sign: int) -> bool:
     """The flow comes (1) or goes (-1); whether that changes the rates of others."""
     route = p.flow_route[flow]
     first = p.route_start[route]
@@ -180,12 +190,12 @@ def _count_demand(p: FlatProgram, s: State, flow: int, sign: int) -> bool:
 
 
 @compiled
-def _is_contended(s: State, resource: int) -> bool:
+def _is_contended(s: KernelState, resource: int) -> bool:
     return bool(s.users[resource] > 1 and s.demand[resource] > s.limit[resource])
 
 
 @compiled
-def _begin_flow(p: FlatProgram, s: State, flow: int, now: int) -> None:
+def _begin_flow(p: FlatProgram, s: KernelState, flow: int, now: int) -> None:
     c = s.counters[0]
     at = c.active
     c.active += 1
@@ -201,7 +211,7 @@ def _begin_flow(p: FlatProgram, s: State, flow: int, now: int) -> None:
 
 
 @compiled
-def _end_flows(p: FlatProgram, s: State, now: int) -> None:
+def _end_flows(p: FlatProgram, s: KernelState, now: int) -> None:
     c = s.counters[0]
     at = 0
     next_end = NEVER_PS
@@ -224,7 +234,7 @@ def _end_flows(p: FlatProgram, s: State, now: int) -> None:
 
 
 @compiled
-def _predict_end(s: State, at: int, now: int) -> None:
+def _predict_end(s: KernelState, at: int, now: int) -> None:
     """A flow whose rate changes is re-anchored at `now`: what is counted is what remains."""
     if now > s.anchor_ps[at]:
         s.remaining[at] -= s.rate[at] * (now - s.anchor_ps[at])
@@ -235,7 +245,7 @@ def _predict_end(s: State, at: int, now: int) -> None:
 
 
 @compiled
-def _share_anew(p: FlatProgram, s: State, now: int) -> None:
+def _share_anew(p: FlatProgram, s: KernelState, now: int) -> None:
     c = s.counters[0]
     _fill(p, s, _open_flows(p, s))
     c.next_end_ps = NEVER_PS
@@ -250,7 +260,7 @@ def _share_anew(p: FlatProgram, s: State, now: int) -> None:
 
 
 @compiled
-def _open_flows(p: FlatProgram, s: State) -> int:
+def _open_flows(p: FlatProgram, s: KernelState) -> int:
     """Collect the flows over contended resources (their number returned), and those resources."""
     count = 0
     for at in range(s.counters[0].active):
@@ -281,11 +291,11 @@ def _open_flows(p: FlatProgram, s: State) -> int:
 
 
 @compiled
-def _fill(p: FlatProgram, s: State, count: int) -> None:
+def _fill(p: FlatProgram, s: KernelState, count: int) -> None:
     """Max-min fair rates by progressive filling: all open flows rise together; the flows that reach
     their rate alone, or cross the resource which fills first, stay at that level; the others go on.
 
-    Sums of coefficients are exact (see lowering), and what is frozen at a level is summed before it
+    Sums of coefficients are exact (see flatten.py), and what is frozen at a level is summed before it
     is multiplied, so the rates do not depend on the order of the flows.
     """
     level = 0.0
@@ -316,7 +326,7 @@ def _fill(p: FlatProgram, s: State, count: int) -> None:
 
 
 @compiled
-def _freeze(p: FlatProgram, s: State, flow: int, level: float) -> bool:
+def _freeze(p: FlatProgram, s: KernelState, flow: int, level: float) -> bool:
     """Whether the flow stays at `level`; then its coefficients are marked frozen."""
     route = p.flow_route[flow]
     first = p.route_start[route]
@@ -336,7 +346,7 @@ def _freeze(p: FlatProgram, s: State, flow: int, level: float) -> bool:
 
 
 @compiled
-def _push(s: State, time_ps: int, flow: int) -> None:
+def _push(s: KernelState, time_ps: int, flow: int) -> None:
     at = s.counters[0].waiting
     s.counters[0].waiting += 1
     while at > 0:
@@ -351,7 +361,7 @@ def _push(s: State, time_ps: int, flow: int) -> None:
 
 
 @compiled
-def _pop(s: State) -> int:
+def _pop(s: KernelState) -> int:
     """The flow that arrives first."""
     first = s.heap_flow[0]
     s.counters[0].waiting -= 1

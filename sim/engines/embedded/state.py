@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.sim.engines.embedded.lowering import FlatProgram
+from moe_cosim.sim.engines.embedded.flatten import FlatProgram
+from moe_cosim.sim.engines.timeline import COMPUTE_BOUND
 
 NEVER_PS: Final = 2**62
 
@@ -32,11 +33,13 @@ COUNTERS: Final = np.dtype(
 )
 
 
-class State(NamedTuple):
+class KernelState(NamedTuple):
     """Carried from slice to slice, so that a run can stop and go on. C: flows that can be under way."""
 
     start_ps: NDArray[np.int64]  # [E]
     end_ps: NDArray[np.int64]  # [E]
+    bound: NDArray[np.uint8]  # [E] as in Timeline
+    last_signal: NDArray[np.int64]  # [E] as in Timeline
     counters: NDArray[np.void]  # [1] of COUNTERS
     lane_next: NDArray[np.int64]  # [L] event the lane is at
     lane_time_ps: NDArray[np.int64]  # [L] when that event starts
@@ -64,7 +67,7 @@ class State(NamedTuple):
     frozen: NDArray[np.float64]  # [R] scratch: sum of coefficients that leave `weight` now
 
 
-def new_state(flat: FlatProgram) -> State:
+def new_state(flat: FlatProgram) -> KernelState:
     """Nothing has happened: every lane is ready at time 0."""
     events, lanes, tokens = len(flat.kind), len(flat.lane_unit), len(flat.token_start) - 1
     resources = len(flat.resource_rate)
@@ -80,9 +83,11 @@ def new_state(flat: FlatProgram) -> State:
     def integers(size: int) -> NDArray[np.int64]:
         return np.zeros(size, dtype=np.int64)
 
-    return State(
+    return KernelState(
         start_ps=integers(events),
         end_ps=integers(events),
+        bound=np.full(events, COMPUTE_BOUND, dtype=np.uint8),
+        last_signal=np.full(events, -1, dtype=np.int64),
         counters=counters,
         lane_next=flat.lane_start[:-1].copy(),
         lane_time_ps=integers(lanes),
@@ -111,5 +116,5 @@ def new_state(flat: FlatProgram) -> State:
     )
 
 
-def ended_events(state: State) -> int:
+def ended_events(state: KernelState) -> int:
     return int(state.counters["ended"][0])

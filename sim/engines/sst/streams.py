@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.errors import RunError
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.engines.judge import judge
 from moe_cosim.sim.engines.sst.graph.devices import Device, Layout
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.program import ACCESS, EVENT, Program
@@ -149,11 +150,15 @@ def read_times(path: Path, stream: Stream) -> NDArray[np.void]:
     return np.fromfile(path, dtype=TIMES)
 
 
-def restore(program: Program, streams: list[Stream], times: list[NDArray[np.void]]) -> Timeline:
-    """Back in the program's order; an event no device replayed stays at -1."""
+def restore(machine: Machine, program: Program, streams: list[Stream], times: list[NDArray[np.void]]) -> Timeline:
+    """Back in the program's order; an event no device replayed stays at -1.
+
+    SST's clock is finer than the picoseconds it reports, and those are rounded down. A timer of whole
+    picoseconds still takes exactly its time, so what is at its floor is seen to be.
+    """
     start = np.full(len(program.events), -1, dtype=np.int64)
     end = np.full(len(program.events), -1, dtype=np.int64)
     for stream, measured in zip(streams, times, strict=True):
         start[stream.rows] = measured["start_ps"]
         end[stream.rows] = measured["end_ps"]
-    return Timeline(start, end)
+    return judge(machine, program, start, end)

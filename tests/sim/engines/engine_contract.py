@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 
 from moe_cosim.errors import InputError, RunError
 from moe_cosim.sim.engines.base import Engine
+from moe_cosim.sim.engines.timeline import BOUNDS
 from moe_cosim.workloads.program import COPY, SIGNAL, STREAM, WAIT, Program
 from moe_cosim.workloads.program_builder import ProgramBuilder
 from tests.sim.engines.programs import memory, one_memory, unit
@@ -93,6 +94,30 @@ class EngineContract:
                 source, target = (program.lanes[program.events["lane"][i]][0] for i in (signal, wait))
                 latency_ps = machine.path(source, target).latency_ps if source != target else 0
                 assert timeline.end_ps[wait] >= timeline.end_ps[signal] + latency_ps
+
+    @few
+    @given(case=cases())
+    def test_every_event_says_what_bounds_it(self, engine: Engine, case: Case) -> None:
+        """Its floor, its traffic, the last of its signals; or nothing but the engine (idle)."""
+        machine = case.machine()
+        program = case.program(machine)
+        timeline = engine.run(machine, program)
+        assert timeline.bound is not None
+        assert timeline.last_signal is not None
+        for row, event in enumerate(program.events):
+            took_ps, bound = timeline.end_ps[row] - timeline.start_ps[row], BOUNDS[timeline.bound[row]]
+            signal, floor_ps = timeline.last_signal[row], event["setup_ps"] + event["busy_ps"]
+            assert (signal >= 0) == (bound == "signal latency")
+            if bound == "compute":
+                assert took_ps == (floor_ps if event["kind"] < SIGNAL else 0)
+            elif bound == "traffic":
+                assert event["kind"] in (STREAM, COPY)
+                assert took_ps > floor_ps
+            elif bound == "signal latency":
+                assert event["kind"] == WAIT
+                assert (program.events["kind"][signal], program.events["token"][signal]) == (SIGNAL, event["token"])
+                assert took_ps > 0
+                assert timeline.end_ps[row] >= timeline.end_ps[signal]
 
     def test_nothing_to_do_takes_no_time(self, engine: Engine) -> None:
         machine = one_memory([unit("u")])

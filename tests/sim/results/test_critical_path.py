@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
-from hypothesis import given, settings
+from dataclasses import replace
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from moe_cosim.errors import RunError
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
-from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.results.critical_path import BOUNDS, critical_path
+from moe_cosim.sim.engines.timeline import BOUNDS, Timeline
+from moe_cosim.sim.results.critical_path import critical_path
 from moe_cosim.workloads.program import PHASES, PURPOSES, Program
 from moe_cosim.workloads.program_builder import ProgramBuilder
 from tests.sim.engines.programs import memory, one_memory, unit
@@ -39,9 +43,21 @@ def test_an_engine_with_delays_of_its_own_is_accounted_for_too(case: Case) -> No
     machine = case.machine()
     program = case.program(machine)
     exact = EmbeddedEngine().run(machine, program)
-    slower = Timeline(7 * exact.start_ps + 3, 7 * exact.end_ps + 3)  # late from the first event on
+    slower = replace(exact, start_ps=7 * exact.start_ps + 3, end_ps=7 * exact.end_ps + 3)  # late from the start on
     path = critical_path(machine, program, slower)
     assert path.total_ps == slower.total_ps
+
+
+@settings(max_examples=100, deadline=None)
+@given(case=cases(), ratio=st.sampled_from([1.0, 1.0003, 1.7, 3.0]))
+def test_stretched_times_keep_their_path(case: Case, ratio: float) -> None:
+    """Also where rounding makes an event a picosecond longer or shorter than its floor or its signal's way."""
+    machine = case.machine()
+    program = case.program(machine)
+    exact = EmbeddedEngine().run(machine, program)
+    seen, wanted = (critical_path(machine, program, times) for times in (exact.stretched(ratio), exact))
+    assert seen.segments[["event", "bound"]].tolist() == wanted.segments[["event", "bound"]].tolist()
+    assert seen.total_ps == exact.stretched(ratio).total_ps
 
 
 def test_a_wait_hands_over_to_the_lane_of_its_last_signal() -> None:
@@ -98,6 +114,14 @@ def test_rows_add_up_what_has_the_same_unit_phase_purpose_and_bound() -> None:
 def test_nothing_to_do_has_an_empty_path() -> None:
     machine = one_memory([unit("u")])
     program = ProgramBuilder(machine).build()
-    path = critical_path(machine, program, Timeline(np.zeros(0, np.int64), np.zeros(0, np.int64)))
+    path = critical_path(machine, program, EmbeddedEngine().run(machine, program))
     assert path.total_ps == 0
     assert path.rows() == []
+
+
+def test_times_without_bounds_have_no_path() -> None:
+    machine = one_memory([unit("u")])
+    program = ProgramBuilder(machine).compute("u.l0", 5).build()
+    exact = EmbeddedEngine().run(machine, program)
+    with pytest.raises(RunError, match="does not say what bounds its events"):
+        critical_path(machine, program, Timeline(exact.start_ps, exact.end_ps))

@@ -66,7 +66,7 @@ def test_streams_hold_the_program_and_timelines_return_to_it(
         measured["start_ps"], measured["end_ps"] = stream.rows, stream.rows + 7
         (folder / f"{stream.device.name}.timeline").write_bytes(measured.tobytes())
         times.append(read_times(folder / f"{stream.device.name}.timeline", stream))
-    timeline = restore(program, streams, times)
+    timeline = restore(MACHINE, program, streams, times)
     assert np.array_equal(timeline.start_ps, np.arange(len(program.events)))
     assert np.array_equal(timeline.end_ps, timeline.start_ps + 7)
 

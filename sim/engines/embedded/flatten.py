@@ -57,7 +57,7 @@ class _Flows(NamedTuple):
     target: NDArray[np.int64]
 
 
-def lower(machine: Machine, program: Program, line_bytes: int = LINE_BYTES) -> FlatProgram:
+def flatten(machine: Machine, program: Program, line_bytes: int = LINE_BYTES) -> FlatProgram:
     """Raises `InputError` where the program does not fit the machine.
 
     `line_bytes` is what units ask for at a time: a window turns over once per round trip and the
