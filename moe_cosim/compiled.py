@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Final, TypeVar, cast
 
 import numba
@@ -52,9 +53,21 @@ def _compiled(function: F, options: dict[str, Any]) -> F:
 
 def _cached(function: F, options: dict[str, Any]) -> F:
     dispatcher = njit(cache=True, **options)(function)
-    # a full disk costs the next process a second, not this one its result (Numba forgives this on Windows only)
-    dispatcher._cache._guard_against_spurious_io_errors = lambda: suppress(OSError)
+    dispatcher._cache._guard_against_spurious_io_errors = lambda: _forgiving(dispatcher._cache)
     return cast(F, dispatcher)
+
+
+@contextmanager
+def _forgiving(cache: Any) -> Iterator[None]:
+    """What goes wrong with the cache costs the next process a second, not this one its result: a full disk
+    (Numba forgives that on Windows only), or an entry of an older version whose classes have moved since."""
+    try:
+        yield
+    except OSError:
+        pass
+    except (ImportError, AttributeError, EOFError, UnpicklingError):
+        with suppress(OSError):
+            cache.flush()
 
 
 def _private_temporary_folder() -> Path | None:

@@ -75,6 +75,36 @@ def test_a_full_disk_costs_the_cache_only(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert function(1) == 2
 
 
+@pytest.mark.parametrize("moved", ["module", "name"])
+def test_an_entry_of_an_older_version_is_compiled_anew_and_replaced(tmp_path: Path, moved: str) -> None:
+    """The entry names a class of its arguments that has another name, or lies in another module, since."""
+    older = {"old.py": "from typing import NamedTuple\nclass Pair(NamedTuple):\n    a: int\n"}
+    older["pairs.py"] = "from moe_cosim.compiled import compiled\n@compiled\ndef first(pair):\n    return pair.a\n"
+    older["run.py"] = "from old import Pair\nfrom pairs import first\nprint(first(Pair(7)), *first.stats.cache_hits)\n"
+    newer = {name: text.replace("Pair", "Couple") for name, text in older.items()}
+    if moved == "module":
+        newer = {name.replace("old", "new"): text.replace("old import", "new import") for name, text in older.items()}
+    newer["pairs.py"] = older["pairs.py"] + "\n"
+
+    def run(files: dict[str, str]) -> str:
+        for name in ("old.py", "new.py"):
+            (tmp_path / name).unlink(missing_ok=True)
+        for name, text in files.items():
+            path = tmp_path / name
+            if not path.exists() or path.read_text() != text:
+                path.write_text(text)
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONPATH": os.getcwd()}
+        command = [sys.executable, "-B", "run.py"]
+        child = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert child.returncode == 0, child.stderr
+        return child.stdout.strip()
+
+    assert run(older) == "7"
+    assert run(older).startswith("7 "), "from the cache"
+    assert run(newer) == "7"
+    assert run(newer).startswith("7 "), "from the cache again"
+
+
 class _Child:
     """What the child does before it starts: root gives up the right to write everywhere."""
 
