@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from moe_cosim.assumptions import Assumptions
-from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Experiment
 from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.components import Link, PeerFabric
@@ -133,7 +133,7 @@ def _read_peer(name: str, fields: Fields, devices: Mapping[str, list[tuple[str, 
     group, _, memory = member.partition(".")
     legal = [f"{name}.{m.name.rpartition('.')[2]}" for name, of in devices.items() for m in of[0][1].memories]
     if member not in legal:
-        raise fields.error("members", member, one_of(legal, member))
+        raise fields.error("members", member, legal)
     members = tuple(f"{instance}.{memory}" for instance, _ in devices[group])
     return PeerFabric(name, members, fields.positive("rate", "bytes/s"), fields.time_ps("latency"))
 
@@ -143,5 +143,5 @@ def _nodes_of_port(fields: Fields, end: str, devices: Mapping[str, list[tuple[st
     group = end.partition(".")[0]
     legal = [f"{name}.{each}" for name, group_ in devices.items() for each in group_[0][1].ports]
     if end not in legal:
-        raise fields.error("ends", end, one_of(legal, end))
+        raise fields.error("ends", end, legal)
     return [device.switch.name for _, device in devices[group]]

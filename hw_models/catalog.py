@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from moe_cosim.errors import InputError, one_of
+from moe_cosim.errors import InputError
 from moe_cosim.yaml_file import read_yaml
 
 KINDS = ("machine", "device", "link", "dram")
@@ -51,7 +51,7 @@ def find(name: str | Path, kind: str, where: object = "experiment", field: str |
     folder = root() / _FOLDERS[kind]
     path = folder / f"{name}.yaml"
     if not os.path.isfile(path):
-        raise InputError(where, field or kind, name, one_of((p.stem for p in folder.glob("*.yaml")), name))
+        raise InputError(where, field or kind, name, (p.stem for p in folder.glob("*.yaml")))
     return path
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from moe_cosim.assumptions import Assumption, Assumptions
-from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.merge import Places
 from moe_cosim.quantity import format_quantity, parse_quantity
 from moe_cosim.registry import Registry
@@ -75,7 +75,7 @@ class Fields:
     def __contains__(self, name: str) -> bool:
         return name in self._node
 
-    def error(self, name: str, found: object, allowed: object) -> InputError:
+    def error(self, name: str, found: object, allowed: str | Iterable[str]) -> InputError:
         where, path = self._places.locate(self._join(name))
         return InputError(where, path or "file", found, allowed)
 
@@ -84,7 +84,7 @@ class Fields:
         legal = [*names, *optional]
         for name in self._node:
             if name not in legal:
-                raise self.error(name, Plain("an unknown field"), one_of(legal, name))
+                raise self.error(name, Plain("an unknown field"), legal)
         for name in names:
             if name not in self._node:
                 raise self.error(name, Plain("nothing"), "this field must be given")
@@ -116,7 +116,7 @@ class Fields:
         legal = list(legal)
         value = self.text(name)
         if value not in legal:
-            raise self.error(name, value, one_of(legal, value))
+            raise self.error(name, value, legal)
         return value
 
     def registered(self, name: str, registry: Registry[T]) -> type[T]:
@@ -174,7 +174,7 @@ class Fields:
         legal = list(legal)
         value = self._constant(name, "choice")
         if value not in legal:
-            raise self.error(name, value, one_of(legal, str(value)))
+            raise self.error(name, value, legal)
         return str(value)
 
     def _quantity(self, name: str, dimension: str, holds: Callable[[float], bool], allowed: str) -> float:
@@ -195,7 +195,7 @@ class Fields:
         legal = ("assume", "value", "range", "source") if "assume" in node else ("value", "source")
         for key in node:
             if key not in legal:
-                raise self.error(f"{name}.{key}", Plain("an unknown field"), one_of(legal, key))
+                raise self.error(f"{name}.{key}", Plain("an unknown field"), legal)
         if "assume" in node:
             assumption = self._assumption(node, dimension, where, path)
             resolved = self.reading.resolve(assumption, where, path)
@@ -213,13 +213,13 @@ class Fields:
             raise InputError(where, f"{path}.assume", name, "the name of an assumption")
         if len(node) == 1:
             if name not in self.reading.shared:
-                raise InputError(where, f"{path}.assume", name, one_of(self.reading.shared, name))
+                raise InputError(where, f"{path}.assume", name, self.reading.shared)
             declaration = {"assume": name, **self.reading.shared[name]}
             where, path = self.reading.shared_where, name
         legal = ["assume", "value", "range", "source"]
         for key in declaration:
             if key not in legal:
-                raise InputError(where, f"{path}.{key}", Plain("an unknown field"), one_of(legal, key))
+                raise InputError(where, f"{path}.{key}", Plain("an unknown field"), legal)
         for key in legal:
             if key not in declaration:
                 raise InputError(where, f"{path}.{key}", Plain("nothing"), "an assumption has value, range and source")

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moe_cosim.assumptions import Assumption
-from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.components import Link, Memory, PeerFabric, Switch, Unit
 from moe_cosim.hw_models.units.kinds import Role
 
@@ -86,7 +86,7 @@ class Machine:
         for link in links:
             for end in link.ends:
                 if end not in graph:
-                    raise InputError(where, f"links.{link.name}", end, one_of(graph.nodes, end))
+                    raise InputError(where, f"links.{link.name}", end, graph.nodes)
             if graph.has_edge(*link.ends) or link.ends[0] == link.ends[1]:
                 raise InputError(where, f"links.{link.name}", Plain(" - ".join(link.ends)), "a tree: no parallel links")
             graph.add_edge(*link.ends, link=link)
@@ -105,7 +105,7 @@ class Machine:
                     where,
                     f"units.{unit.name}.local_memory",
                     unit.local_memory,
-                    one_of(self.memories, unit.local_memory),
+                    self.memories,
                 )
         return graph
 
@@ -118,7 +118,7 @@ class Machine:
             field = f"peers.{peer.name}"
             for member in peer.members:
                 if member not in self.memories:
-                    raise InputError(where, field, member, one_of(self.memories, member))
+                    raise InputError(where, field, member, self.memories)
             if len(set(peer.members)) != len(peer.members) or len(peer.members) < 2:
                 raise InputError(where, field, list(peer.members), "at least two memories, each once")
             pairs = {frozenset(pair) for pair in itertools.combinations(peer.members, 2)}

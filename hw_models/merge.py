@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from moe_cosim.errors import InputError, one_of
+from moe_cosim.errors import InputError
 
 EXPERIMENT = "experiment"
 _NAMED = ("devices", "links", "units", "memories")
@@ -81,7 +81,7 @@ def merge(
         where = where_of(places.full(here))
         if path.rpartition(".")[2] in _NAMED and key not in base:
             shown = f"set.{places.full(here)}" if where == EXPERIMENT else places.full(here)
-            raise InputError(where, shown, key, one_of(base, key))
+            raise InputError(where, shown, key, base)
         below = base.get(key)
         if isinstance(value, Mapping) and isinstance(below, Mapping) and not _is_constant(value):
             merged[key] = merge(below, value, places, where_of, here)

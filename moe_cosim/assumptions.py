@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from moe_cosim.errors import InputError, one_of
+from moe_cosim.errors import InputError
 from moe_cosim.quantity import parse_quantity
 
 Value = float | str
@@ -72,13 +72,13 @@ class Assumptions:
         """Refuse settings for assumptions that nothing in this run declares."""
         for name in self._settings:
             if name not in self._used:
-                raise InputError(self._where, f"assumptions.{name}", name, one_of(self._used, name))
+                raise InputError(self._where, f"assumptions.{name}", name, self._used)
 
     def _check(self, assumption: Assumption) -> None:
         field = f"assumptions.{assumption.name}"
         if assumption.dimension == "choice":
             if assumption.value not in assumption.range:
-                raise InputError(self._where, field, assumption.value, one_of(map(str, assumption.range)))
+                raise InputError(self._where, field, assumption.value, map(str, assumption.range))
             return
         value = parse_quantity(assumption.value, assumption.dimension, self._where, field)
         low, high = (parse_quantity(end, assumption.dimension, self._where, field) for end in assumption.range)

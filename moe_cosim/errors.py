@@ -21,26 +21,35 @@ class InputError(MoeCosimError):
 
     >>> print(InputError("a.yaml", "link.bandwidth", "64 GBps", "a rate such as '64 GB/s'"))
     a.yaml: link.bandwidth: found '64 GBps'; allowed: a rate such as '64 GB/s'
+
+    `allowed` is text, or the legal names: then the one nearest to what was found is pointed out.
     """
 
     exit_code = 2
 
-    def __init__(self, where: object, field: str, found: object, allowed: object) -> None:
+    def __init__(self, where: object, field: str, found: object, allowed: str | Iterable[str]) -> None:
         self.where = str(where)
         self.field = field
         self.found = found
-        self.allowed = allowed
+        self.allowed = allowed if isinstance(allowed, str) else one_of(allowed, _written(found, field))
         shown = found if isinstance(found, Plain) else repr(found)
-        super().__init__(f"{_one_line(where)}: {field}: found {_one_line(shown)}; allowed: {_one_line(allowed)}")
+        super().__init__(f"{_one_line(where)}: {field}: found {_one_line(shown)}; allowed: {_one_line(self.allowed)}")
 
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str, Plain, str]]:
         """Pickled as text, so that it comes back whole from another process."""
         found = self.found if isinstance(self.found, Plain) else Plain(repr(self.found))
-        return InputError, (self.where, self.field, found, str(self.allowed))
+        return InputError, (self.where, self.field, found, self.allowed)
 
 
 class Plain(str):
     """Text for `InputError.found` that is a description, not a quoted value."""
+
+
+def _written(found: object, field: str) -> str | None:
+    """The name that somebody wrote: what was found or, where that is described, the field itself."""
+    if isinstance(found, Plain):
+        return field.rpartition(".")[2] if found.startswith("an unknown") else None
+    return found if isinstance(found, str) else None
 
 
 def _one_line(text: object) -> str:

@@ -16,7 +16,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Generic, TypeVar
 
-from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.errors import InputError, Plain
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class Registry(Generic[T]):
     def get(self, name: str, where: object = "experiment", field: str | None = None) -> type[T]:
         self._load()
         if name not in self._entries:
-            raise InputError(where, field or self.kind, name, one_of(self._entries, name))
+            raise InputError(where, field or self.kind, name, self._entries)
         return self._entries[name]
 
     def names(self) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.errors import InputError, Plain
 
 Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 Size = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
@@ -33,9 +33,8 @@ def check(schema: type[S], data: Mapping[str, Any], where: object, prefix: str =
         if first["type"] == "missing":
             raise InputError(where, field, Plain("nothing"), "a value (the field is required)") from None
         if first["type"] == "extra_forbidden":
-            *parents, name = first["loc"]
-            legal = _fields_at(schema, parents)
-            raise InputError(where, field, Plain("an unknown field"), one_of(legal, str(name))) from None
+            legal = _fields_at(schema, first["loc"][:-1])
+            raise InputError(where, field, Plain("an unknown field"), legal) from None
         allowed = _WORDS.get(first["type"]) or first["msg"].removeprefix("Input should be ").removeprefix(
             "Value error, "
         )

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.schema import Count, check
 from moe_cosim.yaml_file import read_yaml
 
@@ -109,7 +109,7 @@ def site_of(tree: dict[str, Any], where: object, classes: dict[str, type[Site]])
     """A site from its fields, checked by its scheduler's class."""
     name = tree.get("scheduler")
     if not isinstance(name, str) or name not in classes:
-        raise InputError(where, "scheduler", name, one_of(classes, str(name)))
+        raise InputError(where, "scheduler", name, classes)
     return check(classes[name], tree, where)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from moe_cosim.errors import InputError, one_of
+from moe_cosim.errors import InputError
 
 
 def listing(kind: str | None = None) -> dict[str, dict[str, str]]:
@@ -13,7 +13,7 @@ def listing(kind: str | None = None) -> dict[str, dict[str, str]]:
     if kind is None:
         return {name: find() for name, find in _KINDS.items()}
     if kind not in _KINDS:
-        raise InputError("list", "kind", kind, one_of(_KINDS, kind))
+        raise InputError("list", "kind", kind, _KINDS)
     return {kind: _KINDS[kind]()}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 
-from moe_cosim.errors import InputError, one_of
+from moe_cosim.errors import InputError
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.crosscheck.case import Case, all_cases, fingerprint
 from moe_cosim.sim.crosscheck.compare import Comparison, CrossCheck, compare
@@ -63,7 +63,7 @@ def _chosen(names: Collection[str]) -> list[Case]:
     known = all_cases()
     for name in names:
         if name not in known:
-            raise InputError("crosscheck", "case", name, one_of(known, name))
+            raise InputError("crosscheck", "case", name, known)
     return [case for name, case in known.items() if not names or name in names]
 
 

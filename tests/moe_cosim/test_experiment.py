@@ -160,5 +160,5 @@ def test_an_error_names_the_file_an_experiment_came_from(tiny: Tiny) -> None:
 
 def test_an_error_names_an_experiment_made_in_python(tiny: Tiny) -> None:
     made = Experiment(**(load_experiment(tiny.path).model_dump() | {"policy": {"name": "monde", "alpha": 1}}))
-    with pytest.raises(InputError, match=r"^experiment tiny: policy\.alpha: found 'alpha'; allowed: "):
+    with pytest.raises(InputError, match=r"^experiment tiny: policy\.alpha: found an unknown option; allowed: "):
         run_parts(made)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.schema import check
 from moe_cosim.workloads.models.hf_families import (
     Deepseek,
@@ -67,13 +67,13 @@ def _model_type(data: dict[str, Any], path: Path) -> str:
     if "model_type" in data:
         found = data["model_type"]
         if not isinstance(found, str) or found not in FAMILIES:
-            raise InputError(path, "model_type", found, one_of(FAMILIES, str(found)))
+            raise InputError(path, "model_type", found, FAMILIES)
         return found
     architectures = data.get("architectures")
     known = [a for a in architectures if a in _ARCHITECTURES] if isinstance(architectures, list) else []
     if not known:
         found = Plain("nothing") if architectures is None else architectures
-        raise InputError(path, "architectures", found, one_of(_ARCHITECTURES))
+        raise InputError(path, "architectures", found, _ARCHITECTURES)
     return _ARCHITECTURES[known[0]]
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from moe_cosim.assumptions import Assumption
-from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Experiment
 from moe_cosim.options import EXPERTS, TOP_K, Options, read_options
 from moe_cosim.registry import Registry
@@ -92,5 +92,5 @@ policies: Registry[Policy] = Registry(
 def policy_class(experiment: Experiment) -> type[Policy]:
     """The class an experiment's policy names; `InputError` where there is none."""
     if "name" not in experiment.policy:
-        raise InputError(experiment.where, "policy.name", Plain("nothing"), one_of(policies.names()))
+        raise InputError(experiment.where, "policy.name", Plain("nothing"), policies.names())
     return policies.get(str(experiment.policy["name"]), experiment.where, "policy.name")

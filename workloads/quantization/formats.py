@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from moe_cosim.errors import InputError, one_of
+from moe_cosim.errors import InputError
 from moe_cosim.hw_models.units.base import ExpertShape
 
 
@@ -74,7 +74,7 @@ _BY_BITS: Final = {16: "fp16", 8: "int8", 4: "int4", 3: "int3", 2: "int2", 1: "i
 def find_format(name: object, where: object = "experiment", field: str = "format") -> WeightFormat:
     """The format called `name`; raises `InputError` naming `where` and `field` for any other."""
     if not isinstance(name, str) or name not in FORMATS:
-        raise InputError(where, field, name, one_of(FORMATS, str(name)))
+        raise InputError(where, field, name, FORMATS)
     return FORMATS[name]
 
 

@@ -131,7 +131,7 @@ def _presets() -> Any:
 def _parameters(data: dict[str, Any], where: object) -> LatentParameters:
     for key in data:
         if key not in _KEYS:
-            raise InputError(where, key, Plain("an unknown field"), one_of(_KEYS, key))
+            raise InputError(where, key, Plain("an unknown field"), _KEYS)
     for key in _KEYS:
         if key not in data:
             raise InputError(where, key, Plain("nothing"), f"all of {', '.join(_KEYS)}")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption, Assumptions
-from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.options import Options, read_options
 from moe_cosim.registry import Registry
 
@@ -146,6 +146,6 @@ routers: Final[Registry[RoutingSource]] = Registry(
 def routing_source(options: Mapping[str, Any], where: object = "experiment", folder: Path = Path()) -> RoutingSource:
     """The source an experiment's ``routing`` mapping describes."""
     if "source" not in options:
-        raise InputError(where, "routing.source", Plain("nothing"), one_of(routers.names()))
+        raise InputError(where, "routing.source", Plain("nothing"), routers.names())
     cls = routers.get(str(options["source"]), where, "routing.source")
     return cls({key: value for key, value in options.items() if key != "source"}, where, folder)

@@ -59,7 +59,7 @@ class TraceSource(RoutingSource):
         super().__init__(options, where, folder)
         self.path, self.format = folder / self.options.file, self.options.format
         if self.format not in FORMATS:
-            raise InputError(where, "routing.format", self.format, one_of(FORMATS, self.format))
+            raise InputError(where, "routing.format", self.format, FORMATS)
 
     def draw(self, shape: RoutingShape, seed: int, assumptions: Assumptions) -> Routing:
         trace = read_trace(self.path, self.format, shape.top_k)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.errors import InputError, Plain
 
 MOST_VALUES: Final = 1_000_000
 """Of one axis; more is a typing error, not a plan."""
@@ -46,7 +46,7 @@ class Span:
         """From ``{range: [low, high], spacing, unit, integer}``."""
         for key in written:
             if key not in _RANGE_FIELDS:
-                raise InputError(where, f"{field}.{key}", Plain("an unknown field"), one_of(_RANGE_FIELDS, key))
+                raise InputError(where, f"{field}.{key}", Plain("an unknown field"), _RANGE_FIELDS)
         ends = written["range"]
         if not isinstance(ends, list) or len(ends) != 2 or not all(_is_number(end) for end in ends):
             raise InputError(where, f"{field}.range", ends, "two numbers, such as [1, 8]")
@@ -55,7 +55,7 @@ class Span:
             raise InputError(where, f"{field}.range", ends, "the lower end first")
         spacing = written.get("spacing", "linear")
         if spacing not in ("linear", "log"):
-            raise InputError(where, f"{field}.spacing", spacing, one_of(("linear", "log"), str(spacing)))
+            raise InputError(where, f"{field}.spacing", spacing, ("linear", "log"))
         if spacing == "log" and low <= 0:
             raise InputError(where, f"{field}.range", ends, "ends above 0 for a logarithmic range")
         unit, integer = written.get("unit"), written.get("integer", False)
@@ -112,7 +112,7 @@ class Span:
 def _seeds(written: Mapping[str, Any], where: object, field: str) -> list[int]:
     for key in written:
         if key not in ("seeds", "first"):
-            raise InputError(where, f"{field}.{key}", Plain("an unknown field"), one_of(("seeds", "first"), key))
+            raise InputError(where, f"{field}.{key}", Plain("an unknown field"), ("seeds", "first"))
     first = written.get("first", 0)
     if not isinstance(first, int) or isinstance(first, bool) or first < 0:
         raise InputError(where, f"{field}.first", first, "a whole number of 0 or more")

@@ -157,7 +157,7 @@ class Condition:
             not any(isinstance(call, ast.Call) and node in (call.func, *call.args) for call in ast.walk(self._tree))
         )
 
-    def _error(self, found: object, allowed: object = _ALLOWED) -> InputError:
+    def _error(self, found: object, allowed: str = _ALLOWED) -> InputError:
         return InputError(self._where, self._field, found, allowed)
 
 

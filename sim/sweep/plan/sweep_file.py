@@ -84,7 +84,7 @@ def read_sweep(path: Path) -> SweepFile:
             raise InputError(path, axis, Plain(f"an axis around the axis {inside[0]}"), "separate axes")
     if not seen and not sweep.variants:
         kinds = ("grid", "zip", "latin", "seeds", "variants")
-        raise InputError(path, "grid", Plain("nothing that varies"), one_of(kinds))
+        raise InputError(path, "grid", Plain("nothing that varies"), kinds)
     return sweep
 
 

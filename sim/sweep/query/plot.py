@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from moe_cosim.errors import InputError, Plain, RunError, one_of
+from moe_cosim.errors import InputError, Plain, RunError
 from moe_cosim.quantity import DIMENSIONS, parse_quantity
 from moe_cosim.sim.sweep.query import extras
 from moe_cosim.sim.sweep.query.pareto import pareto_front
@@ -69,7 +69,7 @@ def plot(
     if path.suffix not in FORMATS:
         raise InputError("plot", "--out", str(out), "a file name ending in " + ", ".join(FORMATS))
     if pareto is not None and pareto not in CORNERS:
-        raise InputError("plot", "--pareto", pareto, one_of(CORNERS, pareto))
+        raise InputError("plot", "--pareto", pareto, CORNERS)
     tables = Tables(store)
     rows = _rows(tables, x, y, hue, where)
     xs, x_unit = _numbers_where_possible([row[0] for row in rows])
@@ -90,7 +90,7 @@ def _rows(tables: Tables, x: str, y: str, hue: str | None, where: str | None) ->
     known = tables.columns
     for option, column in (("--x", x), ("--y", y), ("--hue", hue)):
         if column is not None and column not in known:
-            raise InputError("plot", option, column, one_of(known, column))
+            raise InputError("plot", option, column, known)
     axes = [_quoted(axis) for axis in ("variant", *tables.axes) if axis in known and axis != "seed"]
     configuration = f"concat_ws('|', {', '.join(axes)})" if axes else "''"
     columns = f"{_quoted(x)}, {_quoted(y)}, {_quoted(hue) if hue else 'NULL'}, {configuration}"

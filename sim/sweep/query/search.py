@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from moe_cosim.errors import InputError, one_of
+from moe_cosim.errors import InputError
 from moe_cosim.sim.sweep.plan.estimate import refuse_hopeless
 from moe_cosim.sim.sweep.plan.plan import Plan, Point, build_plan
 from moe_cosim.sim.sweep.pool.local import run_points
@@ -151,7 +151,7 @@ def _values(store: Store, goals: Sequence[Goal], ids: Sequence[str]) -> list[flo
         numbers = [value for value in column if isinstance(value, int | float) and not isinstance(value, bool)]
         if len(numbers) < len(rows):
             metrics = [name for name, value in rows[0].items() if isinstance(value, int | float)]
-            raise InputError("search", "metric", goal.metric, one_of(metrics, goal.metric))
+            raise InputError("search", "metric", goal.metric, metrics)
         values.append(float(statistics.median(numbers)))
     return values
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from moe_cosim.sim.prepare import lower_plan
 
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.catalog import Entry, entries, read
 from moe_cosim.sim.engines.base import engines
-from moe_cosim.sim.prepare import lower_plan
 from moe_cosim.workloads.policies.base import policies
 from tests.workloads.hand_made import decided, routing
 

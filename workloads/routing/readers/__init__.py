@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.workloads.routing.readers.archive import Arrays, read_archive, read_head
 from moe_cosim.workloads.routing.readers.expert_counts import from_expert_counts
 from moe_cosim.workloads.routing.readers.json_lines import read_json_lines
@@ -41,7 +41,7 @@ def read_trace(path: Path, format_name: str = "auto", top_k: int | None = None) 
     `InputError` for a file that is not wholly what it should be; runs no code from it.
     """
     if format_name not in FORMATS:
-        raise InputError(path, "routing.format", format_name, one_of(FORMATS, format_name))
+        raise InputError(path, "routing.format", format_name, FORMATS)
     head = read_head(path)
     if format_name == "json-lines" or (format_name == "auto" and head.lstrip()[:1] == b"{"):
         return read_json_lines(path)
@@ -49,5 +49,5 @@ def read_trace(path: Path, format_name: str = "auto", top_k: int | None = None) 
     if format_name == "auto":
         format_name = next((name for array, name in _TELLING_ARRAY.items() if array in arrays), "")
         if not format_name:
-            raise InputError(path, "arrays", Plain(", ".join(arrays) or "none"), one_of(_TELLING_ARRAY))
+            raise InputError(path, "arrays", Plain(", ".join(arrays) or "none"), _TELLING_ARRAY)
     return _FROM_ARRAYS[format_name](arrays, path, top_k)

@@ -14,7 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from moe_cosim.errors import InputError, one_of
+from moe_cosim.errors import InputError
 
 _COUNTED = re.compile(r"%\(\w+\)d|%d")
 """How SST writes the number in the name of a port or parameter that there are several of."""
@@ -63,7 +63,7 @@ class Catalogue:
     def find(self, type_: str, where: object) -> Element:
         """Raises `InputError` naming the nearest type there is."""
         if type_ not in self.elements:
-            raise InputError(where, "type", type_, one_of(self.elements, type_))
+            raise InputError(where, "type", type_, self.elements)
         return self.elements[type_]
 
 

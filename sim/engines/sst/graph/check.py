@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.sim.engines.sst.graph.catalogue import Catalogue, Element, shipped_catalogue
 from moe_cosim.sim.engines.sst.graph.graph import Component, Graph, SubComponent, child_path
 
@@ -21,7 +21,7 @@ def check_graph(graph: Graph, catalogue: Catalogue | None = None) -> None:
         for statistic in component.statistics:
             element = elements[component.name]
             if not element.has_statistic(statistic.name):
-                allowed = one_of(element.statistics, statistic.name)
+                allowed = element.statistics
                 raise InputError(_where(component.name), "statistic", statistic.name, allowed)
     _check_links(graph, elements)
 
@@ -45,14 +45,14 @@ def _check_part(
     elements[path] = element
     for name in part.parameters:
         if not element.has_parameter(name):
-            raise InputError(where, "parameter", name, one_of(element.parameters, name))
+            raise InputError(where, "parameter", name, element.parameters)
     for name in element.required:
         if name not in part.parameters:
             raise InputError(where, f"parameter {name}", Plain("nothing"), f"a value: {part.type} requires it")
     taken = Counter((child.slot, child.slot_number) for child in part.children)
     for child in part.children:
         if not element.has_slot(child.slot):
-            raise InputError(where, "slot", child.slot, one_of(element.slots, child.slot))
+            raise InputError(where, "slot", child.slot, element.slots)
         if taken[child.slot, child.slot_number] > 1:
             raise InputError(where, f"slot {child.slot}", Plain(f"number {child.slot_number} twice"), "each once")
         _check_part(child, child_path(path, child), "SubComponent", known, elements)
@@ -66,10 +66,10 @@ def _check_links(graph: Graph, elements: dict[str, Element]) -> None:
             raise InputError(where, "latency_ps", link.latency_ps, "at least 1 (SST has no instant links)")
         for end in link.ends:
             if end.path not in elements:
-                raise InputError(where, "end", end.path, one_of(elements, end.path))
+                raise InputError(where, "end", end.path, elements)
             element = elements[end.path]
             if not element.has_port(end.port):
-                raise InputError(f"{where}, {end.path}", "port", end.port, one_of(element.ports, end.port))
+                raise InputError(f"{where}, {end.path}", "port", end.port, element.ports)
             taken = used.setdefault((end.path, end.port), link.name)
             if taken != link.name or link.ends[0] == link.ends[1]:
                 raise InputError(where, "end", f"{end.path} {end.port}", f"a free port (link {taken} is there)")
