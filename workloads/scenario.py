@@ -13,13 +13,13 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.address_map import AddressMap
 from moe_cosim.workloads.demand import Demand
+from moe_cosim.workloads.draw import draw_demand
 from moe_cosim.workloads.kv_site import attention_units, kv_memories
 from moe_cosim.workloads.layout import ModelLayout, place_model
 from moe_cosim.workloads.limits import check_size
 from moe_cosim.workloads.models.find import find_model
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.quantization.precisions import Quantization, quantization_of
-from moe_cosim.workloads.routing.draw import draw_demand
 
 DMA_LANES: Final = ("activations", "weights", "prefetch")
 

@@ -183,7 +183,7 @@ def stats(source: str, model: str | None, sequences: int, tokens: int, seed: int
 def emit(experiment: str, settings: tuple[str, ...], out: str, line_size: int | None) -> None:
     """Write EXPERIMENT as a folder that SST runs, here or on another machine: its README has the commands."""
     from moe_cosim.experiment import parse_settings
-    from moe_cosim.sim.engines.sst.commands import emit_experiment
+    from moe_cosim.sim.emit_experiment import emit_experiment
 
     click.echo(emit_experiment(experiment, parse_settings(settings), out, line_size))
 

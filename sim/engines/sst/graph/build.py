@@ -19,6 +19,7 @@ from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.components import Memory, PeerFabric
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.sst.graph import ports, sizing
+from moe_cosim.sim.engines.sst.graph.check import check_graph
 from moe_cosim.sim.engines.sst.graph.devices import Device, Fabric, Layout, Spoke, find_layout
 from moe_cosim.sim.engines.sst.graph.graph import Component, End, Graph, Link, Statistic, SubComponent, Value
 
@@ -81,7 +82,7 @@ class _Builder:
             self.components.append(self._peer_router(self.layout.peer))
         title = f"{self.machine.name}: {self.machine.title}" if self.machine.title else self.machine.name
         graph = Graph(title, tuple(self.components), tuple(self.links), {"timebase": TIME_BASE, "stop-at": LONGEST})
-        graph.validate()
+        check_graph(graph)
         return graph
 
     # -- devices ----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""An SST configuration as plain objects: `graph.check` validates it, `emit` prints it."""
+"""An SST configuration as plain objects: `graph.check` checks it, `emit` prints it."""
 
 from __future__ import annotations
 
@@ -91,12 +91,6 @@ class Graph:
             [end.path.split(":")[0] for end in link.ends] for link in self.links if not link.may_cut
         )
         return int(nx.number_connected_components(together))
-
-    def validate(self) -> None:
-        """Check against the catalogue that ships with the package; see `moe_cosim.sim.engines.sst.graph.check`."""
-        from moe_cosim.sim.engines.sst.graph.check import check_graph
-
-        check_graph(self)
 
 
 def child_path(parent: str, child: SubComponent) -> str:
