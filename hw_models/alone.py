@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.hw_models.access_rate import PS_PER_S, MemorySide, memory_side, window_cap
 from moe_cosim.hw_models.components import LINE_BYTES, Memory, Unit
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.units.kinds import Role
 
-_PS_PER_S = 1e12
 _ROUNDING_PS = 1e-3
 """So little beyond a whole picosecond is the rounding of float64."""
 
@@ -63,14 +63,17 @@ def move_alone_ps(machine: Machine, source: str, target: str, size_bytes: int, u
     a, b = _memory(machine, source), _memory(machine, target)
     data = machine.path(source, target)
     latency_ps = machine.copy_latency_ps(engine.name, source, target)
-    turn_ps = latency_ps + _line_ps(a, size_bytes, False) + _line_ps(b, size_bytes, True)
-    cap = min(engine.window_bytes / turn_ps if turn_ps else math.inf, _channel_cap(a, size_bytes, False))
+    if not size_bytes:
+        return 0
+    sides = _side(a, size_bytes, False), _side(b, size_bytes, True)
+    turn_ps = latency_ps + sides[0].line_ps + sides[1].line_ps
+    window = window_cap(engine.window_bytes, size_bytes, size_bytes, LINE_BYTES, turn_ps)
     use = dict.fromkeys(data.resources, 1.0)
-    for memory, is_write in ((a, False), (b, True)):
+    for memory, side in zip((a, b), sides, strict=True):
         index = _index(machine, memory)
-        use[index] = use.get(index, 0.0) + 1.0 / _share(memory, is_write)
-    flow = _Flow(latency_ps, float(size_bytes), min(cap, _channel_cap(b, size_bytes, True)), use)
-    return _drain_ps(machine, [flow] if size_bytes else [])
+        use[index] = use.get(index, 0.0) + 1.0 / float(side.share)
+    cap = min(float(window), float(sides[0].cap), float(sides[1].cap))
+    return _drain_ps(machine, [_Flow(latency_ps, float(size_bytes), cap, use)])
 
 
 def _access(machine: Machine, unit: Unit, name: str, size_bytes: int, is_write: bool, of_bytes: int) -> _Flow:
@@ -78,17 +81,16 @@ def _access(machine: Machine, unit: Unit, name: str, size_bytes: int, is_write: 
     memory = _memory(machine, name)
     there, back = machine.path(unit.name, name), machine.path(name, unit.name)
     latency_ps = machine.round_trip_ps(unit.name, name)
-    turn_ps = latency_ps + _line_ps(memory, size_bytes, is_write)
-    share = max(unit.window_bytes * (size_bytes / of_bytes), min(LINE_BYTES, size_bytes))
-    window = share / turn_ps if turn_ps else math.inf
+    side = _side(memory, size_bytes, is_write)
+    window = window_cap(unit.window_bytes, size_bytes, of_bytes, LINE_BYTES, latency_ps + side.line_ps)
     use = dict.fromkeys((there if is_write else back).resources, 1.0)
-    use[_index(machine, memory)] = 1.0 / _share(memory, is_write)
-    return _Flow(latency_ps, float(size_bytes), min(window, _channel_cap(memory, size_bytes, is_write)), use)
+    use[_index(machine, memory)] = 1.0 / float(side.share)
+    return _Flow(latency_ps, float(size_bytes), min(float(window), float(side.cap)), use)
 
 
 def _drain_ps(machine: Machine, flows: Sequence[_Flow]) -> int:
     """When the last of the flows is over, all of them starting at 0."""
-    rates = [resource.bytes_per_s / _PS_PER_S for resource in machine.resources]
+    rates = [resource.bytes_per_s / PS_PER_S for resource in machine.resources]
     waiting = sorted(flows, key=lambda flow: flow.latency_ps)
     moving: list[_Flow] = []
     now = 0
@@ -130,20 +132,9 @@ def _fair_rates(flows: Sequence[_Flow], rates: Sequence[float]) -> list[float]:
     return found
 
 
-def _share(memory: Memory, is_write: bool) -> float:
-    return float(memory.efficiency.share(0, is_write))
-
-
-def _line_ps(memory: Memory, size_bytes: int, is_write: bool) -> float:
-    return float(memory.line_ps(min(LINE_BYTES, size_bytes), _share(memory, is_write)))
-
-
-def _channel_cap(memory: Memory, size_bytes: int, is_write: bool) -> float:
-    """Bytes/ps that the channels which a short range touches allow; infinite once it touches all."""
-    blocks = -(-max(size_bytes, 1) // memory.interleave_bytes)
-    if blocks >= memory.channels:
-        return math.inf
-    return _share(memory, is_write) * memory.peak_bytes_per_s / _PS_PER_S * (blocks / memory.channels)
+def _side(memory: Memory, size_bytes: int, is_write: bool) -> MemorySide:
+    """Of a contiguous range that starts where an interleave block starts."""
+    return memory_side([memory], 0, memory.efficiency.share(0, is_write), 0, size_bytes, LINE_BYTES)
 
 
 def _index(machine: Machine, memory: Memory) -> int:

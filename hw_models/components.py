@@ -82,11 +82,6 @@ class Memory:
     """Unloaded, from the memory's port to the first byte and back at the port."""
     standard: str = ""
 
-    def line_ps(self, line_bytes: ArrayLike, share: ArrayLike) -> NDArray[np.float64]:
-        """Time of one request of `line_bytes` on the channels it touches, at `share` of their peak."""
-        channel_bytes_per_ps = np.asarray(share) * (self.peak_bytes_per_s / self.channels / 1e12)
-        return np.minimum(line_bytes, self.interleave_bytes) / channel_bytes_per_ps
-
 
 @dataclass(frozen=True)
 class Link:

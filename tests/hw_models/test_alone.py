@@ -15,6 +15,11 @@ from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.workloads.program import ACCESS, COPY, EVENT, READ, STREAM, TAG, WRITE, Program
 
 MACHINES = {name: build_machine(name, Assumptions()) for name in ("h100-cxl-ndp-4", "a100-monde", "h100-host-pcie5")}
+MACHINES["narrow windows"] = build_machine(
+    "h100-cxl-ndp",
+    Assumptions(),
+    {f"devices.gpu.units.{unit}.window": {"value": "64 B", "source": "less than a line"} for unit in ("sm", "dma")},
+)
 CXL = MACHINES["h100-cxl-ndp-4"]
 
 

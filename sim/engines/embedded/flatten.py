@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.hw_models.access_rate import PS_PER_S, MemorySide, memory_side, window_cap
 from moe_cosim.hw_models.components import LINE_BYTES
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded.addresses import memory_of
@@ -17,7 +18,6 @@ from moe_cosim.workloads.program import COPY, READ, STREAM, WRITE, Program
 LONGEST_PS: Final = 2**60
 """13 days: far from the end of int64, so that no sum in the kernel wraps round."""
 
-_PS_PER_S: Final = 1e12
 _COEFFICIENT_GRID: Final = 2.0**40
 """Coefficients are multiples of 2^-40 (1e-12 of their value), so that sums of up to 8191 are exact
 in float64 and do not depend on the order of the flows."""
@@ -87,10 +87,10 @@ def flatten(machine: Machine, program: Program, line_bytes: int = LINE_BYTES) ->
     latency_ps, route_start, route_memories, route_resource = _routes(machine, routes)
     flow_latency_ps = latency_ps[flow_route]
 
-    first_share, first_cap, first_line_ps = _memory_side(machine, program, flows.source, source_memory, line_bytes)
+    first = _memory_side(machine, program, flows.source, source_memory, line_bytes)
     second_memory = np.where(is_copy, target_memory, source_memory)
-    second_share, second_cap, second_line_ps = _memory_side(machine, program, second, second_memory, line_bytes)
-    coefficient = np.stack([1.0 / first_share, 1.0 / second_share], axis=1)
+    other = _memory_side(machine, program, second, second_memory, line_bytes)
+    coefficient = np.stack([1.0 / first.share, 1.0 / other.share], axis=1)
     inside_one = is_copy & (source_memory == target_memory)  # crosses its only memory twice
     coefficient[inside_one, 0] += coefficient[inside_one, 1]
     coefficient = np.rint(coefficient * _COEFFICIENT_GRID) / _COEFFICIENT_GRID
@@ -98,14 +98,10 @@ def flatten(machine: Machine, program: Program, line_bytes: int = LINE_BYTES) ->
     window = np.array([unit.window_bytes for unit in machine.units.values()], dtype=np.float64)
     size = access["bytes"].astype(np.float64)
     of_event = np.bincount(flows.event, weights=size, minlength=len(events))[flows.event]
-    # in proportion to their bytes, so that the accesses of an event end together; a request at the least
-    own = window[lane_unit[lane]]
-    share_of_window = np.where(own > 0, np.maximum(own * (size / of_event), np.minimum(line_bytes, size)), 0.0)
-    turn_ps = flow_latency_ps + first_line_ps + np.where(is_copy, second_line_ps, 0.0)
-    with np.errstate(divide="ignore"):
-        window_cap = np.where(turn_ps > 0, share_of_window / turn_ps, np.inf)
-    cap = np.minimum(window_cap, np.minimum(first_cap, second_cap))
-    resource_rate = np.array([r.bytes_per_s for r in machine.resources], dtype=np.float64) / _PS_PER_S
+    turn_ps = flow_latency_ps + first.line_ps + np.where(is_copy, other.line_ps, 0.0)
+    from_window = window_cap(window[lane_unit[lane]], size, of_event, line_bytes, turn_ps)
+    cap = np.minimum(from_window, np.minimum(first.cap, other.cap))
+    resource_rate = np.array([r.bytes_per_s for r in machine.resources], dtype=np.float64) / PS_PER_S
     hop_rate = resource_rate[route_resource]
     _check_all_move(machine, where, cap, hop_rate, route_resource)
 
@@ -192,29 +188,14 @@ def _routes(
 
 def _memory_side(
     machine: Machine, program: Program, rows: NDArray[np.int64], memory: NDArray[np.int64], line_bytes: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Share of the peak that the access pattern of each row reaches; the rate (bytes/ps) its channels
-    allow: infinite for a range over all channels, which then share as the memory does; and the time
-    of one line on its channels."""
+) -> MemorySide:
+    """Of each row's access to its memory."""
     parts = machine.memory_list
-    if not len(rows):
-        return np.ones(0), np.full(0, np.inf), np.zeros(0)
     access = program.accesses[rows]
-    share = _shares(machine, access, memory)
-    base, interleave, channels = (
-        np.array([getattr(part, name) for part in parts], dtype=np.int64)[memory]
-        for name in ("base_address", "interleave_bytes", "channels")
-    )
-    size = access["bytes"].astype(np.int64)
+    base = np.array([part.base_address for part in parts], dtype=np.int64)[memory]
     offset = access["address"].astype(np.int64) - base
-    blocks = (offset + np.maximum(size, 1) - 1) // interleave - offset // interleave + 1
-    peak = np.array([part.peak_bytes_per_s for part in parts])[memory]
-    cap = np.where(blocks < channels, share * peak / _PS_PER_S * (blocks / channels), np.inf)
-    channel_bytes_per_ps = (
-        share * np.array([part.peak_bytes_per_s / part.channels / _PS_PER_S for part in parts])[memory]
-    )
-    line_ps = np.minimum(np.minimum(line_bytes, size), interleave) / channel_bytes_per_ps
-    return share, cap, line_ps
+    size = access["bytes"].astype(np.int64)
+    return memory_side(parts, memory, _shares(machine, access, memory), offset, size, line_bytes)
 
 
 def _shares(machine: Machine, access: NDArray[np.void], memory: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from moe_cosim.errors import InputError
 from moe_cosim.hw_models.catalog import Entry, entries, read
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.prepare import lower_plan
 from tests.workloads.hand_made import decided, routing
 
 LAYERS, EXPERTS = 2, 8
@@ -27,7 +28,7 @@ def test_every_policy_runs_or_says_which_unit_it_misses(machine: Entry) -> None:
         except InputError as error:
             assert f"(policy {policy})" in str(error)  # noqa: PT017 (a policy may run, too)
             continue
-        timeline = engines.get("embedded")().run(found.scenario.machine, lower_plan(found))
+        timeline = engines.get("embedded")().run(found.scenario.machine, lower_plan(found.scenario, found.plan))
         assert (timeline.end_ps >= timeline.start_ps).all()
         ran.add(policy)
     assert {"all-on-gpu", "on-demand", "lru", "belady", "hobbit", "klotski"} <= ran
