@@ -132,7 +132,7 @@ def _allowed(found: Mapping[str, Any], limits: Mapping[str, int]) -> str:
 
 def _words(found: Mapping[str, Any], at_most: str) -> str:
     if "enum" in found or "const" in found:
-        return one_of(map(str, found.get("enum", [found.get("const")])))
+        return "one of " + ", ".join(map(str, found.get("enum", [found.get("const")])))
     kind = {"boolean": "true or false", "integer": "a whole number", "number": "a number", "string": "text"}
     text = kind[found["type"]]
     low, above = found.get("minimum"), found.get("exclusiveMinimum")

@@ -15,10 +15,12 @@ class SstOptions(Options):
     """`line_size` is checked against the machine when the graph is built."""
 
     line_size: Literal[64, 128, 256, 512, 1024, 2048, 4096] = option(
-        DEFAULT_LINE_BYTES, "size of one request", unit="bytes"
+        DEFAULT_LINE_BYTES,
+        "one request; divides the interleaving of every memory, or is a multiple of it",
+        unit="bytes",
     )
     ranks: int = option(1, "MPI processes", ge=1)
-    threads: int = option(1, "threads of each process; more than one seldom pay (docs/sst-engine.md)", ge=1)
+    threads: int = option(1, "threads of each process; more than one seldom pays", ge=1)
     time_limit_s: int = option(
         LONGEST_S, "wall time after which SST is told to stop (its --exit-after)", unit="s", ge=1, le=LONGEST_S
     )

@@ -1,0 +1,59 @@
+"""The tables of options in docs/, printed from the plug-ins. ``python -m tests.docs_tables`` (make docs) renews them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from moe_cosim.options import OptionRow, Options, option_rows
+from moe_cosim.sim.engines.base import engines
+from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.routing.routing import routers
+
+DOCS: Final = Path(__file__).parents[1] / "docs"
+_BLOCK: Final = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end of options -->)", re.DOTALL)
+
+
+def _rows(plug_in: str, cls: type[Options]) -> Iterable[str]:
+    rows = option_rows(cls)
+    if not rows:
+        yield f"| `{plug_in}` | none | | | | |"
+    for number, row in enumerate(rows):
+        name = "" if number else f"`{plug_in}`"
+        yield f"| {name} | `{row.field}` | {_default(row)} | {row.allowed} | {row.unit} | {row.meaning} |"
+
+
+def _default(row: OptionRow) -> str:
+    if row.required:
+        return "(required)"
+    return yaml.safe_dump(row.default).splitlines()[0]
+
+
+def _table(kind: str, known: Iterable[tuple[str, Any]]) -> str:
+    head = [f"| {kind} | option | default | allowed | unit | meaning |", "|---|---|---|---|---|---|"]
+    return "\n".join([*head, *(row for name, cls in known for row in _rows(name, cls.options_class))])
+
+
+TABLES: Final[dict[str, Callable[[], str]]] = {
+    "policies": lambda: _table("policy", policies),
+    "routers": lambda: _table("source", routers),
+    "engines": lambda: _table("engine", engines),
+}
+
+
+def renewed(text: str) -> str:
+    """`text` with every table between its comments as the plug-ins say it now."""
+    return _BLOCK.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}\n{found[3]}", text)
+
+
+def tables_in(text: str) -> list[str]:
+    return [found[2] for found in _BLOCK.finditer(text)]
+
+
+if __name__ == "__main__":
+    for path in sorted(DOCS.glob("*.md")):
+        path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")
