@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
 from pydantic_core import PydanticUndefined
 
-from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.errors import InputError, Plain
 
 EXPERTS: Final = "the experts of a layer"
 TOP_K: Final = "the experts of a token"
@@ -94,7 +94,7 @@ def read_options(
     """`given` as an `options_class`; the first thing wrong with it is an `InputError` for `prefix`.FIELD."""
     for name in given:
         if name not in options_class.model_fields:
-            legal = one_of(options_class.model_fields, name) if options_class.model_fields else "no options"
+            legal = list(options_class.model_fields) or "no options"
             raise InputError(where, f"{prefix}.{name}", Plain("an unknown option"), legal)
     try:
         options = options_class.model_validate(dict(given))

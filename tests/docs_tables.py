@@ -1,4 +1,4 @@
-"""The tables of options in docs/, printed from the plug-ins. ``python -m tests.docs_tables`` (make docs) renews them."""
+"""The tables of options in docs, printed from the plug-ins. ``python -m tests.docs_tables`` (make docs) renews them."""
 
 from __future__ import annotations
 
