@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moe_cosim.hw_models.units.kinds import Role, unit_kinds
+from moe_cosim.hw_models.units.kinds import Role, UnitKind, unit_kinds
 
 if TYPE_CHECKING:
     from moe_cosim.hw_models.units.base import UnitModel
@@ -62,7 +62,15 @@ class Unit:
 
     @cached_property
     def role(self) -> Role:
-        return unit_kinds.get(self.kind, f"unit {self.name}", "kind").role
+        return self._kind.role
+
+    @cached_property
+    def lowering_hooks(self) -> tuple[str, ...]:
+        return self._kind.lowering_hooks
+
+    @property
+    def _kind(self) -> type[UnitKind]:
+        return unit_kinds.get(self.kind, f"unit {self.name}", "kind")
 
 
 @dataclass(frozen=True)

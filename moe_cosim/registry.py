@@ -6,7 +6,7 @@ Entry-point group: ``moe_cosim.<plural>``, for example
     my-policy = "my_package.my_policy"
 
 whose module registers its classes when it is imported. There are the groups ``moe_cosim.policies``,
-``engines``, ``routers``, ``allocators``, ``unit_kinds``, ``unit_models`` and ``reproductions``.
+``engines``, ``routers``, ``allocators``, ``unit_kinds``, ``lowering_hooks``, ``unit_models`` and ``reproductions``.
 """
 
 from __future__ import annotations

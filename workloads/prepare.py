@@ -46,7 +46,7 @@ def prepare(experiment: Experiment) -> Prepared:
     policy_class(experiment)  # a misspelt name is said before the routing is drawn
     scenario = draw(experiment)
     policy, plan = decide(experiment, scenario)
-    program = lower_plan(scenario, plan)
+    program = lower_plan(scenario, plan, policy.lowering_hooks)
     scenario.assumptions.check_all_settings_used()
     return Prepared(experiment, scenario, policy, plan, program)
 
@@ -65,7 +65,7 @@ def decide(experiment: Experiment, scenario: Scenario) -> tuple[Policy, Plan]:
     return policy, builder.build()
 
 
-def lower_plan(scenario: Scenario, plan: Plan) -> Program:
-    """The plan as event streams."""
+def lower_plan(scenario: Scenario, plan: Plan, hooks: tuple[str, ...] = ()) -> Program:
+    """The plan as event streams, with those of the policy's `hooks`."""
     host_ps = round(scenario.assumptions.number(HOST_OVERHEAD))
-    return lower(scenario.machine, scenario.model, scenario.workload, scenario.layout, plan, host_ps)
+    return lower(scenario.machine, scenario.model, scenario.workload, scenario.layout, plan, host_ps, hooks)

@@ -98,6 +98,7 @@ PURPOSES: Final = (
     "move weights",
     "synchronise",
     "host",
+    "hook",
 )
 
 _FORMAT: Final = "moe-cosim program 1"

@@ -31,6 +31,9 @@ class UnitKind:
 
     summary: ClassVar[str]
     role: ClassVar[Role]
+    lowering_hooks: ClassVar[tuple[str, ...]] = ()
+    """Names of what adds events to every layer on a machine with such a unit
+    (`moe_cosim.workloads.lowering.hooks`)."""
 
 
 unit_kinds: Registry[UnitKind] = Registry("unit_kind", "unit_kinds")

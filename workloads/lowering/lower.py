@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from moe_cosim.experiment import Workload
@@ -10,6 +12,7 @@ from moe_cosim.workloads.layout import ModelLayout
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.dense import lower_dense
 from moe_cosim.workloads.lowering.experts import lower_experts
+from moe_cosim.workloads.lowering.hooks import lower_hooks
 from moe_cosim.workloads.lowering.moves import Triggers, cells, lower_moves
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import EventSheet, Ints, Place, Purpose
@@ -25,16 +28,19 @@ def lower(
     layout: ModelLayout,
     plan: Plan,
     host_ps_per_layer: int = 0,
+    hooks: Collection[str] = (),
 ) -> Program:
     """Event streams of one run: the prefill (step 0) and every decode step.
 
-    `host_ps_per_layer` is GPU time lost per layer to the host that launches its kernels.
+    `host_ps_per_layer` is GPU time lost per layer to the host that launches its kernels. `hooks` are
+    those that the policy asks for, beside those of the machine's kinds of unit.
     """
     scene = Scene(machine, model, workload, layout, plan, EventSheet(model.layers), host_ps_per_layer)
     lower_dense(scene)
     triggers = _signals(scene)
     arrival, run_tokens = lower_moves(scene, triggers)
     lower_experts(scene, arrival, run_tokens, triggers.gate)
+    lower_hooks(scene, hooks)
     meta: dict[str, object] = {"model": model.name, "batch": workload.batch, "steps": scene.steps}
     return scene.sheet.program(machine.lanes, machine.name, meta)
 

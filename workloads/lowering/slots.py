@@ -4,22 +4,28 @@ from typing import Final
 
 START_SIGNAL: Final = 0
 HOST: Final = 1
-ATTENTION: Final = 2
-DENSE_FFN: Final = 3
-GATE: Final = 4
-GATE_SIGNAL: Final = 5
-SHARED: Final = 6
-EXPERTS: Final = 7
-GATHER: Final = 8
-COMBINE: Final = 9
+BEFORE_ATTENTION: Final = 2
+ATTENTION: Final = 3
+DENSE_FFN: Final = 4
+GATE: Final = 5
+GATE_SIGNAL: Final = 6
+AFTER_GATE: Final = 7
+SHARED: Final = 8
+EXPERTS: Final = 9
+GATHER: Final = 10
+AFTER_EXPERTS: Final = 11
+COMBINE: Final = 12
 
 # lanes of the DMA engines, the NDP cores and the CPU
-NEAR_ATTENTION: Final = 0
-MOVES: Final = 1
-DISPATCH_WAIT: Final = 2
-DISPATCH: Final = 3
-NEAR_DATA: Final = 4
-RETURN: Final = 5
-DEFERRED_DISPATCH: Final = 6
-DEFERRED: Final = 7
-DEFERRED_RETURN: Final = 8
+OTHER_BEFORE_ATTENTION: Final = 0
+NEAR_ATTENTION: Final = 1
+OTHER_AFTER_GATE: Final = 2
+MOVES: Final = 3
+DISPATCH_WAIT: Final = 4
+DISPATCH: Final = 5
+NEAR_DATA: Final = 6
+RETURN: Final = 7
+DEFERRED_DISPATCH: Final = 8
+DEFERRED: Final = 9
+DEFERRED_RETURN: Final = 10
+OTHER_AFTER_EXPERTS: Final = 11

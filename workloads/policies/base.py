@@ -36,6 +36,8 @@ class Policy(ABC):
     homes: ClassVar[tuple[str, ...]] = ("near-data", "cxl", "host", "gpu", "mixed")
     """Where the full set of experts may live (`moe_cosim.workloads.policies.residence`): the first that the
     machine has, unless the experiment's ``policy.home`` names another of them."""
+    lowering_hooks: ClassVar[tuple[str, ...]] = ()
+    """Names of what adds events of its own to every layer (`moe_cosim.workloads.lowering.hooks`)."""
     options_class: ClassVar[type[Options]] = Options
     assumptions: ClassVar[tuple[Assumption, ...]] = ()
     """What the system's publication leaves open, and this policy asks the context for."""
