@@ -17,7 +17,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from moe_cosim.hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.workloads.program import ACCESS, COMPUTE, COPY, EVENT, READ, SIGNAL, STREAM, TAG, WAIT, WRITE, Program
 
@@ -48,7 +47,7 @@ def program(parts: Machine, events: int, seed: int = 1) -> Program:
     """About `events` events, of which a third move bytes."""
     rng = np.random.default_rng(seed)
     bases = {name: memory.base_address for name, memory in parts.memories.items()}
-    ndp = [unit.name for unit in parts.units_in_role(Role.NEAR_DATA)]
+    ndp = [unit.name for unit in parts.near_data_units]
     layers = max(events // (9 + 5 * len(ndp)), 1)
     layer = np.arange(layers)
     streams: list[np.ndarray] = []

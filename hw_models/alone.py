@@ -15,7 +15,6 @@ from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.access_rate import PS_PER_S, MemorySide, memory_side, window_cap
 from moe_cosim.hw_models.components import LINE_BYTES, Memory, Unit
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.hw_models.units.kinds import Role
 
 _ROUNDING_PS = 1e-3
 """So little beyond a whole picosecond is the rounding of float64."""
@@ -154,7 +153,7 @@ def _memory(machine: Machine, name: str) -> Memory:
 
 
 def _dma(machine: Machine, source: str, target: str) -> Unit:
-    engines = machine.units_in_role(Role.COPY)
+    engines = machine.copy_units
     for memory in (target, source):
         for engine in engines:
             if engine.local_memory == memory:

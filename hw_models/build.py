@@ -8,8 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from moe_cosim.assumptions import Assumptions
-from moe_cosim.errors import InputError, Plain
-from moe_cosim.experiment import Experiment
+from moe_cosim.errors import Plain
 from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.components import Link, PeerFabric
 from moe_cosim.hw_models.description import Fields, Origin, Reading
@@ -29,17 +28,6 @@ def build_machine(name: str | Path, assumptions: Assumptions, settings: Mapping[
     counts as set by the experiment. Raises `InputError` for anything that is not a valid machine.
     """
     return build_with_origins(name, assumptions, settings)[0]
-
-
-def machine_of(experiment: Experiment, assumptions: Assumptions) -> Machine:
-    """The experiment's machine; what the experiment says wrong of it is an error in the experiment."""
-    try:
-        return build_machine(experiment.machine.use, assumptions, experiment.machine.set)
-    except InputError as error:
-        if error.where != EXPERIMENT:
-            raise
-        field = "machine.use" if error.field == "machine" else f"machine.{error.field}"
-        raise InputError(experiment.where, field, error.found, error.allowed) from None
 
 
 def build_with_origins(

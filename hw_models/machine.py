@@ -215,8 +215,29 @@ class Machine:
 
     # -- parts by what they are -------------------------------------------------------------
 
-    def units_in_role(self, role: Role) -> list[Unit]:
-        return [unit for unit in self.units.values() if unit.role == role]
+    @cached_property
+    def main_units(self) -> tuple[Unit, ...]:
+        return self._in_role(Role.MAIN)
+
+    @property
+    def main_unit(self) -> Unit:
+        """The GPU: a machine that programs are lowered to has one (`machine_of`)."""
+        return self.main_units[0]
+
+    @cached_property
+    def near_data_units(self) -> tuple[Unit, ...]:
+        return self._in_role(Role.NEAR_DATA)
+
+    @cached_property
+    def host_units(self) -> tuple[Unit, ...]:
+        return self._in_role(Role.HOST)
+
+    @cached_property
+    def copy_units(self) -> tuple[Unit, ...]:
+        return self._in_role(Role.COPY)
+
+    def _in_role(self, role: Role) -> tuple[Unit, ...]:
+        return tuple(unit for unit in self.units.values() if unit.role == role)
 
     def memories_of_kind(self, *kinds: str) -> list[Memory]:
         return [memory for memory in self.memories.values() if memory.kind in kinds]

@@ -13,7 +13,7 @@ import numpy as np
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Experiment, load_experiment
-from moe_cosim.hw_models.build import machine_of
+from moe_cosim.hw_models.chosen import machine_of
 from moe_cosim.sim.engines.base import Engine, Progress, engine_of, engines
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.program import Program

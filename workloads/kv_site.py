@@ -7,7 +7,6 @@ from moe_cosim.errors import InputError
 from moe_cosim.experiment import Workload
 from moe_cosim.hw_models.alone import time_alone_ps
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.models.model import Model
 
@@ -28,7 +27,7 @@ ATTENTION = Assumption(
 
 def attention_units(machine: Machine, model: Model, workload: Workload, assumptions: Assumptions) -> tuple[str, ...]:
     """Units that attend near the data; none: the GPU reads the cache."""
-    near = machine.units_in_role(Role.NEAR_DATA)
+    near = machine.near_data_units
     chosen = assumptions.choice(ATTENTION)
     if chosen == "gpu":
         return ()
@@ -41,7 +40,7 @@ def attention_units(machine: Machine, model: Model, workload: Workload, assumpti
 
 def _attention_ps(machine: Machine, model: Model, workload: Workload) -> tuple[int, int, int]:
     """Decode attention of one layer at mid-run: beside the cache, the way there and back; on the GPU."""
-    near, gpu = machine.units_in_role(Role.NEAR_DATA), machine.units_in_role(Role.MAIN)[0]
+    near, gpu = machine.near_data_units, machine.main_unit
     attention = model.attention
     seen = workload.decode_context + workload.output_tokens // 2
     cache = attention.kv_bytes_per_token(ACTIVATION_BYTES) * workload.batch * seen
@@ -63,7 +62,7 @@ def kv_memories(machine: Machine, place: str, where: object) -> tuple[str, ...]:
     """Memories the cache is dealt over; none: it lies in the GPU's memory."""
     if place == "gpu":
         return ()
-    found = tuple(unit.local_memory for unit in machine.units_in_role(Role.NEAR_DATA))
+    found = tuple(unit.local_memory for unit in machine.near_data_units)
     if not found:
         raise InputError(where, "kv_cache", place, "gpu (the machine has no NDP unit)")
     return found
@@ -74,7 +73,7 @@ def attention_window_ps(
 ) -> tuple[int, int]:
     """Length of the window from a layer's begin to its gate at mid-run, and how long the GPU's link is
     taken in it: what hides other traffic. Estimated from what the parts cost alone."""
-    gpu = machine.units_in_role(Role.MAIN)[0]
+    gpu = machine.main_unit
     assert gpu.model is not None  # every GPU has one
     attention = model.attention
     weights = attention.projection_weights(model.hidden)

@@ -163,7 +163,7 @@ def _check_unit(plan: Plan, machine: Machine, run: Any, memory: str, layers: int
             raise PlanError(f"{_name(run)}: a team computes a copy that is not striped over its members")
         return
     found = plan.stripes.memories if striped and plan.stripes is not None else (memory,)
-    on_gpu = {other.local_memory for other in machine.units_in_role(Role.MAIN)}
+    on_gpu = {other.local_memory for other in machine.main_units}
     reachable = set(machine.memories) - on_gpu if roles == {Role.HOST} else set(beside)
     if not set(found) <= reachable:
         raise PlanError(
@@ -176,7 +176,7 @@ class _Copies:
 
     def __init__(self, plan: Plan, machine: Machine) -> None:
         self._plan = plan
-        gpu_memory = list(machine.memories).index(machine.units_in_role(Role.MAIN)[0].local_memory)
+        gpu_memory = list(machine.memories).index(machine.main_unit.local_memory)
         self._settled = plan.moves["early"] | (machine.memory_index(plan.moves["target"]) != gpu_memory)
         self._residents: dict[int, _Held] = {}
         for row in plan.residents:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from moe_cosim.assumptions import Assumptions
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError
 from moe_cosim.experiment import Experiment, Workload
-from moe_cosim.hw_models.build import machine_of
+from moe_cosim.hw_models.chosen import machine_of
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.address_map import AddressMap
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.draw import draw_demand
@@ -20,8 +18,6 @@ from moe_cosim.workloads.limits import check_size
 from moe_cosim.workloads.models.find import find_model
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.quantization.precisions import Quantization, quantization_of
-
-DMA_LANES: Final = ("activations", "weights", "prefetch")
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,6 @@ def draw(experiment: Experiment) -> Scenario:
     where = experiment.where
     assumptions = Assumptions(experiment.assumptions, where)
     machine = machine_of(experiment, assumptions)
-    _require_gpu(machine, where)
     model = find_model(experiment.model, where)
     if model.encoder_layers:
         raise InputError(where, "model", model.name, "a decoder-only model (encoder layers are not lowered)")
@@ -79,25 +74,9 @@ def place(
     """Addresses of all but the experts; `InputError` where they do not fit."""
     workload = experiment.workload
     addresses = AddressMap(machine.memories, experiment.where)
-    gpu_memory = machine.units_in_role(Role.MAIN)[0].local_memory
-    near = [unit.local_memory for role in (Role.NEAR_DATA, Role.HOST) for unit in machine.units_in_role(role)]
+    gpu_memory = machine.main_unit.local_memory
+    near = [unit.local_memory for unit in (*machine.near_data_units, *machine.host_units)]
     kv = kv_memories(machine, experiment.kv_cache, experiment.where)
     attending = attention_units(machine, model, workload, assumptions) if kv else ()
     layout = place_model(model, workload, quantization.dense_format, addresses, gpu_memory, near, kv, attending)
     return addresses, layout
-
-
-def _require_gpu(machine: Machine, where: str) -> None:
-    """One GPU, and the lanes of the copy engine beside it that programs are lowered to."""
-    gpus = machine.units_in_role(Role.MAIN)
-    if len(gpus) != 1:
-        raise InputError(where, "machine", Plain(f"{machine.name} with {len(gpus)} GPUs"), "a machine with one GPU")
-    lanes = {
-        lane
-        for unit in machine.units_in_role(Role.COPY)
-        if unit.local_memory == gpus[0].local_memory
-        for lane in unit.lanes
-    }
-    if not lanes >= set(DMA_LANES):
-        found = Plain(f"{machine.name} with copy lanes {', '.join(sorted(lanes)) or 'none'} beside its GPU")
-        raise InputError(where, "machine", found, f"a dma unit beside the GPU with the lanes {', '.join(DMA_LANES)}")

@@ -8,7 +8,6 @@ import numpy as np
 
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.units.base import ExpertShape
-from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.plan import Plan
 
@@ -59,8 +58,7 @@ def move_rows(plan: Plan, machine: Machine, shape: ExpertShape) -> dict[str, dic
     """Decode only: copies and bytes, fetched to a GPU on demand or ahead, or moved between other memories."""
     moves = plan.moves[plan.moves["step"] > 0]
     size = np.array([f.expert_bytes(shape) for f in plan.formats] or [0], dtype=np.int64)[moves["format"]]
-    gpus = {unit.local_memory for unit in machine.units_in_role(Role.MAIN)}
-    at_gpu = np.array([memory.name in gpus for memory in machine.memory_list] + [False])
+    at_gpu = np.array([memory.name == machine.main_unit.local_memory for memory in machine.memory_list] + [False])
     to_gpu = at_gpu[machine.memory_index(moves["target"])]
     ahead = moves["early"] | (moves["prefetch"] & ~_used_at_once(plan))
     kinds = {

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.results.classes import class_rows, move_rows
 from moe_cosim.sim.results.critical_path import critical_path
@@ -78,7 +77,7 @@ def measure(
 ) -> Result:
     """Every number of a finished run."""
     scenario, program, experiment = prepared.scenario, prepared.program, prepared.experiment
-    machine, gpu = scenario.machine, scenario.machine.units_in_role(Role.MAIN)[0].name
+    machine, gpu = scenario.machine, scenario.machine.main_unit.name
     work = experiment.workload
     heads = np.flatnonzero(program.tags["purpose"][program.events["tag"]] == PURPOSES.index("head"))
     finished = np.sort(timeline.end_ps[heads])
@@ -125,7 +124,7 @@ def measure(
 def _near_data_time(prepared: Prepared, timeline: Timeline) -> float | None:
     program = prepared.program
     tags = program.tags[program.events["tag"]]
-    ndp = {unit.name for unit in prepared.machine.units_in_role(Role.NEAR_DATA)}
+    ndp = {unit.name for unit in prepared.machine.near_data_units}
     lanes = [index for index, (unit, _) in enumerate(program.lanes) if unit in ndp]
     kernels = (tags["purpose"] == PURPOSES.index("expert")) & (tags["step"] > 0)
     kernels &= np.isin(program.events["lane"], lanes)

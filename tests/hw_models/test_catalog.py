@@ -8,7 +8,6 @@ import pytest
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.build import build_machine, build_with_origins
-from moe_cosim.hw_models.units.kinds import Role
 
 MACHINES = [entry.name for entry in catalog.entries("machine")]
 DEVICES = [entry.name for entry in catalog.entries("device")]
@@ -66,8 +65,8 @@ def test_a_unit_can_draw_all_that_its_own_memory_gives(name):
 @pytest.mark.parametrize("name", MACHINES)
 def test_a_copy_engine_can_fill_every_link(name):
     machine = _build(name)
-    home = machine.units_in_role(Role.MAIN)[0].local_memory
-    dma = next(unit for unit in machine.units_in_role(Role.COPY) if unit.local_memory == home)
+    home = machine.main_unit.local_memory
+    dma = next(unit for unit in machine.copy_units if unit.local_memory == home)
     for memory in machine.memory_list:
         if memory.name == dma.local_memory:
             continue

@@ -7,7 +7,6 @@ import pytest
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.build import build_machine, build_with_origins
-from moe_cosim.hw_models.units.kinds import Role
 
 
 def _build(settings=None, assumed=None, name="h100-cxl-ndp"):
@@ -16,11 +15,11 @@ def _build(settings=None, assumed=None, name="h100-cxl-ndp"):
 
 def test_count_numbers_the_instances_and_links_each():
     machine = _build({"devices.ndp.count": 3})
-    assert [unit.name for unit in machine.units_in_role(Role.NEAR_DATA)] == ["ndp0.core", "ndp1.core", "ndp2.core"]
+    assert [unit.name for unit in machine.near_data_units] == ["ndp0.core", "ndp1.core", "ndp2.core"]
     assert [link.ends for name, link in machine.links.items() if name.startswith("cxl-ndp")] == [
         ("cxl.ports", f"ndp{i}.hub") for i in range(3)
     ]
-    assert {unit.local_memory for unit in machine.units_in_role(Role.NEAR_DATA)} == {f"ndp{i}.dram" for i in range(3)}
+    assert {unit.local_memory for unit in machine.near_data_units} == {f"ndp{i}.dram" for i in range(3)}
 
 
 def test_count_of_one_keeps_the_plain_name():

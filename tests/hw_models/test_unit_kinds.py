@@ -10,7 +10,6 @@ import pytest
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.build import build_machine
-from moe_cosim.hw_models.units.kinds import Role
 from tests.hw_models.conftest import Write
 from tests.outside import python, write_package
 
@@ -70,6 +69,6 @@ def test_without_the_package_the_kind_is_refused(write: Write) -> None:
 
 def test_units_are_found_by_what_they_are_for() -> None:
     machine = build_machine("h100-amx-dimm-ndp", Assumptions())
-    kinds = {role: {unit.kind for unit in machine.units_in_role(role)} for role in Role}
-    assert kinds == {Role.MAIN: {"gpu"}, Role.NEAR_DATA: {"ndp"}, Role.HOST: {"cpu"}, Role.COPY: {"dma"}}
-    assert sum(len(machine.units_in_role(role)) for role in Role) == len(machine.units)
+    roles = (machine.main_units, machine.near_data_units, machine.host_units, machine.copy_units)
+    assert [{unit.kind for unit in units} for units in roles] == [{"gpu"}, {"ndp"}, {"cpu"}, {"dma"}]
+    assert sum(map(len, roles)) == len(machine.units)

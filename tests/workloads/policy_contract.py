@@ -27,7 +27,6 @@ import yaml
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.experiment import Experiment, Workload
 from moe_cosim.hw_models.build import build_machine
-from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.address_map import AddressMap, aligned
@@ -109,7 +108,7 @@ class PolicyContract:
     def _scarce_bytes(self, case: Case) -> int:
         model = find_model(case.model)
         machine = build_machine(self.machines[case.devices], Assumptions())
-        gpu_memory = machine.units_in_role(Role.MAIN)[0].local_memory
+        gpu_memory = machine.main_unit.local_memory
         addresses = AddressMap(machine.memories, "scarce")
         workload = Workload(batch=case.batch, prompt_tokens=PROMPT_TOKENS, output_tokens=case.output_tokens)
         place_model(model, workload, FORMATS["fp16"], addresses, gpu_memory, [])
@@ -149,7 +148,7 @@ class PolicyContract:
 
     def test_rows_travel_before_and_after_near_data_kernels(self, case: Case) -> None:
         found = self.prepared(case)
-        gpu = found.plan.units.index(found.machine.units_in_role(Role.MAIN)[0].name)
+        gpu = found.plan.units.index(found.machine.main_unit.name)
         near = check_dispatch(found, self.timeline(case))
         assert near == (shares_of(found.plan).unit != gpu).sum()
 

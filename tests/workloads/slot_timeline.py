@@ -10,7 +10,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.program import COPY, PURPOSES, STREAM
@@ -112,9 +111,7 @@ def check_causality(prepared: Prepared, timeline: Timeline) -> None:
     gate, combine = rows_of(prepared, "gate", STREAM), rows_of(prepared, "combine", STREAM)
     gate_end = dict(zip(cells(gate), timeline.end_ps[gate].tolist(), strict=True))
     combine_start = dict(zip(cells(combine), timeline.start_ps[combine].tolist(), strict=True))
-    on_gpu = np.flatnonzero(
-        program.events["lane"] == program.lanes.index((prepared.machine.units_in_role(Role.MAIN)[0].name, "main"))
-    )
+    on_gpu = np.flatnonzero(program.events["lane"] == program.lanes.index((prepared.machine.main_unit.name, "main")))
     begin: dict[Cell, int] = {}
     for row, cell in zip(on_gpu.tolist(), cells(on_gpu), strict=True):
         begin.setdefault(cell, int(timeline.start_ps[row]))
@@ -153,7 +150,7 @@ def check_dispatch(prepared: Prepared, timeline: Timeline) -> int:
     """
     machine, program, layers = prepared.machine, prepared.program, prepared.scenario.model.moe_layers
     events, accesses, tags = program.events, program.accesses, program.tags[program.events["tag"]]
-    gpu_memory = machine.units_in_role(Role.MAIN)[0].local_memory
+    gpu_memory = machine.main_unit.local_memory
     before = {later: earlier for earlier, later in pairwise(layers)}
     deferred = _deferred(prepared)
     # (step, layer, memory beside the unit, deferred): its kernels

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from moe_cosim.hw_models.components import Unit
-from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
@@ -140,7 +139,7 @@ def _lanes(scene: Scene) -> Ints:
 
 
 def _engine_beside(scene: Scene, memory: str) -> Unit | None:
-    return next((unit for unit in scene.machine.units_in_role(Role.COPY) if unit.local_memory == memory), None)
+    return next((unit for unit in scene.machine.copy_units if unit.local_memory == memory), None)
 
 
 def _settling(scene: Scene, cell: Ints) -> tuple[np.ndarray, Ints]:

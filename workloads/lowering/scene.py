@@ -11,7 +11,6 @@ from moe_cosim.experiment import Workload
 from moe_cosim.hw_models.components import Unit
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.units.base import UnitModel
-from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.layout import ModelLayout
 from moe_cosim.workloads.lowering.sheet import EventSheet, Ints
 from moe_cosim.workloads.models.model import Model
@@ -32,7 +31,7 @@ class Scene:
 
     @cached_property
     def gpu(self) -> Unit:
-        return self.machine.units_in_role(Role.MAIN)[0]
+        return self.machine.main_unit
 
     @cached_property
     def gpu_model(self) -> UnitModel:
@@ -44,7 +43,7 @@ class Scene:
 
     @cached_property
     def dma(self) -> Unit:
-        return next(u for u in self.machine.units_in_role(Role.COPY) if u.local_memory == self.gpu.local_memory)
+        return next(u for u in self.machine.copy_units if u.local_memory == self.gpu.local_memory)
 
     def dma_lane(self, lane: str) -> int:
         """``activations``, ``weights`` or ``prefetch``."""

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.components import Unit
-from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.address_map import aligned
 from moe_cosim.workloads.plan import Copy, PlanBuilder
 from moe_cosim.workloads.policies.residence import Residence
@@ -36,15 +35,15 @@ class Context(Scenario):
 
     @property
     def gpu(self) -> Unit:
-        return self.machine.units_in_role(Role.MAIN)[0]
+        return self.machine.main_unit
 
     @property
     def gpu_memory(self) -> str:
         return self.gpu.local_memory
 
     @property
-    def ndps(self) -> list[Unit]:
-        return self.machine.units_in_role(Role.NEAR_DATA)
+    def ndps(self) -> tuple[Unit, ...]:
+        return self.machine.near_data_units
 
     @property
     def home_memories(self) -> list[str]:
@@ -60,7 +59,7 @@ class Context(Scenario):
         return next(unit for unit in self.ndps if unit.local_memory == self._memory_of_expert[expert])
 
     def require_cpu(self, policy: str) -> Unit:
-        found = self.machine.units_in_role(Role.HOST)
+        found = self.machine.host_units
         if not found:
             raise InputError(self.where, "machine", self.machine.name, f"a machine with a CPU unit (policy {policy})")
         return found[0]

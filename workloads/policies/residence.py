@@ -8,7 +8,6 @@ from typing import Final
 
 from moe_cosim.errors import InputError, one_of
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.hw_models.units.kinds import Role
 
 HOMES: Final = {
     "near-data": "an NDP unit",
@@ -70,9 +69,9 @@ def residence(machine: Machine, asked: object, homes: Sequence[str], policy: str
 def _memories(machine: Machine, home: str) -> list[str]:
     """None: the machine does not have that home."""
     if home == "near-data":
-        return list(dict.fromkeys(unit.local_memory for unit in machine.units_in_role(Role.NEAR_DATA)))
+        return list(dict.fromkeys(unit.local_memory for unit in machine.near_data_units))
     if home == "gpu":
-        return [unit.local_memory for unit in machine.units_in_role(Role.MAIN)]
+        return [machine.main_unit.local_memory]
     if home == "mixed":
         host, near = _memories(machine, "host"), _memories(machine, "near-data")
         return [*host, *near] if host and near else []

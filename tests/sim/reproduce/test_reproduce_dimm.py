@@ -9,7 +9,6 @@ import pytest
 from click.testing import CliRunner
 
 from moe_cosim.experiment import load_experiment
-from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.sim.cli.main import main
 from moe_cosim.sim.reproduce.base import registry
 from moe_cosim.workloads.prepare import draw
@@ -43,5 +42,5 @@ def test_edge_ndp_prints_the_common_form() -> None:
 
 def test_the_machine_of_the_second_seed_is_drawn() -> None:
     scenario = draw(load_experiment("trimoe-glm-4.5-air", {"workload.batch": 16, "workload.prompt_tokens": 4}))
-    assert len(scenario.machine.units_in_role(Role.NEAR_DATA)) == 16
+    assert len(scenario.machine.near_data_units) == 16
     assert scenario.workload.decode_context == 4 + 124

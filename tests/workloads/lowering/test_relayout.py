@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from moe_cosim.experiment import Experiment
-from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.address_map import AddressMap, aligned
@@ -94,10 +93,10 @@ def desk() -> Desk:
     experiment, found = scenario(routed, machine="h100-amx-dimm-ndp")
     machine = found.machine
     addresses = AddressMap(machine.memories, "by hand")
-    gpu = machine.units_in_role(Role.MAIN)[0].local_memory
-    others = [unit.local_memory for role in (Role.NEAR_DATA, Role.HOST) for unit in machine.units_in_role(role)]
+    gpu = machine.main_unit.local_memory
+    others = [unit.local_memory for unit in (*machine.near_data_units, *machine.host_units)]
     layout = place_model(found.model, found.workload, FP16, addresses, gpu, others)
-    modules = tuple(unit.local_memory for unit in machine.units_in_role(Role.NEAR_DATA))
+    modules = tuple(unit.local_memory for unit in machine.near_data_units)
     each = 8 * aligned(-(-SIZE // len(modules)))
     stripes = Stripes(modules, tuple(addresses.take("stripe", memory, each).address for memory in modules))
     room = {memory: addresses.take("experts", memory, 16 * aligned(SIZE)).address for memory in (gpu, *modules)}
@@ -108,9 +107,7 @@ def desk() -> Desk:
 
 
 def unit_at(desk: Desk, memory: str) -> str:
-    return next(
-        unit.name for unit in desk.scenario.machine.units_in_role(Role.NEAR_DATA) if unit.local_memory == memory
-    )
+    return next(unit.name for unit in desk.scenario.machine.near_data_units if unit.local_memory == memory)
 
 
 def run_all_but(desk: Desk, step: int, layer: int, homes: dict[tuple[int, int], Copy], *others: int) -> None:

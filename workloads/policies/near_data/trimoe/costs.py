@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption
 from moe_cosim.hw_models.alone import move_alone_ps, time_alone_ps
-from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.policies.context import Context
 from moe_cosim.workloads.quantization.formats import WeightFormat
 
@@ -88,7 +87,7 @@ def trimoe_costs(context: Context, weight_format: WeightFormat) -> TriMoeCosts:
     internal = float(time_alone_ps(machine, core.name, {homes[0]: size}))
     striped, local = dict.fromkeys(homes, part), {homes[0]: size}
     fetch = tuple(float(time_alone_ps(machine, gpu.name, reads)) for reads in (striped, local))
-    cpus = machine.units_in_role(Role.HOST)
+    cpus = machine.host_units
     cpu = (np.full(len(tokens), np.inf),) * 2
     delay = (0.0, 0.0)
     if cpus:

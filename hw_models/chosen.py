@@ -1,0 +1,39 @@
+"""The machine of an experiment."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from moe_cosim.assumptions import Assumptions
+from moe_cosim.errors import InputError, Plain
+from moe_cosim.experiment import Experiment
+from moe_cosim.hw_models.build import build_machine
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.merge import EXPERIMENT
+
+COPY_LANES: Final = ("activations", "weights", "prefetch")
+"""Of the copy engine beside the GPU: what programs are lowered to."""
+
+
+def machine_of(experiment: Experiment, assumptions: Assumptions) -> Machine:
+    """Built, with one GPU and a copy engine beside it. What the experiment says wrong is an error in the experiment."""
+    try:
+        machine = build_machine(experiment.machine.use, assumptions, experiment.machine.set)
+    except InputError as error:
+        if error.where != EXPERIMENT:
+            raise
+        field = "machine.use" if error.field == "machine" else f"machine.{error.field}"
+        raise InputError(experiment.where, field, error.found, error.allowed) from None
+    _require_gpu(machine, experiment.where)
+    return machine
+
+
+def _require_gpu(machine: Machine, where: str) -> None:
+    gpus = machine.main_units
+    if len(gpus) != 1:
+        raise InputError(where, "machine", Plain(f"{machine.name} with {len(gpus)} GPUs"), "a machine with one GPU")
+    beside = [unit for unit in machine.copy_units if unit.local_memory == gpus[0].local_memory]
+    lanes = {lane for unit in beside for lane in unit.lanes}
+    if not lanes >= set(COPY_LANES):
+        found = Plain(f"{machine.name} with copy lanes {', '.join(sorted(lanes)) or 'none'} beside its GPU")
+        raise InputError(where, "machine", found, f"a dma unit beside the GPU with the lanes {', '.join(COPY_LANES)}")
