@@ -67,14 +67,15 @@ class OptionRow:
     meaning: str
 
 
-def option_rows(options_class: type[Options], limits: Mapping[str, int] | None = None) -> list[OptionRow]:
-    """Every option of a class, in the order in which they are declared.
+def option_rows(options_class: type[BaseModel], limits: Mapping[str, int] | None = None) -> list[OptionRow]:
+    """Every option of a class (or field of any pydantic class), in the order in which they are declared.
 
     `limits` are the values of what `at_most` names, where they are known.
     """
     properties: dict[str, dict[str, Any]] = options_class.model_json_schema().get("properties", {})
     rows = []
-    for name, info in options_class.model_fields.items():
+    for field, info in options_class.model_fields.items():
+        name = info.alias or field
         found = properties[name]
         default = None if info.default is PydanticUndefined else info.default
         allowed = found.get("allowed") or _allowed(found, limits or {})
@@ -122,6 +123,17 @@ def _refused(
     return InputError(where, f"{prefix}.{name}", found, allowed)
 
 
+_TYPES: Final = {
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "number": "a number",
+    "string": "text",
+    "array": "a list",
+    "object": "a mapping",
+}
+"""By JSON's names."""
+
+
 def _allowed(found: Mapping[str, Any], limits: Mapping[str, int]) -> str:
     """The legal values of one property of a JSON schema, in words."""
     branches = found.get("anyOf", [found])
@@ -133,8 +145,7 @@ def _allowed(found: Mapping[str, Any], limits: Mapping[str, int]) -> str:
 def _words(found: Mapping[str, Any], at_most: str) -> str:
     if "enum" in found or "const" in found:
         return "one of " + ", ".join(map(str, found.get("enum", [found.get("const")])))
-    kind = {"boolean": "true or false", "integer": "a whole number", "number": "a number", "string": "text"}
-    text = kind[found["type"]]
+    text = _TYPES[found["type"]]
     low, above = found.get("minimum"), found.get("exclusiveMinimum")
     high, below = found.get("maximum", at_most or None), found.get("exclusiveMaximum")
     if low is not None and high is not None:

@@ -28,9 +28,13 @@ _STATES: Final = {
 
 class FluxSite(Site):
     queue: Word | None = None
+    """Queue."""
     bank: Word | None = None
+    """Who pays."""
     cores_per_task: Count = 1
+    """Cores of an element: so many points side by side."""
     time_limit: Time | None = None
+    """Time limit of an element."""
 
     @property
     def limit_s(self) -> int | None:

@@ -27,15 +27,17 @@ _STATES: Final = {
 
 class LsfSite(Site):
     queue: Word | None = None
+    """Queue."""
     project: Word | None = None
+    """Who pays."""
     n: Count = 1
-    """Slots of one element."""
+    """Slots of one element: so many points side by side."""
     resources: tuple[Line, ...] = ()
     """Resource requirements, each an ``-R``."""
     memory: Word | None = None
-    """``-M``."""
+    """Memory of an element (``-M``)."""
     runlimit: Time | None = None
-    """``-W``."""
+    """Time limit of an element (``-W``)."""
 
     @property
     def limit_s(self) -> int | None:

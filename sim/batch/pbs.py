@@ -19,12 +19,19 @@ _SIGNALLED: Final = 256  # an Exit_status above it is a signal
 
 class PbsSite(Site):
     queue: Word | None = None
+    """Queue."""
     account: Word | None = None
+    """Who pays (``-A``)."""
     project: Word | None = None
+    """The project it is for (``-P``)."""
     ncpus: Count = 1
+    """Processors of an element: so many points side by side."""
     mem: Word | None = None
+    """Memory of an element, as ``16gb``."""
     place: Word | None = None
+    """How an element lies on nodes (``-l place=``)."""
     walltime: Time | None = None
+    """Time limit of an element."""
 
     @property
     def limit_s(self) -> int | None:

@@ -67,12 +67,16 @@ class Site(BaseModel):
         extra="forbid",
         frozen=True,
         populate_by_name=True,
+        use_attribute_docstrings=True,
         alias_generator=lambda name: name.replace("_", "-"),
     )
 
     scheduler: Word
+    """The batch system that the site has."""
     modules: list[_Module] = []
+    """Environment modules to load."""
     environment: dict[_Variable, _Value] = {}
+    """Variables of the work."""
     options: list[Line] = []
     """Further options of the scheduler, printed as they are."""
     lines: list[Line] = []

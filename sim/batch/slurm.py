@@ -36,12 +36,19 @@ _STATES: Final = {
 
 class SlurmSite(Site):
     partition: Word | None = None
+    """Queue."""
     account: Word | None = None
+    """Who pays."""
     qos: Word | None = None
+    """Quality of service."""
     cpus_per_task: Count = 1
+    """Processors of an element: so many points side by side."""
     ntasks: Count = 1
+    """Tasks of an element, where its points ask for fewer ranks."""
     mem: Word | None = None
+    """Memory of an element, as ``16G``."""
     time: Time | None = None
+    """Time limit of an element."""
 
     @property
     def limit_s(self) -> int | None:
