@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -133,50 +133,3 @@ def _changed(a: Mapping[tuple[str, ...], float], b: Mapping[tuple[str, ...], flo
 
 def _say(change: Mapping[str, float], word: str) -> str:
     return ", ".join(f"{value:.1f} {word} on {unit}" for unit, value in change.items()) or f"none {word} elsewhere"
-
-
-def print_comparison(found: Comparison, top: int = 14) -> None:
-    """Tables for the terminal."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from moe_cosim.quantity import format_quantity
-
-    console = Console()
-    console.print(f"[bold]A[/bold]: {found.a}\n[bold]B[/bold]: {found.b}", highlight=False)
-
-    def seconds(value: float) -> str:
-        return format_quantity(value * 1e12, "ps")
-
-    def size(value: float) -> str:
-        return format_quantity(value, "bytes")
-
-    def percent(value: float) -> str:
-        return f"{100 * value:.1f} %"
-
-    def number(value: float) -> str:
-        return f"{value:.2f}"
-
-    def table(title: str, rows: list[dict[str, Any]], names: tuple[str, ...], show: Callable[[float], str]) -> None:
-        shown = Table(title=title, title_justify="left", title_style="bold")
-        for name in names:
-            shown.add_column(name)
-        for name in ("A", "B", "B - A"):
-            shown.add_column(name, justify="right")
-        for row in rows[:top]:
-            change = row["b"] - row["a"]
-            sign = "+" if change > 0 else "-" if change < 0 else ""
-            shown.add_row(*(row[name] for name in names), show(row["a"]), show(row["b"]), sign + show(abs(change)))
-        console.print(shown)
-
-    for row in found.headline:
-        if row["a"] is not None and row["b"] is not None:
-            console.print(
-                f"{row['what']}: {row['a']:.4g} -> {row['b']:.4g} (x {row['b'] / row['a']:.3f})", highlight=False
-            )
-    table("critical path of a decode step", found.critical_path, ("unit", "purpose", "bound"), seconds)
-    table("idle in decode", found.units, ("unit",), percent)
-    table("moved (experts per decode step)", found.moves, ("what",), size)
-    table("experts run per layer and step", found.experts, ("class", "unit"), number)
-    for sentence in found.changed:
-        console.print(sentence, highlight=False)

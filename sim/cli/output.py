@@ -27,13 +27,17 @@ class Output:
     alone: bool
     """Whether ``--table`` was given: nothing but that table."""
 
-    def emit(self, document: Any, report: Callable[[], Report]) -> None:
+    @property
+    def for_people(self) -> bool:
+        return not (self.as_json or self.as_csv)
+
+    def emit(self, document: Callable[[], Any], report: Callable[[], Report]) -> None:
         """Print `document` for ``--json``, and otherwise what was asked for of `report`, which has every table that
         the command named."""
         from moe_cosim.sim.cli.table import Table, write_json
 
         if self.as_json and not self.alone:
-            write_json(document, sys.stdout)
+            write_json(document(), sys.stdout)
             return
         parts = report()
         if not (self.as_csv or self.alone):
@@ -57,22 +61,23 @@ def _draw(report: Report) -> None:
 def output_options(*tables: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Give a command ``--json``, ``--csv`` and, where it has several tables, ``--table``; it gets `output`.
 
-    `tables` are the names of its tables; the first is what ``--csv`` prints unless ``--table`` says otherwise.
+    `tables` are the names of its tables; the first is what ``--csv`` prints unless ``--table`` says otherwise. A
+    command without tables has ``--json`` alone.
     """
-    several = len(tables) > 1
-    options = [
-        click.option("--json", "as_json", is_flag=True, help="Print as JSON."),
-        click.option("--csv", "as_csv", is_flag=True, help=_csv_help(tables)),
-    ]
-    if several:
+    options = [click.option("--json", "as_json", is_flag=True, help="Print as JSON.")]
+    if tables:
+        options.append(click.option("--csv", "as_csv", is_flag=True, help=_csv_help(tables)))
+    if len(tables) > 1:
         options.append(click.option("--table", type=click.Choice(tables), help="Print only this table."))
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(command)
-        def wrapped(*arguments: Any, as_json: bool, as_csv: bool, table: str | None = None, **others: Any) -> Any:
+        def wrapped(
+            *arguments: Any, as_json: bool, as_csv: bool = False, table: str | None = None, **others: Any
+        ) -> Any:
             if as_json and as_csv:
                 raise InputError("command line", "--csv, --json", Plain("both"), "one of them")
-            output = Output(as_json, as_csv, table or tables[0], table is not None)
+            output = Output(as_json, as_csv, table or "".join(tables[:1]), table is not None)
             return command(*arguments, output=output, **others)
 
         for option in reversed(options):

@@ -26,7 +26,7 @@ _GAP: Final = 2
 """Between columns."""
 _INDENT: Final = 2
 """Of rows below what they have in common."""
-_PROSE_WIDTH: Final = 24
+_PROSE_WIDTH: Final = 20
 """Narrower than this, text is hard to read."""
 _PIPE_WIDTH: Final = 1_000_000
 """Nothing is ever too wide for a pipe."""
@@ -124,8 +124,12 @@ class _Layout:
     console: Console
 
     @property
+    def indent(self) -> int:
+        return _INDENT if self.group is not None and self.headings else 0
+
+    @property
     def width(self) -> int:
-        return self.console.width - (_INDENT if self.group is not None else 0)
+        return self.console.width - self.indent
 
     def draw(self) -> None:
         kept, dropped = self._drop()
@@ -156,17 +160,13 @@ class _Layout:
         if self._least(columns) <= self.width:
             return [columns]
         keys = [each for each in columns if each.column.role == "key"]
-        parts: list[list[_Shown]] = []
-        for each in columns:
-            if each in keys:
-                continue
-            if parts and self._least([*parts[-1], each]) <= self.width:
-                parts[-1].append(each)
-                continue
-            parts.append([*keys, each])
-            if self._least(parts[-1]) > self.width:
-                return None
-        return parts or None
+        others = [each for each in columns if each not in keys]
+        for number in range(2, len(others) + 1):
+            size = -(-len(others) // number)  # parts of equal size read best
+            parts = [[*keys, *others[first : first + size]] for first in range(0, len(others), size)]
+            if all(self._least(part) <= self.width for part in parts):
+                return parts
+        return None
 
     def _draw_part(self, columns: list[_Shown]) -> None:
         """One table; with groups one per group, all with the same widths."""
@@ -183,7 +183,7 @@ class _Layout:
             self._print_indented(_grid(columns, widths, list(members), False))
 
     def _print_indented(self, grid: rich.table.Table) -> None:
-        self.console.print(Padding(grid, (0, 0, 0, _INDENT), expand=False))
+        self.console.print(Padding(grid, (0, 0, 0, self.indent), expand=False))
 
     def _widths(self, columns: list[_Shown]) -> list[int]:
         """The least of each, then what is left over: to headings first, then to prose."""

@@ -2,7 +2,6 @@
 
 from moe_cosim.workloads.routing.latent import LatentParameters, load_preset, preset_names
 from moe_cosim.workloads.routing.readers import read_trace
-from moe_cosim.workloads.routing.render import render
 from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, routers, routing_source
 from moe_cosim.workloads.routing.statistics import RoutingStats, routing_stats
 from moe_cosim.workloads.routing.token_trace import TokenTrace
@@ -17,7 +16,6 @@ __all__ = [
     "load_preset",
     "preset_names",
     "read_trace",
-    "render",
     "routers",
     "routing_source",
     "routing_stats",

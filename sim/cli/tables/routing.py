@@ -1,28 +1,38 @@
-"""Routing statistics as a table for the terminal."""
+"""What ``moe-cosim routing stats`` shows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from rich.table import Table
-
+from moe_cosim.sim.cli.table import Column, Note, Report, Table
 from moe_cosim.workloads.routing.statistics import RoutingStats
 
 
-def render(*columns: RoutingStats) -> Table:
-    """One column for each of `columns`, so that a generated trace stands beside a recorded one."""
-    table = Table(title="Routing")
-    table.add_column("")
-    for stats in columns:
-        size = f"{stats.layers} layers, top-{stats.top_k} of {stats.num_experts}, {stats.tokens} tokens"
-        table.add_column(f"{stats.where.rsplit('/', 1)[-1]}\n{size}", justify="right")
-    cells = [_cells(stats) for stats in columns]
-    for row in dict.fromkeys(label for column in cells for label in column):
-        table.add_row(row, *(column.get(row, "") for column in cells))
-    return table
+def routing_report(stats: RoutingStats) -> Report:
+    """The trace, and its figures: in CSV one row each, for people what belongs together on one line."""
+    size = f"{stats.layers} layers, top-{stats.top_k} of {stats.num_experts}, {stats.tokens} tokens"
+    columns = (Column("figure", role="key"), Column("at"), Column("value"))
+    people = (Column("figure", role="prose"), Column("value"))
+    view = Table("statistics", "routing", people, list(_figures(stats).items()), headings=False)
+    return [
+        Note(size, stats.where.rsplit("/", 1)[-1]),
+        Table("statistics", "routing", columns, list(_rows(stats.as_dict())), view=view),
+    ]
 
 
-def _cells(stats: RoutingStats) -> dict[str, str]:
+def _rows(document: Mapping[str, Any]) -> Iterator[tuple[str, str | None, Any]]:
+    """(figure, at which distance, capacity, batch, layer or class, value)."""
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            yield from ((name, str(at), each) for at, each in value.items())
+        elif isinstance(value, list):
+            yield from ((name, str(at), each) for at, each in enumerate(value))
+        else:
+            yield name, None, value
+
+
+def _figures(stats: RoutingStats) -> dict[str, str]:
     layers = stats.lag1_overlap_by_layer
     return {
         "Zipf exponent, pooled / one sequence": _join([stats.zipf_pooled, stats.zipf_one_sequence], 2),

@@ -1,0 +1,51 @@
+"""``moe-cosim reproduce`` and ``crosscheck``: against publications, and engine against engine."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from moe_cosim.sim.cli.commands.options import WORKERS
+from moe_cosim.sim.cli.output import Output, output_options
+
+
+@click.command()
+@click.argument("name")
+@WORKERS
+@click.option("--no-sensitivity", is_flag=True, help="Leave out the sensitivity table.")
+@click.option("--quick", is_flag=True, help="Decode 64 tokens instead of the full lengths (not the figures).")
+@output_options("cells", "assumptions", "sensitivity")
+def reproduce(name: str, workers: int | None, no_sensitivity: bool, quick: bool, output: Output) -> None:
+    """Reproduce a publication's figures: published beside simulated. NAME: cxl-ndp, trimoe, edge-ndp."""
+    from moe_cosim.sim.cli.progress import progress_bar
+    from moe_cosim.sim.cli.tables.reproduction import reproduction_report
+    from moe_cosim.sim.reproduce import reproduce as run_reproduction
+
+    with progress_bar("cells") as progress:
+        outcome = run_reproduction(name, workers, not no_sensitivity, quick, progress)
+    output.emit(outcome.as_dict, lambda: reproduction_report(outcome))
+
+
+@click.command()
+@click.argument("cases", nargs=-1)
+@click.option("--recorded", is_flag=True, help="Against the recorded timelines, even where SST is on the PATH.")
+@click.option("--record", is_flag=True, help="Keep what SST says now as the package's recording.")
+@output_options("cases")
+def crosscheck(cases: tuple[str, ...], recorded: bool, record: bool, output: Output) -> None:
+    """Run the named CASES (default: all) on both engines. Exit code 1 where they differ beyond the bounds."""
+    import shutil
+
+    from moe_cosim.sim.cli.progress import progress_bar
+    from moe_cosim.sim.cli.tables.crosscheck import crosscheck_report
+    from moe_cosim.sim.crosscheck.run import crosscheck as run_crosscheck
+
+    live = not recorded and shutil.which("sst") is not None
+    with progress_bar("cases") as progress:
+        outcome = run_crosscheck(cases, live, record, progress)
+    output.emit(outcome.as_dict, lambda: crosscheck_report(outcome))
+    if outcome.violations():
+        sys.exit(1)
+
+
+COMMANDS = (reproduce, crosscheck)

@@ -1,0 +1,91 @@
+"""``moe-cosim run``, ``replay`` and ``compare``: one experiment, and two."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from moe_cosim.sim.cli.commands.options import SETTINGS
+from moe_cosim.sim.cli.output import Output, output_options
+
+
+@click.command()
+@click.argument("experiment")
+@SETTINGS
+@click.option("--out", type=click.Path(), help="Folder to leave the result, timeline and program in.")
+@click.option("--engine", help="Engine to run on (moe-cosim list engines).")
+@click.option("--ranks", type=click.IntRange(1), help="Of the sst engine: MPI processes.")
+@click.option("--threads", type=click.IntRange(1), help="Of the sst engine: threads of each process.")
+@click.option("--line-size", type=click.IntRange(1), help="Bytes of one request, on any engine.")
+@click.option("--steps", metavar="FIRST:LAST", help="Run only these steps on the engine, and extrapolate.")
+@click.option("--layers", metavar="FIRST:LAST", help="Run only these layers on the engine, and extrapolate.")
+@output_options("headline", "critical_path", "units", "memories", "links", "traffic", "experts", "assumptions")
+def run(
+    experiment: str,
+    settings: tuple[str, ...],
+    out: str | None,
+    engine: str | None,
+    ranks: int | None,
+    threads: int | None,
+    line_size: int | None,
+    steps: str | None,
+    layers: str | None,
+    output: Output,
+) -> None:
+    """Run EXPERIMENT: a YAML file, or the name of a shipped one (moe-cosim list experiments)."""
+    from moe_cosim.experiment import parse_settings
+    from moe_cosim.sim.cli.progress import progress_bar
+    from moe_cosim.sim.cli.tables.result import result_report
+    from moe_cosim.sim.engines.sst.options import slow_choice
+    from moe_cosim.sim.run import run as run_experiment
+
+    if (note := slow_choice(ranks, threads)) is not None:
+        click.echo(f"moe-cosim: {note}", err=True)
+    changes = parse_settings(settings)
+    if engine is not None:
+        changes["engine"] = engine
+    options = {
+        "engine.ranks": ranks,
+        "engine.threads": threads,
+        "engine.line_size": line_size,
+        "window.steps": steps,
+        "window.layers": layers,
+    }
+    changes |= {path: value for path, value in options.items() if value is not None}
+    with progress_bar("events") as progress:
+        result = run_experiment(experiment, changes, out, progress)
+    output.emit(result.as_dict, lambda: result_report(result))
+
+
+@click.command()
+@click.argument("folder", type=click.Path())
+@click.option("--engine", help="Engine to run on (default: the one the run used).")
+@output_options()
+def replay(folder: str, engine: str | None, output: Output) -> None:
+    """Run the program of FOLDER (from run --out) again, alone. Exit code 1 unless every picosecond is equal."""
+    from moe_cosim.sim.cli.progress import progress_bar
+    from moe_cosim.sim.cli.tables.result import replay_report
+    from moe_cosim.sim.replay import replay as run_replay
+
+    with progress_bar("events") as progress:
+        found = run_replay(folder, engine, progress)
+    output.emit(found.as_dict, lambda: replay_report(found))
+    if not found.equal:
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("a")
+@click.argument("b")
+@output_options("headline", "critical_path", "units", "moves", "experts")
+def compare(a: str, b: str, output: Output) -> None:
+    """Say why runs A and B differ. Each is the folder of a finished run, or an experiment (which is run)."""
+    from moe_cosim.sim.cli.tables.comparison import comparison_report
+    from moe_cosim.sim.compare import compare as compare_runs
+
+    found = compare_runs(a, b)
+    output.emit(found.as_dict, lambda: comparison_report(found))
+
+
+COMMANDS = (run, replay, compare)

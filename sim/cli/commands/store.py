@@ -1,0 +1,75 @@
+"""``moe-cosim results``, ``collect`` and ``plot``: what a store holds."""
+
+from __future__ import annotations
+
+import click
+
+from moe_cosim.sim.cli.output import Output, output_options
+
+
+@click.command()
+@click.argument("store")
+@click.argument("sql", required=False)
+@output_options("results")
+def results(store: str, sql: str | None, output: Output) -> None:
+    """Query STORE with SQL; the points are the table `results` (columns: DESCRIBE results)."""
+    from moe_cosim.sim.cli.tables.query import query_report, query_table
+    from moe_cosim.sim.sweep.query.query import ALL, Tables
+    from moe_cosim.sim.sweep.store.store import Store
+
+    tables = Tables(Store.open(store))
+    for name in tables.damaged:
+        click.echo(f"moe-cosim: damaged, not read: {name} ('moe-cosim sweep run' computes it again)", err=True)
+    found = query_table(tables.query(sql or (tables.headline() if output.for_people else ALL)))
+    output.emit(found.records, lambda: query_report(found) if output.for_people else [found])
+
+
+@click.command()
+@click.argument("store")
+@output_options()
+def collect(store: str, output: Output) -> None:
+    """Compact the points of STORE into Parquet and compare every checksum."""
+    from moe_cosim.sim.cli.tables.sweep import collected_report
+    from moe_cosim.sim.sweep.store.collect import collect as compact
+    from moe_cosim.sim.sweep.store.store import Store
+
+    found = compact(Store.open(store))
+    for name in found.damaged:
+        click.echo(f"moe-cosim: damaged, now missing: {name} ('moe-cosim sweep run' computes it again)", err=True)
+    output.emit(found.as_dict, lambda: collected_report(found))
+
+
+@click.command()
+@click.argument("store")
+@click.option("--x", required=True, metavar="COLUMN", help="Column of results for the x axis.")
+@click.option(
+    "--y", required=True, metavar="COLUMN", help="Metric to draw: its median over seeds, and the middle half."
+)
+@click.option("--hue", metavar="COLUMN", help="A line per value of this column.")
+@click.option("--where", metavar="SQL", help="Only points that fulfil this condition.")
+@click.option("--pareto", metavar="CORNER", help="Draw the Pareto front towards this corner, such as upper-left.")
+@click.option("--log", type=click.Choice(["x", "y"]), multiple=True, help="Logarithmic axis.")
+@click.option("--out", metavar="FILE", help="PNG, PDF or SVG, by the ending (default: a PNG named after the axes).")
+def plot(
+    store: str,
+    x: str,
+    y: str,
+    hue: str | None,
+    where: str | None,
+    pareto: str | None,
+    log: tuple[str, ...],
+    out: str | None,
+) -> None:
+    """Draw one column of STORE over another."""
+    from moe_cosim.sim.sweep.query.plot import file_name
+    from moe_cosim.sim.sweep.query.plot import plot as draw
+    from moe_cosim.sim.sweep.store.store import Store
+
+    figure = draw(Store.open(store), x, y, out or file_name(x, y), hue, where, pareto, log)
+    if figure.mixed:
+        varying = ", ".join(figure.mixed)
+        click.echo(f"moe-cosim: {varying} varies within a median; choose with --where or --hue", err=True)
+    click.echo(str(figure.path))
+
+
+COMMANDS = (results, collect, plot)

@@ -1,0 +1,56 @@
+"""What ``moe-cosim reproduce`` shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from moe_cosim.sim.cli.table import Column, Note, Report, Table
+from moe_cosim.sim.cli.tables.assumptions import assumptions_table
+from moe_cosim.sim.reproduce.base import Outcome
+
+_CLOSE: Final = 0.15
+"""A ratio so near to 1 is green."""
+
+
+def reproduction_report(outcome: Outcome) -> Report:
+    """Published beside simulated, assumptions, sensitivity."""
+    columns = (
+        Column("figure", role="group"),
+        Column("cell", role="key"),
+        Column("published", form="g"),
+        Column("simulated", form=".4g"),
+        Column("ratio", form=".2f", style=lambda ratio: "green" if abs(ratio - 1) <= _CLOSE else "yellow"),
+    )
+    rows = [
+        (cell.figure, cell.cell, cell.published, cell.simulated, cell.simulated / cell.published)
+        for cell in outcome.cells
+    ]
+    figures = list(dict.fromkeys(cell.figure for cell in outcome.cells))
+    view = Table("cells", outcome.title, columns, sorted(rows, key=lambda row: figures.index(row[0])))
+    return [
+        Table("cells", outcome.title, columns, rows, view=view),
+        assumptions_table(outcome.assumptions),
+        _sensitivity(outcome.sensitivity),
+        *(Note(note) for note in outcome.notes),
+        Note(f"{outcome.runs} runs, {outcome.events:,} events, {outcome.wall_s:.1f} s", dim=True),
+    ]
+
+
+def _sensitivity(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """A row per assumption, value and cell; people see one line per value and one column per cell."""
+    title = "sensitivity (one assumption at a time)"
+    names = ("assumption", "value", "cell", "simulated")
+    long = [[row[name] for name in names] for row in rows]
+    cells = list(dict.fromkeys(cell for _, _, cell, _ in long))
+    lines: dict[tuple[str, str], dict[str, float]] = {}
+    for assumption, value, cell, simulated in long:
+        lines.setdefault((assumption, str(value)), {})[cell] = simulated
+    columns = (
+        Column("assumption", role="group"),
+        Column("value", role="key"),
+        *(Column(cell, heading=cell, form=".2f") for cell in cells),
+    )
+    wide = [(*name, *(found.get(cell) for cell in cells)) for name, found in lines.items()]
+    view = Table("sensitivity", title, columns, wide)
+    return Table("sensitivity", title, [Column(name) for name in names], long, view=view)

@@ -1,0 +1,145 @@
+"""What ``moe-cosim run`` and ``replay`` show."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from moe_cosim.quantity import format_quantity
+from moe_cosim.sim.cli.table import Column, Note, Report, Table
+from moe_cosim.sim.cli.tables.assumptions import assumptions_table
+from moe_cosim.sim.replay import Replay
+from moe_cosim.sim.results.result import Result
+
+_PATH_ROWS: Final = 12
+
+_RATES: Final = (
+    Column("achieved_bytes_per_s", "achieved", "bytes/s"),
+    Column("peak_bytes_per_s", "peak", "bytes/s", priority=1),
+    Column("utilization", unit="share"),
+)
+_HEADLINE: Final = (
+    "name", "machine", "model", "policy", "routing", "engine", "seed", "decode_tokens_per_s", "end_to_end_s",
+    "end_to_end_tokens_per_s", "time_to_first_token_s", "decode_s", "decode_steps", "mean_loss", "events", "wall_s",
+    "engine_s",
+)  # fmt: skip
+
+
+def result_report(result: Result) -> Report:
+    """Headline, where the time went, units, memories and links, experts, assumptions."""
+    extrapolated = []
+    if result.extrapolation is not None:
+        text = "{method}; window: {window}, {events:,} events, ratio {ratio:.4f}".format(**result.extrapolation)
+        extrapolated = [Note(text, "extrapolated")]
+    return [
+        Note(f"{result.policy} on {result.machine}, {result.model}", result.name),
+        Note(f"routing: {result.routing}; engine {result.engine}, seed {result.seed}", dim=True),
+        _headline(result),
+        _critical_path(result),
+        _units(result),
+        _memories(result),
+        _links(result),
+        _traffic(result),
+        _experts(result),
+        assumptions_table(result.assumptions),
+        *extrapolated,
+        Note("The reason for each assumption: --table assumptions --csv, or summary.md with --out.", dim=True),
+    ]
+
+
+def replay_report(found: Replay) -> Report:
+    """Total time, and whether it is the saved one."""
+    total, saved = (f"{format_quantity(ps, 'ps')} ({ps:,} ps)" for ps in (found.total_ps, found.saved_total_ps))
+    if found.equal:
+        verdict = "equal to the saved timeline, every event to the picosecond"
+    else:
+        verdict = f"not equal to the saved timeline: {saved}; the first event that differs is {found.first_difference}"
+    return [Note(f"{found.events:,} events on engine {found.engine}: {total}"), Note(verdict)]
+
+
+def _headline(result: Result) -> Table:
+    """One row, so that those of many runs can stand below each other; people see it upright."""
+    said = []
+    if result.decode_tokens_per_s is not None:
+        said.append(("decode throughput", f"{result.decode_tokens_per_s:.3f} tokens/s"))
+    end_to_end = f"{_seconds(result.end_to_end_s)} ({result.end_to_end_tokens_per_s:.3f} tokens/s)"
+    said += [
+        ("time to first token", _seconds(result.time_to_first_token_s)),
+        ("end to end", end_to_end),
+        ("events", f"{result.events:,} in {result.wall_s:.2f} s (engine {result.engine_s:.2f} s)"),
+    ]
+    upright = Table("headline", "", (Column("figure", role="key"), Column("value")), said, headings=False)
+    row = [getattr(result, name) for name in _HEADLINE]
+    return Table("headline", "", [Column(name) for name in _HEADLINE], [row], view=upright)
+
+
+def _critical_path(result: Result) -> Table:
+    columns = (
+        Column("unit", role="key"),
+        Column("phase"),
+        Column("purpose", role="key"),
+        Column("bound", "bound by"),
+        Column("seconds", "time", "s", adds=True),
+        Column("share", unit="share", adds=True),
+    )
+    names = [column.name for column in columns]
+    rows = [[row[name] for name in names] for row in result.critical_path]
+    return Table("critical_path", "critical path", columns, rows, shown=_PATH_ROWS)
+
+
+def _units(result: Result) -> Table:
+    columns = (
+        Column("name", "unit", role="key"),
+        Column("kind", priority=1),
+        Column("busy_s", "busy", "s"),
+        Column("utilization", unit="share"),
+        Column("decode_utilization", "in decode", "share"),
+    )
+    return Table("units", "units", columns, [[row[column.name] for column in columns] for row in result.units])
+
+
+def _memories(result: Result) -> Table:
+    columns = (
+        Column("name", "memory", role="key"),
+        Column("read_bytes", "read", "bytes"),
+        Column("written_bytes", "written", "bytes"),
+        *_RATES,
+    )
+    rows = [[row[column.name] for column in columns] for row in result.memories]
+    return Table("memories", "memories, mean over the run", columns, rows)
+
+
+def _links(result: Result) -> Table:
+    columns = (Column("name", "link", role="key"), Column("bytes", "carried", "bytes"), *_RATES)
+    rows = [[row[column.name] for column in columns] for row in result.links]
+    return Table("links", "links, mean over the run", columns, rows)
+
+
+def _traffic(result: Result) -> Table:
+    columns = (
+        Column("kind", role="key"),
+        Column("memory_bytes", "through memories", "bytes"),
+        Column("link_bytes", "over links", "bytes"),
+    )
+    rows = [(kind, row["memory_bytes"], row["link_bytes"]) for kind, row in result.traffic.items()]
+    return Table("traffic", "bytes moved by kind", columns, rows)
+
+
+def _experts(result: Result) -> Table:
+    rows = [*result.experts.items(), ("mean_loss", result.mean_loss)]
+    shown = [(name.replace("_", " "), value) for name, value in result.experts.items()]
+    if result.mean_loss is not None:
+        shown.append(("mean loss per routed token", result.mean_loss))
+    columns = (Column("figure", role="key"), Column("value", form=",.4g"))
+    said = [(name, _plain(value)) for name, value in shown]
+    view = Table("experts", "experts in decode", (columns[0], Column("value")), said)
+    return Table("experts", "experts in decode", columns, rows, view=view)
+
+
+def _plain(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
+
+
+def _seconds(value: float) -> str:
+    return format_quantity(value * 1e12, "ps")
