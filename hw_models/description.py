@@ -76,8 +76,13 @@ class Fields:
         return name in self._node
 
     def error(self, name: str, found: object, allowed: str | Iterable[str]) -> InputError:
+        where, path = self.place(name)
+        return InputError(where, path, found, allowed)
+
+    def place(self, name: str) -> tuple[object, str]:
+        """(where, field) that an error about `name` gives."""
         where, path = self._places.locate(self._join(name))
-        return InputError(where, path or "file", found, allowed)
+        return where, path or "file"
 
     def only(self, *names: str, optional: Iterable[str] = ()) -> None:
         """Refuse fields that are not in `names` or `optional`, and the absence of one in `names`."""
@@ -119,10 +124,9 @@ class Fields:
             raise self.error(name, value, legal)
         return value
 
-    def registered(self, name: str, registry: Registry[T]) -> type[T]:
+    def registered(self, name: str, registry: Registry[T]) -> T:
         """The plug-in whose name stands there."""
-        where, path = self._places.locate(self._join(name))
-        return registry.get(self.text(name), where, path)
+        return registry.get(self.text(name), *self.place(name))
 
     def words(self, name: str) -> tuple[str, ...]:
         value = self._node[name]

@@ -33,7 +33,7 @@ class InputError(MoeCosimError):
         self.found = found
         self.allowed = allowed if isinstance(allowed, str) else one_of(allowed, _written(found, field))
         shown = found if isinstance(found, Plain) else repr(found)
-        super().__init__(f"{_one_line(where)}: {field}: found {_one_line(shown)}; allowed: {_one_line(self.allowed)}")
+        super().__init__(f"{one_line(where)}: {field}: found {one_line(shown)}; allowed: {one_line(self.allowed)}")
 
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str, Plain, str]]:
         """Pickled as text, so that it comes back whole from another process."""
@@ -52,7 +52,8 @@ def _written(found: object, field: str) -> str | None:
     return found if isinstance(found, str) else None
 
 
-def _one_line(text: object) -> str:
+def one_line(text: object) -> str:
+    """Without line breaks, and shortened in the middle where it is long."""
     line = " ".join(str(text).split())
     return line if len(line) <= 400 else f"{line[:280]} ... {line[-115:]}"  # a near miss is named at the end
 

@@ -1,4 +1,4 @@
-"""A package from outside: files and metadata on the path of a fresh Python, as an installation leaves them."""
+"""Packages of somebody else, as an installer leaves them."""
 
 from __future__ import annotations
 
@@ -7,25 +7,46 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from subprocess import CompletedProcess
+from textwrap import dedent
 
 ROOT = Path(__file__).parents[1]
 
 
-def write_package(folder: Path, text: str, entry_points: Mapping[str, str]) -> None:
-    """The module ``outside`` with that text; `entry_points` names the group of each name it registers."""
-    (folder / "outside.py").write_text(text)
-    info = folder / "outside-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1.0\n")
-    lines = [f"[{group}]\n{name} = outside\n" for name, group in entry_points.items()]
-    (info / "entry_points.txt").write_text("".join(lines))
+def install(
+    site: Path, package: str, files: Mapping[str, str], plugins: Mapping[str, Mapping[str, str]], version: str = "1.0"
+) -> None:
+    """Write the files (path to text) and metadata of a package into `site`, a folder of the import path.
+
+    `plugins` has, by group without ``moe_cosim.``, the entry points: name to module.
+    """
+    for path, text in files.items():
+        (site / path).parent.mkdir(parents=True, exist_ok=True)
+        (site / path).write_text(dedent(text), encoding="utf-8")
+    metadata = site / f"{package.replace('-', '_')}-{version}.dist-info"
+    metadata.mkdir(parents=True, exist_ok=True)
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+    groups = [
+        "\n".join([f"[moe_cosim.{group}]", *(f"{name} = {module}" for name, module in points.items())])
+        for group, points in plugins.items()
+    ]
+    (metadata / "entry_points.txt").write_text("\n".join(groups) + "\n")
 
 
-def python(folder: Path, code: str) -> str:
-    """What `code` prints in a fresh Python that finds the package in `folder`."""
-    path = os.pathsep.join([str(folder), str(ROOT)])
-    found = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": path}, cwd=folder, capture_output=True, text=True
+def fresh_python(site: Path, *arguments: object, folder: Path | None = None) -> CompletedProcess[str]:
+    """A Python of its own with what is installed in `site`; it runs in `folder` (default: `site`)."""
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(site), str(ROOT)])},
+        cwd=folder or site,
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert found.returncode == 0, found.stderr
-    return found.stdout
+
+
+def python(site: Path, code: str) -> str:
+    """What `code` prints in a Python of its own with what is installed in `site`."""
+    done = fresh_python(site, "-c", code)
+    assert done.returncode == 0, done.stderr
+    return done.stdout

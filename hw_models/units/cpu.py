@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -25,6 +25,8 @@ class AmxCpu(DescribedModel):
     rows. Weights of 8 bits or fewer run at the INT8 rate of the tiles (4-bit weights are unpacked to
     8); vectors always compute 16 bits wide. Below these times lies the traffic, which the engine adds.
     """
+
+    summary: ClassVar[str] = "a CPU with AVX-512 for few rows and AMX tiles for more"
 
     wide_op_per_s: float
     """AMX, 16-bit weights."""

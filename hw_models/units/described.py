@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Self
+from typing import ClassVar, Self
 
 from moe_cosim.hw_models.description import Fields
 from moe_cosim.hw_models.units.base import UnitModel
@@ -13,14 +13,17 @@ from moe_cosim.registry import Registry
 class DescribedModel(UnitModel):
     """A unit model that can be read from the `model` field of a unit."""
 
+    summary: ClassVar[str]
+    """One line for listings."""
+
     @classmethod
     @abstractmethod
     def read(cls, fields: Fields) -> Self:
         """Reads every field but `kind`; raises `InputError`."""
 
 
-unit_models: Registry[DescribedModel] = Registry(
-    "unit_model",
+unit_models: Registry[type[DescribedModel]] = Registry(
+    "unit model",
     "unit_models",
     ("moe_cosim.hw_models.units.gpu", "moe_cosim.hw_models.units.ndp", "moe_cosim.hw_models.units.cpu"),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +30,8 @@ class SaturatingGpu(DescribedModel):
     Form and fit are this project's, on 33 measured fused-MoE kernels of an H100
     (``catalog/devices/h100-sxm.yaml`` gives the errors). Traffic is added by the engine.
     """
+
+    summary: ClassVar[str] = "a GPU that fills up with the tokens per expert and the width of the expert"
 
     expert_op_per_s: float
     """R_max: what an expert of any size and any number of tokens would approach."""

@@ -36,7 +36,7 @@ class UnitKind:
     (`moe_cosim.workloads.lowering.hooks`)."""
 
 
-unit_kinds: Registry[UnitKind] = Registry("unit_kind", "unit_kinds")
+unit_kinds: Registry[type[UnitKind]] = Registry("unit kind", "unit_kinds")
 
 
 @unit_kinds.register("gpu")

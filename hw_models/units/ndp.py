@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,6 +35,8 @@ class SystolicArrays(DescribedModel):
     `bit_scaling` ``linear`` a product of b-bit weights takes b/16 of the 16-bit time (bit-serial);
     with ``none`` it takes the same.
     """
+
+    summary: ClassVar[str] = "systolic arrays by the closed forms of SCALE-Sim"
 
     arrays: int
     rows: int

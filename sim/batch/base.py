@@ -135,8 +135,13 @@ class Scheduler(ABC, Generic[S]):
         return 1
 
 
-schedulers: Registry[Scheduler[Any]] = Registry(
+schedulers: Registry[type[Scheduler[Any]]] = Registry(
     "scheduler",
     "schedulers",
     ("moe_cosim.sim.batch.slurm", "moe_cosim.sim.batch.pbs", "moe_cosim.sim.batch.lsf", "moe_cosim.sim.batch.flux"),
 )
+
+
+def site_class(name: str, where: object) -> type[Site]:
+    """Of the scheduler called `name`; raises `InputError` naming `where` for an unknown one."""
+    return schedulers.get(name, where, "scheduler").site_class

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -94,27 +95,31 @@ class Site(BaseModel):
         return None
 
 
-def load_site(path: Path | None, scheduler: str | None, classes: dict[str, type[Site]]) -> Site:
+ClassOf = Callable[[str, object], type[Site]]
+"""From a scheduler's name to the class of its sites; `InputError` naming the second argument for an unknown one."""
+
+
+def load_site(path: Path | None, scheduler: str | None, class_of: ClassOf) -> Site:
     """The site file, or a bare site of `scheduler`; `InputError` when they disagree or neither is given."""
     if path is None:
         if scheduler is None:
             raise InputError("sweep submit", "--scheduler", Plain("neither it nor --site"), "one of the two")
-        return site_of({"scheduler": scheduler}, "sweep submit", classes)
+        return site_of({"scheduler": scheduler}, "sweep submit", class_of)
     tree = read_yaml(path)
     said = tree.setdefault("scheduler", scheduler)
     if scheduler is not None and said != scheduler:
         raise InputError(path, "scheduler", said, f"{scheduler!r}, as the command line says")
     if said is None:
         raise InputError(path, "scheduler", Plain("nothing"), "a scheduler, here or as --scheduler")
-    return site_of(tree, path, classes)
+    return site_of(tree, path, class_of)
 
 
-def site_of(tree: dict[str, Any], where: object, classes: dict[str, type[Site]]) -> Site:
+def site_of(tree: dict[str, Any], where: object, class_of: ClassOf) -> Site:
     """A site from its fields, checked by its scheduler's class."""
     name = tree.get("scheduler")
-    if not isinstance(name, str) or name not in classes:
-        raise InputError(where, "scheduler", name, classes)
-    return check(classes[name], tree, where)
+    if not isinstance(name, str):
+        raise InputError(where, "scheduler", name, "a scheduler's name")
+    return check(class_of(name, where), tree, where)
 
 
 def parse_time(text: object, where: object, field: str) -> int:

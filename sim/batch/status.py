@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moe_cosim.errors import RunError
-from moe_cosim.sim.batch.base import Scheduler, Seen, State, schedulers
+from moe_cosim.sim.batch.base import Scheduler, Seen, State, schedulers, site_class
 from moe_cosim.sim.batch.site import Site, site_of
 from moe_cosim.sim.batch.submission import Record, Submission, submissions
 from moe_cosim.sim.sweep.store.store import Store
@@ -17,8 +17,7 @@ _GONE = Seen(State.GONE, "")
 
 def scheduler_of(record: Record, where: object) -> Scheduler[Site]:
     """The scheduler that a submission went to, with the site file it had."""
-    classes = {name: scheduler.site_class for name, scheduler in schedulers}
-    site = site_of(dict(record.site), where, classes)
+    site = site_of(dict(record.site), where, site_class)
     return schedulers.get(site.scheduler, where, "scheduler")(site)
 
 

@@ -1,60 +1,66 @@
-"""Everything that can be named in an experiment, with one line each."""
+"""Everything that can be named in an experiment or a command, with one line each."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from importlib import import_module
+from typing import Any, Final
 
-from moe_cosim.errors import InputError
+from moe_cosim.errors import InputError, one_line
+from moe_cosim.registry import Registry
+
+LEFT_OUT: Final = "left out"
+
+_REGISTRIES: Final = {
+    "policies": "moe_cosim.workloads.policies.base:policies",
+    "routers": "moe_cosim.workloads.routing.routing:routers",
+    "formats": "moe_cosim.workloads.quantization.formats:formats",
+    "allocators": "moe_cosim.workloads.quantization.allocation:allocators",
+    "model-families": "moe_cosim.workloads.models.family:families",
+    "unit-kinds": "moe_cosim.hw_models.units.kinds:unit_kinds",
+    "unit-models": "moe_cosim.hw_models.units.described:unit_models",
+    "lowering-hooks": "moe_cosim.workloads.lowering.hooks:lowering_hooks",
+    "engines": "moe_cosim.sim.engines.base:engines",
+    "schedulers": "moe_cosim.sim.batch.base:schedulers",
+    "reproductions": "moe_cosim.sim.reproduce.base:registry",
+}
+"""Kinds of plug-in, and where each is registered."""
 
 
 def listing(kind: str | None = None) -> dict[str, dict[str, str]]:
-    """{kind: {name: line}} of one kind, or of all."""
-    if kind is None:
-        return {name: find() for name, find in _KINDS.items()}
-    if kind not in _KINDS:
+    """{kind: {name: line}} of one kind, or of all that have an entry.
+
+    Plug-ins that cannot be used come last, under ``left out``: "kind name" and, as the line, package and reason.
+    """
+    kinds = list(_KINDS) if kind is None else [kind]
+    if not set(kinds) <= set(_KINDS):
         raise InputError("list", "kind", kind, _KINDS)
-    return {kind: _KINDS[kind]()}
+    every = {name: _KINDS[name]() for name in kinds}
+    found = {name: rows for name, rows in every.items() if rows or name == kind}
+    left = [one for name in kinds if name in _REGISTRIES for one in _registry(name).left_out()]
+    if left:
+        found[LEFT_OUT] = {f"{one.kind} {one.name}": f"{one.package}: {one.reason}" for one in left}
+    return found
 
 
-def _summaries(registry: Any) -> dict[str, str]:
-    return {name: cls.summary for name, cls in registry}
+def _registry(kind: str) -> Registry[Any]:
+    module, _, name = _REGISTRIES[kind].partition(":")
+    found: Registry[Any] = getattr(import_module(module), name)
+    return found
 
 
-def _policies() -> dict[str, str]:
-    from moe_cosim.workloads.policies.base import policies
-
-    return _summaries(policies)
+def _summaries(kind: str) -> Callable[[], dict[str, str]]:
+    return lambda: {name: one_line(getattr(entry, "summary", "not described")) for name, entry in _registry(kind)}
 
 
-def _routers() -> dict[str, str]:
-    from moe_cosim.workloads.routing.routing import routers
-
-    return _summaries(routers)
+def _reproductions() -> dict[str, str]:
+    return {name: found.title for name, found in _registry("reproductions")}
 
 
 def _presets() -> dict[str, str]:
     from moe_cosim.workloads.routing.latent import load_preset, preset_names
 
     return {name: f"routing generator fitted to {load_preset(name).model}" for name in preset_names()}
-
-
-def _engines() -> dict[str, str]:
-    from moe_cosim.sim.engines.base import engines
-
-    return _summaries(engines)
-
-
-def _allocators() -> dict[str, str]:
-    from moe_cosim.workloads.quantization.allocation import allocators
-
-    return _summaries(allocators)
-
-
-def _formats() -> dict[str, str]:
-    from moe_cosim.workloads.quantization.formats import FORMATS
-
-    return {name: f"{found.bits_per_weight:.3f} bits per weight with scales" for name, found in FORMATS.items()}
 
 
 def _models() -> dict[str, str]:
@@ -78,23 +84,22 @@ def _experiments() -> dict[str, str]:
     return {name: load_experiment(name).description for name in experiment_names()}
 
 
-def _reproductions() -> dict[str, str]:
-    from moe_cosim.sim.reproduce import reproductions
-
-    return {name: found.title for name, found in reproductions().items()}
-
-
 _KINDS: dict[str, Callable[[], dict[str, str]]] = {
-    "policies": _policies,
+    "policies": _summaries("policies"),
     "machines": _catalog("machine"),
     "devices": _catalog("device"),
     "links": _catalog("link"),
+    "unit-kinds": _summaries("unit-kinds"),
+    "unit-models": _summaries("unit-models"),
     "models": _models,
-    "routers": _routers,
+    "model-families": _summaries("model-families"),
+    "routers": _summaries("routers"),
     "routing-presets": _presets,
-    "formats": _formats,
-    "allocators": _allocators,
-    "engines": _engines,
+    "formats": _summaries("formats"),
+    "allocators": _summaries("allocators"),
+    "lowering-hooks": _summaries("lowering-hooks"),
+    "engines": _summaries("engines"),
+    "schedulers": _summaries("schedulers"),
     "experiments": _experiments,
     "reproductions": _reproductions,
 }

@@ -39,7 +39,7 @@ class Engine(ABC):
         """Raises `RunError` when the program cannot end (a deadlock names the waiting lanes)."""
 
 
-engines: Registry[Engine] = Registry(
+engines: Registry[type[Engine]] = Registry(
     "engine", "engines", ("moe_cosim.sim.engines.embedded", "moe_cosim.sim.engines.sst.engine")
 )
 

@@ -102,7 +102,7 @@ class Reproduction(ABC):
         """What a reader must know to judge the cells."""
 
 
-registry: Registry[Reproduction] = Registry(
+registry: Registry[type[Reproduction]] = Registry(
     "reproduction",
     "reproductions",
     ("moe_cosim.sim.reproduce.cxl_ndp", "moe_cosim.sim.reproduce.trimoe", "moe_cosim.sim.reproduce.edge_ndp"),

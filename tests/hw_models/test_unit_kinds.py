@@ -11,7 +11,7 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.build import build_machine
 from tests.hw_models.conftest import Write
-from tests.outside import python, write_package
+from tests.outside import install, python
 
 PIM = """
 from moe_cosim.hw_models.units.kinds import Role, UnitKind, unit_kinds
@@ -51,7 +51,7 @@ def test_a_kind_from_outside_runs_with_policies_that_know_its_role(write: Write,
     path = write(device=NDP_UNIT)
     device = path.parent / "device.yaml"
     device.write_text(device.read_text().replace('"64 GB"', '"512 GB"'))
-    write_package(tmp_path, PIM, {"pim": "moe_cosim.unit_kinds"})
+    install(tmp_path, "outside", {"outside.py": PIM}, {"unit_kinds": {"pim": "outside"}})
     found = json.loads(python(tmp_path, RUN.format(machine=str(path))))
     for run in found["runs"]:
         assert run["kinds"] == ["gpu", "dma", "pim"]

@@ -1,23 +1,20 @@
-"""Registries: names to classes, ours and those that other packages bring."""
+"""Registries: names to classes and objects, the project's own."""
 
 from __future__ import annotations
 
-import importlib.metadata
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-import moe_cosim
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.units.described import unit_models
 from moe_cosim.hw_models.units.kinds import unit_kinds
 from moe_cosim.registry import Registry
+from moe_cosim.sim.batch.base import schedulers
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.reproduce.base import registry as reproductions
+from moe_cosim.workloads.models.family import families
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.quantization.allocation import allocators
+from moe_cosim.workloads.quantization.formats import WeightFormat, find_format, formats, register_format
 from moe_cosim.workloads.routing.routing import routers
 
 
@@ -25,14 +22,12 @@ class Base:
     pass
 
 
-def empty(monkeypatch: pytest.MonkeyPatch) -> Registry[Base]:
-    monkeypatch.setattr("moe_cosim.registry.entry_points", lambda group: ())
+@pytest.fixture
+def registry() -> Registry[type[Base]]:
     return Registry("thing", "things")
 
 
-def test_what_is_registered_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = empty(monkeypatch)
-
+def test_what_is_registered_is_found(registry: Registry[type[Base]]) -> None:
     @registry.register("b")
     class Second(Base):
         pass
@@ -44,10 +39,10 @@ def test_what_is_registered_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert registry.names() == ["a", "b"]
     assert list(registry) == [("a", First), ("b", Second)]
     assert registry.get("b") is Second
+    assert registry.left_out() == []
 
 
-def test_an_unknown_name_says_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = empty(monkeypatch)
+def test_an_unknown_name_says_what_there_is(registry: Registry[type[Base]]) -> None:
     registry.register("first")(Base)
     with pytest.raises(InputError) as error:
         registry.get("frist", "x.yaml", "thing.name")
@@ -56,8 +51,7 @@ def test_an_unknown_name_says_what_there_is(monkeypatch: pytest.MonkeyPatch) -> 
         registry.get("other")
 
 
-def test_a_taken_name_is_refused_to_another_class(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = empty(monkeypatch)
+def test_a_taken_name_is_refused_to_another_class(registry: Registry[type[Base]]) -> None:
     registry.register("x")(Base)
     namesake = type("Base", (), {"__module__": "somewhere.else"})
     with pytest.raises(ValueError, match=r"thing 'x' is registered already, by tests.moe_cosim.test_registry"):
@@ -65,8 +59,7 @@ def test_a_taken_name_is_refused_to_another_class(monkeypatch: pytest.MonkeyPatc
     assert registry.get("x") is Base
 
 
-def test_a_module_imported_anew_registers_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = empty(monkeypatch)
+def test_a_module_imported_anew_registers_anew(registry: Registry[type[Base]]) -> None:
     registry.register("x")(Base)
     again = type("Base", (), {"__module__": Base.__module__, "__qualname__": Base.__qualname__})
     assert registry.register("x")(again) is again
@@ -80,8 +73,11 @@ def test_a_module_imported_anew_registers_anew(monkeypatch: pytest.MonkeyPatch) 
         (engines, "moe_cosim.engines", {"embedded"}),
         (routers, "moe_cosim.routers", {"generator", "trace"}),
         (allocators, "moe_cosim.allocators", {"prefix", "uniform", "greedy"}),
+        (formats, "moe_cosim.formats", {"fp16", "int4", "mxfp4"}),
+        (families, "moe_cosim.model_families", {"mixtral", "deepseek_v3"}),
         (unit_kinds, "moe_cosim.unit_kinds", {"gpu", "ndp", "cpu", "dma"}),
         (unit_models, "moe_cosim.unit_models", {"saturating-gpu", "systolic-arrays"}),
+        (schedulers, "moe_cosim.schedulers", {"slurm", "pbs"}),
         (reproductions, "moe_cosim.reproductions", {"cxl-ndp"}),
     ],
 )
@@ -90,72 +86,24 @@ def test_every_kind_has_its_group(registry: Registry[object], group: str, some: 
     assert set(registry.names()) >= some
 
 
-# -- a package from outside ---------------------------------------------------------------------
-
-OUTSIDE = '''
-from moe_cosim.workloads.plan import Copy
-from moe_cosim.workloads.policies.base import Policy, policies
-
-
-@policies.register("all-near-data")
-class AllNearData(Policy):
-    """Every expert where it lives."""
-
-    summary = "every expert computed near the data, for a test"
-    homes = ("near-data",)
-
-    def prepare(self):
-        self.context.keep_all(self.context.quantization.expert_format)
-
-    def plan_layer(self, demand):
-        for expert, tokens in zip(demand.experts, demand.tokens):
-            home = self.context.home(demand.layer, expert, self.context.quantization.expert_format)
-            self.plan.run(expert, tokens, self.context.ndp_of(expert).name, home)
-'''
-SETTINGS = {"policy": {"name": "all-near-data"}, "workload.prompt_tokens": 4, "workload.output_tokens": 3}
+# -- objects ------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry[object]]:
-    """A package that brings a policy, as if installed, and the registry as if just imported."""
-    (tmp_path / "outside_policies.py").write_text(OUTSIDE)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    point = importlib.metadata.EntryPoint("all-near-data", "outside_policies", "moe_cosim.policies")
-
-    def entry_points(group: str) -> tuple[importlib.metadata.EntryPoint, ...]:
-        return (point,) if group == point.group else ()
-
-    policies.names()  # the project's own
-    monkeypatch.setattr("moe_cosim.registry.entry_points", entry_points)
-    monkeypatch.setattr(policies, "_loaded", False)
-    monkeypatch.setattr(policies, "_entries", dict(policies._entries))
-    yield policies
-    sys.modules.pop("outside_policies", None)
+def own_formats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "_entries", dict(formats._entries))
 
 
-def test_a_policy_from_outside_runs(installed: Registry[object]) -> None:
-    result = moe_cosim.run("monde-mixtral-8x7b", SETTINGS)
-    assert result.policy == "all-near-data"
-    assert result.experts["near_data_share"] == 1.0
-    assert result.experts["moves"] == 0
-    assert result.decode_tokens_per_s is not None
-    assert result.decode_tokens_per_s > 0
+@pytest.mark.usefixtures("own_formats")
+def test_a_format_is_known_by_its_own_name() -> None:
+    nf4 = register_format(WeightFormat("nf4", 4, group_size=64, scale_bits=16))
+    assert find_format("nf4") is nf4
+    assert register_format(WeightFormat("nf4", 4, group_size=64, scale_bits=16)) == nf4, "the module imported anew"
+    with pytest.raises(ValueError, match="format 'nf4' is registered already"):
+        register_format(WeightFormat("nf4", 4, group_size=128, scale_bits=16))
 
 
-def test_it_is_listed_with_the_others(installed: Registry[object]) -> None:
-    assert {"all-near-data", "lru"} <= set(installed.names())
-
-
-def test_without_the_package_there_is_no_such_policy() -> None:
-    with pytest.raises(InputError, match=r"policy.name: found 'all-near-data'; allowed: one of all-on-gpu"):
-        moe_cosim.run("monde-mixtral-8x7b", SETTINGS)
-
-
-def test_a_package_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    point = importlib.metadata.EntryPoint("broken", "no_such_module_at_all", "moe_cosim.things")
-    monkeypatch.setattr("moe_cosim.registry.entry_points", lambda group: (point,))
-    registry: Registry[Base] = Registry("thing", "things")
-    registry.register("good")(Base)
-    for _ in range(2):  # the second look-up does not forget what failed
-        with pytest.raises(InputError, match=r"entry point broken: moe_cosim.things: found ModuleNotFoundError"):
-            registry.get("good")
+@pytest.mark.parametrize("sizes", [{"bits": 0}, {"bits": 4, "group_size": -1}, {"bits": 4, "scale_bits": -16}])
+def test_formats_that_hold_nothing(sizes: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="format 'x': at least 1 bit"):
+        WeightFormat("x", **sizes)

@@ -20,7 +20,7 @@ from moe_cosim.workloads.models.model import Attention, Model
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.policies.base import Policy
 from moe_cosim.workloads.prepare import decide
-from moe_cosim.workloads.quantization.formats import FORMATS
+from moe_cosim.workloads.quantization.formats import find_format
 from moe_cosim.workloads.quantization.losses import LossTable, synthetic_losses
 from moe_cosim.workloads.quantization.precisions import Quantization
 from moe_cosim.workloads.routing.routing import Routing
@@ -116,8 +116,8 @@ def scenario(
     )
     resolved = Assumptions(assumptions)
     quantization = Quantization(
-        FORMATS[expert_format],
-        FORMATS["fp16"],
+        find_format(expert_format),
+        find_format("fp16"),
         average_bits,
         "prefix",
         losses or synthetic_losses(layers, routed.num_experts, 0, resolved),

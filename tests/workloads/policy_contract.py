@@ -37,7 +37,7 @@ from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.plan_check import check_plan
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.prepare import Prepared, prepare
-from moe_cosim.workloads.quantization.formats import FORMATS
+from moe_cosim.workloads.quantization.formats import find_format
 from tests.workloads.slot_timeline import check_causality, check_dispatch, check_slots
 
 ROOT = Path(__file__).parents[2]
@@ -111,10 +111,10 @@ class PolicyContract:
         gpu_memory = machine.main_unit.local_memory
         addresses = AddressMap(machine.memories, "scarce")
         workload = Workload(batch=case.batch, prompt_tokens=PROMPT_TOKENS, output_tokens=case.output_tokens)
-        place_model(model, workload, FORMATS["fp16"], addresses, gpu_memory, [])
+        place_model(model, workload, find_format("fp16"), addresses, gpu_memory, [])
         experts = len(model.moe_layers) if self.scarce_experts == "one per layer" else self.scarce_experts
         assert isinstance(experts, int)
-        return addresses.used_bytes(gpu_memory) + experts * aligned(FORMATS["fp16"].expert_bytes(model.expert))
+        return addresses.used_bytes(gpu_memory) + experts * aligned(find_format("fp16").expert_bytes(model.expert))
 
     def prepared(self, case: Case) -> Prepared:
         return prepared(self.experiment(case).to_yaml())

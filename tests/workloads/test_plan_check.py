@@ -15,7 +15,7 @@ from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.plan_check import PlanError, check_plan
 from moe_cosim.workloads.prepare import Prepared, lower_plan
 from moe_cosim.workloads.program import SIGNAL, STREAM, WAIT, Program
-from moe_cosim.workloads.quantization.formats import FORMATS
+from moe_cosim.workloads.quantization.formats import find_format
 from tests.workloads.hand_made import Decided, decided, routing
 from tests.workloads.slot_timeline import check_causality, check_dispatch, check_slots
 
@@ -180,7 +180,7 @@ def test_a_run_before_its_move_is_issued() -> None:
 
 def test_formats_must_be_allowed() -> None:
     with pytest.raises(PlanError, match="step 0 layer 0 expert 1: computed at fp16, which the policy does not allow"):
-        check(monde(), allowed_formats=[FORMATS["int4"]])
+        check(monde(), allowed_formats=[find_format("int4")])
 
 
 def test_skips_are_for_those_who_may() -> None:

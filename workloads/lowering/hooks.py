@@ -83,7 +83,7 @@ class LoweringHook:
         """Every MoE layer: on the GPU all results are there, not combined; other lanes have ended the layer."""
 
 
-lowering_hooks: Registry[LoweringHook] = Registry("lowering_hook", "lowering_hooks")
+lowering_hooks: Registry[type[LoweringHook]] = Registry("lowering hook", "lowering_hooks")
 
 
 def lower_hooks(scene: Scene, asked_for: Iterable[str]) -> None:

@@ -1,101 +1,20 @@
-"""One class per family of Hugging Face configurations: its fields, and what they mean.
-
-Sizes must be in the file. Switches that transformers' configuration classes give a default for may
-be absent and then have that default; each is stated here. A class accepts every field it does not
-know, as configuration files are full of training settings.
-"""
+"""The families of Hugging Face configurations that are known: their fields, and what they mean."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
-
-from pydantic import BaseModel
+from typing import Any, ClassVar, Literal
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.hw_models.units.base import ExpertShape
 from moe_cosim.schema import Count, Few, Flag, Size
-from moe_cosim.workloads.models.model import Attention, Model, RouterScore
-
-_METHOD_BITS: Final = {"fp8": 8, "fbgemm_fp8": 8, "mxfp4": 4}
-"""Weight bits of the quantization methods that do not state them."""
+from moe_cosim.workloads.models.family import Family, families
+from moe_cosim.workloads.models.model import Attention, RouterScore
 
 
-class Quantization(BaseModel):
-    quant_method: str
-    bits: Literal[1, 2, 3, 4, 8] | None = None
-
-    def weight_bits(self, where: object) -> int:
-        bits = self.bits or _METHOD_BITS.get(self.quant_method)
-        if bits is None:
-            allowed = f"{', '.join(_METHOD_BITS)}, or a method with its 'bits'"
-            raise InputError(where, "quantization_config.quant_method", self.quant_method, allowed)
-        return bits
-
-
-class Family(BaseModel):
-    """What all families share; subclasses say where their feed-forward sizes are."""
-
-    hidden_size: Count
-    num_hidden_layers: Few
-    num_attention_heads: Count
-    num_key_value_heads: Count | None = None
-    """Absent: as many as heads."""
-    head_dim: Count | None = None
-    """Absent: hidden / heads."""
-    vocab_size: Count
-    tie_word_embeddings: Flag = False
-    num_experts_per_tok: Count
-    quantization_config: Quantization | None = None
-
-    def attention(self, where: object) -> Attention:
-        heads, hidden = self.num_attention_heads, self.hidden_size
-        if self.head_dim is None and hidden % heads:
-            raise InputError(where, "head_dim", Plain("nothing"), f"a size, as {heads} heads do not divide {hidden}")
-        window, sliding = self.sliding(where)
-        return Attention(
-            kind="gqa",
-            heads=heads,
-            kv_heads=self.num_key_value_heads or heads,
-            head_dim=self.head_dim or hidden // heads,
-            sliding_window=window,
-            sliding_layers=sliding,
-        )
-
-    def sliding(self, where: object) -> tuple[int | None, tuple[int, ...]]:
-        """The window and the layers that have it."""
-        return None, ()
-
-    def moe_layers(self) -> tuple[int, ...]:
-        return tuple(range(self.num_hidden_layers))
-
-    def ffn(self) -> dict[str, Any]:
-        """The fields of `Model` about experts, router and dense blocks; ``intermediate`` is one expert's."""
-        raise NotImplementedError
-
-    def build(self, name: str, where: Path) -> Model:
-        ffn = self.ffn()
-        moe_layers = self.moe_layers()
-        if len(moe_layers) == self.num_hidden_layers:
-            ffn["dense_intermediate"] = 0
-        return Model(
-            name=name,
-            hf_id="",
-            hidden=self.hidden_size,
-            layers=self.num_hidden_layers,
-            attention=self.attention(where),
-            vocab=self.vocab_size,
-            tied_embeddings=self.tie_word_embeddings,
-            top_k=self.num_experts_per_tok,
-            expert=ExpertShape(self.hidden_size, ffn.pop("intermediate")),
-            moe_layers=moe_layers,
-            native_bits=self.quantization_config.weight_bits(where) if self.quantization_config else 16,
-            source=str(where),
-            **ffn,
-        ).validate(where)
-
-
+@families.register("mixtral")
 class Mixtral(Family):
+    summary: ClassVar[str] = "Mixtral: every layer has experts"
+    architectures: ClassVar[tuple[str, ...]] = ("MixtralForCausalLM",)
+
     intermediate_size: Count
     num_local_experts: Few
     sliding_window: Count | None = None
@@ -117,14 +36,22 @@ class Mixtral(Family):
         }
 
 
+@families.register("phimoe")
 class PhiMoe(Mixtral):
     """As Mixtral, with another router: its two weights come from masked softmaxes and do not sum to 1."""
+
+    summary: ClassVar[str] = "Phi-3.5-MoE: as Mixtral, routed by sparsemixer"
+    architectures: ClassVar[tuple[str, ...]] = ("PhiMoEForCausalLM", "PhimoeForCausalLM")
 
     score: ClassVar[RouterScore] = "sparsemixer"
     normalised: ClassVar[bool] = False
 
 
+@families.register("gpt_oss")
 class GptOss(Mixtral):
+    summary: ClassVar[str] = "gpt-oss: sliding windows on every other layer"
+    architectures: ClassVar[tuple[str, ...]] = ("GptOssForCausalLM",)
+
     head_dim: Count | None = 64
     sliding_window: Count | None = 128
     layer_types: list[Literal["sliding_attention", "full_attention"]] | None = None
@@ -142,7 +69,11 @@ class GptOss(Mixtral):
         return self.sliding_window, tuple(i for i, kind in enumerate(self.layer_types) if kind == "sliding_attention")
 
 
+@families.register("olmoe")
 class Olmoe(Family):
+    summary: ClassVar[str] = "OLMoE: many small experts in every layer"
+    architectures: ClassVar[tuple[str, ...]] = ("OlmoeForCausalLM",)
+
     intermediate_size: Count
     """Of one expert (64 of 1024 in OLMoE-1B-7B; the class default of 2048 is not that model's)."""
     num_experts: Few
@@ -159,8 +90,12 @@ class Olmoe(Family):
         }
 
 
+@families.register("qwen3_moe")
 class Qwen3Moe(Family):
     """`intermediate_size` is the width of the dense layers, if any."""
+
+    summary: ClassVar[str] = "Qwen3-MoE: many experts, none shared"
+    architectures: ClassVar[tuple[str, ...]] = ("Qwen3MoeForCausalLM",)
 
     intermediate_size: Count
     moe_intermediate_size: Count
@@ -195,8 +130,12 @@ class Qwen3Moe(Family):
         }
 
 
+@families.register("qwen2_moe")
 class Qwen2Moe(Qwen3Moe):
     """With one shared expert; its one-column sigmoid gate is left out."""
+
+    summary: ClassVar[str] = "Qwen1.5-MoE and Qwen2-MoE: many experts and a shared one"
+    architectures: ClassVar[tuple[str, ...]] = ("Qwen2MoeForCausalLM",)
 
     shared_expert_intermediate_size: Size
     max_window_layers: Size = 28
@@ -208,8 +147,12 @@ class Qwen2Moe(Qwen3Moe):
         return {**super().ffn(), "shared_intermediate": self.shared_expert_intermediate_size}
 
 
+@families.register("glm4_moe")
 class Glm4Moe(Family):
     """`num_nextn_predict_layers` (multi-token prediction) are not counted."""
+
+    summary: ClassVar[str] = "GLM-4.5: dense layers first, then experts with shared ones"
+    architectures: ClassVar[tuple[str, ...]] = ("Glm4MoeForCausalLM",)
 
     intermediate_size: Count
     moe_intermediate_size: Count
@@ -235,8 +178,15 @@ class Glm4Moe(Family):
         }
 
 
+@families.register("deepseek")
+@families.register("deepseek_v2")
+@families.register("deepseek_v3")
+@families.register("kimi_k2")
 class Deepseek(Glm4Moe):
     """DeepSeek-MoE, -V2, -V3 and Kimi-K2: with a `kv_lora_rank` attention is latent, else grouped-query."""
+
+    summary: ClassVar[str] = "DeepSeek-MoE, -V2, -V3 and Kimi-K2: shared experts, latent attention since V2"
+    architectures: ClassVar[tuple[str, ...]] = ("DeepseekForCausalLM", "DeepseekV2ForCausalLM", "DeepseekV3ForCausalLM")
 
     norm_topk_prob: Flag
     moe_layer_freq: Count = 1

@@ -67,7 +67,7 @@ class Policy(ABC):
         return {}
 
 
-policies: Registry[Policy] = Registry(
+policies: Registry[type[Policy]] = Registry(
     "policy",
     "policies",
     tuple(

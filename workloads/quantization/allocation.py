@@ -64,7 +64,9 @@ def spare_bits(experts: int, average_bits: float, where: object = "allocation") 
     return math.floor(experts * (average_bits - 1) + 1e-9)
 
 
-allocators: Registry[Allocator] = Registry("allocator", "allocators", ("moe_cosim.workloads.quantization.allocation",))
+allocators: Registry[type[Allocator]] = Registry(
+    "allocator", "allocators", ("moe_cosim.workloads.quantization.allocation",)
+)
 
 
 @allocators.register("prefix")

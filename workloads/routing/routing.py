@@ -136,7 +136,7 @@ class RoutingSource(ABC):
         """Routing of exactly `shape`; the same for the same arguments, everywhere."""
 
 
-routers: Final[Registry[RoutingSource]] = Registry(
+routers: Final[Registry[type[RoutingSource]]] = Registry(
     "router",
     "routers",
     tuple(f"moe_cosim.workloads.routing.{module}" for module in ("generator", "trace_source", "batch_source")),

@@ -115,10 +115,10 @@ COMMANDS = (submit, resume, cancel, element)
 
 
 def _site(scheduler: str | None, path: Path | None) -> Site:
-    from moe_cosim.sim.batch.base import schedulers
+    from moe_cosim.sim.batch.base import site_class
     from moe_cosim.sim.batch.site import load_site
 
-    return load_site(path, scheduler, {name: found.site_class for name, found in schedulers})
+    return load_site(path, scheduler, site_class)
 
 
 def _wishes(chunk: int | None, limit: str | None, warning: int | None) -> Wishes:

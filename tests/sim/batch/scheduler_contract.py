@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from moe_cosim.sim.batch.base import Scheduler, State, schedulers
+from moe_cosim.sim.batch.base import Scheduler, State, schedulers, site_class
 from moe_cosim.sim.batch.site import Site, site_of
 from tests.sim.batch.sweeping import NASTY, Sweeping, wait_for
 
@@ -85,8 +85,7 @@ class SchedulerContract:
         return Recorded(tmp_path, self.scheduler)
 
     def bare(self, **fields: Any) -> Scheduler[Site]:
-        classes = {name: found.site_class for name, found in schedulers}
-        return schedulers.get(self.scheduler)(site_of({"scheduler": self.scheduler, **fields}, "site", classes))
+        return schedulers.get(self.scheduler)(site_of({"scheduler": self.scheduler, **fields}, "site", site_class))
 
     def test_every_element_runs_once_and_then_what_collects(self, recorded: Recorded, tmp_path: Path) -> None:
         said = "two\nlines 'and' $(touch pwned) \"more\" %I {cc}"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from moe_cosim.sim.batch.base import Job, schedulers
+from moe_cosim.sim.batch.base import Job, schedulers, site_class
 from moe_cosim.sim.batch.script import points_script, quote
 from moe_cosim.sim.batch.site import site_of
 from moe_cosim.sim.batch.submit import job_name
@@ -31,7 +31,6 @@ NAMES = [
     "é",
     "\\",
 ]
-CLASSES = {name: found.site_class for name, found in schedulers}
 # no NUL and no lone surrogates: neither can be in a path or a YAML text
 texts = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), min_size=1, max_size=30)
 
@@ -47,7 +46,7 @@ def test_any_text_survives_the_shell(names: list[str]) -> None:
     assert "\r" not in line
 
 
-@pytest.mark.parametrize("scheduler", sorted(CLASSES))
+@pytest.mark.parametrize("scheduler", schedulers.names())
 @pytest.mark.parametrize("name", NAMES)
 def test_a_script_runs_in_any_folder(scheduler: str, name: str, tmp_path: Path) -> None:
     folder = tmp_path / name
@@ -61,7 +60,7 @@ def test_a_script_runs_in_any_folder(scheduler: str, name: str, tmp_path: Path) 
         "environment": {"SAID": name},
         "lines": ["true # a comment"],
     }
-    made = schedulers.get(scheduler)(site_of(tree, "test", CLASSES))
+    made = schedulers.get(scheduler)(site_of(tree, "test", site_class))
     text = points_script(made, Job("moe-x", "points.sh", elements=3, time_s=600), folder)
     script = tmp_path / "spooled"
     script.write_text(text)
@@ -75,7 +74,7 @@ def test_a_script_runs_in_any_folder(scheduler: str, name: str, tmp_path: Path) 
 
 @pytest.mark.parametrize("scheduler", ["slurm", "pbs", "lsf"])
 def test_options_are_the_first_lines_and_nowhere_else(scheduler: str, tmp_path: Path) -> None:
-    made = schedulers.get(scheduler)(site_of({"scheduler": scheduler, "modules": ["gcc/13"]}, "test", CLASSES))
+    made = schedulers.get(scheduler)(site_of({"scheduler": scheduler, "modules": ["gcc/13"]}, "test", site_class))
     prefix = {"slurm": "#SBATCH", "pbs": "#PBS", "lsf": "#BSUB"}[scheduler]
     job = Job("moe-x", "points.sh", elements=3, time_s=600)
     first, *lines = points_script(made, job, tmp_path / f"a\n{prefix} --array=1-99").splitlines()
@@ -97,7 +96,7 @@ def test_job_names() -> None:
 def test_modules_come_before_all_else_and_must_load(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
     tree = {"scheduler": "slurm", "python": "/bin/echo", "modules": ["gcc/13", "none"], "lines": ["echo not reached"]}
-    made = schedulers.get("slurm")(site_of(tree, "test", CLASSES))
+    made = schedulers.get("slurm")(site_of(tree, "test", site_class))
     text = points_script(made, Job("moe-x", "points.sh", elements=1), tmp_path)
     module = 'module() { echo "$@"; [ "$2" != none ]; }'
     environ = {"PATH": "/usr/bin:/bin", "SLURM_ARRAY_TASK_ID": "1"}

@@ -9,16 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from moe_cosim.sim.batch.base import schedulers
+from moe_cosim.sim.batch.base import site_class
 from moe_cosim.sim.batch.site import Site, hours_minutes_seconds, load_site, parse_time
-
-CLASSES = {name: found.site_class for name, found in schedulers}
 
 
 def load(tmp_path: Path, text: str, scheduler: str | None = None) -> Site:
     path = tmp_path / "site.yaml"
     path.write_text(text)
-    return load_site(path, scheduler, CLASSES)
+    return load_site(path, scheduler, site_class)
 
 
 def test_a_site_of_each_scheduler_speaks_its_words(tmp_path: Path) -> None:
@@ -64,7 +62,7 @@ def test_the_command_line_and_the_file_must_agree(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'lsf'"):
         load(tmp_path, "scheduler: slurm", "lsf")
     with pytest.raises(InputError, match="--site"):
-        load_site(None, None, CLASSES)
+        load_site(None, None, site_class)
 
 
 @given(seconds=st.integers(60, 999 * 3600))

@@ -18,7 +18,7 @@ from moe_cosim.sim.results.units import _union_ps
 from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder
 from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.program import COMPUTE, CONTENTS, COPY, PURPOSES, READ, STREAM, Program
-from moe_cosim.workloads.quantization.formats import FORMATS
+from moe_cosim.workloads.quantization.formats import find_format
 from moe_cosim.workloads.quantization.losses import LossTable
 from tests.sim.tiny import Tiny, run_parts
 
@@ -183,7 +183,7 @@ def test_events_and_expert_runs_are_counted(parts: Parts) -> None:
 def _plan() -> Plan:
     """Two decode steps of one layer; the experts' stories are told in the test below."""
     builder = PlanBuilder(("gpu", "ndp"))
-    fp16, int2 = builder.format_index(FORMATS["fp16"]), builder.format_index(FORMATS["int2"])
+    fp16, int2 = builder.format_index(find_format("fp16")), builder.format_index(find_format("int2"))
     resident, home = Copy(fp16, 0), [Copy(fp16, 4096 * (1 + e)) for e in range(6)]
     builder.at(0, 0)
     kept = builder.move(0, 1, home[1], 1 << 20)
@@ -219,7 +219,7 @@ def test_hits_and_misses_of_a_plan_made_by_hand() -> None:
 
 def test_a_plan_without_decode_has_no_rates() -> None:
     builder = PlanBuilder(("gpu",))
-    builder.run(0, 5, "gpu", Copy(builder.format_index(FORMATS["fp16"]), 0))
+    builder.run(0, 5, "gpu", Copy(builder.format_index(find_format("fp16")), 0))
     plan = builder.build()
     assert expert_summary(plan, "gpu")["hit_rate"] is None
     assert expert_summary(plan, "gpu")["near_data_share"] is None

@@ -12,7 +12,7 @@ import pytest
 from moe_cosim.errors import InputError
 from moe_cosim.workloads.lowering.hooks import Moments
 from moe_cosim.workloads.prepare import lower_plan
-from tests.outside import python, write_package
+from tests.outside import install, python
 from tests.workloads.hand_made import decided, one_layer
 
 OUTSIDE = """
@@ -117,15 +117,8 @@ print(json.dumps(found))
 
 
 def run(folder: Path, machine: str) -> dict[str, dict[str, object]]:
-    write_package(
-        folder,
-        OUTSIDE,
-        {
-            "collect": "moe_cosim.lowering_hooks",
-            "pim": "moe_cosim.unit_kinds",
-            "collecting-monde": "moe_cosim.policies",
-        },
-    )
+    groups = {"lowering_hooks": "collect", "unit_kinds": "pim", "policies": "collecting-monde"}
+    install(folder, "outside", {"outside.py": OUTSIDE}, {group: {name: "outside"} for group, name in groups.items()})
     found: dict[str, dict[str, object]] = json.loads(python(folder, RUN.replace("MACHINE", repr(machine))))
     return found
 

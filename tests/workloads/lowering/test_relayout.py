@@ -17,14 +17,14 @@ from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder
 from moe_cosim.workloads.plan_check import PlanError, check_plan
 from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.program import CONTENTS, COPY, READ, STREAM, WRITE, Program
-from moe_cosim.workloads.quantization.formats import FORMATS
+from moe_cosim.workloads.quantization.formats import find_format
 from moe_cosim.workloads.scenario import Scenario
 from moe_cosim.workloads.stripes import STRIPED, Stripes
 from tests.workloads.hand_made import model, routing, scenario
 from tests.workloads.slot_timeline import check_causality, check_dispatch, check_slots
 
 LAYERS, EXPERTS, STEPS = 3, 4, 3
-FP16 = FORMATS["fp16"]
+FP16 = find_format("fp16")
 SIZE = FP16.expert_bytes(model(1, 1, 1).expert)
 EVERY = [[(0, 1, 2, 3)] * LAYERS]
 

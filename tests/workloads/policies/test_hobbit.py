@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from moe_cosim.workloads.quantization.formats import FORMATS
+from moe_cosim.workloads.quantization.formats import find_format
 from moe_cosim.workloads.routing.routing import Routing
 from tests.workloads.hand_made import Decided, decided, dense_bytes, fetched, model, one_layer, routing
 
 NO_PREFETCH = {"prefetch_layers": 0}
-HIGH, LOW = (FORMATS[name].expert_bytes(model(1, 1, 1).expert) for name in ("fp16", "int4"))
+HIGH, LOW = (find_format(name).expert_bytes(model(1, 1, 1).expert) for name in ("fp16", "int4"))
 
 
 def cramped(routed: Routing, high: int, low: int, weights: Sequence[float] = (1, 0, 0, 0), **more: Any) -> Decided:

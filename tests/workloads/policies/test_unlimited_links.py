@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from moe_cosim.sim.prepare import lower_plan
 
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.catalog import Entry, entries, read

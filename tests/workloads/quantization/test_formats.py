@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.units.base import ExpertShape
 from moe_cosim.workloads.models import find_model, model_names
-from moe_cosim.workloads.quantization.formats import FORMATS, find_format, format_of_bits
+from moe_cosim.workloads.quantization.formats import find_format, format_of_bits, formats
 
 
 @pytest.mark.parametrize(
@@ -23,61 +23,61 @@ from moe_cosim.workloads.quantization.formats import FORMATS, find_format, forma
     ],
 )
 def test_a_group_has_its_scale_and_zero_point(name: str, bits_of_a_group: int) -> None:
-    assert FORMATS[name].bytes_of(128 * 8) == bits_of_a_group
-    assert FORMATS[name].bits_per_weight == bits_of_a_group / 128
+    assert find_format(name).bytes_of(128 * 8) == bits_of_a_group
+    assert find_format(name).bits_per_weight == bits_of_a_group / 128
 
 
 def test_microscaling_has_a_byte_per_32_weights() -> None:
-    assert FORMATS["mxfp4"].bytes_of(32) == 17
-    assert FORMATS["mxfp4"].bits_per_weight == 4.25
+    assert find_format("mxfp4").bytes_of(32) == 17
+    assert find_format("mxfp4").bits_per_weight == 4.25
 
 
 def test_formats_without_groups_are_weights_times_bits() -> None:
     for name, bytes_per_weight in (("fp16", 2), ("bf16", 2), ("fp8", 1)):
-        assert FORMATS[name].bytes_of(1000) == 1000 * bytes_per_weight
-        assert FORMATS[name].bits_per_weight == 8 * bytes_per_weight
+        assert find_format(name).bytes_of(1000) == 1000 * bytes_per_weight
+        assert find_format(name).bits_per_weight == 8 * bytes_per_weight
 
 
 def test_partial_groups_and_bytes_are_rounded_up() -> None:
     # one weight over a group: a whole scale and zero point more
-    assert FORMATS["int4"].bytes_of(129) == -(-(129 * 4 + 2 * 20) // 8)
-    assert FORMATS["int1"].bytes_of(1) == -(-(1 + 17) // 8) == 3
-    assert all(weight_format.bytes_of(0) == 0 for weight_format in FORMATS.values())
+    assert find_format("int4").bytes_of(129) == -(-(129 * 4 + 2 * 20) // 8)
+    assert find_format("int1").bytes_of(1) == -(-(1 + 17) // 8) == 3
+    assert all(weight_format.bytes_of(0) == 0 for _, weight_format in formats)
 
 
 def test_mixtral_experts() -> None:
     shape = find_model("mixtral-8x7b").expert
-    assert FORMATS["fp16"].expert_bytes(shape) == 352_321_536
+    assert find_format("fp16").expert_bytes(shape) == 352_321_536
     # 3 x 4096 x 14336 weights of 3 bits, 1 376 256 groups of 19 bits
-    assert FORMATS["int3"].expert_bytes(shape) == (176_160_768 * 3 + 1_376_256 * 19) // 8
+    assert find_format("int3").expert_bytes(shape) == (176_160_768 * 3 + 1_376_256 * 19) // 8
 
 
 def test_short_last_groups_of_rows() -> None:
     # 2880 is 22 groups of 128 and one of 64: 23 scales a row, where packing without rows needs 22.5
     shape = find_model("gpt-oss-20b").expert
-    assert FORMATS["int4"].matrix_bytes(2880, 2880) == 2880 * (2880 * 4 + 23 * 20) // 8
-    assert FORMATS["int4"].expert_bytes(shape) == 3 * FORMATS["int4"].matrix_bytes(2880, 2880)
-    assert FORMATS["int4"].expert_bytes(shape) > FORMATS["int4"].bytes_of(shape.weights)
+    assert find_format("int4").matrix_bytes(2880, 2880) == 2880 * (2880 * 4 + 23 * 20) // 8
+    assert find_format("int4").expert_bytes(shape) == 3 * find_format("int4").matrix_bytes(2880, 2880)
+    assert find_format("int4").expert_bytes(shape) > find_format("int4").bytes_of(shape.weights)
 
 
 def test_matrices_group_along_their_inputs() -> None:
     # into the expert: 200 rows of 128 (one group each); out of it: 128 rows of 200 (two groups each)
     shape = ExpertShape(hidden=128, intermediate=200, matrices=2)
     bits = 2 * 128 * 200 * 4 + (200 * 1 + 128 * 2) * 20
-    assert FORMATS["int4"].expert_bytes(shape) == bits // 8
+    assert find_format("int4").expert_bytes(shape) == bits // 8
 
 
 def test_flat_and_exact_bytes_agree_for_whole_groups() -> None:
     for name in model_names():
         shape = find_model(name).expert
         if shape.hidden % 128 == shape.intermediate % 128 == 0:
-            for weight_format in FORMATS.values():
+            for _, weight_format in formats:
                 assert weight_format.expert_bytes(shape) == weight_format.bytes_of(shape.weights)
 
 
-@given(st.integers(0, 10**9), st.integers(0, 10**9), st.sampled_from(sorted(FORMATS)))
+@given(st.integers(0, 10**9), st.integers(0, 10**9), st.sampled_from(formats.names()))
 def test_bytes_bound_the_bits_and_grow_with_the_weights(weights: int, more: int, name: str) -> None:
-    weight_format = FORMATS[name]
+    weight_format = find_format(name)
     bits = weights * weight_format.bits
     beside = weight_format.scale_bits + weight_format.zero_point_bits
     assert bits <= 8 * weight_format.bytes_of(weights) <= weights * weight_format.bits_per_weight + beside + 8

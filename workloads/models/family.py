@@ -1,0 +1,111 @@
+"""What all families of Hugging Face configurations share, and the registry of those known.
+
+A third party registers its own with ``@families.register("my_model_type")`` in a module named by an entry
+point ``my_model_type`` of the group ``moe_cosim.model_families``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal
+
+from pydantic import BaseModel
+
+from moe_cosim.errors import InputError, Plain
+from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.registry import Registry
+from moe_cosim.schema import Count, Few, Flag
+from moe_cosim.workloads.models.model import Attention, Model
+
+_METHOD_BITS: Final = {"fp8": 8, "fbgemm_fp8": 8, "mxfp4": 4}
+"""Weight bits of the quantization methods that do not state them."""
+
+
+class Quantization(BaseModel):
+    quant_method: str
+    bits: Literal[1, 2, 3, 4, 8] | None = None
+
+    def weight_bits(self, where: object) -> int:
+        bits = self.bits or _METHOD_BITS.get(self.quant_method)
+        if bits is None:
+            allowed = f"{', '.join(_METHOD_BITS)}, or a method with its 'bits'"
+            raise InputError(where, "quantization_config.quant_method", self.quant_method, allowed)
+        return bits
+
+
+class Family(BaseModel):
+    """One family: the fields of its ``config.json``. Subclasses say where their feed-forward sizes are.
+
+    Sizes must be in the file. Switches that transformers' configuration classes give a default for may be
+    absent and then have that default; each is stated. Fields that are not known are accepted, as
+    configuration files are full of training settings.
+    """
+
+    summary: ClassVar[str]
+    """One line for listings."""
+    architectures: ClassVar[tuple[str, ...]] = ()
+    """Entries of ``architectures`` that mean this family where ``model_type`` is absent. Not inherited."""
+
+    hidden_size: Count
+    num_hidden_layers: Few
+    num_attention_heads: Count
+    num_key_value_heads: Count | None = None
+    """Absent: as many as heads."""
+    head_dim: Count | None = None
+    """Absent: hidden / heads."""
+    vocab_size: Count
+    tie_word_embeddings: Flag = False
+    num_experts_per_tok: Count
+    quantization_config: Quantization | None = None
+
+    def attention(self, where: object) -> Attention:
+        heads, hidden = self.num_attention_heads, self.hidden_size
+        if self.head_dim is None and hidden % heads:
+            raise InputError(where, "head_dim", Plain("nothing"), f"a size, as {heads} heads do not divide {hidden}")
+        window, sliding = self.sliding(where)
+        return Attention(
+            kind="gqa",
+            heads=heads,
+            kv_heads=self.num_key_value_heads or heads,
+            head_dim=self.head_dim or hidden // heads,
+            sliding_window=window,
+            sliding_layers=sliding,
+        )
+
+    def sliding(self, where: object) -> tuple[int | None, tuple[int, ...]]:
+        """The window and the layers that have it."""
+        return None, ()
+
+    def moe_layers(self) -> tuple[int, ...]:
+        return tuple(range(self.num_hidden_layers))
+
+    def ffn(self) -> dict[str, Any]:
+        """The fields of `Model` about experts, router and dense blocks; ``intermediate`` is one expert's."""
+        raise NotImplementedError
+
+    def build(self, name: str, where: Path) -> Model:
+        ffn = self.ffn()
+        moe_layers = self.moe_layers()
+        if len(moe_layers) == self.num_hidden_layers:
+            ffn["dense_intermediate"] = 0
+        return Model(
+            name=name,
+            hf_id="",
+            hidden=self.hidden_size,
+            layers=self.num_hidden_layers,
+            attention=self.attention(where),
+            vocab=self.vocab_size,
+            tied_embeddings=self.tie_word_embeddings,
+            top_k=self.num_experts_per_tok,
+            expert=ExpertShape(self.hidden_size, ffn.pop("intermediate")),
+            moe_layers=moe_layers,
+            native_bits=self.quantization_config.weight_bits(where) if self.quantization_config else 16,
+            source=str(where),
+            **ffn,
+        ).validate(where)
+
+
+families: Registry[type[Family]] = Registry(
+    "model family", "model_families", ("moe_cosim.workloads.models.hf_families",)
+)
+"""By ``model_type``."""
