@@ -239,9 +239,6 @@ class Machine:
     def _in_role(self, role: Role) -> tuple[Unit, ...]:
         return tuple(unit for unit in self.units.values() if unit.role == role)
 
-    def memories_of_kind(self, *kinds: str) -> list[Memory]:
-        return [memory for memory in self.memories.values() if memory.kind in kinds]
-
     @cached_property
     def lanes(self) -> tuple[tuple[str, str], ...]:
         """(unit name, lane name) of every lane; a program's lane ids index this tuple."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.units.base import ExpertShape
@@ -54,12 +55,18 @@ def class_rows(plan: Plan, machine: Machine, demand: Demand) -> list[dict[str, A
     return rows
 
 
-def move_rows(plan: Plan, machine: Machine, shape: ExpertShape) -> dict[str, dict[str, int]]:
-    """Decode only: copies and bytes, fetched to a GPU on demand or ahead, or moved between other memories."""
-    moves = plan.moves[plan.moves["step"] > 0]
+def move_rows(
+    plan: Plan, machine: Machine, target_memory: NDArray[np.int64], shape: ExpertShape
+) -> dict[str, dict[str, int]]:
+    """Decode only: copies and bytes, fetched to a GPU on demand or ahead, or moved between other memories.
+
+    `target_memory` [moves] indexes `machine.memory_list`; -1: a striped copy.
+    """
+    decoding = plan.moves["step"] > 0
+    moves = plan.moves[decoding]
     size = np.array([f.expert_bytes(shape) for f in plan.formats] or [0], dtype=np.int64)[moves["format"]]
     at_gpu = np.array([memory.name == machine.main_unit.local_memory for memory in machine.memory_list] + [False])
-    to_gpu = at_gpu[machine.memory_index(moves["target"])]
+    to_gpu = at_gpu[target_memory[decoding]]
     ahead = moves["early"] | (moves["prefetch"] & ~_used_at_once(plan))
     kinds = {
         "to the GPU on demand": to_gpu & ~ahead,

@@ -84,7 +84,9 @@ def measure(
     first_ps, last_ps = int(finished[0]), int(finished[-1])
     total_ps = timeline.total_ps
     decoded = work.batch * work.decode_steps
-    table = traffic_table(machine, program)
+    access_memory = machine.memory_index(program.accesses["address"])
+    target_memory = machine.memory_index(prepared.plan.moves["target"])
+    table = traffic_table(machine, program, access_memory)
     return Result(
         status="finished",
         name=experiment.name,
@@ -108,7 +110,7 @@ def measure(
         traffic=bytes_by_kind(machine, table),
         experts=expert_summary(prepared.plan, gpu),
         expert_classes=class_rows(prepared.plan, machine, scenario.demand),
-        expert_moves=move_rows(prepared.plan, machine, scenario.model.expert),
+        expert_moves=move_rows(prepared.plan, machine, target_memory, scenario.model.expert),
         policy_report=prepared.policy.report(),
         mean_loss=mean_loss(prepared.plan, scenario.quantization.losses),
         critical_path=critical_path(machine, program, timeline).rows(),

@@ -11,17 +11,17 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.workloads.program import CONTENTS, COPY, READ, Program
 
 
-def traffic_table(machine: Machine, program: Program) -> NDArray[np.int64]:
+def traffic_table(machine: Machine, program: Program, access_memory: NDArray[np.int64]) -> NDArray[np.int64]:
     """[resources, contents, 2]: bytes read and written in each memory, carried by each link direction.
 
     The last axis is (read, write) for memories; links and switches count everything under 0.
+    `access_memory` [accesses] indexes `machine.memory_list`.
     """
     accesses = program.accesses
     table = np.zeros((len(machine.resources), len(CONTENTS), 2), dtype=np.int64)
-    memory = machine.memory_index(accesses["address"])
     size = accesses["bytes"].astype(np.int64)
-    np.add.at(table, (memory, accesses["what"], accesses["op"]), size)
-    for route, what, carried in _routes(machine, program, memory, size):
+    np.add.at(table, (access_memory, accesses["what"], accesses["op"]), size)
+    for route, what, carried in _routes(machine, program, access_memory, size):
         for resource in machine.path(*route).resources:
             table[resource, what, 0] += carried
     return table

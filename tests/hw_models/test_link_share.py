@@ -37,4 +37,4 @@ def test_an_unlimited_link_takes_all() -> None:
 
 
 def _homes(machine: Machine) -> list[str]:
-    return [memory.name for memory in machine.memories_of_kind("ndp")]
+    return [memory.name for memory in machine.memories.values() if memory.kind == "ndp"]

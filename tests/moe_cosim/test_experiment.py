@@ -73,7 +73,7 @@ def test_settings_reach_the_machine(tiny: Tiny) -> None:
         "assumptions.cxl-link-rate": "32 GB/s",
     }
     prepared, _, _ = run_parts(tiny.path, changes)
-    assert [m.peak_bytes_per_s for m in prepared.machine.memories_of_kind("ndp")] == [256e9, 256e9]
+    assert [m.peak_bytes_per_s for m in prepared.machine.memories.values() if m.kind == "ndp"] == [256e9, 256e9]
     assert prepared.machine.links["gpu-cxl"].peak_bytes_per_s == 32e9
     assert {row.name: row.value for row in prepared.scenario.assumptions.used()}["cxl-link-rate"] == "32 GB/s"
 

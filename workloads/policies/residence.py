@@ -75,4 +75,4 @@ def _memories(machine: Machine, home: str) -> list[str]:
     if home == "mixed":
         host, near = _memories(machine, "host"), _memories(machine, "near-data")
         return [*host, *near] if host and near else []
-    return [memory.name for memory in machine.memories_of_kind(home)]
+    return [memory.name for memory in machine.memories.values() if memory.kind == home]

@@ -18,7 +18,7 @@ def of_step(plan: Plan, step: int) -> list[int]:
 def share(machine: str, alpha: float = 1.0, **assumed: str) -> float:
     """alpha * link / (device + link), from the machine's own figures."""
     built = decided(one_layer([(0,)], [], 2), "monde", machine=machine, assumptions=assumed).scenario.machine
-    device = sum(memory.peak_bytes_per_s for memory in built.memories_of_kind("ndp"))
+    device = sum(memory.peak_bytes_per_s for memory in built.memories.values() if memory.kind == "ndp")
     link = min(one.bytes_per_s for one in built.links.values() if math.isfinite(one.bytes_per_s))
     return alpha * link / (device + link)
 
