@@ -18,12 +18,11 @@ def emit_experiment(source: str, settings: Mapping[str, Any], out: str, line_byt
     experiment = load_experiment(source, settings)
     options = experiment.engine_options if experiment.engine_name == "sst" else {}
     chosen = SstEngine.from_options(options, experiment.where).options.line_size
-    folder = RunFolder(Path(out)).path  # refuses a folder with something in it
+    target = RunFolder(Path(out))  # refuses a folder with something in it
     prepared = prepare(experiment)
-    folder.mkdir(parents=True, exist_ok=True)
-    emitted = write_run(folder, prepared.machine, prepared.program, line_bytes or chosen)
-    (folder / "experiment.yaml").write_text(experiment.to_yaml(), encoding="utf-8")
-    write_share(emitted, prepared.program, experiment.name)
-    return (
-        f"{folder}: {len(prepared.program.events)} events on {len(emitted.graph.components)} components; see README.md"
-    )
+    with target.filled() as folder:
+        emitted = write_run(folder, prepared.machine, prepared.program, line_bytes or chosen)
+        (folder / "experiment.yaml").write_text(experiment.to_yaml(), encoding="utf-8")
+        write_share(emitted, prepared.program, experiment.name)
+    events, components = len(prepared.program.events), len(emitted.graph.components)
+    return f"{target.path}: {events} events on {components} components; see README.md"

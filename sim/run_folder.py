@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 from jinja2 import Environment, StrictUndefined
@@ -16,6 +15,7 @@ from jinja2 import Environment, StrictUndefined
 from moe_cosim.errors import InputError, Plain, RunError
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.results.result import Result
+from moe_cosim.whole_file import whole_folder
 from moe_cosim.workloads.prepare import Prepared
 
 
@@ -45,27 +45,22 @@ class RunFolder:
 
     def write(self, prepared: Prepared, timeline: Timeline, result: Result) -> None:
         """experiment.yaml, result.json, summary.md, timeline.npz and program.zip."""
-        target = self.path.resolve()
-        new_parents = [folder for folder in target.parents if not folder.exists()]
-        aside = target.parent / f".{target.name}-{uuid4().hex}"
-        try:
-            aside.mkdir(parents=True)
-            (aside / "experiment.yaml").write_text(prepared.experiment.to_yaml(), encoding="utf-8")
+        with self.filled() as folder:
+            (folder / "experiment.yaml").write_text(prepared.experiment.to_yaml(), encoding="utf-8")
             document = json.dumps(result.as_dict(), indent=2, allow_nan=False)
-            (aside / "result.json").write_text(document + "\n", encoding="utf-8")
-            (aside / "summary.md").write_text(_summary(result), encoding="utf-8")
-            np.savez_compressed(aside / "timeline.npz", **timeline.arrays())
-            prepared.program.save(aside / "program.zip")
-            if target.exists():
-                target.rmdir()
-            aside.rename(target)
+            (folder / "result.json").write_text(document + "\n", encoding="utf-8")
+            (folder / "summary.md").write_text(_summary(result), encoding="utf-8")
+            np.savez_compressed(folder / "timeline.npz", **timeline.arrays())
+            prepared.program.save(folder / "program.zip")
+
+    @contextmanager
+    def filled(self) -> Iterator[Path]:
+        """A folder to fill, which takes its place when it is whole. Raises `RunError`, leaving nothing."""
+        try:
+            with whole_folder(self.path) as folder:
+                yield folder
         except OSError as error:
             raise RunError(f"{self.path}: cannot write there: {error.strerror}") from None
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-            with suppress(OSError):  # not empty: the run is in it
-                for folder in new_parents:
-                    folder.rmdir()
 
 
 def _summary(result: Result) -> str:

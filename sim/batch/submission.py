@@ -5,7 +5,6 @@ Written aside and renamed, then changed only by replacing ``submission.json`` wh
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 import time
@@ -16,6 +15,7 @@ from typing import Any, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from moe_cosim.errors import InputError, Plain, RunError
+from moe_cosim.whole_file import whole_folder, write_whole
 
 FOLDER: Final = "batch"
 RECORD: Final = "submission.json"
@@ -79,7 +79,7 @@ class Submission:
             raise InputError(path, "file", Plain("no whole record of this version"), "a submission's record") from None
 
     def replace(self, record: Record) -> None:
-        _write(self.folder / RECORD, record.model_dump_json(indent=1) + "\n")
+        write_whole(self.folder / RECORD, _document(record))
 
     def remove(self) -> None:
         """Take back a submission that no scheduler has accepted."""
@@ -116,23 +116,17 @@ def new_folder(store_path: Path) -> Path:
 
 def create(folder: Path, record: Record, point_ids: Sequence[str], scripts: dict[str, str]) -> Submission:
     """Write a submission's folder; it appears whole."""
-    aside = folder.with_name(f".{folder.name}")
     try:
-        (aside / "log").mkdir(parents=True)
-        _write(aside / POINTS, "".join(f"{each}\n" for each in point_ids))
-        for name, text in scripts.items():
-            _write(aside / name, text)
-        _write(aside / RECORD, record.model_dump_json(indent=1) + "\n")
-        aside.rename(folder)
+        with whole_folder(folder) as aside:
+            (aside / "log").mkdir()
+            write_whole(aside / POINTS, "".join(f"{each}\n" for each in point_ids).encode())
+            for name, text in scripts.items():
+                write_whole(aside / name, text.encode(errors="surrogateescape"))
+            write_whole(aside / RECORD, _document(record))
     except OSError as error:
         raise RunError(f"{folder}: cannot write there: {error.strerror}") from None
     return Submission(folder)
 
 
-def _write(path: Path, text: str) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("w", encoding="utf-8", errors="surrogateescape") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
+def _document(record: Record) -> bytes:
+    return (record.model_dump_json(indent=1) + "\n").encode()

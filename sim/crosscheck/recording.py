@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass
 from importlib.resources import files
@@ -11,6 +12,7 @@ import numpy as np
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.whole_file import write_whole
 
 VERSION = "16.0.0"
 
@@ -53,8 +55,10 @@ class Recording:
                 for name, case in self.cases.items()
             },
         }
-        np.savez_compressed(folder / f"sst-{VERSION}.npz", **arrays)
-        (folder / f"sst-{VERSION}.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        timelines = io.BytesIO()
+        np.savez_compressed(timelines, **arrays)
+        write_whole(folder / f"sst-{VERSION}.npz", timelines.getvalue())
+        write_whole(folder / f"sst-{VERSION}.json", (json.dumps(about, indent=1) + "\n").encode())
 
     @classmethod
     def load(cls, folder: Path) -> Recording:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.whole_file import write_whole
 from moe_cosim.workloads.routing.routing import Experts, Routing, Weights, check_tokens
 
 FORMAT: Final = "moe-cosim routing trace"
@@ -117,5 +119,6 @@ class TokenTrace:
             arrays["prompt_tokens"] = self.prompt_tokens
         if self.domains is not None:
             arrays["domains"] = np.array(self.domains)
-        with path.open("wb") as file:  # a file object: numpy would append ".npz" to another name
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        file = io.BytesIO()
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+        write_whole(path, file.getvalue())

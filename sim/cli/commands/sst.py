@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
@@ -52,13 +53,13 @@ def build() -> None:
 def catalogue(out: str | None) -> None:
     """Write the catalogue of SST elements anew from what sst-info says of the SST on this machine."""
     from moe_cosim.sim.engines.sst.commands import catalogue_text
+    from moe_cosim.whole_file import write_whole
 
     text = catalogue_text()
     if out is None:
         click.echo(text, nl=False)
     else:
-        with open(out, "w", encoding="utf-8") as file:
-            file.write(text)
+        write_whole(Path(out), text.encode())
 
 
 COMMANDS = (emit, doctor, sst)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shlex
 import shutil
 import tempfile
@@ -18,6 +17,7 @@ from platformdirs import user_cache_path
 from moe_cosim.sim.engines.sst.failures import SstBuildFailedError
 from moe_cosim.sim.engines.sst.installation import Installation
 from moe_cosim.sim.engines.sst.process import call
+from moe_cosim.whole_file import write_whole
 
 LIBRARY_FILE: Final = "libmoecosim.so"
 """SST looks for ``lib<library>.so``, the library being what element names begin with."""
@@ -65,13 +65,13 @@ def build_library(installation: Installation) -> Path:
 
 
 def _compile(texts: Mapping[str, bytes], command: Sequence[str], folder: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+    with tempfile.TemporaryDirectory() as scratch:
         for name, text in texts.items():
             (Path(scratch) / name).write_bytes(text)
         outcome = call(command, cwd=Path(scratch))
         if outcome.returncode:
             raise SstBuildFailedError("the compiler refused the elements", outcome.output.splitlines())
-        os.replace(Path(scratch) / LIBRARY_FILE, folder / LIBRARY_FILE)
+        write_whole(folder / LIBRARY_FILE, (Path(scratch) / LIBRARY_FILE).read_bytes())
 
 
 def _fingerprint(texts: Mapping[str, bytes], command: Sequence[str]) -> str:

@@ -13,8 +13,8 @@ from typing import Final
 from moe_cosim.errors import RunError
 from moe_cosim.sim.sweep.pool.messages import FAILED, Report, Task
 from moe_cosim.sim.sweep.pool.worker import work
-from moe_cosim.sim.sweep.store.files import remove_left_aside
 from moe_cosim.sim.sweep.store.store import Store
+from moe_cosim.whole_file import remove_left_aside
 
 DEATHS_ALLOWED: Final = 3
 """A point that was running when this many workers died is the reason, and fails."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from moe_cosim.sim.sweep.query.pareto import pareto_front
 from moe_cosim.sim.sweep.query.query import Tables
 from moe_cosim.sim.sweep.query.units import label
 from moe_cosim.sim.sweep.store.store import Store
+from moe_cosim.whole_file import write_whole
 
 FORMATS: Final = (".png", ".pdf", ".svg")
 CORNERS: Final = ("upper-left", "upper-right", "lower-left", "lower-right")
@@ -184,7 +186,9 @@ def _draw(
         if hue is not None or front:
             axes.legend(title=hue, fontsize="small")
         try:
-            figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+            image, kind = io.BytesIO(), path.suffix.removeprefix(".")
+            figure.savefig(image, format=kind, metadata={"Date": None} if kind == "svg" else None)
+            write_whole(path, image.getvalue())
         except OSError as error:
             raise RunError(f"{path}: cannot write there: {error.strerror or error}") from None
         finally:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from moe_cosim.sim.sweep.query import extras
-from moe_cosim.sim.sweep.store.files import write_whole
 from moe_cosim.sim.sweep.store.record import Record, from_text
+from moe_cosim.whole_file import write_whole
 
 RECORD: Final = "record"
 """The column with the whole record as JSON, beside the flat ones."""

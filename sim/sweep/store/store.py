@@ -15,8 +15,8 @@ from moe_cosim.sim.sweep.plan import plan_file
 from moe_cosim.sim.sweep.plan.plan import Plan
 from moe_cosim.sim.sweep.store import parts
 from moe_cosim.sim.sweep.store.claims import Claims
-from moe_cosim.sim.sweep.store.files import write_whole
 from moe_cosim.sim.sweep.store.record import SCHEMA, DamagedError, Record, decode, verified_text
+from moe_cosim.whole_file import write_whole
 
 _FORMAT: Final = "moe-cosim-store"
 _FOLDERS: Final = ("points", "failed", "plans", "parts", "aside")

@@ -16,7 +16,6 @@ from moe_cosim.errors import RunError
 from moe_cosim.sim.sweep.plan.plan import plan_sweep
 from moe_cosim.sim.sweep.pool import one_point, pool
 from moe_cosim.sim.sweep.pool.local import run_points
-from moe_cosim.sim.sweep.store import files
 from moe_cosim.sim.sweep.store.claims import Claims
 from moe_cosim.sim.sweep.store.collect import collect
 from moe_cosim.sim.sweep.store.store import Store
@@ -258,20 +257,6 @@ def test_a_read_only_store_is_read_but_not_written(write_sweep: WriteSweep, tmp_
         assert len(read.progress(plan).missing) == 1
     finally:
         subprocess.run(["umount", "-l", str(mount)], check=True)
-
-
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT, errno.EIO])
-def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    def fail(file: int, data: bytes) -> int:
-        raise OSError(number, os.strerror(number))
-
-    (tmp_path / "aside").mkdir()
-    with monkeypatch.context() as patched:
-        patched.setattr("os.write", fail)
-        with pytest.raises(OSError, match=os.strerror(number)):
-            files.write_whole(tmp_path / "point", b"data", tmp_path / "aside")
-    assert [path.name for path in tmp_path.iterdir()] == ["aside"]
-    assert list((tmp_path / "aside").iterdir()) == []
 
 
 def test_a_clock_that_jumps_changes_nothing(
