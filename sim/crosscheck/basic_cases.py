@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from moe_cosim.hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.sim.crosscheck.case import case
-from moe_cosim.workloads.program import Program
+from moe_cosim.sim.crosscheck.case import CaseTable
 from moe_cosim.workloads.program_builder import ProgramBuilder
+
+TABLE = CaseTable()
 
 _MB = 1_000_000
 _GB_PER_S = 1e9
@@ -36,142 +39,124 @@ def _device(
     return Machine("one device", units, [memory], wires, [Switch("dev.hub", 0, float("inf"))])
 
 
-def _streams(machine: Machine, *rows: tuple[str, int, str], repeat: int = 1) -> tuple[Machine, Program]:
+def _streams(builder: ProgramBuilder, *rows: tuple[str, int, str], repeat: int = 1) -> None:
     """(lane, bytes, "r" or "w") each `repeat` times, at addresses of their own."""
-    builder = ProgramBuilder(machine)
     offset = 0
     for _ in range(repeat):
         for lane, size, op in rows:
             access = builder.read if op == "r" else builder.write
             builder.stream(lane, access("dev.mem", size, offset))
             offset += -(-size // 4096) * 4096
-    return machine, builder.build()
 
 
-@case("read-one-stream", "one long read: latency and the memory's peak")
-def _() -> tuple[Machine, Program]:
-    return _streams(_device(), ("dev.u0.l0", 8 * _MB, "r"))
+@TABLE.add("read-one-stream", "one long read: latency and the memory's peak", _device)
+def _(builder: ProgramBuilder) -> None:
+    _streams(builder, ("dev.u0.l0", 8 * _MB, "r"))
 
 
-@case("read-one-stream-64B", "the same in lines of 64 bytes", line_bytes=64)
-def _() -> tuple[Machine, Program]:
-    return _streams(_device(), ("dev.u0.l0", 4 * _MB, "r"))
+@TABLE.add("read-one-stream-64B", "the same in lines of 64 bytes", _device, line_bytes=64)
+def _(builder: ProgramBuilder) -> None:
+    _streams(builder, ("dev.u0.l0", 4 * _MB, "r"))
 
 
-@case("read-one-stream-4KiB", "the same in lines of 4 KiB", line_bytes=4096)
-def _() -> tuple[Machine, Program]:
-    return _streams(_device(windows_kb=(1024,)), ("dev.u0.l0", 32 * _MB, "r"))
+@TABLE.add("read-one-stream-4KiB", "the same in lines of 4 KiB", partial(_device, windows_kb=(1024,)), line_bytes=4096)
+def _(builder: ProgramBuilder) -> None:
+    _streams(builder, ("dev.u0.l0", 32 * _MB, "r"))
 
 
-@case("read-achieved-share", "a memory that reaches 90 % of its peak")
-def _() -> tuple[Machine, Program]:
-    return _streams(_device(efficiency=_ACHIEVED), ("dev.u0.l0", 8 * _MB, "r"))
+@TABLE.add("read-achieved-share", "a memory that reaches 90 % of its peak", partial(_device, efficiency=_ACHIEVED))
+def _(builder: ProgramBuilder) -> None:
+    _streams(builder, ("dev.u0.l0", 8 * _MB, "r"))
 
 
-@case("write-one-stream", "one long write")
-def _() -> tuple[Machine, Program]:
-    return _streams(_device(efficiency=_ACHIEVED), ("dev.u0.l0", 8 * _MB, "w"))
+@TABLE.add("write-one-stream", "one long write", partial(_device, efficiency=_ACHIEVED))
+def _(builder: ProgramBuilder) -> None:
+    _streams(builder, ("dev.u0.l0", 8 * _MB, "w"))
 
 
-@case("many-short-reads", "fifty reads of 64 KB one after the other: latency matters")
-def _() -> tuple[Machine, Program]:
-    return _streams(_device(), ("dev.u0.l0", 65_536, "r"), repeat=50)
+@TABLE.add("many-short-reads", "fifty reads of 64 KB one after the other: latency matters", _device)
+def _(builder: ProgramBuilder) -> None:
+    _streams(builder, ("dev.u0.l0", 65_536, "r"), repeat=50)
 
 
-@case("window-limited", "a window of 16 KB over 100 ns: 164 of 512 GB/s")
-def _() -> tuple[Machine, Program]:
-    return _streams(_device(windows_kb=(16,)), ("dev.u0.l0", 4 * _MB, "r"))
+@TABLE.add("window-limited", "a window of 16 KB over 100 ns: 164 of 512 GB/s", partial(_device, windows_kb=(16,)))
+def _(builder: ProgramBuilder) -> None:
+    _streams(builder, ("dev.u0.l0", 4 * _MB, "r"))
 
 
-@case("two-lanes-one-memory", "two equal reads share the memory")
-def _() -> tuple[Machine, Program]:
-    machine = _device(lanes=2)
-    return _streams(machine, ("dev.u0.l0", 4 * _MB, "r"), ("dev.u0.l1", 4 * _MB, "r"))
+@TABLE.add("two-lanes-one-memory", "two equal reads share the memory", partial(_device, lanes=2))
+def _(builder: ProgramBuilder) -> None:
+    _streams(builder, ("dev.u0.l0", 4 * _MB, "r"), ("dev.u0.l1", 4 * _MB, "r"))
 
 
-@case("two-units-other-windows", "windows of 256 KB and 1 MB on one memory")
-def _() -> tuple[Machine, Program]:
-    machine = _device(windows_kb=(256, 1024))
-    return _streams(machine, ("dev.u0.l0", 4 * _MB, "r"), ("dev.u1.l0", 4 * _MB, "r"))
+@TABLE.add(
+    "two-units-other-windows", "windows of 256 KB and 1 MB on one memory", partial(_device, windows_kb=(256, 1024))
+)
+def _(builder: ProgramBuilder) -> None:
+    _streams(builder, ("dev.u0.l0", 4 * _MB, "r"), ("dev.u1.l0", 4 * _MB, "r"))
 
 
-@case("long-beside-short", "a long read, and short ones that come and go beside it")
-def _() -> tuple[Machine, Program]:
-    machine = _device(lanes=2)
-    builder = ProgramBuilder(machine)
+@TABLE.add("long-beside-short", "a long read, and short ones that come and go beside it", partial(_device, lanes=2))
+def _(builder: ProgramBuilder) -> None:
     builder.stream("dev.u0.l0", builder.read("dev.mem", 8 * _MB))
     for index in range(8):
         builder.compute("dev.u0.l1", busy_ps=400_000)
         builder.stream("dev.u0.l1", builder.read("dev.mem", 400_000, (16 + index) * _MB))
-    return machine, builder.build()
 
 
-@case("read-beside-write", "a read and a write share the memory")
-def _() -> tuple[Machine, Program]:
-    machine = _device(lanes=2, efficiency=_ACHIEVED)
-    return _streams(machine, ("dev.u0.l0", 4 * _MB, "r"), ("dev.u0.l1", 4 * _MB, "w"))
+@TABLE.add("read-beside-write", "a read and a write share the memory", partial(_device, lanes=2, efficiency=_ACHIEVED))
+def _(builder: ProgramBuilder) -> None:
+    _streams(builder, ("dev.u0.l0", 4 * _MB, "r"), ("dev.u0.l1", 4 * _MB, "w"))
 
 
-@case("limited-beside-free", "a window-limited read leaves the rest to the other")
-def _() -> tuple[Machine, Program]:
-    machine = _device(windows_kb=(8, 256))
-    return _streams(machine, ("dev.u0.l0", 1 * _MB, "r"), ("dev.u1.l0", 6 * _MB, "r"))
+@TABLE.add(
+    "limited-beside-free", "a window-limited read leaves the rest to the other", partial(_device, windows_kb=(8, 256))
+)
+def _(builder: ProgramBuilder) -> None:
+    _streams(builder, ("dev.u0.l0", 1 * _MB, "r"), ("dev.u1.l0", 6 * _MB, "r"))
 
 
-@case("three-operands", "kernels that read weights and rows and write rows")
-def _() -> tuple[Machine, Program]:
-    machine = _device(efficiency=_ACHIEVED)
-    builder = ProgramBuilder(machine)
+@TABLE.add(
+    "three-operands", "kernels that read weights and rows and write rows", partial(_device, efficiency=_ACHIEVED)
+)
+def _(builder: ProgramBuilder) -> None:
     for index in range(6):
         weights = builder.read("dev.mem", 1_500_000, index * 2 * _MB)
         rows = builder.read("dev.mem", 200_000, 40 * _MB), builder.write("dev.mem", 200_000, 50 * _MB)
         builder.stream("dev.u0.l0", weights, *rows, setup_ps=500_000)
-    return machine, builder.build()
 
 
-@case("compute-hides-traffic", "kernels whose compute is longer, and kernels whose traffic is")
-def _() -> tuple[Machine, Program]:
-    machine = _device()
-    builder = ProgramBuilder(machine)
+@TABLE.add("compute-hides-traffic", "kernels whose compute is longer, and kernels whose traffic is", _device)
+def _(builder: ProgramBuilder) -> None:
     for index in range(10):
         busy_ps = 1_500_000 if index % 2 else 5_000_000
         builder.stream("dev.u0.l0", builder.read("dev.mem", 1 * _MB, index * 2 * _MB), busy_ps=busy_ps)
-    return machine, builder.build()
 
 
-@case("short-range-few-channels", "reads of 1 KB touch 4 of 16 channels")
-def _() -> tuple[Machine, Program]:
-    return _streams(_device(rate_gb_per_s=64.0), ("dev.u0.l0", 1024, "r"), repeat=60)
+@TABLE.add("short-range-few-channels", "reads of 1 KB touch 4 of 16 channels", partial(_device, rate_gb_per_s=64.0))
+def _(builder: ProgramBuilder) -> None:
+    _streams(builder, ("dev.u0.l0", 1024, "r"), repeat=60)
 
 
-@case("copy-inside-one-memory", "a copy reads and writes the same memory")
-def _() -> tuple[Machine, Program]:
-    machine = _device(efficiency=_ACHIEVED)
-    builder = ProgramBuilder(machine)
+@TABLE.add("copy-inside-one-memory", "a copy reads and writes the same memory", partial(_device, efficiency=_ACHIEVED))
+def _(builder: ProgramBuilder) -> None:
     builder.copy("dev.u0.l0", builder.read("dev.mem", 4 * _MB), builder.write("dev.mem", 4 * _MB, 8 * _MB))
-    return machine, builder.build()
 
 
-@case("signal-chain", "two lanes take turns by tokens")
-def _() -> tuple[Machine, Program]:
-    machine = _device(windows_kb=(256, 256))
-    builder = ProgramBuilder(machine)
+@TABLE.add("signal-chain", "two lanes take turns by tokens", partial(_device, windows_kb=(256, 256)))
+def _(builder: ProgramBuilder) -> None:
     for turn in range(12):
         builder.stream("dev.u0.l0", builder.read("dev.mem", 300_000, turn * _MB))
         builder.signal("dev.u0.l0", 2 * turn).wait("dev.u0.l0", 2 * turn + 1)
         builder.wait("dev.u1.l0", 2 * turn)
         builder.stream("dev.u1.l0", builder.read("dev.mem", 200_000, (20 + turn) * _MB))
         builder.signal("dev.u1.l0", 2 * turn + 1)
-    return machine, builder.build()
 
 
-@case("barrier-of-four", "four lanes meet at a token of four signals, four times")
-def _() -> tuple[Machine, Program]:
-    machine = _device(lanes=4)
-    builder = ProgramBuilder(machine)
+@TABLE.add("barrier-of-four", "four lanes meet at a token of four signals, four times", partial(_device, lanes=4))
+def _(builder: ProgramBuilder) -> None:
     for turn in range(4):
         for lane in range(4):
             name = f"dev.u0.l{lane}"
             builder.stream(name, builder.read("dev.mem", (lane + 1) * 250_000, (8 * turn + 2 * lane) * _MB))
             builder.signal(name, turn).wait(name, turn)
-    return machine, builder.build()

@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection
 
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.sim.crosscheck.case import Case, all_cases, fingerprint
+from moe_cosim.sim.crosscheck.all_cases import all_cases
+from moe_cosim.sim.crosscheck.case import Case, fingerprint
 from moe_cosim.sim.crosscheck.compare import Comparison, CrossCheck, compare
 from moe_cosim.sim.crosscheck.recording import Recorded, Recording, recorded_folder
 from moe_cosim.sim.engines.embedded import EmbeddedEngine

@@ -1,0 +1,21 @@
+"""Every case by name."""
+
+from __future__ import annotations
+
+from moe_cosim.sim.crosscheck import basic_cases, dimm_cases, dimm_policy_cases, fabric_cases, policy_cases
+from moe_cosim.sim.crosscheck.case import Case
+
+
+def all_cases() -> dict[str, Case]:
+    """In the order in which they are listed and recorded. `ValueError` where two have one name."""
+    cases = [
+        *basic_cases.TABLE.cases,
+        *fabric_cases.TABLE.cases,
+        *policy_cases.CASES,
+        *dimm_cases.TABLE.cases,
+        *dimm_policy_cases.CASES,
+    ]
+    found = {case.name: case for case in cases}
+    if len(found) < len(cases):
+        raise ValueError("two cases have one name")
+    return found
