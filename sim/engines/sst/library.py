@@ -26,9 +26,9 @@ _FLAGS: Final = ("-O2", "-Wall", "-Wextra")
 
 
 def sources() -> list[Path]:
-    """The C++ files of the elements, headers included, by name."""
+    """The C++ files of the elements, headers included, by name: names are unique, and files include by name."""
     folder = Path(str(files("moe_cosim.hw_models") / "sst"))
-    return sorted([*folder.glob("*.cc"), *folder.glob("*.h")])
+    return sorted([*folder.rglob("*.cc"), *folder.rglob("*.h")], key=lambda path: path.name)
 
 
 def compile_command(installation: Installation, names: Iterable[str]) -> list[str]:
