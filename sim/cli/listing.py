@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, Final
 
@@ -32,15 +33,20 @@ def listing(kind: str | None = None) -> dict[str, dict[str, str]]:
 
     Plug-ins that cannot be used come last, under ``left out``: "kind name" and, as the line, package and reason.
     """
-    kinds = list(_KINDS) if kind is None else [kind]
-    if not set(kinds) <= set(_KINDS):
-        raise InputError("list", "kind", kind, _KINDS)
-    every = {name: _KINDS[name]() for name in kinds}
+    kinds = list(KINDS) if kind is None else [kind]
+    if not set(kinds) <= set(KINDS):
+        raise InputError("list", "kind", kind, KINDS)
+    every = {name: KINDS[name].entries() for name in kinds}
     found = {name: rows for name, rows in every.items() if rows or name == kind}
     left = [one for name in kinds if name in _REGISTRIES for one in _registry(name).left_out()]
     if left:
         found[LEFT_OUT] = {f"{one.kind} {one.name}": f"{one.package}: {one.reason}" for one in left}
     return found
+
+
+def registry_of(kind: str) -> Registry[Any]:
+    """Of a kind of plug-in, by the name of one of them (``policy``)."""
+    return _registry(next(plural for plural, found in KINDS.items() if found.name == kind))
 
 
 def _registry(kind: str) -> Registry[Any]:
@@ -84,22 +90,52 @@ def _experiments() -> dict[str, str]:
     return {name: load_experiment(name).description for name in experiment_names()}
 
 
-_KINDS: dict[str, Callable[[], dict[str, str]]] = {
-    "policies": _summaries("policies"),
-    "machines": _catalog("machine"),
-    "devices": _catalog("device"),
-    "links": _catalog("link"),
-    "unit-kinds": _summaries("unit-kinds"),
-    "unit-models": _summaries("unit-models"),
-    "models": _models,
-    "model-families": _summaries("model-families"),
-    "routers": _summaries("routers"),
-    "routing-presets": _presets,
-    "formats": _summaries("formats"),
-    "allocators": _summaries("allocators"),
-    "lowering-hooks": _summaries("lowering-hooks"),
-    "engines": _summaries("engines"),
-    "schedulers": _summaries("schedulers"),
-    "experiments": _experiments,
-    "reproductions": _reproductions,
+def _sweeps() -> dict[str, str]:
+    from moe_cosim.sim.sweep.plan.sweep_file import find_sweep, read_sweep, sweep_names
+
+    found = {name: read_sweep(find_sweep(name)) for name in sweep_names()}
+    return {
+        name: sweep.description or f"over {', '.join([*sweep.variants, *sweep.axes()])}"
+        for name, sweep in found.items()
+    }
+
+
+def _cases() -> dict[str, str]:
+    from moe_cosim.sim.crosscheck.case import all_cases
+
+    return {name: case.says for name, case in all_cases().items()}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Something that there are several of."""
+
+    name: str
+    """Of one of them, as ``moe-cosim show`` calls it."""
+    entries: Callable[[], dict[str, str]]
+    """A line about each, by name."""
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "policies": Kind("policy", _summaries("policies")),
+    "machines": Kind("machine", _catalog("machine")),
+    "devices": Kind("device", _catalog("device")),
+    "links": Kind("link", _catalog("link")),
+    "dram": Kind("dram", _catalog("dram")),
+    "unit-kinds": Kind("unit-kind", _summaries("unit-kinds")),
+    "unit-models": Kind("unit-model", _summaries("unit-models")),
+    "models": Kind("model", _models),
+    "model-families": Kind("model-family", _summaries("model-families")),
+    "routers": Kind("router", _summaries("routers")),
+    "routing-presets": Kind("routing-preset", _presets),
+    "formats": Kind("format", _summaries("formats")),
+    "allocators": Kind("allocator", _summaries("allocators")),
+    "lowering-hooks": Kind("lowering-hook", _summaries("lowering-hooks")),
+    "engines": Kind("engine", _summaries("engines")),
+    "schedulers": Kind("scheduler", _summaries("schedulers")),
+    "experiments": Kind("experiment", _experiments),
+    "sweeps": Kind("sweep", _sweeps),
+    "reproductions": Kind("reproduction", _reproductions),
+    "crosscheck-cases": Kind("crosscheck-case", _cases),
 }
+"""As ``moe-cosim list`` calls them."""

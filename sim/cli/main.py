@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from moe_cosim.errors import MoeCosimError
-from moe_cosim.sim.cli.commands import look, reproduce, run, sst, store, sweep
+from moe_cosim.sim.cli.commands import look, reproduce, run, show, sst, store, sweep
 from moe_cosim.version import VERSION
 
 
@@ -49,7 +49,15 @@ def main() -> None:
     """Co-simulate mixture-of-experts inference on GPUs with near-data processing."""
 
 
-for _commands in (run.COMMANDS, look.COMMANDS, reproduce.COMMANDS, sweep.COMMANDS, store.COMMANDS, sst.COMMANDS):
+for _commands in (
+    run.COMMANDS,
+    look.COMMANDS,
+    show.COMMANDS,
+    reproduce.COMMANDS,
+    sweep.COMMANDS,
+    store.COMMANDS,
+    sst.COMMANDS,
+):
     for _command in _commands:
         main.add_command(_command)
 

@@ -1,4 +1,4 @@
-"""``moe-cosim list``, ``show`` and ``routing``: what there is, and what it is made of."""
+"""``moe-cosim list`` and ``routing``: what there is, and what routing is like."""
 
 from __future__ import annotations
 
@@ -17,29 +17,6 @@ def list_(kind: str | None, output: Output) -> None:
 
     found = listing(kind)
     output.emit(lambda: found, lambda: listing_report(found))
-
-
-@click.command()
-@click.argument("machine")
-@click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Replace a field of the description.")
-@output_options("units", "memories", "switches", "links", "assumptions", "constants")
-def show(machine: str, settings: tuple[str, ...], output: Output) -> None:
-    """Print the parts of MACHINE (a catalogue name or a file) with peaks and latencies."""
-    from moe_cosim.assumptions import Assumptions
-    from moe_cosim.errors import InputError
-    from moe_cosim.experiment import parse_settings
-    from moe_cosim.hw_models.build import build_with_origins
-    from moe_cosim.hw_models.merge import EXPERIMENT
-    from moe_cosim.sim.cli.tables.machine import machine_document, machine_report
-
-    try:
-        built, origins = build_with_origins(machine, Assumptions(), parse_settings(settings))
-    except InputError as error:
-        if error.where != EXPERIMENT:
-            raise
-        where = "show" if error.field == "machine" else "--set"
-        raise InputError(where, error.field.removeprefix("set."), error.found, error.allowed) from None
-    output.emit(lambda: machine_document(built, origins), lambda: machine_report(built, origins))
 
 
 @click.group()
@@ -63,4 +40,4 @@ def stats(source: str, model: str | None, sequences: int, tokens: int, seed: int
     output.emit(found.as_dict, lambda: routing_report(found))
 
 
-COMMANDS = (list_, show, routing)
+COMMANDS = (list_, routing)

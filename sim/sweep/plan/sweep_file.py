@@ -56,12 +56,20 @@ class SweepFile(_Part):
 
 def find_sweep(source: str | Path) -> Path:
     """The file of a path, or of the name of a sweep that ships with the package."""
-    shipped = Path(str(files("moe_cosim.experiments"))) / "sweeps"
-    for path in (Path(source), shipped / f"{source}.yaml"):
+    for path in (Path(source), _shipped() / f"{source}.yaml"):
         if path.is_file():
             return path
-    names = sorted(path.stem for path in shipped.glob("*.yaml"))
-    raise InputError(source, "sweep", Plain("no such file or name"), f"a sweep file, or {one_of(names, str(source))}")
+    allowed = f"a sweep file, or {one_of(sweep_names(), str(source))}"
+    raise InputError(source, "sweep", Plain("no such file or name"), allowed)
+
+
+def sweep_names() -> list[str]:
+    """Sweeps that ship with the package."""
+    return sorted(path.stem for path in _shipped().glob("*.yaml"))
+
+
+def _shipped() -> Path:
+    return Path(str(files("moe_cosim.experiments"))) / "sweeps"
 
 
 def read_sweep(path: Path) -> SweepFile:

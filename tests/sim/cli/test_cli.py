@@ -23,7 +23,11 @@ FIELDS = {
     "status", "engine", "decode_tokens_per_s", "end_to_end_s", "time_to_first_token_s", "units", "memories", "links",
     "critical_path", "events", "wall_s", "assumptions",
 }  # fmt: skip
-KINDS = {"policies", "machines", "devices", "models", "routers", "engines"}
+KINDS = {
+    "policies", "machines", "devices", "links", "dram", "unit-kinds", "unit-models", "models", "model-families", "routers",
+    "routing-presets", "formats", "allocators", "engines", "schedulers", "experiments", "sweeps", "reproductions",
+    "crosscheck-cases",
+}  # fmt: skip
 
 
 def _process(*arguments: object, **options: Any) -> subprocess.Popen[str]:

@@ -1,0 +1,181 @@
+"""``moe-cosim show``: one thing in full, by kind and name, by name alone, or by its file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import click
+
+from moe_cosim.sim.cli.commands.options import SETTINGS
+from moe_cosim.sim.cli.output import Output, output_options
+
+_PLUG_INS: Final = {
+    "policy": "a system's rules: options, and what its publication leaves open",
+    "router": "a source of routing: options and assumptions",
+    "engine": "an engine: options",
+    "allocator": "a rule that shares bits among experts",
+    "scheduler": "a batch scheduler: fields of its site file",
+    "format": "a number format",
+    "model-family": "a family of Hugging Face configurations",
+    "unit-kind": "a kind of unit",
+    "lowering-hook": "a hook of the lowering",
+    "unit-model": "a model of kernel times",
+    "reproduction": "what is reproduced of a publication",
+}
+_DESCRIPTIONS: Final = {
+    "device": "a device: every field of its description, and who says so",
+    "link": "a link: every field of its description, and who says so",
+    "dram": "a DRAM standard: every field of its description, and who says so",
+}
+
+
+class _ByName(click.Group):
+    """A name or file in place of a kind is looked up among all kinds."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] in self.commands or args[0].startswith("-"):
+            return super().resolve_command(ctx, args)
+        from moe_cosim.sim.cli.find import kind_of
+
+        kind = kind_of(args[0])
+        return kind, self.commands[kind], args
+
+
+@click.group(cls=_ByName, subcommand_metavar="[KIND] NAME")
+def show() -> None:
+    """Print one thing in full. NAME is what moe-cosim list names, or a file; KIND may be left out where the name is
+    of one kind alone."""
+
+
+def _plug_in(kind: str, says: str) -> click.Command:
+    @click.command(name=kind, help=f"Print {says}.")
+    @click.argument("name")
+    @output_options("options", "assumptions")
+    def command(name: str, output: Output) -> None:
+        from moe_cosim.sim.cli.listing import registry_of
+        from moe_cosim.sim.cli.tables.plug_in import plug_in_document, plug_in_report
+
+        document = plug_in_document(kind, name, registry_of(kind))
+        output.emit(lambda: document, lambda: plug_in_report(document))
+
+    return command
+
+
+def _description(kind: str, says: str) -> click.Command:
+    @click.command(name=kind, help=f"Print {says}. NAME: of the catalogue, or a file.")
+    @click.argument("name")
+    @output_options("fields")
+    def command(name: str, output: Output) -> None:
+        from moe_cosim.sim.cli.tables.description import description_document, description_report
+
+        document = description_document(kind, name)
+        output.emit(lambda: document, lambda: description_report(document))
+
+    return command
+
+
+for _kind, _says in _PLUG_INS.items():
+    show.add_command(_plug_in(_kind, _says))
+for _kind, _says in _DESCRIPTIONS.items():
+    show.add_command(_description(_kind, _says))
+
+
+@show.command()
+@click.argument("name")
+@click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Replace a field of the description.")
+@output_options("units", "memories", "switches", "links", "assumptions", "constants")
+def machine(name: str, settings: tuple[str, ...], output: Output) -> None:
+    """Print the parts of a machine (a catalogue name or a file) with peaks and latencies."""
+    from moe_cosim.assumptions import Assumptions
+    from moe_cosim.errors import InputError
+    from moe_cosim.experiment import parse_settings
+    from moe_cosim.hw_models.build import build_with_origins
+    from moe_cosim.hw_models.merge import EXPERIMENT
+    from moe_cosim.sim.cli.tables.machine import machine_document, machine_report
+
+    try:
+        built, origins = build_with_origins(name, Assumptions(), parse_settings(settings))
+    except InputError as error:
+        if error.where != EXPERIMENT:
+            raise
+        where = "show" if error.field == "machine" else "--set"
+        raise InputError(where, error.field.removeprefix("set."), error.found, error.allowed) from None
+    output.emit(lambda: machine_document(built, origins), lambda: machine_report(built, origins))
+
+
+@show.command()
+@click.argument("name")
+@output_options("parts", "facts")
+def model(name: str, output: Output) -> None:
+    """Print a model's size and the shape of every part. NAME: of the catalogue, or a Hugging Face config.json."""
+    from moe_cosim.sim.cli.tables.model import model_document, model_report
+
+    document = model_document(name)
+    output.emit(lambda: document, lambda: model_report(document))
+
+
+@show.command()
+@click.argument("name")
+@SETTINGS
+@output_options()
+def experiment(name: str, settings: tuple[str, ...], output: Output) -> None:
+    """Print an experiment resolved, as YAML that runs. NAME: a shipped one, or a file."""
+    from moe_cosim.experiment import load_experiment, parse_settings
+
+    found = load_experiment(name, parse_settings(settings))
+    _emit_yaml(found.model_dump(mode="json"), output)
+
+
+@show.command()
+@click.argument("name")
+@output_options()
+def sweep(name: str, output: Output) -> None:
+    """Print a sweep file: the base experiment and what varies. NAME: a shipped one, or a file."""
+    from moe_cosim.sim.sweep.plan.sweep_file import find_sweep, read_sweep
+
+    found = read_sweep(find_sweep(name))
+    _emit_yaml(found.model_dump(mode="json", by_alias=True, exclude_defaults=True), output)
+
+
+@show.command(name="routing-preset")
+@click.argument("name")
+@output_options()
+def routing_preset(name: str, output: Output) -> None:
+    """Print the parameters of a routing preset. NAME: a shipped one, or a file."""
+    from dataclasses import asdict
+
+    from moe_cosim.workloads.routing.latent import load_preset
+
+    found = asdict(load_preset(name, "show"))
+    _emit_yaml({key: value.tolist() if hasattr(value, "tolist") else value for key, value in found.items()}, output)
+
+
+@show.command(name="crosscheck-case")
+@click.argument("name")
+@output_options()
+def crosscheck_case(name: str, output: Output) -> None:
+    """Print what a case of the cross-check compares."""
+    from moe_cosim.errors import InputError
+    from moe_cosim.sim.crosscheck.case import all_cases
+
+    known = all_cases()
+    if name not in known:
+        raise InputError("show", "crosscheck-case", name, known)
+    case = known[name]
+    _emit_yaml({"name": case.name, "says": case.says, "line_bytes": case.line_bytes}, output)
+
+
+def _emit_yaml(document: Mapping[str, Any], output: Output) -> None:
+    """As it would stand in a file."""
+    import yaml
+
+    if output.as_json:
+        output.emit(lambda: document, list)
+    else:
+        click.echo(yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True), nl=False)
+
+
+COMMANDS = (show,)
