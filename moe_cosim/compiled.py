@@ -1,9 +1,9 @@
 """Numba, set up once: reproducible, fast, and cached wherever the package is installed.
 
-Numba keeps machine code beside the source or, where that is read-only, in the user's cache folder.
-When neither can be written (no HOME on a compute node, say) it refuses to cache at all; then a
-folder in the temporary directory, which only this user can touch, takes its place. Where that cannot
-be had either, or the disk is full, the code is compiled anew in every process.
+Machine code is kept in the user's cache folder, never beside the source as Numba does: uninstalling
+would leave it there. Where that folder cannot be written (no HOME on a compute node, say) one in the
+temporary directory, which only this user can touch, takes its place. Where that cannot be had
+either, or the disk is full, the code is compiled anew in every process.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any, Final, TypeVar, cast
 import numba
 from numba import njit
 from numba.core.cpu import CPUTargetOptions
+from platformdirs import user_cache_path
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,18 +42,20 @@ def compiled_making_arrays(function: F) -> F:
 
 
 def _compiled(function: F, options: dict[str, Any]) -> F:
+    folder = numba.config.CACHE_DIR or _user_folder() or _private_temporary_folder()
+    if folder:
+        with suppress(RuntimeError):  # Numba can write neither where it was told to nor anywhere else
+            return _cached(function, options, str(folder))
+    return cast(F, njit(**options)(function))
+
+
+def _cached(function: F, options: dict[str, Any], folder: str) -> F:
+    given = numba.config.CACHE_DIR
     try:
-        return _cached(function, options)
-    except RuntimeError:  # Numba found no folder that it may write
-        folder = _private_temporary_folder()
-        if folder is None:
-            return cast(F, njit(**options)(function))
-        setattr(numba.config, "CACHE_DIR", str(folder))  # noqa: B010 (set by Numba when it starts)
-        return _cached(function, options)
-
-
-def _cached(function: F, options: dict[str, Any]) -> F:
-    dispatcher = njit(cache=True, **options)(function)
+        setattr(numba.config, "CACHE_DIR", folder)  # noqa: B010 (set by Numba when it starts)
+        dispatcher = njit(cache=True, **options)(function)
+    finally:
+        setattr(numba.config, "CACHE_DIR", given)  # noqa: B010
     dispatcher._cache._guard_against_spurious_io_errors = lambda: _forgiving(dispatcher._cache)
     return cast(F, dispatcher)
 
@@ -68,6 +71,16 @@ def _forgiving(cache: Any) -> Iterator[None]:
     except (ImportError, AttributeError, EOFError, UnpicklingError):
         with suppress(OSError):
             cache.flush()
+
+
+def _user_folder() -> Path | None:
+    folder = user_cache_path("moe-cosim") / "kernels"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        return None
 
 
 def _private_temporary_folder() -> Path | None:

@@ -75,6 +75,20 @@ def test_a_full_disk_costs_the_cache_only(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert function(1) == 2
 
 
+def test_code_is_kept_with_the_user_or_where_numba_is_told_and_not_beside_the_source(tmp_path: Path) -> None:
+    (tmp_path / "one.py").write_text("from moe_cosim.compiled import compiled\n@compiled\ndef one():\n    return 1\n")
+    (tmp_path / "in-the-way").touch()
+    for name, folder in (("HOME", "home"), ("NUMBA_CACHE_DIR", "told"), ("NUMBA_CACHE_DIR", "in-the-way/x")):
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.getcwd(), "HOME": str(tmp_path / "other")}
+        environment[name] = str(tmp_path / folder)
+        command = [sys.executable, "-B", "-c", "import one; print(one.one())"]
+        child = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert (child.stdout, child.stderr) == ("1\n", "")
+        if folder != "in-the-way/x":
+            assert list((tmp_path / folder).rglob("*.nbi"))
+            assert not (tmp_path / "__pycache__").exists()
+
+
 @pytest.mark.parametrize("moved", ["module", "name"])
 def test_an_entry_of_an_older_version_is_compiled_anew_and_replaced(tmp_path: Path, moved: str) -> None:
     """The entry names a class of its arguments that has another name, or lies in another module, since."""

@@ -45,17 +45,19 @@ def wheel(shared_folder: Path, source: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def installation(shared_folder: Path, wheel: Path) -> Installation:
-    """Of the wheel, and to be left as it is. It has run before: compiling its kernels takes ten seconds."""
-    folder = shared_folder / "installed"
+    """Of the wheel, and not to be written. It has run before: compiling its kernels takes ten seconds."""
+    place = shared_folder / "installed"
 
     def make() -> None:
-        made = Installation.of(wheel, folder)
+        made = Installation.of(wheel, place)
         tiny = Tiny(made.home)
         tiny.write_model()
         made.run(made.command, "run", tiny.write(), cwd=made.home)
+        for folder in [made.site_packages, *filter(Path.is_dir, made.site_packages.rglob("*"))]:
+            folder.chmod(0o555)
 
-    _once(folder, make)
-    return Installation(folder)
+    _once(place, make)
+    return Installation(place)
 
 
 def _once(made: Path, make: Callable[[], object]) -> None:
