@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.run import run
 
 
@@ -48,64 +47,55 @@ def compare(a: str, b: str) -> Comparison:
     )
 
 
-def load(source: str) -> dict[str, Any]:
-    """A result as plain data; `InputError` for a folder without a finished one."""
-    folder = Path(source)
-    if not folder.is_dir():
-        return run(source).as_dict()
-    try:
-        found = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(folder, "result.json", Plain(type(error).__name__), "the folder of a finished run") from None
-    if not isinstance(found, dict) or "expert_classes" not in found or "decode_steps" not in found:
-        raise InputError(folder, "result.json", Plain("an older or other result"), "the folder of a finished run")
-    return found
+def load(source: str) -> Result:
+    """The result in a folder, or of a run; `InputError` for a folder without a finished one."""
+    return Result.load(source) if Path(source).is_dir() else run(source)
 
 
-def _title(result: Mapping[str, Any], source: str) -> str:
-    return f"{result['name']} ({result['policy']})" if result["name"] != source else f"{source} ({result['policy']})"
+def _title(result: Result, source: str) -> str:
+    return f"{result.name} ({result.policy})" if result.name != source else f"{source} ({result.policy})"
 
 
-def _headline(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _headline(a: Result, b: Result) -> list[dict[str, Any]]:
     names = ("decode_tokens_per_s", "end_to_end_s", "time_to_first_token_s", "decode_s")
-    return [{"what": name, "a": a[name], "b": b[name]} for name in names]
+    return [{"what": name, "a": getattr(a, name), "b": getattr(b, name)} for name in names]
 
 
-def _kinds(result: Mapping[str, Any]) -> dict[str, str]:
-    return {row["name"]: row["kind"] for row in result["units"]}
+def _kinds(result: Result) -> dict[str, str]:
+    return {row.name: row.kind for row in result.units}
 
 
-def _path(result: Mapping[str, Any]) -> dict[tuple[str, ...], float]:
+def _path(result: Result) -> dict[tuple[str, ...], float]:
     """Seconds of decode per step, all units of a kind together."""
     kinds = _kinds(result)
     found: dict[tuple[str, ...], float] = {}
-    for row in result["critical_path"]:
-        if row["phase"] == "decode":
-            place = (kinds[row["unit"]], row["purpose"], row["bound"])
-            found[place] = found.get(place, 0.0) + row["seconds"] / max(result["decode_steps"], 1)
+    for row in result.critical_path:
+        if row.phase == "decode":
+            place = (kinds[row.unit], row.purpose, row.bound)
+            found[place] = found.get(place, 0.0) + row.seconds / max(result.decode_steps, 1)
     return found
 
 
-def _idle(result: Mapping[str, Any]) -> dict[tuple[str, ...], float]:
+def _idle(result: Result) -> dict[tuple[str, ...], float]:
     shares: dict[str, list[float]] = {}
-    for row in result["units"]:
-        shares.setdefault(row["kind"], []).append(1 - row["decode_utilization"])
+    for row in result.units:
+        shares.setdefault(row.kind, []).append(1 - row.decode_utilization)
     return {(kind,): sum(rows) / len(rows) for kind, rows in shares.items()}
 
 
-def _moves(result: Mapping[str, Any]) -> dict[tuple[str, ...], float]:
+def _moves(result: Result) -> dict[tuple[str, ...], float]:
     """Bytes per decode step."""
-    steps = max(result["decode_steps"], 1)
+    steps = max(result.decode_steps, 1)
     found: dict[tuple[str, ...], float] = {
-        (f"experts {kind}",): row["bytes"] / steps for kind, row in result["expert_moves"].items()
+        (f"experts {kind}",): row.bytes / steps for kind, row in result.expert_moves.items()
     }
-    for kind, row in result["traffic"].items():
-        found[(f"{kind} over links, whole run",)] = float(row["link_bytes"])
+    for kind, row in result.traffic.items():
+        found[(f"{kind} over links, whole run",)] = float(row.link_bytes)
     return found
 
 
-def _classes(result: Mapping[str, Any]) -> dict[tuple[str, ...], float]:
-    return {(row["class"], row["unit"]): row["runs_per_layer"] for row in result["expert_classes"]}
+def _classes(result: Result) -> dict[tuple[str, ...], float]:
+    return {(row.class_, row.unit): row.runs_per_layer for row in result.expert_classes}
 
 
 def _both(

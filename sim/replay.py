@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +49,7 @@ def replay(folder: str | Path, engine: str | None = None, progress: Progress | N
     chosen = _engine(experiment, engine)
     machine = machine_of(experiment, Assumptions(experiment.assumptions, experiment.where))
     program = Program.load(folder / "program.zip")
-    saved = _load_timeline(folder / "timeline.npz", len(program.events))
+    saved = Timeline.load(folder / "timeline.npz", len(program.events))
     found = chosen.run(machine, program, progress)
     differs = np.flatnonzero((found.start_ps != saved.start_ps) | (found.end_ps != saved.end_ps))
     return Replay(
@@ -73,17 +71,3 @@ def _engine(experiment: Experiment, name: str | None) -> Engine:
         found = Plain("a timeline that was extrapolated from a part of the program")
         raise InputError(experiment.where, "window", found, "a run of the whole program")
     return engine_of(experiment)
-
-
-def _load_timeline(path: Path, events: int) -> Timeline:
-    """The timeline in `path`; `InputError` unless it has a start and an end for each of `events`."""
-    allowed = f"arrays start_ps and end_ps of {events} whole numbers each"
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            columns = [archive[name] for name in ("start_ps", "end_ps")]
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
-    for column in columns:
-        if column.dtype != np.int64 or column.shape != (events,):
-            raise InputError(path, "arrays", Plain(f"{column.dtype} of shape {column.shape}"), allowed)
-    return Timeline(*columns)

@@ -10,9 +10,11 @@ from typing import Any
 from moe_cosim.experiment import Experiment, load_experiment
 from moe_cosim.sim.engines.base import Engine, Progress, engine_of, engines
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.results.result import Result, measure
+from moe_cosim.sim.results.measure import measure
+from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.results.rows import Extrapolation
 from moe_cosim.sim.run_folder import RunFolder
-from moe_cosim.sim.window import Extrapolation, extrapolate, spans
+from moe_cosim.sim.window import extrapolate, spans
 from moe_cosim.workloads.prepare import Prepared, prepare
 
 

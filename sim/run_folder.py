@@ -6,14 +6,13 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 
 from moe_cosim.errors import InputError, Plain, RunError
 from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.results.report import summary
 from moe_cosim.sim.results.result import Result
 from moe_cosim.whole_file import whole_folder
 from moe_cosim.workloads.prepare import Prepared
@@ -49,7 +48,7 @@ class RunFolder:
             (folder / "experiment.yaml").write_text(prepared.experiment.to_yaml(), encoding="utf-8")
             document = json.dumps(result.as_dict(), indent=2, allow_nan=False)
             (folder / "result.json").write_text(document + "\n", encoding="utf-8")
-            (folder / "summary.md").write_text(_summary(result), encoding="utf-8")
+            (folder / "summary.md").write_text(summary(result), encoding="utf-8")
             np.savez_compressed(folder / "timeline.npz", **timeline.arrays())
             prepared.program.save(folder / "program.zip")
 
@@ -61,11 +60,3 @@ class RunFolder:
                 yield folder
         except OSError as error:
             raise RunError(f"{self.path}: cannot write there: {error.strerror}") from None
-
-
-def _summary(result: Result) -> str:
-    text = (files("moe_cosim.templates") / "report" / "summary.md.j2").read_text(encoding="utf-8")
-    environment = Environment(
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
-    )
-    return environment.from_string(text).render(result=result.as_dict())

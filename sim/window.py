@@ -13,6 +13,7 @@ from moe_cosim.experiment import Window
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.base import Engine, Progress
 from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.results.rows import Extrapolation
 from moe_cosim.workloads.program import ACCESS, SIGNAL, WAIT, Program
 
 
@@ -75,32 +76,6 @@ def window(program: Program, steps: Span | None, layers: Span | None) -> Program
     return Program(program.lanes, events, accesses, program.tags, program.machine, dict(program.meta))
 
 
-@dataclass(frozen=True)
-class Extrapolation:
-    """How a whole timeline came from a window of it."""
-
-    window: str
-    events: int
-    sampled_ps: int
-    """The window on the engine that was asked for."""
-    embedded_ps: int
-    """The same window on the embedded engine."""
-
-    @property
-    def ratio(self) -> float:
-        return self.sampled_ps / self.embedded_ps
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "window": self.window,
-            "events": self.events,
-            "sampled_s": self.sampled_ps / 1e12,
-            "embedded_s": self.embedded_ps / 1e12,
-            "ratio": self.ratio,
-            "method": "the embedded engine's timeline of the whole program, times the ratio on the window",
-        }
-
-
 def extrapolate(
     machine: Machine,
     program: Program,
@@ -114,6 +89,15 @@ def extrapolate(
     part = window(program, steps, layers)
     seen = sampled.run(machine, part, progress)
     expected = embedded.run(machine, part)
+    if not expected.total_ps:
+        raise InputError("experiment", "window", Plain("events that take no time"), "a window in which time passes")
+    ratio = seen.total_ps / expected.total_ps
     name = ", ".join(f"{what} {span}" for what, span in (("steps", steps), ("layers", layers)) if span is not None)
-    found = Extrapolation(name, len(part.events), seen.total_ps, expected.total_ps)
-    return embedded.run(machine, program).stretched(found.ratio), found
+    said = Extrapolation(
+        window=name,
+        events=len(part.events),
+        sampled_s=seen.total_ps / 1e12,
+        embedded_s=expected.total_ps / 1e12,
+        ratio=ratio,
+    )
+    return embedded.run(machine, program).stretched(ratio), said

@@ -37,8 +37,8 @@ def test_it_runs(name: str) -> None:
     result = _run(name)
     assert result.status == "finished"
     assert result.end_to_end_s >= result.time_to_first_token_s > 0
-    assert all(0 <= row["utilization"] <= 1 for row in (*result.units, *result.memories, *result.links))
-    assert sum(row["share"] for row in result.critical_path) == pytest.approx(1)
+    assert all(0 <= row.utilization <= 1 for row in (*result.units, *result.memories, *result.links))
+    assert sum(row.share for row in result.critical_path) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("name", experiment_names())
@@ -58,18 +58,18 @@ def test_nothing_beats_all_experts_on_the_gpu_and_nothing_is_slower_than_on_dema
 
 def test_belady_hits_more_often_than_lru() -> None:
     lru, belady = (_run(f"{name}-mixtral-8x7b-rtx4090", 64, 64) for name in ("lru", "belady"))
-    assert belady.experts["hit_rate"] > lru.experts["hit_rate"] > 0
+    assert belady.experts.hit_rate > lru.experts.hit_rate > 0
     assert (belady.decode_tokens_per_s or 0) > (lru.decode_tokens_per_s or 0)
 
 
 def test_speculation_turns_misses_into_hits() -> None:
     lru, ahead = (_run(f"{name}-mixtral-8x7b-rtx4090", 64, 64) for name in ("lru", "lru-speculative"))
-    assert ahead.experts["gpu_misses"] < lru.experts["gpu_misses"]
-    assert ahead.experts["gpu_hits_by_prefetch"] > 0
+    assert ahead.experts.gpu_misses < lru.experts.gpu_misses
+    assert ahead.experts.gpu_hits_by_prefetch > 0
 
 
 def test_four_devices_compute_side_by_side() -> None:
     result = _run("cxl-ndp-mixtral-8x22b-3bit-4-devices")
-    cores = [row for row in result.units if row["kind"] == "ndp"]
+    cores = [row for row in result.units if row.kind == "ndp"]
     assert len(cores) == 4
-    assert all(row["events"] > 0 for row in cores)
+    assert all(row.events > 0 for row in cores)

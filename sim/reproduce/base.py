@@ -130,7 +130,7 @@ def reproduce(
         for variant in variants
         for cell, simulated in chosen.variant_cells(variant, lookup).items()
     ]
-    used = {row["name"]: row for wanted_run in chosen.runs() for row in results[wanted_run].assumptions}
+    used = {row.name: row.as_dict() for wanted_run in chosen.runs() for row in results[wanted_run].assumptions}
     return Outcome(
         name=name,
         title=chosen.title,
@@ -178,4 +178,4 @@ def _end_quietly_on_interrupt() -> None:
 
 def _run_one(run_key: RunKey) -> Result:
     experiment, settings = run_key
-    return run(experiment, dict(settings))
+    return run(experiment, dict(settings)).without_timeline()

@@ -211,14 +211,12 @@ def end_to_end_s(result: Result) -> float:
 
 
 def utilization(result: Result, kind: str) -> float:
-    rows = [row["decode_utilization_with_copies"] for row in result.units if row["kind"] == kind]
+    rows = [row.decode_utilization_with_copies for row in result.units if row.kind == kind]
     return float(sum(rows) / len(rows))
 
 
 def overhead(result: Result) -> float:
-    on_path = sum(
-        row["seconds"] for row in result.critical_path if row["phase"] == "decode" and row["unit"].endswith(".link")
-    )
+    on_path = sum(row.seconds for row in result.critical_path if row.phase == "decode" and row.unit.endswith(".link"))
     return float(on_path / result.decode_s)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.sim.results.rows import ClassRow, MoveRow
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.plan import Plan
 
@@ -19,7 +20,7 @@ COLD_EXPERTS: Final = 0.71
 more than 70 % of the experts cold and 20-40 % warm."""
 
 
-def class_rows(plan: Plan, machine: Machine, demand: Demand) -> list[dict[str, Any]]:
+def class_rows(plan: Plan, machine: Machine, demand: Demand) -> list[ClassRow]:
     """Decode only: rows of (class, unit kind) with runs and tokens per layer and step."""
     runs = plan.runs[plan.runs["step"] > 0]
     if not len(runs):
@@ -44,20 +45,18 @@ def class_rows(plan: Plan, machine: Machine, demand: Demand) -> list[dict[str, A
             if mine.any():
                 tokens = int(runs["tokens"][mine].sum())
                 rows.append(
-                    {
-                        "class": name,
-                        "unit": unit_kind,
-                        "runs_per_layer": int(mine.sum()) / cells,
-                        "tokens_per_layer": tokens / cells,
-                        "tokens_share": tokens / int(runs["tokens"].sum()),
-                    }
+                    ClassRow(
+                        class_=name,
+                        unit=unit_kind,
+                        runs_per_layer=int(mine.sum()) / cells,
+                        tokens_per_layer=tokens / cells,
+                        tokens_share=tokens / int(runs["tokens"].sum()),
+                    )
                 )
     return rows
 
 
-def move_rows(
-    plan: Plan, machine: Machine, target_memory: NDArray[np.int64], shape: ExpertShape
-) -> dict[str, dict[str, int]]:
+def move_rows(plan: Plan, machine: Machine, target_memory: NDArray[np.int64], shape: ExpertShape) -> dict[str, MoveRow]:
     """Decode only: copies and bytes, fetched to a GPU on demand or ahead, or moved between other memories.
 
     `target_memory` [moves] indexes `machine.memory_list`; -1: a striped copy.
@@ -74,7 +73,7 @@ def move_rows(
         "between other memories": ~to_gpu,
     }
     return {
-        name: {"copies": int(mine.sum()), "bytes": int(size[mine].sum())} for name, mine in kinds.items() if mine.any()
+        name: MoveRow(copies=int(mine.sum()), bytes=int(size[mine].sum())) for name, mine in kinds.items() if mine.any()
     }
 
 

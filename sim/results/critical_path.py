@@ -9,7 +9,7 @@ twice and nothing is left out: the parts sum to the total.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from moe_cosim.errors import RunError
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.timeline import BOUNDS, Timeline
+from moe_cosim.sim.results.rows import PathRow
 from moe_cosim.workloads.program import PHASES, PURPOSES, Program
 
 _PS_PER_S: Final = 1e12
@@ -37,7 +38,7 @@ class CriticalPath:
     def total_ps(self) -> int:
         return int(self.segments["time_ps"].sum())
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[PathRow]:
         """Sums per (unit, phase, purpose, bound), the largest first: `time_ps` exact, `seconds`,
         and `share` of the total. A program without tags has empty phases and purposes."""
         if not len(self.segments):
@@ -53,15 +54,15 @@ class CriticalPath:
         np.add.at(sums, group.reshape(-1), self.segments["time_ps"])
         total_ps = self.total_ps
         return [
-            {
-                "unit": units[keys[row, 0]],
-                "phase": PHASES[keys[row, 1]] if tagged else "",
-                "purpose": PURPOSES[keys[row, 2]] if tagged else "",
-                "bound": BOUNDS[keys[row, 3]],
-                "time_ps": int(sums[row]),
-                "seconds": int(sums[row]) / _PS_PER_S,
-                "share": int(sums[row]) / total_ps,
-            }
+            PathRow(
+                unit=units[keys[row, 0]],
+                phase=PHASES[keys[row, 1]] if tagged else "",
+                purpose=PURPOSES[keys[row, 2]] if tagged else "",
+                bound=BOUNDS[keys[row, 3]],
+                time_ps=int(sums[row]),
+                seconds=int(sums[row]) / _PS_PER_S,
+                share=int(sums[row]) / total_ps,
+            )
             for row in np.argsort(-sums, kind="stable")
         ]
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
+from moe_cosim.sim.results.rows import ExpertSummary
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.quantization.losses import LossTable
 
 
-def expert_summary(plan: Plan, gpu: str) -> dict[str, Any]:
+def expert_summary(plan: Plan, gpu: str) -> ExpertSummary:
     """Decode steps only. A hit was in GPU memory before the gate asked; a miss was fetched then.
 
     `hit_rate` is hits over GPU runs (prefetched ones that were announced earlier count as hits).
@@ -25,16 +24,16 @@ def expert_summary(plan: Plan, gpu: str) -> dict[str, Any]:
     ahead = int(moves["prefetch"][~asked_now].sum())
     hits = len(on_gpu) - misses
     skipped = int((plan.skips["step"] > 0).sum())
-    return {
-        "gpu_hits": hits,
-        "gpu_hits_by_prefetch": ahead,
-        "gpu_misses": misses,
-        "hit_rate": hits / len(on_gpu) if len(on_gpu) else None,
-        "near_data": len(runs) - len(on_gpu),
-        "near_data_share": (len(runs) - len(on_gpu)) / len(runs) if len(runs) else None,
-        "skipped": skipped,
-        "moves": int((plan.moves["step"] > 0).sum()),
-    }
+    return ExpertSummary(
+        gpu_hits=hits,
+        gpu_hits_by_prefetch=ahead,
+        gpu_misses=misses,
+        hit_rate=hits / len(on_gpu) if len(on_gpu) else None,
+        near_data=len(runs) - len(on_gpu),
+        near_data_share=(len(runs) - len(on_gpu)) / len(runs) if len(runs) else None,
+        skipped=skipped,
+        moves=int((plan.moves["step"] > 0).sum()),
+    )
 
 
 def mean_loss(plan: Plan, losses: LossTable) -> float | None:

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import numpy as np
+from moe_cosim.errors import InputError, Plain, RunError
+from moe_cosim.sim.results.rows import (
+    BY_NAME,
+    ROWS,
+    AssumptionRow,
+    ClassRow,
+    ExpertSummary,
+    Extrapolation,
+    LinkRow,
+    MemoryRow,
+    MoveRow,
+    PathRow,
+    Row,
+    TrafficRow,
+    UnitRow,
+)
+from moe_cosim.sim.results.run_timeline import RunTimeline
 
-from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.results.classes import class_rows, move_rows
-from moe_cosim.sim.results.critical_path import critical_path
-from moe_cosim.sim.results.experts import expert_summary, mean_loss
-from moe_cosim.sim.results.traffic import bytes_by_kind, link_rows, memory_rows, traffic_table
-from moe_cosim.sim.results.units import unit_rows
-from moe_cosim.sim.window import Extrapolation
-from moe_cosim.version import VERSION
-from moe_cosim.workloads.prepare import Prepared
-from moe_cosim.workloads.program import PURPOSES
+if TYPE_CHECKING:
+    import pandas
+
+SCHEMA_VERSION: Final = 1
+"""Of `Result.as_dict`: another number where a field comes, goes, or means something else."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """Plain data throughout: `as_dict` is what ``--json`` prints and ``result.json`` holds."""
+    """Numbers and rows of numbers: `as_dict` is what ``--json`` prints and ``result.json`` holds."""
 
+    schema_version: ClassVar[int] = SCHEMA_VERSION
     status: str
     name: str
     version: str
@@ -42,94 +56,101 @@ class Result:
     decode_steps: int
     near_data_busy_per_expert_s: float | None
     """Mean time of one expert kernel near the data, decode only."""
-    units: list[dict[str, Any]]
-    memories: list[dict[str, Any]]
-    links: list[dict[str, Any]]
-    traffic: dict[str, dict[str, int]]
-    experts: dict[str, Any]
-    expert_classes: list[dict[str, Any]]
-    """Decode: per class of experts (hot, warm, cold by load) and kind of unit, runs and tokens per layer."""
-    expert_moves: dict[str, dict[str, int]]
-    """Decode: copies of experts by kind, with their bytes."""
+    units: list[UnitRow]
+    memories: list[MemoryRow]
+    links: list[LinkRow]
+    traffic: dict[str, TrafficRow]
+    """Bytes of the whole run by contents (weights, activations, kv)."""
+    experts: ExpertSummary
+    expert_classes: list[ClassRow]
+    expert_moves: dict[str, MoveRow]
     policy_report: dict[str, float]
     """Figures of the policy's own."""
     mean_loss: float | None
-    critical_path: list[dict[str, Any]]
-    """Rows of (unit, phase, purpose, bound, seconds, share); the seconds sum to the whole run."""
+    critical_path: list[PathRow]
+    """The largest part first; the seconds sum to the whole run."""
     events: int
     wall_s: float
     lowering_s: float
     engine_s: float
-    assumptions: list[dict[str, Any]]
-    extrapolation: dict[str, Any] | None = None
+    assumptions: list[AssumptionRow]
+    extrapolation: Extrapolation | None = None
     """Where only a window of the program ran on the engine: which, and how the rest was estimated."""
+    _timeline: RunTimeline | Path | None = field(default=None, repr=False, compare=False)
+    """Or the folder that has it."""
+
+    @property
+    def timeline(self) -> RunTimeline:
+        """Start, end and bound of every event, with the program. `RunError` where the result came without it."""
+        if self._timeline is None:
+            raise RunError("this result came without its timeline (from another process): run again, or load a folder")
+        return RunTimeline.of_folder(self._timeline) if isinstance(self._timeline, Path) else self._timeline
+
+    def without_timeline(self) -> Result:
+        """For those who keep many results: the numbers alone."""
+        return replace(self, _timeline=None)
 
     def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Plain data for JSON; not the timeline."""
+        rows = {name: _plain(value) for name, value in vars(self).items() if name != "_timeline"}
+        return {"schema_version": self.schema_version, **rows}
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Result:
+        """What a run with ``out`` left in `folder`; its timeline is read when asked for.
+
+        Raises `InputError` for a folder without a result, or with one of another schema version.
+        """
+        folder, allowed = Path(folder), "the folder of a finished run"
+        try:
+            saved = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(folder, "result.json", Plain(type(error).__name__), allowed) from None
+        version = saved.pop("schema_version", None) if isinstance(saved, dict) else None
+        if version != SCHEMA_VERSION:
+            found = Plain(f"an older or other result (schema version {version})")
+            raise InputError(folder, "result.json", found, f"that of a finished run, schema version {SCHEMA_VERSION}")
+        try:
+            return cls(**{name: _typed(name, value) for name, value in saved.items()}, _timeline=folder)
+        except (TypeError, AttributeError) as error:
+            raise InputError(folder, "result.json", Plain(str(error)), allowed) from None
+
+    def to_frame(self, table: str = "critical_path") -> pandas.DataFrame:
+        """A table of the result as a pandas DataFrame, columns as in ``result.json``.
+
+        `table` is the name of a field that holds rows, or ``figures``: one row of all single numbers
+        and names, to be put under those of other runs. Needs pandas (the extra ``sweep``).
+        """
+        from moe_cosim.sim.results.frames import frame
+
+        return frame(self, table)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from moe_cosim.sim.results.report import notebook
+
+        return notebook(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Other processes get the numbers alone: a timeline may be a thousand times as large."""
+        return {**vars(self), "_timeline": None}
 
 
-def measure(
-    prepared: Prepared,
-    timeline: Timeline,
-    lowering_s: float,
-    engine_s: float,
-    extrapolation: Extrapolation | None = None,
-) -> Result:
-    """Every number of a finished run."""
-    scenario, program, experiment = prepared.scenario, prepared.program, prepared.experiment
-    machine, gpu = scenario.machine, scenario.machine.main_unit.name
-    work = experiment.workload
-    heads = np.flatnonzero(program.tags["purpose"][program.events["tag"]] == PURPOSES.index("head"))
-    finished = np.sort(timeline.end_ps[heads])
-    first_ps, last_ps = int(finished[0]), int(finished[-1])
-    total_ps = timeline.total_ps
-    decoded = work.batch * work.decode_steps
-    access_memory = machine.memory_index(program.accesses["address"])
-    target_memory = machine.memory_index(prepared.plan.moves["target"])
-    table = traffic_table(machine, program, access_memory)
-    return Result(
-        status="finished",
-        name=experiment.name,
-        version=VERSION,
-        engine=experiment.engine_name,
-        machine=machine.name,
-        model=scenario.model.name,
-        policy=str(experiment.policy["name"]),
-        routing=scenario.demand.routing.source,
-        seed=experiment.seed,
-        decode_tokens_per_s=decoded / ((last_ps - first_ps) / 1e12) if decoded else None,
-        end_to_end_s=last_ps / 1e12,
-        end_to_end_tokens_per_s=work.generated_tokens / (last_ps / 1e12),
-        time_to_first_token_s=first_ps / 1e12,
-        decode_steps=work.decode_steps,
-        decode_s=(last_ps - first_ps) / 1e12,
-        near_data_busy_per_expert_s=_near_data_time(prepared, timeline),
-        units=unit_rows(machine, program, timeline, first_ps),
-        memories=memory_rows(machine, table, total_ps),
-        links=link_rows(machine, table, total_ps),
-        traffic=bytes_by_kind(machine, table),
-        experts=expert_summary(prepared.plan, gpu),
-        expert_classes=class_rows(prepared.plan, machine, scenario.demand),
-        expert_moves=move_rows(prepared.plan, machine, target_memory, scenario.model.expert),
-        policy_report=prepared.policy.report(),
-        mean_loss=mean_loss(prepared.plan, scenario.quantization.losses),
-        critical_path=critical_path(machine, program, timeline).rows(),
-        events=len(program.events),
-        wall_s=lowering_s + engine_s,
-        lowering_s=lowering_s,
-        engine_s=engine_s,
-        assumptions=[assumption.as_dict() for assumption in scenario.assumptions.used()],
-        extrapolation=extrapolation.as_dict() if extrapolation else None,
-    )
+def _plain(value: Any) -> Any:
+    if isinstance(value, Row):
+        return value.as_dict()
+    if isinstance(value, list):
+        return [row.as_dict() for row in value]
+    if isinstance(value, dict):
+        return {name: _plain(row) for name, row in value.items()}
+    return value
 
 
-def _near_data_time(prepared: Prepared, timeline: Timeline) -> float | None:
-    program = prepared.program
-    tags = program.tags[program.events["tag"]]
-    ndp = {unit.name for unit in prepared.machine.near_data_units}
-    lanes = [index for index, (unit, _) in enumerate(program.lanes) if unit in ndp]
-    kernels = (tags["purpose"] == PURPOSES.index("expert")) & (tags["step"] > 0)
-    kernels &= np.isin(program.events["lane"], lanes)
-    if not kernels.any():
-        return None
-    return float((timeline.end_ps[kernels] - timeline.start_ps[kernels]).mean()) / 1e12
+def _typed(name: str, value: Any) -> Any:
+    """The other way round; `TypeError` or `AttributeError` for what is not as `_plain` leaves it."""
+    if name not in ROWS or value is None:
+        return value
+    row = ROWS[name]
+    if name in BY_NAME:
+        return {key: row.of(entry) for key, entry in value.items()}
+    return [row.of(entry) for entry in value] if isinstance(value, list) else row.of(value)

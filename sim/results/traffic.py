@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.results.rows import LinkRow, MemoryRow, TrafficRow
 from moe_cosim.workloads.program import CONTENTS, COPY, READ, Program
 
 
@@ -72,26 +73,26 @@ def _flat(first: NDArray[np.int64], count: NDArray[np.int64]) -> NDArray[np.int6
     return np.repeat(first - np.cumsum(count) + count, count) + np.arange(int(count.sum()))
 
 
-def memory_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list[dict[str, Any]]:
+def memory_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list[MemoryRow]:
     rows = []
     for index, memory in enumerate(machine.memory_list):
         read, written = (int(table[index, :, op].sum()) for op in (0, 1))
         achieved = (read + written) / total_ps * 1e12 if total_ps else 0.0
         rows.append(
-            {
-                "name": memory.name,
-                "read_bytes": read,
-                "written_bytes": written,
-                "achieved_bytes_per_s": achieved,
-                "peak_bytes_per_s": memory.peak_bytes_per_s,
-                "utilization": achieved / memory.peak_bytes_per_s,
-                "capacity_bytes": memory.capacity_bytes,
-            }
+            MemoryRow(
+                name=memory.name,
+                read_bytes=read,
+                written_bytes=written,
+                achieved_bytes_per_s=achieved,
+                peak_bytes_per_s=memory.peak_bytes_per_s,
+                utilization=achieved / memory.peak_bytes_per_s,
+                capacity_bytes=memory.capacity_bytes,
+            )
         )
     return rows
 
 
-def link_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list[dict[str, Any]]:
+def link_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list[LinkRow]:
     """One row per direction of every link with a finite rate."""
     rows = []
     for index, resource in enumerate(machine.resources):
@@ -100,25 +101,22 @@ def link_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list
         carried = int(table[index].sum())
         achieved = carried / total_ps * 1e12 if total_ps else 0.0
         rows.append(
-            {
-                "name": resource.name,
-                "bytes": carried,
-                "achieved_bytes_per_s": achieved,
-                "payload_bytes_per_s": resource.bytes_per_s,
-                "peak_bytes_per_s": machine.links[resource.component].peak_bytes_per_s,
-                "utilization": achieved / resource.bytes_per_s,
-            }
+            LinkRow(
+                name=resource.name,
+                bytes=carried,
+                achieved_bytes_per_s=achieved,
+                payload_bytes_per_s=resource.bytes_per_s,
+                peak_bytes_per_s=machine.links[resource.component].peak_bytes_per_s,
+                utilization=achieved / resource.bytes_per_s,
+            )
         )
     return rows
 
 
-def bytes_by_kind(machine: Machine, table: NDArray[np.int64]) -> dict[str, dict[str, int]]:
+def bytes_by_kind(machine: Machine, table: NDArray[np.int64]) -> dict[str, TrafficRow]:
     """Per content: bytes through memories, and through links (each link crossed counts once)."""
     memories = len(machine.memory_list)
     return {
-        name: {
-            "memory_bytes": int(table[:memories, what].sum()),
-            "link_bytes": int(table[memories:, what].sum()),
-        }
+        name: TrafficRow(memory_bytes=int(table[:memories, what].sum()), link_bytes=int(table[memories:, what].sum()))
         for what, name in enumerate(CONTENTS)
     }

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.results.rows import UnitRow
 from moe_cosim.workloads.program import COMPUTE, COPY, STREAM, Program
 
 
-def unit_rows(machine: Machine, program: Program, timeline: Timeline, decode_from_ps: int) -> list[dict[str, Any]]:
+def unit_rows(machine: Machine, program: Program, timeline: Timeline, decode_from_ps: int) -> list[UnitRow]:
     """Per unit: time in which at least one of its lanes computes or moves data.
 
     ``decode_utilization_with_copies`` also counts the DMA engine beside it.
@@ -35,15 +34,15 @@ def unit_rows(machine: Machine, program: Program, timeline: Timeline, decode_fro
         )
         decode_ps = total_ps - decode_from_ps
         rows.append(
-            {
-                "name": name,
-                "kind": unit.kind,
-                "busy_s": busy / 1e12,
-                "utilization": busy / total_ps if total_ps else 0.0,
-                "decode_utilization": in_decode / (total_ps - decode_from_ps) if total_ps > decode_from_ps else 0.0,
-                "decode_utilization_with_copies": with_copies / decode_ps if decode_ps > 0 else 0.0,
-                "events": int(mine.sum()),
-            }
+            UnitRow(
+                name=name,
+                kind=unit.kind,
+                busy_s=busy / 1e12,
+                utilization=busy / total_ps if total_ps else 0.0,
+                decode_utilization=in_decode / (total_ps - decode_from_ps) if total_ps > decode_from_ps else 0.0,
+                decode_utilization_with_copies=with_copies / decode_ps if decode_ps > 0 else 0.0,
+                events=int(mine.sum()),
+            )
         )
     return rows
 

@@ -39,7 +39,7 @@ def test_the_critical_paths_parts_sum_to_a_decode_step(folders: tuple[str, str])
     for side, folder in zip(("a", "b"), folders, strict=True):
         result = load(folder)
         assert sum(row[side] for row in found.critical_path) == pytest.approx(
-            result["decode_s"] / result["decode_steps"], rel=1e-3
+            result.decode_s / result.decode_steps, rel=1e-3
         )
 
 
@@ -49,7 +49,7 @@ def test_experts_that_moved_to_the_cpu_are_named(folders: tuple[str, str]) -> No
     for side in ("a", "b"):
         result = load(folders[0] if side == "a" else folders[1])
         assert sum(row[side] for row in found.experts) == pytest.approx(
-            sum(row["runs_per_layer"] for row in result["expert_classes"])
+            sum(row.runs_per_layer for row in result.expert_classes)
         )
 
 

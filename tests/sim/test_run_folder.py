@@ -61,7 +61,7 @@ def test_the_summary_has_every_memory_link_and_assumption(tiny: Tiny, out: Path)
     result = run(tiny.path, None, out)
     lines = (out / "summary.md").read_text(encoding="utf-8").splitlines()
     for row in [*result.memories, *result.links, *result.assumptions]:
-        assert any(line.startswith(f"| {row['name']} |") for line in lines)
+        assert any(line.startswith(f"| {row.name} |") for line in lines)
 
 
 def test_an_empty_folder_is_filled_and_missing_parents_are_made(tiny: Tiny, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ class _DiskFullError(OSError):
 
 @pytest.mark.parametrize("wrong", [_DiskFullError(), KeyboardInterrupt(), MemoryError(), ValueError("a defect")])
 @pytest.mark.parametrize(
-    "at", ["moe_cosim.sim.run_folder._summary", "numpy.savez_compressed", "moe_cosim.workloads.program.Program.save"]
+    "at", ["moe_cosim.sim.run_folder.summary", "numpy.savez_compressed", "moe_cosim.workloads.program.Program.save"]
 )
 def test_a_failure_while_writing_leaves_nothing(
     tiny: Tiny, wrong: BaseException, at: str, monkeypatch: pytest.MonkeyPatch
@@ -128,7 +128,7 @@ def test_a_failure_leaves_an_empty_folder_as_it_was(tiny: Tiny, out: Path, monke
         raise _DiskFullError
 
     out.mkdir()
-    monkeypatch.setattr(run_folder, "_summary", fail)
+    monkeypatch.setattr(run_folder, "summary", fail)
     found = cli("run", tiny.path, "--out", out)
     assert (found.exit_code, found.stderr.count("\n")) == (1, 1)
     assert "No space left on device" in found.stderr
@@ -151,14 +151,14 @@ def test_a_parent_that_cannot_be_written_is_one_line(tiny: Tiny, monkeypatch: py
 
 def test_a_folder_that_appears_meanwhile_is_not_touched(tiny: Tiny, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another run wrote there while this one computed."""
-    real = run_folder._summary
+    real = run_folder.summary
 
     def meanwhile(result: object) -> str:
         out.mkdir()
         (out / "theirs.txt").write_text("keep")
         return real(result)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run_folder, "_summary", meanwhile)
+    monkeypatch.setattr(run_folder, "summary", meanwhile)
     with pytest.raises(RunError, match="cannot write there"):
         run(tiny.path, None, out)
     assert _names(out) == {"theirs.txt"}

@@ -16,6 +16,8 @@ from moe_cosim.sim.run import run
 from moe_cosim.sim.window import Span, extrapolate, spans, window
 from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.program import SIGNAL, WAIT, Program
+from moe_cosim.workloads.program_builder import ProgramBuilder
+from tests.sim.engines.programs import one_memory, unit
 
 EXPERIMENT = Experiment.model_validate(
     {
@@ -109,7 +111,7 @@ def test_an_extrapolated_path_is_labelled_as_the_whole_one(
     embedded = EmbeddedEngine().run(prepared.machine, prepared.program)
     seen, wanted = (
         {
-            (row["unit"], row["phase"], row["purpose"], row["bound"]): row["share"]
+            (row.unit, row.phase, row.purpose, row.bound): row.share
             for row in critical_path(prepared.machine, prepared.program, times).rows()
         }
         for times in (timeline, embedded)
@@ -120,11 +122,18 @@ def test_an_extrapolated_path_is_labelled_as_the_whole_one(
 def test_a_window_is_stated_in_the_result() -> None:
     result = run(EXPERIMENT, {"window": {"steps": "1:2", "layers": "0:3"}})
     assert result.extrapolation is not None
-    assert result.extrapolation["window"] == "steps 1:2, layers 0:3"
-    assert result.extrapolation["ratio"] == 1.0
+    assert result.extrapolation.window == "steps 1:2, layers 0:3"
+    assert result.extrapolation.ratio == 1.0
     assert run(EXPERIMENT).extrapolation is None
 
 
 def test_an_empty_window_is_refused(prepared: Prepared) -> None:
     with pytest.raises(InputError, match="no event in steps 90:90"):
         window(prepared.program, Span(90, 90), None)
+
+
+def test_a_window_in_which_no_time_passes_is_refused() -> None:
+    machine = one_memory([unit("u")])
+    program = ProgramBuilder(machine).compute("u.l0", 0).signal("u.l0", 0).wait("u.l0", 0).build()
+    with pytest.raises(InputError, match="window: found events that take no time"):
+        extrapolate(machine, program, Slower(2.0), EmbeddedEngine(), Span(0, 9), None)

@@ -15,8 +15,8 @@ from moe_cosim.experiment import Experiment, load_experiment
 from moe_cosim.sim.cli.main import main
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.results.measure import measure
 from moe_cosim.sim.results.result import Result as RunResult
-from moe_cosim.sim.results.result import measure
 from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.routing.token_trace import TokenTrace
 

@@ -28,7 +28,9 @@ def result_report(result: Result) -> Report:
     """Headline, where the time went, units, memories and links, experts, assumptions."""
     extrapolated = []
     if result.extrapolation is not None:
-        text = "{method}; window: {window}, {events:,} events, ratio {ratio:.4f}".format(**result.extrapolation)
+        text = "{method}; window: {window}, {events:,} events, ratio {ratio:.4f}".format(
+            **result.extrapolation.as_dict()
+        )
         extrapolated = [Note(text, "extrapolated")]
     return [
         Note(f"{result.policy} on {result.machine}, {result.model}", result.name),
@@ -40,7 +42,7 @@ def result_report(result: Result) -> Report:
         _links(result),
         _traffic(result),
         _experts(result),
-        assumptions_table(result.assumptions),
+        assumptions_table(row.as_dict() for row in result.assumptions),
         *extrapolated,
         Note("The reason for each assumption: --table assumptions --csv, or summary.md with --out.", dim=True),
     ]
@@ -82,7 +84,7 @@ def _critical_path(result: Result) -> Table:
         Column("share", unit="share", adds=True),
     )
     names = [column.name for column in columns]
-    rows = [[row[name] for name in names] for row in result.critical_path]
+    rows = [[getattr(row, name) for name in names] for row in result.critical_path]
     return Table("critical_path", "critical path", columns, rows, shown=_PATH_ROWS)
 
 
@@ -94,7 +96,7 @@ def _units(result: Result) -> Table:
         Column("utilization", unit="share"),
         Column("decode_utilization", "in decode", "share"),
     )
-    return Table("units", "units", columns, [[row[column.name] for column in columns] for row in result.units])
+    return Table("units", "units", columns, [[getattr(row, column.name) for column in columns] for row in result.units])
 
 
 def _memories(result: Result) -> Table:
@@ -104,13 +106,13 @@ def _memories(result: Result) -> Table:
         Column("written_bytes", "written", "bytes"),
         *_RATES,
     )
-    rows = [[row[column.name] for column in columns] for row in result.memories]
+    rows = [[getattr(row, column.name) for column in columns] for row in result.memories]
     return Table("memories", "memories, mean over the run", columns, rows)
 
 
 def _links(result: Result) -> Table:
     columns = (Column("name", "link", role="key"), Column("bytes", "carried", "bytes"), *_RATES)
-    rows = [[row[column.name] for column in columns] for row in result.links]
+    rows = [[getattr(row, column.name) for column in columns] for row in result.links]
     return Table("links", "links, mean over the run", columns, rows)
 
 
@@ -120,13 +122,13 @@ def _traffic(result: Result) -> Table:
         Column("memory_bytes", "through memories", "bytes"),
         Column("link_bytes", "over links", "bytes"),
     )
-    rows = [(kind, row["memory_bytes"], row["link_bytes"]) for kind, row in result.traffic.items()]
+    rows = [(kind, row.memory_bytes, row.link_bytes) for kind, row in result.traffic.items()]
     return Table("traffic", "bytes moved by kind", columns, rows)
 
 
 def _experts(result: Result) -> Table:
-    rows = [*result.experts.items(), ("mean_loss", result.mean_loss)]
-    shown = [(name.replace("_", " "), value) for name, value in result.experts.items()]
+    rows = [*result.experts.as_dict().items(), ("mean_loss", result.mean_loss)]
+    shown = [(name.replace("_", " "), value) for name, value in result.experts.as_dict().items()]
     if result.mean_loss is not None:
         shown.append(("mean loss per routed token", result.mean_loss))
     columns = (Column("figure", role="key"), Column("value", form=",.4g"))

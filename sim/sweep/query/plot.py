@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from moe_cosim import extras
 from moe_cosim.errors import InputError, Plain, RunError
 from moe_cosim.quantity import DIMENSIONS, parse_quantity
-from moe_cosim.sim.sweep.query import extras
 from moe_cosim.sim.sweep.query.pareto import pareto_front
 from moe_cosim.sim.sweep.query.query import Tables
 from moe_cosim.sim.sweep.query.units import label

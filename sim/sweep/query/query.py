@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from moe_cosim import extras
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.sim.sweep.query import extras
 from moe_cosim.sim.sweep.store import parts
 from moe_cosim.sim.sweep.store.columns import row
 from moe_cosim.sim.sweep.store.record import DamagedError

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from moe_cosim import extras
 from moe_cosim.errors import InputError
 from moe_cosim.sim.sweep.plan.estimate import refuse_hopeless
 from moe_cosim.sim.sweep.plan.plan import Plan, Point, build_plan
 from moe_cosim.sim.sweep.pool.local import run_points
-from moe_cosim.sim.sweep.query import extras
 from moe_cosim.sim.sweep.query.pareto import pareto_front
 from moe_cosim.sim.sweep.query.search_space import SearchSpace
 from moe_cosim.sim.sweep.store.columns import row

@@ -13,7 +13,17 @@ Row = dict[str, Any]
 FIRST: Final = ("point_id", "status", "error", "version", "code", "host", "wall_s", "finished_utc")
 _LISTS: Final = {"units": ("name",), "memories": ("name",), "links": ("name",)}
 _PATH_KEYS: Final = ("unit", "phase", "purpose", "bound")
-_EXPERIMENTS: Final = ("status", "name", "version", "engine", "model", "seed", "wall_s", "assumptions")
+_EXPERIMENTS: Final = (
+    "schema_version",
+    "status",
+    "name",
+    "version",
+    "engine",
+    "model",
+    "seed",
+    "wall_s",
+    "assumptions",
+)
 """Fields of a result that the experiment, or the record, has already."""
 
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from moe_cosim.sim.sweep.query import extras
+from moe_cosim import extras
 from moe_cosim.sim.sweep.store.record import Record, from_text
 from moe_cosim.whole_file import write_whole
 

@@ -32,7 +32,7 @@ def test_the_parts_sum_to_the_total(case: Case) -> None:
     timeline = EmbeddedEngine().run(machine, program)
     path = critical_path(machine, program, timeline)
     assert path.total_ps == timeline.total_ps
-    assert sum(row["time_ps"] for row in path.rows()) == timeline.total_ps
+    assert sum(row.time_ps for row in path.rows()) == timeline.total_ps
     assert (path.segments["time_ps"] > 0).all()
     assert BOUNDS.index("idle") not in path.segments["bound"]  # this engine adds no delay of its own
 
@@ -99,16 +99,16 @@ def test_rows_add_up_what_has_the_same_unit_phase_purpose_and_bound() -> None:
     head = builder.tag(PHASES.index("prefill"), PURPOSES.index("head"))
     builder.compute("u.l0", 10, tag=expert).compute("u.l0", 45, tag=head).compute("u.l0", 25, tag=expert)
     program = builder.build()
-    rows = critical_path(machine, program, EmbeddedEngine().run(machine, program)).rows()
+    path = critical_path(machine, program, EmbeddedEngine().run(machine, program))
     both = {"unit": "u", "bound": "compute"}
-    assert rows == [
+    assert [row.as_dict() for row in path.rows()] == [
         {**both, "phase": "prefill", "purpose": "head", "time_ps": 45, "seconds": 45e-12, "share": 45 / 80},
         {**both, "phase": "decode", "purpose": "expert", "time_ps": 35, "seconds": 35e-12, "share": 35 / 80},
     ]
     untagged = Program(program.lanes, program.events.copy(), program.accesses, program.tags[:0])
     untagged.events["tag"] = 0
     timeline = EmbeddedEngine().run(machine, untagged)
-    assert [row["purpose"] for row in critical_path(machine, untagged, timeline).rows()] == [""]
+    assert [row.purpose for row in critical_path(machine, untagged, timeline).rows()] == [""]
 
 
 def test_nothing_to_do_has_an_empty_path() -> None:

@@ -83,30 +83,24 @@ def test_bytes_of_memories_links_and_kinds(parts: Parts) -> None:
                 carried[f"{link.name}:{a}->{b}"] += size
                 kind["link_bytes"] += size
         assert all(np.isinf(machine.switches[node].bytes_per_s) for node in nodes if node in machine.switches)
-    assert {row["name"]: row["read_bytes"] for row in result.memories} == {m: read[m] for m in machine.memories}
-    assert {row["name"]: row["written_bytes"] for row in result.memories} == {m: written[m] for m in machine.memories}
-    assert {row["name"]: row["bytes"] for row in result.links if row["bytes"]} == {
-        k: v for k, v in carried.items() if v
-    }
+    assert {row.name: row.read_bytes for row in result.memories} == {m: read[m] for m in machine.memories}
+    assert {row.name: row.written_bytes for row in result.memories} == {m: written[m] for m in machine.memories}
+    assert {row.name: row.bytes for row in result.links if row.bytes} == {k: v for k, v in carried.items() if v}
     for name, counted in of_kind.items():
-        assert result.traffic[name] == {key: counted[key] for key in ("memory_bytes", "link_bytes")}
+        assert result.traffic[name].as_dict() == {key: counted[key] for key in ("memory_bytes", "link_bytes")}
 
 
 def test_achieved_rates_are_bytes_over_time_and_below_the_peak(parts: Parts) -> None:
     _, timeline, result = parts
     seconds = timeline.total_ps / 1e12
     for row in result.memories:
-        moved = row["read_bytes"] + row["written_bytes"]
-        assert row["achieved_bytes_per_s"] == pytest.approx(moved / seconds)
-        assert 0 <= row["utilization"] == pytest.approx(moved / seconds / row["peak_bytes_per_s"])
-        assert row["utilization"] <= 1
+        moved = row.read_bytes + row.written_bytes
+        assert row.achieved_bytes_per_s == pytest.approx(moved / seconds)
+        assert 0 <= row.utilization == pytest.approx(moved / seconds / row.peak_bytes_per_s)
+        assert row.utilization <= 1
     for row in result.links:
-        assert row["achieved_bytes_per_s"] == pytest.approx(row["bytes"] / seconds)
-        assert (
-            row["achieved_bytes_per_s"]
-            <= row["payload_bytes_per_s"] * (1 + 1e-9)
-            <= row["peak_bytes_per_s"] * (1 + 1e-9)
-        )
+        assert row.achieved_bytes_per_s == pytest.approx(row.bytes / seconds)
+        assert row.achieved_bytes_per_s <= row.payload_bytes_per_s * (1 + 1e-9) <= row.peak_bytes_per_s * (1 + 1e-9)
 
 
 def _covered(intervals: list[tuple[int, int]], start: int) -> int:
@@ -119,22 +113,22 @@ def test_units_are_busy_while_any_of_their_lanes_is(parts: Parts) -> None:
     prepared, timeline, result = parts
     program = prepared.program
     first_ps = round(result.time_to_first_token_s * 1e12)
-    assert [row["name"] for row in result.units] == list(prepared.machine.units)
+    assert [row.name for row in result.units] == list(prepared.machine.units)
     for row in result.units:
         mine = [
             (int(timeline.start_ps[i]), int(timeline.end_ps[i]))
             for i, event in enumerate(program.events)
-            if event["kind"] in (COMPUTE, STREAM, COPY) and program.lanes[event["lane"]][0] == row["name"]
+            if event["kind"] in (COMPUTE, STREAM, COPY) and program.lanes[event["lane"]][0] == row.name
         ]
-        assert row["events"] == len(mine)
-        assert row["busy_s"] == _covered(mine, 0) / 1e12
-        assert row["utilization"] == _covered(mine, 0) / timeline.total_ps
-        assert 0 <= row["utilization"] <= 1
+        assert row.events == len(mine)
+        assert row.busy_s == _covered(mine, 0) / 1e12
+        assert row.utilization == _covered(mine, 0) / timeline.total_ps
+        assert 0 <= row.utilization <= 1
         if timeline.total_ps > first_ps:
-            assert row["decode_utilization"] == _covered(mine, first_ps) / (timeline.total_ps - first_ps)
-            assert row["decode_utilization"] <= row["decode_utilization_with_copies"] <= 1
+            assert row.decode_utilization == _covered(mine, first_ps) / (timeline.total_ps - first_ps)
+            assert row.decode_utilization <= row.decode_utilization_with_copies <= 1
         else:
-            assert row["decode_utilization"] == 0
+            assert row.decode_utilization == 0
 
 
 def test_union_of_random_intervals() -> None:
@@ -147,9 +141,9 @@ def test_union_of_random_intervals() -> None:
 
 def test_the_critical_path_sums_to_the_total(parts: Parts) -> None:
     _, timeline, result = parts
-    assert sum(row["time_ps"] for row in result.critical_path) == timeline.total_ps
-    assert sum(row["share"] for row in result.critical_path) == pytest.approx(1)
-    assert all(row["seconds"] == row["time_ps"] / 1e12 > 0 for row in result.critical_path)
+    assert sum(row.time_ps for row in result.critical_path) == timeline.total_ps
+    assert sum(row.share for row in result.critical_path) == pytest.approx(1)
+    assert all(row.seconds == row.time_ps / 1e12 > 0 for row in result.critical_path)
 
 
 def test_tokens_are_counted_by_the_ends_of_heads(parts: Parts) -> None:
@@ -177,7 +171,7 @@ def test_events_and_expert_runs_are_counted(parts: Parts) -> None:
     assert result.events == len(prepared.program.events)
     decode = prepared.plan.runs[prepared.plan.runs["step"] > 0]
     experts = result.experts
-    assert experts["gpu_hits"] + experts["gpu_misses"] + experts["near_data"] == len(decode)
+    assert experts.gpu_hits + experts.gpu_misses + experts.near_data == len(decode)
 
 
 def _plan() -> Plan:
@@ -205,7 +199,7 @@ def _plan() -> Plan:
 
 def test_hits_and_misses_of_a_plan_made_by_hand() -> None:
     """Hits: 0 was there, 1 came in the prefill, 4 was fetched ahead, 2 (again) was still there. Miss: 2 at first."""
-    assert expert_summary(_plan(), "gpu") == {
+    assert expert_summary(_plan(), "gpu").as_dict() == {
         "gpu_hits": 4,
         "gpu_hits_by_prefetch": 1,
         "gpu_misses": 1,
@@ -221,8 +215,8 @@ def test_a_plan_without_decode_has_no_rates() -> None:
     builder = PlanBuilder(("gpu",))
     builder.run(0, 5, "gpu", Copy(builder.format_index(find_format("fp16")), 0))
     plan = builder.build()
-    assert expert_summary(plan, "gpu")["hit_rate"] is None
-    assert expert_summary(plan, "gpu")["near_data_share"] is None
+    assert expert_summary(plan, "gpu").hit_rate is None
+    assert expert_summary(plan, "gpu").near_data_share is None
     assert mean_loss(plan, LossTable((2,), np.ones((1, 6, 1)))) is None
 
 

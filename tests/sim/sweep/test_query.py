@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
+from moe_cosim import extras
 from moe_cosim.errors import InputError
 from moe_cosim.sim.sweep.plan.plan import Plan
-from moe_cosim.sim.sweep.query import extras
 from moe_cosim.sim.sweep.query.query import Tables, results
 from moe_cosim.sim.sweep.store.collect import collect
 from moe_cosim.sim.sweep.store.store import Store

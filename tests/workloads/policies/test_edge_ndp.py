@@ -7,7 +7,7 @@ import pytest
 
 from moe_cosim.experiment import Experiment
 from moe_cosim.sim.engines.base import engines
-from moe_cosim.sim.results.result import measure
+from moe_cosim.sim.results.measure import measure
 from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.program import CONTENTS, PURPOSES, STREAM
 

@@ -1,0 +1,42 @@
+"""A result as text for people: the summary in a run's folder, and what a notebook shows."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Final
+
+from jinja2 import Environment, StrictUndefined
+
+from moe_cosim.quantity import format_quantity
+
+if TYPE_CHECKING:
+    from moe_cosim.sim.results.result import Result
+
+_PATH_ROWS: Final = 8
+
+
+def summary(result: Result) -> str:
+    """Markdown."""
+    return _render("summary.md.j2", result, is_html=False)
+
+
+def notebook(result: Result) -> str:
+    """HTML: headline, the longest parts of the critical path, units, memories and links."""
+    return _render("notebook.html.j2", result, is_html=True, path=result.critical_path[:_PATH_ROWS])
+
+
+def _render(template: str, result: Result, is_html: bool, **more: Any) -> str:
+    text = (files("moe_cosim.templates") / "report" / template).read_text(encoding="utf-8")
+    environment = Environment(
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=is_html,
+    )
+    environment.filters |= {
+        "time": lambda seconds: format_quantity(seconds * 1e12, "ps"),
+        "rate": lambda rate: format_quantity(rate, "bytes/s"),
+        "percent": lambda share: f"{100 * share:.1f} %",
+    }
+    return environment.from_string(text).render(result=result, **more)

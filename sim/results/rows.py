@@ -1,0 +1,168 @@
+"""The rows of a result: what each number is, with its unit in its name.
+
+A row's fields are the keys of ``result.json`` and the columns of `Result.to_frame`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+
+@dataclass(frozen=True)
+class Row:
+    """A field may be called `name_` where Python needs ``name`` itself; outside it is ``name``."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {name.removesuffix("_"): value for name, value in vars(self).items()}
+
+    @classmethod
+    def of(cls, saved: Mapping[str, Any]) -> Self:
+        """From `as_dict`; `TypeError` where a field is missing or unknown."""
+        names = {name.removesuffix("_"): name for name in cls.__dataclass_fields__}
+        return cls(**{names.get(key, key): value for key, value in saved.items()})
+
+
+@dataclass(frozen=True)
+class UnitRow(Row):
+    """How busy one unit was: the time in which at least one of its lanes computes or moves data."""
+
+    name: str
+    kind: str
+    busy_s: float
+    utilization: float
+    """Busy share of the whole run."""
+    decode_utilization: float
+    decode_utilization_with_copies: float
+    """As `decode_utilization`, counting also the units that share its memory (the DMA engine beside it)."""
+    events: int
+
+
+@dataclass(frozen=True)
+class MemoryRow(Row):
+    """What went through one memory, mean over the run."""
+
+    name: str
+    read_bytes: int
+    written_bytes: int
+    achieved_bytes_per_s: float
+    peak_bytes_per_s: float
+    utilization: float
+    capacity_bytes: int
+
+
+@dataclass(frozen=True)
+class LinkRow(Row):
+    """What went over one direction of a link with a finite rate, mean over the run."""
+
+    name: str
+    bytes: int
+    achieved_bytes_per_s: float
+    payload_bytes_per_s: float
+    """What it can carry of payload."""
+    peak_bytes_per_s: float
+    utilization: float
+
+
+@dataclass(frozen=True)
+class TrafficRow(Row):
+    """One kind of contents (weights, activations, kv)."""
+
+    memory_bytes: int
+    link_bytes: int
+    """Each link crossed counts once."""
+
+
+@dataclass(frozen=True)
+class ExpertSummary(Row):
+    """Runs of experts in decode. A hit was in GPU memory before the gate asked; a miss was fetched then."""
+
+    gpu_hits: int
+    gpu_hits_by_prefetch: int
+    gpu_misses: int
+    hit_rate: float | None
+    """Hits over GPU runs; None without any."""
+    near_data: int
+    near_data_share: float | None
+    skipped: int
+    moves: int
+
+
+@dataclass(frozen=True)
+class ClassRow(Row):
+    """Decode: what one kind of unit ran of one class of experts (hot, warm, cold by load)."""
+
+    class_: str
+    unit: str
+    """Kind of unit."""
+    runs_per_layer: float
+    """Per MoE layer and step."""
+    tokens_per_layer: float
+    tokens_share: float
+
+
+@dataclass(frozen=True)
+class MoveRow(Row):
+    """Decode: copies of experts of one kind."""
+
+    copies: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class PathRow(Row):
+    """Part of the critical path: all segments of one unit, phase, purpose and bound."""
+
+    unit: str
+    phase: str
+    """Empty for a program without tags, as is `purpose`."""
+    purpose: str
+    bound: str
+    """One of `moe_cosim.sim.engines.timeline.BOUNDS`."""
+    time_ps: int
+    seconds: float
+    share: float
+    """Of the whole run."""
+
+
+@dataclass(frozen=True)
+class AssumptionRow(Row):
+    """An assumption that the run made, with its value, as people read it."""
+
+    name: str
+    value: Any
+    range: list[Any]
+    source: str
+    """The reason."""
+
+
+@dataclass(frozen=True)
+class Extrapolation(Row):
+    """How a whole timeline came from a window of it."""
+
+    window: str
+    events: int
+    """In the window."""
+    sampled_s: float
+    """The window on the engine that was asked for."""
+    embedded_s: float
+    """The same window on the embedded engine."""
+    ratio: float
+    method: str = "the embedded engine's timeline of the whole program, times the ratio on the window"
+
+
+ROWS: Final[Mapping[str, type[Row]]] = {
+    "units": UnitRow,
+    "memories": MemoryRow,
+    "links": LinkRow,
+    "traffic": TrafficRow,
+    "experts": ExpertSummary,
+    "expert_classes": ClassRow,
+    "expert_moves": MoveRow,
+    "critical_path": PathRow,
+    "assumptions": AssumptionRow,
+    "extrapolation": Extrapolation,
+}
+"""Fields of a `Result` that hold rows: a list of them, one, or one by name."""
+BY_NAME: Final = ("traffic", "expert_moves")

@@ -1,0 +1,67 @@
+"""A run's timeline with the program it is of: what every event was, when it ran, what bound it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moe_cosim import extras
+from moe_cosim.sim.engines.timeline import BOUNDS, Timeline
+from moe_cosim.workloads.program import KINDS, PHASES, PURPOSES, Program
+
+if TYPE_CHECKING:
+    import pandas
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunTimeline(Timeline):
+    """A `Timeline`, one row per event of `program`."""
+
+    program: Program
+
+    @classmethod
+    def of_folder(cls, folder: Path) -> RunTimeline:
+        """From the folder of a run; `InputError` where its files are not whole."""
+        program = Program.load(folder / "program.zip")
+        return cls(**vars(Timeline.load(folder / "timeline.npz", len(program.events))), program=program)
+
+    def to_frame(self) -> pandas.DataFrame:
+        """One row per event: where it ran, what it was for, its bytes, its times in ps, its bound.
+
+        `layer` and `expert` are -1 outside, `bytes` counts what is read and written, `last_signal` is
+        the row of the event whose signal a wait was bound by, else -1. Needs pandas (the extra ``sweep``).
+        """
+        pd = extras.load("pandas", "to_frame")
+        events, lanes = self.program.events, self.program.lanes
+        tagged = len(self.program.tags) > 0
+        tags = self.program.tags[events["tag"]] if tagged else np.zeros(len(events), self.program.tags.dtype)
+
+        def words(codes: NDArray[np.integer], names: tuple[str, ...]) -> pandas.Categorical:
+            return pd.Categorical.from_codes(codes, names)
+
+        units = tuple(dict.fromkeys(unit for unit, _ in lanes))
+        columns = {
+            "unit": words(np.array([units.index(unit) for unit, _ in lanes])[events["lane"]], units),
+            "lane": words(events["lane"], tuple(f"{unit}.{lane}" for unit, lane in lanes)),
+            "kind": words(events["kind"], KINDS),
+            "phase": words(tags["phase"], PHASES),
+            "purpose": words(tags["purpose"], PURPOSES),
+            **{name: tags[name] for name in ("step", "layer", "expert", "tokens", "weight_bits")},
+            "bytes": self._bytes(),
+            "start_ps": self.start_ps,
+            "end_ps": self.end_ps,
+        }
+        if self.bound is not None:
+            columns |= {"bound": words(self.bound, BOUNDS), "last_signal": self.last_signal}
+        return pd.DataFrame(columns).rename_axis("event")
+
+    def _bytes(self) -> NDArray[np.int64]:
+        """[E] read and written."""
+        events = self.program.events
+        summed = np.concatenate([[0], np.cumsum(self.program.accesses["bytes"].astype(np.int64))])
+        first = events["first_access"].astype(np.int64)
+        return np.asarray(summed[first + events["accesses"]] - summed[first])
