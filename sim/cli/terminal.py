@@ -1,7 +1,7 @@
 """Reports on a terminal of any width, and in pipes. Names are never cut, numbers never rounded to fit.
 
-A table that is too wide loses the columns of least priority, and says which; if it still is, it is shown
-in parts below each other that repeat its key columns; if one key and one value are too much, row by row.
+A table that is too wide loses the columns of least priority, and says which; if it still is, it is shown in
+parts below each other that repeat its key columns; if one key and one value are too much, a line per value.
 """
 
 from __future__ import annotations
@@ -198,15 +198,31 @@ class _Layout:
         return widths
 
     def _draw_records(self) -> None:
-        """Row by row, a line per value; where even that is too long, the terminal breaks it."""
-        columns = [*([self.group] if self.group is not None else []), *self.columns]
-        wide = max(cell_len(each.heading) for each in columns)
-        for row in range(len(columns[0].cells)):
-            if row:
-                self.console.print()
-            for each in columns:
-                line = Text(f"{each.heading:<{wide}}  ", "dim").append_text(each.cells[row])
-                self.console.print(line, soft_wrap=True)
+        """Row by row: its names on a line of their own, then a line per value. A name or number that is longer than
+        the terminal is wide is left to the terminal to break."""
+        keys = [each for each in self.columns if each.column.role == "key"]
+        others = [each for each in self.columns if each not in keys]
+        wide = max((cell_len(each.heading) for each in others), default=0) + _GAP if self.headings else 0
+        last = None
+        for row in range(len(self.columns[0].cells)):
+            if self.group is not None and self.group.cells[row].plain != last:
+                last = self.group.cells[row].plain
+                self.console.print(Text(last, "italic"), soft_wrap=True)
+            self.console.print(Text("  ").join(each.cells[row] for each in keys), soft_wrap=True)
+            for each in others:
+                label = Text(each.heading.ljust(wide) if self.headings else "", "dim")
+                self._print_value(label, each.cells[row], prose=each.column.role == "prose")
+
+    def _print_value(self, label: Text, cell: Text, prose: bool) -> None:
+        room = self.console.width - 2 * _INDENT - label.cell_len
+        if not prose or room < _PROSE_WIDTH:
+            self.console.print(Text(" " * 2 * _INDENT).append_text(label).append_text(cell), soft_wrap=True)
+            return
+        grid = rich.table.Table.grid()
+        grid.add_column(width=label.cell_len)
+        grid.add_column(width=room)
+        grid.add_row(label, cell)
+        self.console.print(Padding(grid, (0, 0, 0, 2 * _INDENT), expand=False))
 
 
 def _grid(columns: list[_Shown], widths: list[int], rows: Sequence[int], headings: bool) -> rich.table.Table:

@@ -1,0 +1,333 @@
+"""Every table of every command: readable at 80 and 60 columns and in a pipe, and the same rows as CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import struct
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import click
+import numpy as np
+import pytest
+import yaml
+from rich.cells import cell_len
+from rich.console import Console
+
+import moe_cosim
+from moe_cosim.assumptions import Assumptions
+from moe_cosim.hw_models.build import build_with_origins
+from moe_cosim.hw_models.catalog import entries
+from moe_cosim.sim.cli.listing import listing
+from moe_cosim.sim.cli.main import main
+from moe_cosim.sim.cli.progress import progress_bar, watching
+from moe_cosim.sim.cli.routing_stats import routing_statistics
+from moe_cosim.sim.cli.table import Column, Report, Table
+from moe_cosim.sim.cli.tables.comparison import comparison_report
+from moe_cosim.sim.cli.tables.crosscheck import crosscheck_report
+from moe_cosim.sim.cli.tables.listing import listing_report
+from moe_cosim.sim.cli.tables.machine import machine_report
+from moe_cosim.sim.cli.tables.query import query_report, query_table
+from moe_cosim.sim.cli.tables.reproduction import reproduction_report
+from moe_cosim.sim.cli.tables.result import replay_report, result_report
+from moe_cosim.sim.cli.tables.routing import routing_report
+from moe_cosim.sim.cli.tables.sweep import collected_report, found_report, outcome_report, plan_report, status_report
+from moe_cosim.sim.cli.terminal import draw
+from moe_cosim.sim.compare import compare
+from moe_cosim.sim.crosscheck.case import all_cases
+from moe_cosim.sim.crosscheck.compare import Comparison, CrossCheck
+from moe_cosim.sim.replay import Replay
+from moe_cosim.sim.reproduce.base import Cell, Outcome
+from moe_cosim.sim.run import run
+from moe_cosim.sim.sweep.plan.estimate import Estimate
+from moe_cosim.sim.sweep.plan.plan import plan_sweep
+from moe_cosim.sim.sweep.pool import local
+from moe_cosim.sim.sweep.query.search import Found, Goal, Trial
+from moe_cosim.sim.sweep.store.collect import Collected
+from tests.sim.tiny import Tiny, cli
+
+PIPE = 1_000_000
+ODD = "[/b]深度[red]:smile:"
+"""A name that is markup to rich, has wide characters, and is to be shown as it is."""
+ROOT = Path(moe_cosim.__file__).parent.parent
+
+Make = Callable[[Tiny], Report]
+
+
+def _result(tiny: Tiny) -> Report:
+    tiny.write(("name: tiny", f"name: '{ODD}'"))
+    return result_report(run(tiny.path))
+
+
+def _comparison(tiny: Tiny) -> Report:
+    found = compare(str(tiny.path), str(tiny.write(("gpu_experts: 1", "gpu_experts: 2"))))
+    return comparison_report(replace(found, a=ODD))
+
+
+def outcome_of_reproduction(_: Tiny | None = None) -> Outcome:
+    """As long in its names and as wide in its cells as the shipped ones."""
+    models = ("mixtral-8x7b", "mixtral-8x22b")
+    names = [f"{model} {bits}-bit over {system}" for model in models for bits in (2, 3) for system in ("MoNDE", ODD)]
+    figures = ("decode speed-up over MoNDE, best case", "end-to-end speed-up over HOBBIT, highest")
+    assumption = {"name": "hobbit-low-precision-share", "value": 0.2, "range": [0.05, 0.5], "source": "a [b]guess " * 9}
+    return Outcome(
+        name="odd",
+        title=f"context-aware MoE on CXL GPU-NDP {ODD}",
+        cells=[Cell(figure, name, 8.7, 9.126) for name in names for figure in figures],
+        assumptions=[assumption],
+        sensitivity=[
+            {"assumption": "ndp-array-dataflow", "value": value, "cell": name, "simulated": 17.01}
+            for value in ("output-stationary", "ideal", 0.5)
+            for name in names
+        ],
+        notes=[f"Lengths {ODD}"],
+        runs=3,
+        events=12,
+        wall_s=1.0,
+    )
+
+
+def _crosscheck(_: Tiny) -> Report:
+    errors = np.array([0.01, 0.02, 0.123456])
+    cases = [Comparison(name, 123_456, 15_752_000, 15_745_000, errors, 1000.0, 0.4) for name in (*all_cases(), ODD)]
+    return crosscheck_report(CrossCheck("16.0.0", False, cases))
+
+
+def _plan(tiny: Tiny) -> Report:
+    path = tiny.folder / "sweep.yaml"
+    grid = {"workload.batch": [1, 2], "policy.gpu_experts": [1, 2], "assumptions.cxl-link-rate": ["32 GB/s", "64 GB/s"]}
+    variants: dict[str, dict[str, Any]] = {ODD: {}, "with-a-rather-long-name": {"set": {"seed": 3}}}
+    path.write_text(yaml.safe_dump({"base": str(tiny.path), "grid": grid, "variants": variants}))
+    return plan_report(plan_sweep(path), Estimate(5.0, 0.1, 16, "guessed", [f"refused {ODD}"]), 2, all_points=False)
+
+
+def _found(_: Tiny) -> Report:
+    chosen = {"workload.batch": 4, "assumptions.cxl-link-rate": "64 GB/s", "machine.set.links.gpu-cxl.latency": "75 ns"}
+    trials = [Trial(number, ODD, chosen, ["ab"], [1234.5678, 0.12]) for number in range(3)]
+    goals = [Goal("decode_tokens_per_s", True), Goal("mean_loss", False)]
+    return found_report(Found(ODD, goals, 0, trials, trials))
+
+
+def _status(_: Tiny) -> Report:
+    plan = {"name": ODD, "plan": "0123456789abcdef" * 2, "points": 12_345, "finished": 1, "failed": 0, "missing": 4}
+    jobs = {"summary": [f"submission {ODD}"]}
+    document = {"plans": [{**plan, "current": False}], "finished": 1, "failed": 0, "damaged_parts": [ODD], "jobs": jobs}
+    return status_report(document)
+
+
+def _query(_: Tiny) -> Report:
+    names = ["point", "status", "variant", *(f"machine.set.links.link-{number}.peak" for number in range(20))]
+    rows = [("0123456789ab", "finished", ODD, *(1.5 * number for number in range(20)))] * 60
+    return query_report(query_table(SimpleNamespace(columns=names, fetchall=lambda: rows)))
+
+
+REPORTS: dict[str, Make] = {
+    "run": _result,
+    "replay": lambda _: replay_report(Replay(ODD, "embedded", 7, 10**12, 10**12 + 1, False, 3)),
+    "compare": _comparison,
+    "reproduce": lambda _: reproduction_report(outcome_of_reproduction()),
+    "crosscheck": _crosscheck,
+    "list": lambda _: listing_report(listing()),
+    "routing stats": lambda _: routing_report(replace(routing_statistics("mixtral-8x7b", None, 4, 32, 0), where=ODD)),
+    "sweep plan": _plan,
+    "sweep run": lambda _: outcome_report(local.Outcome(3, 1, 1, {"ab": ODD})),
+    "sweep search": _found,
+    "sweep status": _status,
+    "results": _query,
+    "collect": lambda _: collected_report(Collected(3, 1, 1, [])),
+    "show": lambda _: machine_report(*build_with_origins("h100-cxl-ndp", Assumptions())),
+}
+
+
+def _drawn(report: Report, width: int) -> str:
+    file = StringIO()
+    draw(report, Console(file=file, width=width, highlight=False, markup=False))
+    return file.getvalue()
+
+
+def _check(table: Table, width: int) -> None:
+    """Names and numbers are whole, and beside each other: in one line, in parts below each other where it must be,
+    or (names as long as the terminal is wide) in a line for the names and one for each value."""
+    text = _drawn([table], width)
+    lines = text.splitlines()
+    assert all(cell_len(line) <= width for line in lines)
+    seen = table.view or table
+    said = " ".join(text.split())
+    gone = said.partition("too narrow for: ")[2].partition(" (all with")[0].split(", ")
+    kept = [index for index, column in enumerate(seen.columns) if column.shown_heading not in gone]
+    assert len(kept) == len(seen.columns) or width < PIPE
+    keys = [index for index in kept if seen.columns[index].role == "key"]
+    for row in seen.shown_rows():
+        names = [seen.columns[index].text(row[index]) for index in keys]
+        mine = [line for line in lines if all(name in line for name in names)]
+        for index in kept:
+            column: Column = seen.columns[index]
+            shown = column.text(row[index])
+            if column.role == "value":
+                labelled = f"{column.shown_heading} {shown}"
+                alone = any(" ".join(line.split()) == labelled for line in lines)
+                assert alone or any(shown in line for line in mine), (shown, names, text)
+            elif column.role == "group":
+                assert any(line.strip() == shown for line in lines), (shown, text)
+            elif width == PIPE:
+                assert any(shown in line for line in mine), (shown, names)
+            else:
+                assert all(word in text for word in shown.split())
+
+
+@pytest.mark.parametrize("width", [80, 60, PIPE])
+@pytest.mark.parametrize("command", REPORTS)
+def test_tables_are_whole_at_any_width(command: str, width: int, tiny: Tiny) -> None:
+    report = REPORTS[command](tiny)
+    for part in report:
+        if isinstance(part, Table) and part.rows:
+            _check(part, width)
+        elif not isinstance(part, Table):
+            assert part.text.split()[0] in _drawn([part], width)
+            assert width < PIPE or _drawn([part], width).count("\n") == 1
+
+
+@pytest.mark.parametrize("width", [80, 60])
+@pytest.mark.parametrize("machine", [entry.name for entry in entries("machine")])
+def test_machines_are_whole_at_any_width(machine: str, width: int) -> None:
+    for part in machine_report(*build_with_origins(machine, Assumptions())):
+        if isinstance(part, Table) and part.rows:
+            _check(part, width)
+
+
+# -- what commands promise ---------------------------------------------------------------------------
+
+
+def _command(name: str) -> click.Command:
+    found: click.Command = main
+    for word in name.split():
+        assert isinstance(found, click.Group)
+        found = found.commands[word]
+    return found
+
+
+def _promised(name: str) -> list[str]:
+    """Of ``--table``, or the one table of a command that has ``--csv`` alone."""
+    options = {option.name: option for option in _command(name).params}
+    if "table" not in options:
+        return ["the only one"] if "as_csv" in options else []
+    kind = options["table"].type
+    assert isinstance(kind, click.Choice)
+    return list(kind.choices)
+
+
+@pytest.mark.parametrize("command", [name for name in REPORTS if name != "show"])
+def test_a_command_has_the_tables_that_its_options_name(command: str, tiny: Tiny) -> None:
+    names = [part.name for part in REPORTS[command](tiny) if isinstance(part, Table)]
+    promised = _promised(command)
+    assert len(names) == 1 if promised == ["the only one"] else names == promised
+    assert "as_json" in [option.name for option in _command(command).params]
+
+
+@pytest.mark.parametrize("command", [name for name in REPORTS if name not in ("sweep run", "collect", "replay")])
+def test_csv_is_the_rows_of_json(command: str, tiny: Tiny) -> None:
+    for table in (part for part in REPORTS[command](tiny) if isinstance(part, Table)):
+        file = StringIO()
+        table.write_csv(file)
+        rows = json.loads(json.dumps(table.records(), allow_nan=False))
+        found = list(csv.DictReader(StringIO(file.getvalue(), newline="")))
+        assert len(found) == len(rows) == len(table.rows)
+        for each, row in zip(found, rows, strict=True):
+            assert each == {name: "" if value is None else _text(value) for name, value in row.items()}
+
+
+def _text(value: Any) -> str:
+    assert isinstance(value, str | int | float), value  # one value per cell, no list or mapping
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def test_options_choose_the_table(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moe_cosim.sim.reproduce.reproduce", lambda *_: outcome_of_reproduction())
+    document = json.loads(cli("reproduce", "odd", "--json").stdout)
+    chosen = json.loads(cli("reproduce", "odd", "--json", "--table", "sensitivity").stdout)
+    assert chosen == document["sensitivity"]
+    assert cli("reproduce", "odd", "--csv").stdout == cli("reproduce", "odd", "--csv", "--table", "cells").stdout
+    rows = list(csv.DictReader(StringIO(cli("reproduce", "odd", "--csv", "--table", "sensitivity").stdout)))
+    assert [{**row, "simulated": float(row["simulated"])} for row in rows] == [
+        {**row, "value": str(row["value"])} for row in chosen
+    ]
+    only = cli("reproduce", "odd", "--table", "assumptions").stdout
+    assert "hobbit-low-precision-share" in only
+    assert "published" not in only
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("list", "--csv", "--json"), "moe-cosim: command line: --csv, --json: found both; allowed: one of them\n"),
+        (("compare", "a", "b", "--table", "links"), "'links' is not one of 'headline', 'critical_path',"),
+        (("list", "--table", "entries"), "No such option"),
+    ],
+)
+def test_what_cannot_be_printed_is_refused(arguments: tuple[str, ...], said: str) -> None:
+    found = cli(*arguments)
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert said in found.stderr
+
+
+def test_results_of_runs_can_stand_below_each_other(tiny: Tiny) -> None:
+    first, second = (cli("run", tiny.path, "--csv", "--set", f"seed={seed}").stdout.splitlines() for seed in (1, 2))
+    assert first[0] == second[0]
+    assert len(first) == len(second) == 2
+
+
+# -- the terminal itself -----------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs a pseudo-terminal")
+def test_the_width_is_that_of_the_terminal() -> None:
+    import fcntl
+    import termios
+
+    reader, writer = os.openpty()
+    fcntl.ioctl(writer, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 60, 0, 0))
+    command = [sys.executable, "-m", "moe_cosim", "show", "h100-cxl-ndp"]
+    environment = {key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+    environment |= {"PYTHONPATH": str(ROOT), "TERM": "xterm", "NO_COLOR": "1"}
+    with subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=writer, stderr=writer) as child:
+        os.close(writer)
+        shown = b""
+        while piece := _read(reader):
+            shown += piece
+    os.close(reader)
+    lines = [line.replace("\x1b[1m", "").replace("\x1b[0m", "") for line in shown.decode().splitlines()]
+    assert child.returncode == 0
+    assert max(cell_len(line) for line in lines if "\x1b" not in line) in range(50, 61)
+
+
+def _read(reader: int) -> bytes:
+    try:
+        return os.read(reader, 65536)
+    except OSError:  # how Linux says that the other end is closed
+        return b""
+
+
+def test_a_pipe_has_no_width() -> None:
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "20"}
+    command = [sys.executable, "-m", "moe_cosim", "list", "policies"]
+    child = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert child.stdout == cli("list", "policies").stdout
+
+
+@pytest.mark.parametrize("bar", [progress_bar, watching])
+def test_progress_shows_names_in_brackets(
+    bar: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    with bar(ODD) as update:
+        update(local.Pace(1, 2, 0, 1.0, 1.0) if bar is watching else 0.5)
+    assert "[/b]" in capsys.readouterr().err
