@@ -51,7 +51,7 @@ class Column:
             return "yes" if value else "no"
         if isinstance(value, int | float | Decimal):
             return self._number(value)
-        return one_line(str(value))
+        return printable(str(value))
 
     def _number(self, value: float | Decimal) -> str:
         match self.unit:
@@ -116,7 +116,7 @@ Report = Sequence[Table | Note]
 """What a command shows people, from top to bottom."""
 
 
-def one_line(text: str) -> str:
+def printable(text: str) -> str:
     """`text` with line ends and control characters written out, so that it stays on its line."""
     return "".join(each if _keeps_its_line(each) else each.encode("unicode_escape").decode() for each in text)
 

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from moe_cosim.sim.cli.table import Column, Note, Report, Table, one_line
+from moe_cosim.sim.cli.table import Column, Note, Report, Table, printable
 
 _GAP: Final = 2
 """Between columns."""
@@ -51,7 +51,7 @@ def draw(report: Report, console: Console) -> None:
 
 
 def _draw_note(note: Note, console: Console) -> None:
-    line = Text.assemble((f"{one_line(note.name)}: " if note.name else "", "bold"), one_line(note.text))
+    line = Text.assemble((f"{printable(note.name)}: " if note.name else "", "bold"), printable(note.text))
     console.print(line, style="dim" if note.dim else "")
 
 
@@ -76,7 +76,7 @@ class _Shown:
 
     @property
     def heading(self) -> str:
-        return one_line(self.column.shown_heading)
+        return printable(self.column.shown_heading)
 
     def least(self, headings: bool) -> int:
         """The narrowest it can be: headings are broken between words, and so are cells of prose."""
@@ -101,7 +101,7 @@ def _draw_table(table: Table, console: Console, space_above: bool) -> None:
     if space_above:
         console.print()
     if table.title:
-        console.print(Text(one_line(table.title), "bold"))
+        console.print(Text(printable(table.title), "bold"))
     group = next((each for each in shown if each.column.role == "group"), None)
     if group is None:
         _Layout(shown, None, table.headings, console).draw()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from moe_cosim.sim.cli.progress import duration
-from moe_cosim.sim.cli.table import Column, Note, Report, Table, one_line
+from moe_cosim.sim.cli.table import Column, Note, Report, Table, printable
 from moe_cosim.sim.sweep.plan.fields import fields
 
 if TYPE_CHECKING:  # `status` is to be quick, and needs none of it
@@ -62,7 +62,7 @@ def say_failures(failures: Mapping[str, str], damaged: Sequence[str] = ()) -> No
     for point_id in damaged:
         click.echo(f"damaged, computed again: {point_id}", err=True)
     for point_id, line in list(failures.items())[:_FAILURES_SHOWN]:
-        click.echo(f"failed: {point_id[:12]}: {one_line(line)}", err=True)
+        click.echo(f"failed: {point_id[:12]}: {printable(line)}", err=True)
     if len(failures) > _FAILURES_SHOWN:
         more = len(failures) - _FAILURES_SHOWN
         click.echo(f"… and {more} more: SELECT point_id, error FROM results", err=True)

@@ -42,7 +42,7 @@ from moe_cosim.sim.cli.tables.routing import routing_report
 from moe_cosim.sim.cli.tables.sweep import collected_report, found_report, outcome_report, plan_report, status_report
 from moe_cosim.sim.cli.terminal import draw
 from moe_cosim.sim.compare import compare
-from moe_cosim.sim.crosscheck.case import all_cases
+from moe_cosim.sim.crosscheck.all_cases import all_cases
 from moe_cosim.sim.crosscheck.compare import Comparison, CrossCheck
 from moe_cosim.sim.replay import Replay
 from moe_cosim.sim.reproduce.base import Cell, Outcome

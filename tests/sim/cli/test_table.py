@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console
 
-from moe_cosim.sim.cli.table import Column, Note, Table, one_line, write_json
+from moe_cosim.sim.cli.table import Column, Note, Table, printable, write_json
 from moe_cosim.sim.cli.terminal import draw
 
 NAMES = st.sampled_from(
@@ -132,4 +132,4 @@ def test_notes_are_no_markup_and_stay_on_their_line_in_a_pipe() -> None:
 
 @given(st.text())
 def test_one_line_is_one_line(text: str) -> None:
-    assert len(one_line(text).splitlines()) <= 1
+    assert len(printable(text).splitlines()) <= 1
