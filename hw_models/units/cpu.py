@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moe_cosim.hw_models.description import Fields
-from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.hw_models.units.base import LONGEST_PS, ExpertShape
 from moe_cosim.hw_models.units.described import DescribedModel, unit_models
 
 _WIDE_BITS = 16
@@ -55,7 +55,7 @@ class AmxCpu(DescribedModel):
             np.ceil(rows / self.tile_rows) * self.tile_rows / np.where(narrow, self.narrow_op_per_s, self.wide_op_per_s)
         )
         seconds_per_weight = 2.0 * np.where(rows > self.vector_tokens, tiles, rows / self.vector_op_per_s)
-        return np.ceil(weights * seconds_per_weight * 1e12).astype(np.int64)
+        return np.ceil(np.minimum(weights * seconds_per_weight * 1e12, LONGEST_PS)).astype(np.int64)
 
     @classmethod
     def read(cls, fields: Fields) -> Self:

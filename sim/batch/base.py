@@ -72,7 +72,7 @@ class Command:
 class Scheduler(ABC, Generic[S]):
     """One batch system, in its own words. Stateless but for the site file.
 
-    ``tests/sim/batch/scheduler_contract.py`` holds what every subclass must do.
+    `moe_cosim.testing.SchedulerContract` holds what every subclass must do.
     """
 
     name: ClassVar[str]

@@ -20,7 +20,7 @@ Progress = Callable[[float], None]
 class Engine(ABC):
     """Knows events and components; nothing of experts, layers or bits.
 
-    Contract (tests/sim/engine_contract.py): equal input gives equal picoseconds; every byte of the
+    Contract (`moe_cosim.testing.EngineContract`): equal input gives equal picoseconds; every byte of the
     program moves; no resource carries more than its rate; no event ends before its floor.
     """
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from moe_cosim.sim.engines.base import engines
+from moe_cosim.testing.policy.plan_check import PlanError, check_plan
+from moe_cosim.testing.policy.timeline_check import check_causality, check_dispatch, check_slots
 from moe_cosim.workloads.address_map import Region
 from moe_cosim.workloads.plan import Plan
-from moe_cosim.workloads.plan_check import PlanError, check_plan
 from moe_cosim.workloads.prepare import Prepared, lower_plan
 from moe_cosim.workloads.program import SIGNAL, STREAM, WAIT, Program
 from moe_cosim.workloads.quantization.formats import find_format
 from tests.workloads.hand_made import Decided, decided, routing
-from tests.workloads.slot_timeline import check_causality, check_dispatch, check_slots
 
 ROUTED = routing([[(0, 1), (2, 3)], [(1, 2), (2, 0)]], [[(0, 1), (1, 2)], [(2, 3), (0, 3)]], 4)
 

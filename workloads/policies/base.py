@@ -3,7 +3,7 @@
 A policy is asked once per layer of every step, in execution order, and writes its decisions into
 the context's plan. A third party registers its own with ``@policies.register("name")`` in a module
 named by an entry point of the group ``moe_cosim.policies``; the contract every policy must meet is
-`tests/workloads/policy_contract.py`, which such a package can run on its own class.
+`moe_cosim.testing.PolicyContract`, a suite that such a package runs on its own.
 """
 
 from __future__ import annotations

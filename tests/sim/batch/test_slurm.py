@@ -9,7 +9,7 @@ import pytest
 from moe_cosim.sim.batch.base import Job, State
 from moe_cosim.sim.batch.program import Answer, Program
 from moe_cosim.sim.batch.slurm import Slurm, SlurmSite
-from tests.sim.batch.scheduler_contract import SchedulerContract
+from moe_cosim.testing.scheduler.contract import SchedulerContract
 from tests.sim.batch.slurm_cluster import SlurmCluster
 
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.sim.batch.base import State
+from moe_cosim.testing.scheduler.sweeping import NASTY, Sweeping, wait_for
 from tests.sim.batch.slurm_cluster import CPUS, SlurmCluster
-from tests.sim.batch.sweeping import NASTY, Sweeping, wait_for
 from tests.sim.tiny import Tiny
 
 SECONDS = 120.0

@@ -10,9 +10,9 @@ import pytest
 
 from moe_cosim.sim.batch.base import Job, State
 from moe_cosim.sim.batch.program import Program
-from tests.sim.batch.scheduler_contract import Recorded, SchedulerContract
+from moe_cosim.testing.scheduler.contract import Recorded, SchedulerContract
+from moe_cosim.testing.scheduler.sweeping import Sweeping, wait_for
 from tests.sim.batch.stand_in_programs import stand_ins
-from tests.sim.batch.sweeping import Sweeping, wait_for
 
 ARRAY = Job("moe-x", "points.sh", elements=7, time_s=5400, warning_s=90, ranks=4)
 

@@ -17,7 +17,7 @@ from moe_cosim.sim.batch.submission import POINTS, RECORD, Record, Submission, c
 from moe_cosim.sim.batch.submit import ranks_of
 from moe_cosim.sim.sweep.plan.plan import plan_sweep
 from moe_cosim.sim.sweep.store.store import Store
-from tests.sim.batch.sweeping import Sweeping, wait_for
+from moe_cosim.testing.scheduler.sweeping import Sweeping, wait_for
 
 
 def record(points: int, chunk: int) -> Record:

@@ -12,8 +12,8 @@ from moe_cosim.errors import InputError, RunError
 from moe_cosim.hw_models.components import AccessEfficiency, Switch
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
+from moe_cosim.testing.engine.machines import GB_PER_S, link, memory, one_memory, star, unit
 from moe_cosim.workloads.program_builder import ProgramBuilder
-from tests.sim.engines.programs import GB_PER_S, link, memory, one_memory, star, unit
 
 HALF_FOR_SMALL = AccessEfficiency((64.0, 4096.0), (0.5, 1.0), (0.25, 0.8))
 

@@ -15,8 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
+from moe_cosim.testing.engine.machines import GB_PER_S, memory, one_memory, unit
 from moe_cosim.workloads.program import ACCESS, COMPUTE, EVENT, STREAM, TAG, Program
-from tests.sim.engines.programs import GB_PER_S, memory, one_memory, unit
 
 REQUESTS = 60_000
 MEAN_BYTES = 10_000

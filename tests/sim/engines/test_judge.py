@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.judge import judge
 from moe_cosim.sim.engines.timeline import BOUNDS
+from moe_cosim.testing.engine.machines import one_memory, unit
+from moe_cosim.testing.engine.random_programs import Case, cases
 from moe_cosim.workloads.program_builder import ProgramBuilder
-from tests.sim.engines.programs import one_memory, unit
-from tests.sim.engines.random_programs import Case, cases
 
 
 @settings(max_examples=200, deadline=None)

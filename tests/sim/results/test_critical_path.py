@@ -12,10 +12,10 @@ from moe_cosim.errors import RunError
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.timeline import BOUNDS, Timeline
 from moe_cosim.sim.results.critical_path import critical_path
+from moe_cosim.testing.engine.machines import memory, one_memory, unit
+from moe_cosim.testing.engine.random_programs import Case, cases
 from moe_cosim.workloads.program import PHASES, PURPOSES, Program
 from moe_cosim.workloads.program_builder import ProgramBuilder
-from tests.sim.engines.programs import memory, one_memory, unit
-from tests.sim.engines.random_programs import Case, cases
 
 
 def segments(builder: ProgramBuilder) -> list[tuple[int, int, str]]:

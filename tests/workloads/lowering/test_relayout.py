@@ -10,18 +10,18 @@ import pytest
 from moe_cosim.experiment import Experiment
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.testing.policy.plan_check import PlanError, check_plan
+from moe_cosim.testing.policy.timeline_check import check_causality, check_dispatch, check_slots
 from moe_cosim.workloads.address_map import AddressMap, aligned
 from moe_cosim.workloads.layout import place_model
 from moe_cosim.workloads.lowering import lower
 from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder
-from moe_cosim.workloads.plan_check import PlanError, check_plan
 from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.program import CONTENTS, COPY, READ, STREAM, WRITE, Program
 from moe_cosim.workloads.quantization.formats import find_format
 from moe_cosim.workloads.scenario import Scenario
 from moe_cosim.workloads.stripes import STRIPED, Stripes
 from tests.workloads.hand_made import model, routing, scenario
-from tests.workloads.slot_timeline import check_causality, check_dispatch, check_slots
 
 LAYERS, EXPERTS, STEPS = 3, 4, 3
 FP16 = find_format("fp16")

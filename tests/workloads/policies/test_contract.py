@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from moe_cosim.testing.policy.contract import GPU_CAPACITY, PolicyContract
 from moe_cosim.workloads.policies.base import policies
-from tests.workloads.policy_contract import GPU_CAPACITY, PolicyContract
 
 
 class TestOnDemand(PolicyContract):

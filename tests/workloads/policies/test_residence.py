@@ -12,11 +12,11 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.experiment import load_experiment
 from moe_cosim.hw_models.build import build_machine
+from moe_cosim.testing.policy.contract import check
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.policies.residence import HOMES, Residence, residence
 from moe_cosim.workloads.prepare import prepare
 from tests.workloads.hand_made import Decided, decided, one_layer
-from tests.workloads.policy_contract import check
 
 BOTH = "rtx5080-dimm-ndp-4"
 """Host DRAM, and four modules with cores."""

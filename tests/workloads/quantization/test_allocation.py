@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
+from moe_cosim.testing import AllocatorContract
+from moe_cosim.testing.allocator import problems
 from moe_cosim.workloads.quantization.allocation import Allocator, allocate_layers, allocators, spare_bits, total_loss
 from moe_cosim.workloads.quantization.losses import synthetic_losses
 
@@ -30,34 +31,24 @@ def every_allocation(count: int, extra: int) -> Iterator[tuple[int, ...]]:
     return (bits for bits in itertools.product((1, 2, 3, 4), repeat=count) if sum(bits) - count == extra)
 
 
-@st.composite
-def problems(draw: st.DrawFn, most: int = 6, convex: bool = False) -> tuple[Floats, Floats, float]:
-    """Importance, losses that fall with bits, and an average."""
-    count = draw(st.integers(1, most))
-    number = st.integers(0, 20).map(float)  # whole numbers: sums are exact and ties happen
-    importance = np.array(draw(st.lists(number, min_size=count, max_size=count)))
-    cuts = np.array(draw(st.lists(st.tuples(number, number, number), min_size=count, max_size=count)))
-    if convex:
-        cuts = -np.sort(-cuts, axis=1)
-    losses = np.concatenate([cuts[:, ::-1].cumsum(axis=1)[:, ::-1], np.zeros((count, 1))], axis=1)
-    average = draw(st.integers(100, 400)) / 100
-    return importance, losses, average
+class TestPrefix(AllocatorContract):
+    allocator = "prefix"
 
 
-@pytest.mark.parametrize("name", NAMES)
-@given(problem=problems(most=12))
-def test_the_budget_is_used_exactly(name: str, problem: tuple[Floats, Floats, float]) -> None:
-    importance, losses, average = problem
-    bits = make(name).allocate(importance, losses, average)
-    assert bits.dtype == np.int64
-    assert bits.min() >= 1
-    assert bits.max() <= 4
-    # in whole numbers: hundredths of a bit
-    assert bits.sum() - len(bits) == len(bits) * (round(average * 100) - 100) // 100
+class TestUniform(AllocatorContract):
+    allocator = "uniform"
+
+
+class TestGreedy(AllocatorContract):
+    allocator = "greedy"
+
+
+def test_every_registered_allocator_is_held_to_the_contract() -> None:
+    assert {cls.allocator for cls in AllocatorContract.__subclasses__()} >= set(allocators.names())
 
 
 @settings(max_examples=200)
-@given(problem=problems())
+@given(problem=problems(most=6))
 def test_prefix_is_the_best_that_falls_with_importance(problem: tuple[Floats, Floats, float]) -> None:
     importance, losses, average = problem
     bits = make("prefix").allocate(importance, losses, average)
@@ -81,31 +72,10 @@ def test_greedy_is_the_best_of_all_for_convex_losses(problem: tuple[Floats, Floa
     assert total_loss(losses, bits) == min(total_loss(losses, candidate) for candidate in candidates)
 
 
-@given(problem=problems(most=12), more=st.integers(0, 300))
-@pytest.mark.parametrize("name", NAMES)
-def test_a_larger_budget_is_never_worse(name: str, problem: tuple[Floats, Floats, float], more: int) -> None:
-    importance, losses, average = problem
-    larger = min(average + more / 100, 4.0)
-    allocator = make(name)
-    assert total_loss(losses, allocator.allocate(importance, losses, larger)) <= total_loss(
-        losses, allocator.allocate(importance, losses, average)
-    )
-
-
 @given(problem=problems(most=12, convex=True))
 def test_fewer_constraints_are_never_worse(problem: tuple[Floats, Floats, float]) -> None:
     greedy, prefix, uniform = (total_loss(problem[1], make(name).allocate(*problem)) for name in NAMES)
     assert greedy <= prefix <= uniform
-
-
-@given(problem=problems(most=10), data=st.data())
-@pytest.mark.parametrize("name", NAMES)
-def test_expert_numbers_do_not_matter(name: str, problem: tuple[Floats, Floats, float], data: st.DataObject) -> None:
-    importance, losses, average = problem
-    importance = importance + np.arange(len(importance)) / 100  # no ties
-    shuffle = np.array(data.draw(st.permutations(range(len(importance)))))
-    bits = make(name).allocate(importance, losses, average)
-    np.testing.assert_array_equal(make(name).allocate(importance[shuffle], losses[shuffle], average), bits[shuffle])
 
 
 def test_the_papers_case_by_hand() -> None:
@@ -128,13 +98,6 @@ def test_ties_are_settled() -> None:
     np.testing.assert_array_equal(make("prefix").allocate(equal, nothing_to_gain, 2.5), [3, 3, 2, 2])
     np.testing.assert_array_equal(make("greedy").allocate(equal, nothing_to_gain, 1.5), [3, 1, 1, 1])
     np.testing.assert_array_equal(make("uniform").allocate([1, 2, 3, 2], nothing_to_gain, 2.5), [2, 3, 3, 2])
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("average", [1, 1.0, 2, 3, 4])
-def test_no_and_one_expert(name: str, average: float) -> None:
-    assert make(name).allocate([], np.empty((0, 4)), average).shape == (0,)
-    np.testing.assert_array_equal(make(name).allocate([0.5], [[8.0, 4.0, 2.0, 1.0]], average), [average])
 
 
 @pytest.mark.parametrize(("average", "extra"), [(1, 0), (3.3, 23), (1.1, 1), (2.4, 14), (2.45, 14), (4, 30)])

@@ -1,46 +1,38 @@
-"""What every policy must do. A policy's tests subclass `PolicyContract` and name it:
+"""What every policy must do. Its tests subclass `PolicyContract` and name it:
 
-    class TestMyPolicy(PolicyContract):
-        policy = "my-policy"
-        options = {"threshold": 3}
-
-The policy must be registered where a fresh Python finds it: by an entry point of the group
-``moe_cosim.policies``, or among the policies of this project.
+class TestMine(PolicyContract):
+    policy = "my-policy"
+    options = {"threshold": 3}
 """
 
 from __future__ import annotations
 
-import atexit
 import hashlib
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 import yaml
 
 from moe_cosim.assumptions import Assumptions
-from moe_cosim.experiment import Experiment, Workload
+from moe_cosim.experiment import Experiment, MachineChoice, Workload
 from moe_cosim.hw_models.build import build_machine
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.testing.other_python import others
+from moe_cosim.testing.policy.plan_check import check_plan
+from moe_cosim.testing.policy.timeline_check import check_causality, check_dispatch, check_slots
 from moe_cosim.workloads.address_map import AddressMap, aligned
 from moe_cosim.workloads.layout import place_model
 from moe_cosim.workloads.lowering.shares import shares_of
 from moe_cosim.workloads.models.find import find_model
 from moe_cosim.workloads.plan import Plan
-from moe_cosim.workloads.plan_check import check_plan
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.quantization.formats import find_format
-from tests.workloads.slot_timeline import check_causality, check_dispatch, check_slots
 
-ROOT = Path(__file__).parents[2]
 PROMPT_TOKENS = 7
 GPU_CAPACITY = "devices.gpu.memories.hbm.capacity"
 
@@ -97,21 +89,23 @@ class PolicyContract:
             machine_set[GPU_CAPACITY] = f"{self._scarce_bytes(case)} B"
         experiment = Experiment(
             name=f"contract of {self.policy}",
-            machine={"use": self.machines[case.devices], "set": machine_set},
+            machine=MachineChoice(use=self.machines[case.devices], set=machine_set),
             model=case.model,
             routing={"source": "generator", "preset": case.model},
-            workload={"batch": case.batch, "prompt_tokens": PROMPT_TOKENS, "output_tokens": case.output_tokens},
+            workload=self._workload(case),
             policy={"name": self.policy, **self.options},
         )
         return experiment.with_settings(self.settings) if self.settings else experiment
+
+    def _workload(self, case: Case) -> Workload:
+        return Workload(batch=case.batch, prompt_tokens=PROMPT_TOKENS, output_tokens=case.output_tokens)
 
     def _scarce_bytes(self, case: Case) -> int:
         model = find_model(case.model)
         machine = build_machine(self.machines[case.devices], Assumptions())
         gpu_memory = machine.main_unit.local_memory
         addresses = AddressMap(machine.memories, "scarce")
-        workload = Workload(batch=case.batch, prompt_tokens=PROMPT_TOKENS, output_tokens=case.output_tokens)
-        place_model(model, workload, find_format("fp16"), addresses, gpu_memory, [])
+        place_model(model, self._workload(case), find_format("fp16"), addresses, gpu_memory, [])
         experts = len(model.moe_layers) if self.scarce_experts == "one per layer" else self.scarce_experts
         assert isinstance(experts, int)
         return addresses.used_bytes(gpu_memory) + experts * aligned(find_format("fp16").expert_bytes(model.expert))
@@ -137,7 +131,9 @@ class PolicyContract:
     def test_other_processes_decide_the_same(self, case: Case) -> None:
         """With other seeds of Python's hashes, on which the order of sets hangs."""
         own = digest(self.prepared(case))
-        assert [elsewhere(seed).digest(self.experiment(case)) for seed in (1, 2)] == [own, own]
+        module = policies.get(self.policy).__module__
+        asked = self.experiment(case).model_dump_json()
+        assert others(f"{__name__}:digest_of_experiment", asked, module) == [own, own]
 
     def test_experts_are_in_their_slot_when_read_and_stay_until_done(self, case: Case) -> None:
         found = self.prepared(case)
@@ -195,34 +191,6 @@ def plan_bytes(plan: Plan) -> bytes:
     return b"".join(table.tobytes() for table in tables) + "\0".join(names).encode()
 
 
-class Elsewhere:
-    """A Python of its own, with its own hash seed, that prepares experiments and says their digests."""
-
-    def __init__(self, hash_seed: int) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", "from tests.workloads.policy_contract import serve; serve()"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
-        )
-        atexit.register(self._process.communicate)
-
-    def digest(self, experiment: Experiment) -> str:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(f"{experiment.model_dump_json()}\n")
-        self._process.stdin.flush()
-        return self._process.stdout.readline().strip()
-
-
-@cache
-def elsewhere(hash_seed: int) -> Elsewhere:
-    return Elsewhere(hash_seed)
-
-
-def serve() -> None:
-    """What the other Python does: an experiment per line in, a digest per line out."""
-    for line in sys.stdin:
-        print(digest(prepare(Experiment.model_validate_json(line))), flush=True)
+def digest_of_experiment(experiment_json: str) -> str:
+    """As `digest`, in another process."""
+    return digest(prepare(Experiment.model_validate_json(experiment_json)))

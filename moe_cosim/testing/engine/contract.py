@@ -1,49 +1,52 @@
-"""What every engine must do. An engine's tests subclass `EngineContract` and give the `engine` fixture:
+"""What every engine must do. Its tests subclass `EngineContract` and name it:
 
-class TestMyEngine(EngineContract):
-    @pytest.fixture
-    def engine(self) -> Engine:
-        return MyEngine()
+class TestMine(EngineContract):
+    engine = "my-engine"
+    options = {"line_size": 64}
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 
 from moe_cosim.errors import InputError, RunError
-from moe_cosim.sim.engines.base import Engine
+from moe_cosim.sim.engines.base import Engine, engines
 from moe_cosim.sim.engines.timeline import BOUNDS
+from moe_cosim.testing.engine.machines import memory, one_memory, unit
+from moe_cosim.testing.engine.random_programs import Case, cases
+from moe_cosim.testing.engine.traffic import carried, fastest_ps
+from moe_cosim.testing.examples import few
 from moe_cosim.workloads.program import COPY, SIGNAL, STREAM, WAIT, Program
 from moe_cosim.workloads.program_builder import ProgramBuilder
-from tests.sim.engines.programs import memory, one_memory, unit
-from tests.sim.engines.random_programs import Case, cases
-from tests.sim.engines.traffic import carried, fastest_ps
-
-few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 class EngineContract:
-    @pytest.fixture
-    def engine(self) -> Engine:
-        raise NotImplementedError("an engine's test class gives its engine")
+    engine: ClassVar[str]
+    options: ClassVar[Mapping[str, Any]] = {}
+    """An experiment's ``engine`` without its ``name``."""
+
+    def made(self) -> Engine:
+        return engines.get(self.engine).from_options(self.options, "contract")
 
     @few
     @given(case=cases())
-    def test_same_input_same_picosecond(self, engine: Engine, case: Case) -> None:
-        first = engine.run(case.machine(), case.program(case.machine()))
-        again = engine.run(case.machine(), case.program(case.machine()))
+    def test_same_input_same_picosecond(self, case: Case) -> None:
+        first = self.made().run(case.machine(), case.program(case.machine()))
+        again = self.made().run(case.machine(), case.program(case.machine()))
         assert first.start_ps.tolist() == again.start_ps.tolist()
         assert first.end_ps.tolist() == again.end_ps.tolist()
 
     @few
     @given(case=cases())
-    def test_a_lane_runs_its_events_one_after_the_other(self, engine: Engine, case: Case) -> None:
+    def test_a_lane_runs_its_events_one_after_the_other(self, case: Case) -> None:
         program = case.program(case.machine())
-        timeline = engine.run(case.machine(), program)
+        timeline = self.made().run(case.machine(), program)
         assert timeline.start_ps.dtype == timeline.end_ps.dtype == np.int64
         assert (timeline.start_ps >= 0).all()
         assert (timeline.end_ps >= timeline.start_ps).all()
@@ -52,10 +55,10 @@ class EngineContract:
 
     @few
     @given(case=cases())
-    def test_no_event_ends_before_its_floor(self, engine: Engine, case: Case) -> None:
+    def test_no_event_ends_before_its_floor(self, case: Case) -> None:
         machine = case.machine()
         program = case.program(machine)
-        timeline = engine.run(machine, program)
+        timeline = self.made().run(machine, program)
         took = timeline.end_ps - timeline.start_ps
         for event, time_ps in zip(program.events, took, strict=True):
             if event["kind"] < SIGNAL:
@@ -65,11 +68,11 @@ class EngineContract:
 
     @few
     @given(case=cases())
-    def test_no_resource_carries_more_than_its_peak(self, engine: Engine, case: Case) -> None:
+    def test_no_resource_carries_more_than_its_peak(self, case: Case) -> None:
         """What moved wholly within [t0, t1] fits into that time, for every two edges of events."""
         machine = case.machine()
         program = case.program(machine)
-        timeline = engine.run(machine, program)
+        timeline = self.made().run(machine, program)
         moves = np.isin(program.events["kind"], (STREAM, COPY))
         taken = np.array([carried(machine, program, event) for event in program.events[moves]])
         taken = taken.reshape(-1, len(machine.resources))
@@ -84,10 +87,10 @@ class EngineContract:
 
     @few
     @given(case=cases())
-    def test_a_wait_ends_after_its_signals_arrived(self, engine: Engine, case: Case) -> None:
+    def test_a_wait_ends_after_its_signals_arrived(self, case: Case) -> None:
         machine = case.machine()
         program = case.program(machine)
-        timeline = engine.run(machine, program)
+        timeline = self.made().run(machine, program)
         kind, token = program.events["kind"], program.events["token"]
         for wait in np.flatnonzero(kind == WAIT):
             for signal in np.flatnonzero((kind == SIGNAL) & (token == token[wait])):
@@ -97,11 +100,11 @@ class EngineContract:
 
     @few
     @given(case=cases())
-    def test_every_event_says_what_bounds_it(self, engine: Engine, case: Case) -> None:
+    def test_every_event_says_what_bounds_it(self, case: Case) -> None:
         """Its floor, its traffic, the last of its signals; or nothing but the engine (idle)."""
         machine = case.machine()
         program = case.program(machine)
-        timeline = engine.run(machine, program)
+        timeline = self.made().run(machine, program)
         assert timeline.bound is not None
         assert timeline.last_signal is not None
         for row, event in enumerate(program.events):
@@ -119,48 +122,59 @@ class EngineContract:
                 assert took_ps > 0
                 assert timeline.end_ps[row] >= timeline.end_ps[signal]
 
-    def test_nothing_to_do_takes_no_time(self, engine: Engine) -> None:
+    def test_nothing_to_do_takes_no_time(self) -> None:
         machine = one_memory([unit("u")])
-        assert engine.run(machine, ProgramBuilder(machine).build()).total_ps == 0
+        assert self.made().run(machine, ProgramBuilder(machine).build()).total_ps == 0
 
-    def test_progress_rises_to_one(self, engine: Engine) -> None:
+    def test_progress_rises_to_one(self) -> None:
         machine = one_memory([unit("u", 2)])
         builder = ProgramBuilder(machine)
         for _ in range(50):
             builder.stream("u.l0", builder.read("m", 1000)).compute("u.l1", busy_ps=10)
         shares: list[float] = []
-        engine.run(machine, builder.build(), shares.append)
+        self.made().run(machine, builder.build(), shares.append)
         assert shares == sorted(shares)
         assert shares[-1] == 1.0
 
-    def test_the_program_is_not_changed(self, engine: Engine) -> None:
+    def test_the_program_is_not_changed(self) -> None:
         machine = one_memory([unit("u")])
         builder = ProgramBuilder(machine)
         program = builder.stream("u.l0", builder.read("m", 1000)).build()
         before = program.events.tobytes(), program.accesses.tobytes()
-        engine.run(machine, program)
+        self.made().run(machine, program)
         assert (program.events.tobytes(), program.accesses.tobytes()) == before
 
-    def test_a_deadlock_names_the_lanes_that_wait(self, engine: Engine) -> None:
+    def test_a_deadlock_names_the_lanes_that_wait(self) -> None:
         machine = one_memory([unit("a"), unit("b"), unit("c")])
         builder = ProgramBuilder(machine)
         builder.compute("a.l0", busy_ps=5).wait("a.l0", 7).signal("a.l0", 8)
         builder.wait("b.l0", 8).signal("b.l0", 7)
         builder.compute("c.l0", busy_ps=5)
         with pytest.raises(RunError, match=r"a\.l0 at event 1 \(token 7\), b\.l0 at event 3 \(token 8\)") as error:
-            engine.run(machine, builder.build())
+            self.made().run(machine, builder.build())
         assert "c.l0" not in str(error.value)
 
-    def test_lanes_of_another_machine_are_refused(self, engine: Engine) -> None:
+    def test_lanes_of_another_machine_are_refused(self) -> None:
         machine = one_memory([unit("u")])
         program = ProgramBuilder(one_memory([unit("other")])).compute("other.l0", 5).build()
         with pytest.raises(InputError, match=r"lanes: .*the lanes of tiny"):
-            engine.run(machine, program)
+            self.made().run(machine, program)
 
     @pytest.mark.parametrize(("offset", "size"), [(1 << 20, 64), ((1 << 20) - 64, 65), (1 << 40, 1)])
-    def test_addresses_outside_every_memory_are_refused(self, engine: Engine, offset: int, size: int) -> None:
+    def test_addresses_outside_every_memory_are_refused(self, offset: int, size: int) -> None:
         machine = one_memory([unit("u")], memory(capacity=1 << 20))
         builder = ProgramBuilder(machine)
         program: Program = builder.stream("u.l0", builder.read("m", 64), builder.read("m", size, offset)).build()
         with pytest.raises(InputError, match=rf"accesses\[1\]: found {offset:#x} \+ {size} bytes; allowed: .*m 0x0"):
-            engine.run(machine, program)
+            self.made().run(machine, program)
+
+    def test_options_it_does_not_have_are_refused(self) -> None:
+        with pytest.raises(InputError) as refused:
+            engines.get(self.engine).from_options({**self.options, "no-such-option": 1}, "my.yaml")
+        assert refused.value.where == "my.yaml"
+        assert refused.value.field == "engine.no-such-option"
+
+    def test_it_is_described(self) -> None:
+        summary = engines.get(self.engine).summary
+        assert 10 <= len(summary) <= 120
+        assert "\n" not in summary

@@ -1,4 +1,4 @@
-"""What every scheduler must do. A scheduler's tests subclass `SchedulerContract`, name it, and give `cluster`:
+"""What every batch scheduler must do. Its tests subclass `SchedulerContract`, name it, and give `cluster`:
 
 class TestMine(SchedulerContract):
     scheduler = "mine"
@@ -20,7 +20,7 @@ import pytest
 
 from moe_cosim.sim.batch.base import Scheduler, State, schedulers, site_class
 from moe_cosim.sim.batch.site import Site, site_of
-from tests.sim.batch.sweeping import NASTY, Sweeping, wait_for
+from moe_cosim.testing.scheduler.sweeping import NASTY, Sweeping, wait_for
 
 SECONDS = 60.0
 
