@@ -14,10 +14,10 @@ from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.results.critical_path import critical_path
 from moe_cosim.sim.run import run
 from moe_cosim.sim.window import Span, extrapolate, spans, window
+from moe_cosim.testing.engine.machines import one_memory, unit
 from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.program import SIGNAL, WAIT, Program
 from moe_cosim.workloads.program_builder import ProgramBuilder
-from tests.sim.engines.programs import one_memory, unit
 
 EXPERIMENT = Experiment.model_validate(
     {
