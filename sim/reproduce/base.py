@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from multiprocessing import get_context
 from typing import Any, ClassVar
 
-from moe_cosim.errors import RunError
 from moe_cosim.registry import Registry
+from moe_cosim.sim.reproduce.runs import RunKey, Settings, run_all
 from moe_cosim.sim.results.result import Result
-from moe_cosim.sim.run import run
 from moe_cosim.version import VERSION
-
-Settings = Mapping[str, Any]
-RunKey = tuple[str, tuple[tuple[str, Any], ...]]
-"""(shipped experiment, settings): what identifies a run."""
-
-
-def key(experiment: str, settings: Settings) -> RunKey:
-    return experiment, tuple(sorted(settings.items()))
 
 
 @dataclass(frozen=True)
@@ -123,7 +110,7 @@ def reproduce(
     wanted = dict.fromkeys(chosen.runs())
     for variant in variants:
         wanted.update(dict.fromkeys(chosen.variant_runs(variant)))
-    results = _run_all(list(wanted), workers or os.cpu_count() or 1, progress)
+    results = run_all(list(wanted), workers or os.cpu_count() or 1, progress)
     lookup = results.__getitem__
     rows = [
         {"assumption": variant.assumption, "value": variant.value, "cell": cell, "simulated": simulated}
@@ -142,40 +129,3 @@ def reproduce(
         events=sum(result.events for result in results.values()),
         wall_s=time.perf_counter() - started,
     )
-
-
-def _run_all(wanted: list[RunKey], workers: int, progress: Callable[[float], None] | None) -> dict[RunKey, Result]:
-    """Longest runs first, so that no worker is left with one at the end."""
-    order = sorted(wanted, key=lambda run_key: -dict(run_key[1]).get("workload.output_tokens", 0))
-    results: dict[RunKey, Result] = {}
-    if workers == 1:
-        for run_key in order:
-            results[run_key] = _run_one(run_key)
-            if progress is not None:
-                progress(len(results) / len(order))
-        return results
-    # forkserver: workers start clean, whatever threads the caller has
-    context = get_context("forkserver")
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_end_quietly_on_interrupt) as pool:
-        futures = {pool.submit(_run_one, run_key): run_key for run_key in order}
-        try:
-            for done in as_completed(futures):
-                results[futures[done]] = done.result()
-                if progress is not None:
-                    progress(len(results) / len(order))
-        except BrokenProcessPool:
-            raise RunError("a worker process died: out of memory, perhaps (fewer --workers need less)") from None
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return results
-
-
-def _end_quietly_on_interrupt() -> None:
-    """Ctrl-C reaches the workers too: the command's own line is enough."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def _run_one(run_key: RunKey) -> Result:
-    experiment, settings = run_key
-    return run(experiment, dict(settings)).without_timeline()

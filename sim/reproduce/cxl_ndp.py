@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from moe_cosim.sim.reproduce.base import Cell, Reproduction, RunKey, Variant, key, registry
+from moe_cosim.sim.reproduce.base import Cell, Reproduction, Variant, registry
+from moe_cosim.sim.reproduce.runs import RunKey, key
 from moe_cosim.sim.results.result import Result
 
 LENGTHS: Final = ((128, 256), (128, 512), (128, 1024), (128, 2048), (512, 512))

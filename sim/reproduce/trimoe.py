@@ -12,7 +12,8 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from moe_cosim.sim.reproduce.base import Cell, Reproduction, RunKey, Variant, key, registry
+from moe_cosim.sim.reproduce.base import Cell, Reproduction, Variant, registry
+from moe_cosim.sim.reproduce.runs import RunKey, key
 from moe_cosim.sim.results.result import Result
 
 MODELS: Final = ("deepseek-v2", "qwen3-235b-a22b", "glm-4.5-air")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from moe_cosim.errors import InputError, RunError
-from moe_cosim.sim.reproduce import base, cxl_ndp, reproduce
+from moe_cosim.sim.reproduce import cxl_ndp, reproduce, runs
 from moe_cosim.sim.reproduce.base import Outcome
 from tests.sim.tiny import cli
 
@@ -143,8 +143,8 @@ def test_an_error_in_another_process_is_the_same_line(short: None, monkeypatch: 
 
 def test_a_worker_that_dies_is_one_line(short: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """As when the system runs out of memory and kills it."""
-    monkeypatch.setattr(base, "_run_one", _die)
-    with pytest.raises(RunError, match="a worker process died"):
+    monkeypatch.setattr(runs, "_serve", _die)
+    with pytest.raises(RunError, match=r"3 workers died of it \(exit 9\): out of memory, perhaps"):
         reproduce("cxl-ndp", 2, sensitivity=False, quick=True)
 
 

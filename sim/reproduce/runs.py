@@ -1,0 +1,82 @@
+"""The runs of a reproduction, several side by side."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from moe_cosim.errors import RunError
+from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.run import run
+from moe_cosim.sim.worker_pool import WorkerPool
+
+Settings = Mapping[str, Any]
+RunKey = tuple[str, tuple[tuple[str, Any], ...]]
+"""(shipped experiment, settings): what identifies a run."""
+
+
+def key(experiment: str, settings: Settings) -> RunKey:
+    return experiment, tuple(sorted(settings.items()))
+
+
+def run_all(wanted: Sequence[RunKey], workers: int, progress: Callable[[float], None] | None) -> dict[RunKey, Result]:
+    """Longest runs first, so that no worker is left with one at the end. Raises what a run raised, and
+    `RunError` where workers died of one."""
+    order = sorted(wanted, key=lambda run_key: -dict(run_key[1]).get("workload.output_tokens", 0))
+    results: dict[RunKey, Result] = {}
+    pool = _Pool(workers) if workers > 1 else None
+    try:
+        for answer in map(_answer, order) if pool is None else pool.run(order):
+            if isinstance(answer.found, Exception):
+                raise answer.found
+            results[answer.run] = answer.found
+            if progress is not None:
+                progress(len(results) / len(order))
+    finally:
+        if pool is not None:
+            pool.close()
+    return results
+
+
+@dataclass(frozen=True)
+class _Answer:
+    run: RunKey
+    found: Result | Exception
+    wall_s: float = 0.0
+
+
+class _Pool(WorkerPool[RunKey, _Answer]):
+    def __init__(self, workers: int) -> None:
+        super().__init__(workers, _serve, (), "moe_cosim.sim.sweep.pool.warm")
+
+    def name(self, task: RunKey) -> str:
+        return repr(task)
+
+    def given_up(self, task: RunKey, reason: str) -> _Answer:
+        return _Answer(task, RunError(f"{task[0]}: {reason}: out of memory, perhaps (fewer --workers need less)"))
+
+    def seconds(self, answer: _Answer) -> float:
+        return answer.wall_s
+
+
+def _serve(pipe: Connection) -> None:
+    """What a worker runs, until the pipe closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the workers too; the command ends them
+    with suppress(EOFError, OSError):
+        while True:
+            pipe.send(_answer(pipe.recv()))
+
+
+def _answer(run_key: RunKey) -> _Answer:
+    started = time.perf_counter()
+    experiment, settings = run_key
+    try:
+        found: Result | Exception = run(experiment, dict(settings)).without_timeline()
+    except Exception as error:  # raised again by the command
+        found = error
+    return _Answer(run_key, found, time.perf_counter() - started)
