@@ -101,7 +101,7 @@ def _sweeps() -> dict[str, str]:
 
 
 def _cases() -> dict[str, str]:
-    from moe_cosim.sim.crosscheck.case import all_cases
+    from moe_cosim.sim.crosscheck.all_cases import all_cases
 
     return {name: case.says for name, case in all_cases().items()}
 

@@ -159,7 +159,7 @@ def routing_preset(name: str, output: Output) -> None:
 def crosscheck_case(name: str, output: Output) -> None:
     """Print what a case of the cross-check compares."""
     from moe_cosim.errors import InputError
-    from moe_cosim.sim.crosscheck.case import all_cases
+    from moe_cosim.sim.crosscheck.all_cases import all_cases
 
     known = all_cases()
     if name not in known:
