@@ -14,7 +14,7 @@ from moe_cosim.hw_models.components import Link, PeerFabric
 from moe_cosim.hw_models.description import Fields, Origin, Reading
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.merge import EXPERIMENT, Places, merge, nested
-from moe_cosim.hw_models.parts import Device, read_device
+from moe_cosim.hw_models.parts import DeviceParts, read_device
 
 ADDRESS_STEP = 1 << 40
 """Every memory starts at a multiple of 1 TiB, the first at 1 TiB: address 0 is nobody's."""
@@ -42,7 +42,7 @@ def build_with_origins(
     fields = Fields(tree, reading, places)
     fields.only("title", "devices", optional=("links", "peers"))
 
-    devices: dict[str, list[tuple[str, Device]]] = {}
+    devices: dict[str, list[tuple[str, DeviceParts]]] = {}
     for group, child in fields.children("devices"):
         devices[group] = _read_instances(group, child, places)
     links = [link for name_, child in fields.children("links") for link in _read_links(name_, child, devices, places)]
@@ -67,7 +67,7 @@ def build_with_origins(
     return machine, tuple(reading.origins)
 
 
-def _read_instances(group: str, fields: Fields, places: Places) -> list[tuple[str, Device]]:
+def _read_instances(group: str, fields: Fields, places: Places) -> list[tuple[str, DeviceParts]]:
     """(instance name, its parts) of one entry of `devices`: one, or `count` numbered from 0."""
     if "device" not in fields:
         raise fields.error("device", Plain("nothing"), "this field must be given")
@@ -83,7 +83,7 @@ def _read_instances(group: str, fields: Fields, places: Places) -> list[tuple[st
 
 
 def _read_links(
-    name: str, fields: Fields, devices: Mapping[str, list[tuple[str, Device]]], places: Places
+    name: str, fields: Fields, devices: Mapping[str, list[tuple[str, DeviceParts]]], places: Places
 ) -> list[Link]:
     """The link `name`; one per instance where an end is a device with a count."""
     for required in ("link", "ends"):
@@ -114,7 +114,7 @@ def _read_links(
     return [Link(n, pair, peak, efficiency, latency_ps) for n, pair in zip(names, pairs, strict=True)]
 
 
-def _read_peer(name: str, fields: Fields, devices: Mapping[str, list[tuple[str, Device]]]) -> PeerFabric:
+def _read_peer(name: str, fields: Fields, devices: Mapping[str, list[tuple[str, DeviceParts]]]) -> PeerFabric:
     """The peer fabric that joins the memory ``<device>.<memory>`` of every instance of a device."""
     fields.only("members", "rate", "latency")
     member = fields.text("members")
@@ -126,7 +126,7 @@ def _read_peer(name: str, fields: Fields, devices: Mapping[str, list[tuple[str, 
     return PeerFabric(name, members, fields.positive("rate", "bytes/s"), fields.time_ps("latency"))
 
 
-def _nodes_of_port(fields: Fields, end: str, devices: Mapping[str, list[tuple[str, Device]]]) -> list[str]:
+def _nodes_of_port(fields: Fields, end: str, devices: Mapping[str, list[tuple[str, DeviceParts]]]) -> list[str]:
     """The switch behind the port ``<device>.<port>``, of each instance of the device."""
     group = end.partition(".")[0]
     legal = [f"{name}.{each}" for name, group_ in devices.items() for each in group_[0][1].ports]

@@ -21,7 +21,7 @@ MOST_CHANNELS = 65536
 
 
 @dataclass(frozen=True)
-class Device:
+class DeviceParts:
     """Parts of one device, named inside it (``sm``, ``hbm``); base addresses are still 0.
 
     Every unit and memory hangs by a wire at `switch`, where the device's ports are too.
@@ -33,13 +33,13 @@ class Device:
     switch: Switch
     ports: tuple[str, ...]
 
-    def named(self, instance: str) -> Device:
+    def named(self, instance: str) -> DeviceParts:
         """The parts of the instance of that name: ``<instance>.<part>``."""
 
         def full(name: str) -> str:
             return f"{instance}.{name}"
 
-        return Device(
+        return DeviceParts(
             tuple(replace(u, name=full(u.name), local_memory=full(u.local_memory)) for u in self.units),
             tuple(replace(m, name=full(m.name)) for m in self.memories),
             tuple(replace(w, name=full(w.name), ends=(full(w.ends[0]), full(w.ends[1]))) for w in self.wires),
@@ -48,7 +48,7 @@ class Device:
         )
 
 
-def read_device(tree: Mapping[str, Any], reading: Reading, places: Places) -> Device:
+def read_device(tree: Mapping[str, Any], reading: Reading, places: Places) -> DeviceParts:
     """The device in `tree` (a device description, merged with what the machine says of it)."""
     fields = Fields(tree, reading, places)
     fields.only("title", "switch", "ports", optional=("wires", "units", "memories"))
@@ -67,7 +67,7 @@ def read_device(tree: Mapping[str, Any], reading: Reading, places: Places) -> De
         wires = tuple(
             Link(f"{part.name}-{switch.name}", (part.name, switch.name), math.inf, 1.0, latency_ps) for part in hanging
         )
-    return Device(units, memories, wires, switch, fields.words("ports"))
+    return DeviceParts(units, memories, wires, switch, fields.words("ports"))
 
 
 def _read_memory(name: str, fields: Fields, places: Places) -> Memory:

@@ -24,6 +24,9 @@ from platformdirs import user_cache_path
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_CONFIG: Final[Any] = numba.config
+"""Its attributes are set by Numba when it starts."""
+
 _MAY_MAKE_ARRAYS: Final[dict[str, Any]] = {"error_model": "numpy"}
 """No fast-math, so that every run rounds alike."""
 _MAKES_NO_ARRAYS: Final = _MAY_MAKE_ARRAYS | ({"_nrt": False} if hasattr(CPUTargetOptions, "_nrt") else {})
@@ -42,7 +45,7 @@ def compiled_making_arrays(function: F) -> F:
 
 
 def _compiled(function: F, options: dict[str, Any]) -> F:
-    folder = numba.config.CACHE_DIR or _user_folder() or _private_temporary_folder()
+    folder = _CONFIG.CACHE_DIR or _user_folder() or _private_temporary_folder()
     if folder:
         with suppress(RuntimeError):  # Numba can write neither where it was told to nor anywhere else
             return _cached(function, options, str(folder))
@@ -50,12 +53,12 @@ def _compiled(function: F, options: dict[str, Any]) -> F:
 
 
 def _cached(function: F, options: dict[str, Any], folder: str) -> F:
-    given = numba.config.CACHE_DIR
+    given = _CONFIG.CACHE_DIR
     try:
-        setattr(numba.config, "CACHE_DIR", folder)  # noqa: B010 (set by Numba when it starts)
+        _CONFIG.CACHE_DIR = folder
         dispatcher = njit(cache=True, **options)(function)
     finally:
-        setattr(numba.config, "CACHE_DIR", given)  # noqa: B010
+        _CONFIG.CACHE_DIR = given
     dispatcher._cache._guard_against_spurious_io_errors = lambda: _forgiving(dispatcher._cache)
     return cast(F, dispatcher)
 
