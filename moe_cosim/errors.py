@@ -35,6 +35,10 @@ class InputError(MoeCosimError):
         shown = found if isinstance(found, Plain) else repr(found)
         super().__init__(f"{one_line(where)}: {field}: found {one_line(shown)}; allowed: {one_line(self.allowed)}")
 
+    def at(self, where: object, field: str | None = None) -> InputError:
+        """The same error as the reader should see it: in the file that he wrote, under the field's name there."""
+        return InputError(where, self.field if field is None else field, self.found, self.allowed)
+
     def __reduce__(self) -> tuple[type[InputError], tuple[str, str, Plain, str]]:
         """Pickled as text, so that it comes back whole from another process."""
         found = self.found if isinstance(self.found, Plain) else Plain(repr(self.found))

@@ -91,6 +91,10 @@ class Registry(Generic[T]):
         self._load()
         return sorted(self._entries)
 
+    def loaded(self) -> list[str]:
+        """Names of those that have been imported; nothing is imported to find out."""
+        return sorted(self._entries)
+
     def __iter__(self) -> Iterator[tuple[str, T]]:
         self._load()
         return iter(sorted(self._entries.items()))

@@ -49,4 +49,4 @@ def _fields_at(schema: type[BaseModel], path: Iterable[str | int]) -> list[str]:
         if not (isinstance(nested, type) and issubclass(nested, BaseModel)):
             break  # inside a list or a union: the outer class is the best that can be said
         found = nested
-    return list(found.model_fields)
+    return [info.alias or name for name, info in found.model_fields.items()]

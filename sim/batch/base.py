@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from moe_cosim.errors import RunError
 from moe_cosim.registry import Registry
-from moe_cosim.sim.batch.program import Program
+from moe_cosim.sim.batch.command_runner import CommandRunner
 from moe_cosim.sim.batch.site import Site
 
 S = TypeVar("S", bound=Site)
 
 
-class State(StrEnum):
+class JobState(StrEnum):
     """Where the scheduler sees an element of an array."""
 
     PENDING = "pending"
@@ -30,14 +30,14 @@ class State(StrEnum):
 
     @property
     def active(self) -> bool:
-        return self in (State.PENDING, State.RUNNING)
+        return self in (JobState.PENDING, JobState.RUNNING)
 
 
 @dataclass(frozen=True)
 class Seen:
     """An element's state, and the scheduler's own word for it."""
 
-    state: State
+    state: JobState
     word: str
 
 
@@ -89,9 +89,9 @@ class Scheduler(ABC, Generic[S]):
     requeue_exit_code: ClassVar[int] = 0
     """What an element exits with that wants to run again."""
 
-    def __init__(self, site: S, program: Program | None = None) -> None:
+    def __init__(self, site: S, run_command: CommandRunner | None = None) -> None:
         self.site = site
-        self.program = program or Program()
+        self.run_command = run_command or CommandRunner()
 
     @abstractmethod
     def options(self, job: Job) -> list[str]:
@@ -112,7 +112,7 @@ class Scheduler(ABC, Generic[S]):
     def cancel(self, job_ids: Sequence[str]) -> None:
         """End jobs. Those that have ended already are no error; `RunError` when any other cannot be ended."""
         command = self.cancellation(job_ids)
-        answer = self.program(command.argv)
+        answer = self.run_command(command.argv)
         if answer.status == 0:
             return
         for line in (answer.err or answer.out).splitlines():

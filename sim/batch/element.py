@@ -108,7 +108,7 @@ def _again(scheduler: Scheduler[Site], environ: Mapping[str, str]) -> int:
         return scheduler.requeue_exit_code
     # whom the scheduler requeues it ends: not this process before it has said how it went
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    answer = scheduler.program(command.argv)
+    answer = scheduler.run_command(command.argv)
     if answer.status != 0:
         _say(f"not requeued ({answer.complaint}): 'moe-cosim sweep resume' submits the rest")
     return COME_BACK

@@ -9,20 +9,20 @@ from typing import ClassVar, Final
 
 from moe_cosim.errors import RunError
 from moe_cosim.schema import Count
-from moe_cosim.sim.batch.base import Command, Job, Scheduler, Seen, State, schedulers
+from moe_cosim.sim.batch.base import Command, Job, JobState, Scheduler, Seen, schedulers
 from moe_cosim.sim.batch.site import Site, Time, Word, parse_time
 
 # flux-jobs(1), "JOB STATUS"
 _STATES: Final = {
-    "NEW": State.PENDING,
-    "DEPEND": State.PENDING,
-    "PRIORITY": State.PENDING,
-    "SCHED": State.PENDING,
-    "RUN": State.RUNNING,
-    "CLEANUP": State.RUNNING,
-    "COMPLETED": State.DONE,
-    "CANCELED": State.CANCELLED,
-    "TIMEOUT": State.TIMEOUT,
+    "NEW": JobState.PENDING,
+    "DEPEND": JobState.PENDING,
+    "PRIORITY": JobState.PENDING,
+    "SCHED": JobState.PENDING,
+    "RUN": JobState.RUNNING,
+    "CLEANUP": JobState.RUNNING,
+    "COMPLETED": JobState.DONE,
+    "CANCELED": JobState.CANCELLED,
+    "TIMEOUT": JobState.TIMEOUT,
 }
 
 
@@ -84,11 +84,11 @@ class Flux(Scheduler[FluxSite]):
         return Command(("flux", "cancel", *job_ids))
 
     def elements(self, job_ids: Sequence[str]) -> dict[int, Seen]:
-        answer = self.program(("flux", "jobs", "--no-header", "--format={name}|{status}", *job_ids))
+        answer = self.run_command(("flux", "jobs", "--no-header", "--format={name}|{status}", *job_ids))
         if answer.status != 0 and "unknown" not in answer.err.lower():
             raise RunError(f"flux: {answer.complaint}")
         matches = (re.fullmatch(r".*\.(\d+)\|(\w+)", line) for line in answer.out.splitlines())
-        return {int(m[1]): Seen(_STATES.get(m[2], State.FAILED), m[2]) for m in matches if m}
+        return {int(m[1]): Seen(_STATES.get(m[2], JobState.FAILED), m[2]) for m in matches if m}
 
     def cpus(self) -> int:
         return self.site.cores_per_task

@@ -9,19 +9,19 @@ from typing import ClassVar, Final
 
 from moe_cosim.errors import RunError
 from moe_cosim.schema import Count
-from moe_cosim.sim.batch.base import Command, Job, Scheduler, Seen, State, schedulers
+from moe_cosim.sim.batch.base import Command, Job, JobState, Scheduler, Seen, schedulers
 from moe_cosim.sim.batch.site import Line, Site, Time, Word, parse_time
 
 _STATES: Final = {
-    "PEND": State.PENDING,
-    "PSUSP": State.PENDING,
-    "WAIT": State.PENDING,
-    "RUN": State.RUNNING,
-    "PROV": State.RUNNING,
-    "USUSP": State.RUNNING,
-    "SSUSP": State.RUNNING,
-    "UNKWN": State.RUNNING,  # its host does not answer; LSF waits for it
-    "DONE": State.DONE,
+    "PEND": JobState.PENDING,
+    "PSUSP": JobState.PENDING,
+    "WAIT": JobState.PENDING,
+    "RUN": JobState.RUNNING,
+    "PROV": JobState.RUNNING,
+    "USUSP": JobState.RUNNING,
+    "SSUSP": JobState.RUNNING,
+    "UNKWN": JobState.RUNNING,  # its host does not answer; LSF waits for it
+    "DONE": JobState.DONE,
 }
 
 
@@ -88,7 +88,7 @@ class Lsf(Scheduler[LsfSite]):
 
     def elements(self, job_ids: Sequence[str]) -> dict[int, Seen]:
         fields = "jobindex stat exit_code exit_reason delimiter='|'"
-        answer = self.program(("bjobs", "-a", "-noheader", "-o", fields, *job_ids))
+        answer = self.run_command(("bjobs", "-a", "-noheader", "-o", fields, *job_ids))
         if answer.status != 0 and "is not found" not in answer.err + answer.out:
             raise RunError(f"bjobs: {answer.complaint}")
         matches = (re.fullmatch(r"(\d+)\|(\w+)\|([^|]*)\|(.*)", line) for line in answer.out.splitlines())
@@ -103,7 +103,7 @@ def _seen(stat: str, code: str, reason: str) -> Seen:
         return Seen(_STATES[stat], stat)
     word = f"{stat} {code}".strip()
     if "TERM_RUNLIMIT" in reason:
-        return Seen(State.TIMEOUT, "TERM_RUNLIMIT")
+        return Seen(JobState.TIMEOUT, "TERM_RUNLIMIT")
     if "TERM_OWNER" in reason or "TERM_FORCE_OWNER" in reason or "TERM_ADMIN" in reason:
-        return Seen(State.CANCELLED, reason.split(":")[0])
-    return Seen(State.FAILED, word)
+        return Seen(JobState.CANCELLED, reason.split(":")[0])
+    return Seen(JobState.FAILED, word)

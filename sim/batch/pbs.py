@@ -8,11 +8,11 @@ from typing import ClassVar, Final
 
 from moe_cosim.errors import RunError
 from moe_cosim.schema import Count
-from moe_cosim.sim.batch.base import Command, Job, Scheduler, Seen, State, schedulers
+from moe_cosim.sim.batch.base import Command, Job, JobState, Scheduler, Seen, schedulers
 from moe_cosim.sim.batch.site import Site, Time, Word, hours_minutes_seconds, parse_time
 
 # qstat(1B), "state": B is an array that has begun, X a subjob that has ended, F a job in the history
-_STATES: Final = dict.fromkeys("QHWTBM", State.PENDING) | dict.fromkeys("RESU", State.RUNNING)
+_STATES: Final = dict.fromkeys("QHWTBM", JobState.PENDING) | dict.fromkeys("RESU", JobState.RUNNING)
 _KILLED_FOR_WALLTIME: Final = -29  # JOB_EXEC_KILL_WALLTIME in pbs_error.h
 _SIGNALLED: Final = 256  # an Exit_status above it is a signal
 
@@ -84,7 +84,7 @@ class Pbs(Scheduler[PbsSite]):
         return Command(("qdel", *job_ids))
 
     def elements(self, job_ids: Sequence[str]) -> dict[int, Seen]:
-        answer = self.program(("qstat", "-x", "-t", "-f", *job_ids))
+        answer = self.run_command(("qstat", "-x", "-t", "-f", *job_ids))
         if answer.status != 0 and "Unknown Job" not in answer.err:
             raise RunError(f"qstat: {answer.complaint}")
         seen = {}
@@ -106,9 +106,9 @@ def _seen(letter: str, status: int | None) -> Seen:
     if letter in _STATES:
         return Seen(_STATES[letter], letter)
     if status == _KILLED_FOR_WALLTIME:
-        return Seen(State.TIMEOUT, f"{letter}, Exit_status {status}")
+        return Seen(JobState.TIMEOUT, f"{letter}, Exit_status {status}")
     if status is None:  # ended before it began
-        return Seen(State.CANCELLED, letter)
+        return Seen(JobState.CANCELLED, letter)
     if status > _SIGNALLED:
-        return Seen(State.CANCELLED, f"{letter}, signal {status - _SIGNALLED}")
-    return Seen(State.DONE if status == 0 else State.FAILED, f"{letter}, Exit_status {status}")
+        return Seen(JobState.CANCELLED, f"{letter}, signal {status - _SIGNALLED}")
+    return Seen(JobState.DONE if status == 0 else JobState.FAILED, f"{letter}, Exit_status {status}")

@@ -9,13 +9,13 @@ from moe_cosim.sim.batch.site import Site
 from moe_cosim.sim.batch.status import View, scheduler_of, views_or_error
 from moe_cosim.sim.batch.submission import submissions
 from moe_cosim.sim.batch.submit import Draft, Wishes, draft
-from moe_cosim.sim.sweep.plan.identity import check_files, code_digest
-from moe_cosim.sim.sweep.plan.plan import Plan
+from moe_cosim.sim.sweep.identity.files import check_files
+from moe_cosim.sim.sweep.identity.sources import check_sources
+from moe_cosim.sim.sweep.plan.plan import SweepPlan
 from moe_cosim.sim.sweep.store.store import Store
-from moe_cosim.version import VERSION
 
 
-def left(store: Store, plan: Plan, views: Sequence[View]) -> list[str]:
+def left(store: Store, plan: SweepPlan, views: Sequence[View]) -> list[str]:
     """Points of a plan that are missing or failed, in its order, without those that wait or run."""
     under_way = {point for view in views for point in view.active_points()}
     progress = store.progress(plan)
@@ -41,9 +41,7 @@ def resume(store: Store, site: Site | None, wishes: Wishes) -> list[Draft]:
         if not points:
             continue
         check_files(plan.files)
-        if (plan.version, plan.code) != (VERSION, code_digest()):
-            found = Plain(f"code {code_digest()}, planned with {plan.code}")
-            raise InputError(store.path, f"plan {plan_id}", found, "the same code; or submit the sweep file again")
+        check_sources(plan.sources, f"{store.path}: plan {plan_id}")
         record = view.record
         again = Wishes(
             wishes.chunk or record.chunk,

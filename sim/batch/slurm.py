@@ -8,29 +8,29 @@ from typing import ClassVar, Final
 
 from moe_cosim.errors import RunError
 from moe_cosim.schema import Count
-from moe_cosim.sim.batch.base import Command, Job, Scheduler, Seen, State, schedulers
+from moe_cosim.sim.batch.base import Command, Job, JobState, Scheduler, Seen, schedulers
 from moe_cosim.sim.batch.site import Site, Time, Word, hours_minutes_seconds, parse_time
 
 # squeue(1), "JOB STATE CODES". What may still run counts as pending or running.
 _STATES: Final = {
-    "PENDING": State.PENDING,
-    "CONFIGURING": State.PENDING,
-    "REQUEUED": State.PENDING,
-    "REQUEUE_FED": State.PENDING,
-    "REQUEUE_HOLD": State.PENDING,
-    "RESV_DEL_HOLD": State.PENDING,
-    "SPECIAL_EXIT": State.PENDING,
-    "RUNNING": State.RUNNING,
-    "COMPLETING": State.RUNNING,
-    "RESIZING": State.RUNNING,
-    "SIGNALING": State.RUNNING,
-    "STAGE_OUT": State.RUNNING,
-    "STOPPED": State.RUNNING,
-    "SUSPENDED": State.RUNNING,
-    "COMPLETED": State.DONE,
-    "CANCELLED": State.CANCELLED,
-    "TIMEOUT": State.TIMEOUT,
-    "DEADLINE": State.TIMEOUT,
+    "PENDING": JobState.PENDING,
+    "CONFIGURING": JobState.PENDING,
+    "REQUEUED": JobState.PENDING,
+    "REQUEUE_FED": JobState.PENDING,
+    "REQUEUE_HOLD": JobState.PENDING,
+    "RESV_DEL_HOLD": JobState.PENDING,
+    "SPECIAL_EXIT": JobState.PENDING,
+    "RUNNING": JobState.RUNNING,
+    "COMPLETING": JobState.RUNNING,
+    "RESIZING": JobState.RUNNING,
+    "SIGNALING": JobState.RUNNING,
+    "STAGE_OUT": JobState.RUNNING,
+    "STOPPED": JobState.RUNNING,
+    "SUSPENDED": JobState.RUNNING,
+    "COMPLETED": JobState.DONE,
+    "CANCELLED": JobState.CANCELLED,
+    "TIMEOUT": JobState.TIMEOUT,
+    "DEADLINE": JobState.TIMEOUT,
 }
 
 
@@ -96,14 +96,14 @@ class Slurm(Scheduler[SlurmSite]):
     def elements(self, job_ids: Sequence[str]) -> dict[int, Seen]:
         """The queue's view, and the accounting's of what has left the queue, where a site keeps accounts."""
         jobs = f"--jobs={','.join(job_ids)}"
-        answer = self.program(
+        answer = self.run_command(
             ("squeue", "--noheader", "--array", "--states=all", "--format=%K|%T", jobs),
         )
         if answer.status != 0 and "Invalid job id" not in answer.err:
             raise RunError(f"squeue: {answer.complaint}")
         queued = _parse(answer.out, r"\s*(\d+)\|(\w+)")
-        accounts = self.program(
-            ("sacct", "--noheader", "--parsable2", "--allocations", "--array", "--format=JobID,State", jobs)
+        accounts = self.run_command(
+            ("sacct", "--noheader", "--parsable2", "--allocations", "--array", "--format=JobID,JobState", jobs)
         )
         past = _parse(accounts.out, r"\d+_(\d+)\|(\w+).*") if accounts.status == 0 else {}
         return past | queued
@@ -119,4 +119,4 @@ class Slurm(Scheduler[SlurmSite]):
 
 def _parse(printed: str, pattern: str) -> dict[int, Seen]:
     matches = (re.fullmatch(pattern, line) for line in printed.splitlines())
-    return {int(m[1]): Seen(_STATES.get(m[2], State.FAILED), m[2]) for m in matches if m}
+    return {int(m[1]): Seen(_STATES.get(m[2], JobState.FAILED), m[2]) for m in matches if m}

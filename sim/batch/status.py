@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from moe_cosim.errors import RunError
-from moe_cosim.sim.batch.base import Scheduler, Seen, State, schedulers, site_class
+from moe_cosim.sim.batch.base import JobState, Scheduler, Seen, schedulers, site_class
 from moe_cosim.sim.batch.site import Site, site_of
-from moe_cosim.sim.batch.submission import Record, Submission, submissions
+from moe_cosim.sim.batch.submission import Submission, SubmissionRecord, submissions
 from moe_cosim.sim.sweep.store.store import Store
 
-_GONE = Seen(State.GONE, "")
+_GONE = Seen(JobState.GONE, "")
 
 
-def scheduler_of(record: Record, where: object) -> Scheduler[Site]:
+def scheduler_of(record: SubmissionRecord, where: object) -> Scheduler[Site]:
     """The scheduler that a submission went to, with the site file it had."""
     site = site_of(dict(record.site), where, site_class)
     return schedulers.get(site.scheduler, where, "scheduler")(site)
@@ -26,7 +26,7 @@ class View:
     """One submission as the scheduler sees it now."""
 
     submission: Submission
-    record: Record
+    record: SubmissionRecord
     point_ids: list[str]
     seen: dict[int, Seen]
     problem: str | None = None
@@ -104,10 +104,10 @@ def batch_lines(store: Store) -> dict[str, Any] | None:
     return {"submissions": documents, "summary": [_line(document) for document in documents]}
 
 
-def _outcome(state: State, left: int, wrong: int) -> str:
+def _outcome(state: JobState, left: int, wrong: int) -> str:
     if left == 0:
-        return State.DONE.value
-    if state is State.DONE:
+        return JobState.DONE.value
+    if state is JobState.DONE:
         return "with failed points" if wrong == left else "stopped early"
     return state.value
 

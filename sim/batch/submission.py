@@ -25,7 +25,7 @@ COLLECT_SCRIPT: Final = "collect.sh"
 SCHEMA: Final = 1
 
 
-class Record(BaseModel):
+class SubmissionRecord(BaseModel):
     """What is known of a submission."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,16 +69,16 @@ class Submission:
     def store_path(self) -> Path:
         return self.folder.parent.parent
 
-    def record(self) -> Record:
+    def record(self) -> SubmissionRecord:
         path = self.folder / RECORD
         try:
-            return Record.model_validate_json(path.read_bytes())
+            return SubmissionRecord.model_validate_json(path.read_bytes())
         except OSError as error:
             raise InputError(path, "file", Plain(str(error.strerror)), "a submission's record") from None
         except ValueError:
             raise InputError(path, "file", Plain("no whole record of this version"), "a submission's record") from None
 
-    def replace(self, record: Record) -> None:
+    def replace(self, record: SubmissionRecord) -> None:
         write_whole(self.folder / RECORD, _document(record))
 
     def remove(self) -> None:
@@ -114,7 +114,7 @@ def new_folder(store_path: Path) -> Path:
     return store_path.resolve() / FOLDER / f"{moment}-{secrets.token_hex(3)}"
 
 
-def create(folder: Path, record: Record, point_ids: Sequence[str], scripts: dict[str, str]) -> Submission:
+def create(folder: Path, record: SubmissionRecord, point_ids: Sequence[str], scripts: dict[str, str]) -> Submission:
     """Write a submission's folder; it appears whole."""
     try:
         with whole_folder(folder) as aside:
@@ -128,5 +128,5 @@ def create(folder: Path, record: Record, point_ids: Sequence[str], scripts: dict
     return Submission(folder)
 
 
-def _document(record: Record) -> bytes:
+def _document(record: SubmissionRecord) -> bytes:
     return (record.model_dump_json(indent=1) + "\n").encode()

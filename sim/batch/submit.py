@@ -14,8 +14,15 @@ from moe_cosim.errors import InputError, Plain, RunError
 from moe_cosim.sim.batch.base import Command, Job, Scheduler, schedulers
 from moe_cosim.sim.batch.script import collect_script, points_script
 from moe_cosim.sim.batch.site import Site
-from moe_cosim.sim.batch.submission import COLLECT_SCRIPT, POINTS_SCRIPT, Record, Submission, create, new_folder
-from moe_cosim.sim.sweep.plan.plan import Plan
+from moe_cosim.sim.batch.submission import (
+    COLLECT_SCRIPT,
+    POINTS_SCRIPT,
+    Submission,
+    SubmissionRecord,
+    create,
+    new_folder,
+)
+from moe_cosim.sim.sweep.plan.plan import SweepPlan
 
 ELEMENTS: Final = 200
 """Elements of an array where no chunk is asked for: few enough for any scheduler, enough to spread."""
@@ -39,7 +46,7 @@ class Draft:
 
     folder: Path
     scheduler: Scheduler[Site]
-    record: Record
+    record: SubmissionRecord
     point_ids: tuple[str, ...]
     array: Job
     collect: Job
@@ -61,7 +68,12 @@ class Draft:
 
 
 def draft(
-    store_path: Path, plan: Plan, point_ids: Sequence[str], site: Site, wishes: Wishes, where: object = "sweep submit"
+    store_path: Path,
+    plan: SweepPlan,
+    point_ids: Sequence[str],
+    site: Site,
+    wishes: Wishes,
+    where: object = "sweep submit",
 ) -> Draft:
     """Jobs for these points. `InputError` when an array would be larger than the site allows."""
     scheduler = schedulers.get(site.scheduler, where, "scheduler")(site)
@@ -70,7 +82,7 @@ def draft(
     warning_s = wishes.warning_s or (WARNING_S if time_s is None else min(WARNING_S, time_s // 4))
     if time_s is not None and warning_s >= time_s:
         raise InputError(where, "--warning", warning_s, f"less than the time limit ({time_s} s)")
-    record = Record(
+    record = SubmissionRecord(
         plan_id=plan.plan_id,
         name=job_name(plan.name),
         site=site.model_dump(by_alias=True, exclude_defaults=True),
@@ -109,7 +121,7 @@ def job_name(name: str) -> str:
     return "moe-" + (re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:_NAME_LENGTH].strip("-") or "sweep")
 
 
-def ranks_of(plan: Plan) -> int:
+def ranks_of(plan: SweepPlan) -> int:
     """The most MPI ranks that a point's engine asks for."""
     asked: list[Any] = [base.engine_options.get("ranks", 1) for base in plan.bases.values()]
     for point in plan.points:
@@ -121,7 +133,7 @@ def ranks_of(plan: Plan) -> int:
 
 def _submit(drafted: Draft, job: Job) -> list[str]:
     command = drafted.scheduler.submission(job)
-    printed = drafted.scheduler.program.checked(command.argv, drafted.folder, command.stdin)
+    printed = drafted.scheduler.run_command.checked(command.argv, drafted.folder, command.stdin)
     return drafted.scheduler.job_ids(printed, job)
 
 

@@ -27,6 +27,8 @@ class Engine(ABC):
     summary: ClassVar[str]
     options_class: ClassVar[type[Options]] = Options
     """What `from_options` takes."""
+    data_files: ClassVar[tuple[str, ...]] = ()
+    """Files beside its modules that decide its numbers, as patterns below the package moe_cosim."""
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], where: object) -> Self:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from moe_cosim.sim.batch.base import Scheduler, State, schedulers, site_class
+from moe_cosim.sim.batch.base import JobState, Scheduler, schedulers, site_class
 from moe_cosim.sim.batch.site import Site, site_of
 from moe_cosim.testing.scheduler.sweeping import NASTY, Sweeping, wait_for
 
@@ -61,7 +61,7 @@ class Recorded:
         lines = [f"[ -e orders.json ] || {{ printf %s '{orders}' > .orders$$ && mv -n .orders$$ orders.json; }}"]
         self.sweeping.submit("--site", self.site(lines=lines, **fields), "--chunk", 1, "--time", "5")
 
-    def state(self, element: int) -> State:
+    def state(self, element: int) -> JobState:
         return self.sweeping.view().state(element).state
 
     def ran(self) -> dict[str, list[list[Any]]]:
@@ -98,28 +98,28 @@ class SchedulerContract:
             assert ran[index] == [[["-m", "moe_cosim", "sweep", "element", ".", index], said, folder]]
         assert ran["collect"] == [[["-m", "moe_cosim", "collect", "../.."], said, folder]]
         wait_for(lambda: not recorded.sweeping.view().active(), SECONDS)
-        assert {recorded.state(index) for index in (1, 2, 3)} <= {State.DONE, State.GONE}
+        assert {recorded.state(index) for index in (1, 2, 3)} <= {JobState.DONE, JobState.GONE}
         assert not list(tmp_path.rglob("pwned"))
 
     def test_a_single_element(self, recorded: Recorded) -> None:
         recorded.submit(1)
         recorded.wait_collected()
         assert sorted(recorded.ran()) == ["1", "collect"]
-        wait_for(lambda: recorded.state(1) is State.DONE, SECONDS)
+        wait_for(lambda: recorded.state(1) is JobState.DONE, SECONDS)
 
     def test_a_failed_element_is_seen_and_the_rest_is_collected(self, recorded: Recorded) -> None:
         recorded.submit(2, codes={"2": 3})
         recorded.wait_collected()
-        assert recorded.state(1) is State.DONE
-        assert recorded.state(2) is State.FAILED
+        assert recorded.state(1) is JobState.DONE
+        assert recorded.state(2) is JobState.FAILED
 
     def test_cancelled_while_it_runs(self, recorded: Recorded) -> None:
         recorded.submit(2, hold=True)
-        wait_for(lambda: recorded.state(1) is State.RUNNING, SECONDS)
+        wait_for(lambda: recorded.state(1) is JobState.RUNNING, SECONDS)
         wait_for(lambda: "1" in recorded.ran(), SECONDS)
         assert "cancelled" in recorded.sweeping.run("cancel", recorded.sweeping.path)
         wait_for(lambda: not recorded.sweeping.view().active(), SECONDS, recorded.sweeping.document)
-        assert recorded.state(1) is State.CANCELLED
+        assert recorded.state(1) is JobState.CANCELLED
         assert "collect" not in recorded.ran()
         assert "nothing waits or runs" in recorded.sweeping.run("cancel", recorded.sweeping.path)
 

@@ -11,6 +11,7 @@ import click
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.sim.cli.commands import batch
 from moe_cosim.sim.cli.commands.options import INTO_STORE, MEMORY, SETTINGS, WORKERS, cores, memory_bytes
+from moe_cosim.sim.cli.commands.store import say_left_out
 from moe_cosim.sim.cli.output import Output, output_options
 
 _STOPPED = "moe-cosim: stopped; the same command goes on where this one was"
@@ -48,8 +49,8 @@ def plan(
     """Show the points of SWEEP_FILE, duplicates left out, and an estimate of time."""
     from moe_cosim.experiment import parse_settings
     from moe_cosim.sim.cli.tables.sweep import plan_report
-    from moe_cosim.sim.sweep.plan.estimate import estimate
     from moe_cosim.sim.sweep.plan.plan import plan_sweep
+    from moe_cosim.sim.sweep.pool.estimate import estimate
     from moe_cosim.sim.sweep.store.store import Store
 
     planned = plan_sweep(sweep_file, parse_settings(settings))
@@ -101,8 +102,8 @@ def run(
     from moe_cosim.experiment import parse_settings
     from moe_cosim.sim.cli.progress import watching
     from moe_cosim.sim.cli.tables.sweep import outcome_report, say_failures
-    from moe_cosim.sim.sweep.plan.estimate import refuse_hopeless
     from moe_cosim.sim.sweep.plan.plan import plan_sweep
+    from moe_cosim.sim.sweep.pool.estimate import refuse_hopeless
     from moe_cosim.sim.sweep.pool.local import run_points
     from moe_cosim.sim.sweep.store.store import Store
 
@@ -190,6 +191,7 @@ def search(
         )
     if output.for_people:
         say_failures(found.failures)
+    say_left_out(found.left_out)
     output.emit(found.as_dict, lambda: found_report(found))
     if found.stopped_by is not None:
         click.echo(_STOPPED, err=True)

@@ -12,8 +12,8 @@ from moe_cosim.sim.cli.table import Column, Note, Report, Table, printable
 from moe_cosim.sim.sweep.plan.fields import fields
 
 if TYPE_CHECKING:  # `status` is to be quick, and needs none of it
-    from moe_cosim.sim.sweep.plan.estimate import Estimate
-    from moe_cosim.sim.sweep.plan.plan import Plan
+    from moe_cosim.sim.sweep.plan.plan import SweepPlan
+    from moe_cosim.sim.sweep.pool.estimate import Estimate
     from moe_cosim.sim.sweep.pool.local import Outcome
     from moe_cosim.sim.sweep.query.search import Found
     from moe_cosim.sim.sweep.store.collect import Collected
@@ -22,7 +22,7 @@ _POINTS_SHOWN: Final = 5
 _FAILURES_SHOWN: Final = 20
 
 
-def plan_report(plan: Plan, estimate: Estimate | None, workers: int, all_points: bool) -> Report:
+def plan_report(plan: SweepPlan, estimate: Estimate | None, workers: int, all_points: bool) -> Report:
     """Counts, time, and the first points (all of them where `all_points` says so)."""
     counts = (
         f"{len(plan.points):,} points, {plan.duplicates:,} duplicates left out, {plan.removed:,} removed by filters"
@@ -96,9 +96,10 @@ def status_report(found: Mapping[str, Any]) -> Report:
         Column("finished"),
         Column("failed"),
         Column("missing"),
-        Column("current", "by this code", priority=2),
+        Column("changed", "changed since planned", priority=2),
     )
-    rows = [[plan[column.name] for column in columns] for plan in found["plans"]]
+    plans = [{**plan, "changed": ", ".join(plan["changed"])} for plan in found["plans"]]
+    rows = [[plan[column.name] for column in columns] for plan in plans]
     shown = [[name, plan_id[:12], *others] for name, plan_id, *others in rows]
     view = Table("sweeps", "", columns, shown)
     jobs = (found.get("jobs") or {}).get("summary", [])

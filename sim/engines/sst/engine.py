@@ -27,6 +27,13 @@ class SstEngine(Engine):
     summary: ClassVar[str] = "SST 16: every memory line a request on memHierarchy and merlin (slow, the reference)"
     options_class = SstOptions
 
+    data_files: ClassVar[tuple[str, ...]] = (
+        "hw_models/sst/**/*.cc",
+        "hw_models/sst/**/*.h",
+        "templates/sst/*.py.j2",
+        "sim/engines/sst/graph/*.json",
+    )
+
     def __init__(self, options: SstOptions | None = None) -> None:
         self.options = options or SstOptions()
 

@@ -30,19 +30,19 @@ def axis_values(written: Any, where: object, field: str) -> list[Any]:
     if "seeds" in written:
         return _seeds(written, where, field)
     if "range" in written:
-        span = Span.read(written, where, field)
-        return [span.written(value) for value in span.steps(written, where, field)]
+        interval = Interval.read(written, where, field)
+        return [interval.written(value) for value in interval.steps(written, where, field)]
     raise InputError(where, field, dict(written), _ALLOWED)
 
 
-class Span:
+class Interval:
     """The interval behind a range, a latin-hypercube axis or a search axis."""
 
     def __init__(self, low: float, high: float, log: bool, integer: bool, unit: str | None) -> None:
         self.low, self.high, self.log, self.integer, self.unit = low, high, log, integer, unit
 
     @classmethod
-    def read(cls, written: Mapping[str, Any], where: object, field: str) -> Span:
+    def read(cls, written: Mapping[str, Any], where: object, field: str) -> Interval:
         """From ``{range: [low, high], spacing, unit, integer}``."""
         for key in written:
             if key not in _RANGE_FIELDS:

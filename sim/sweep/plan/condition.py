@@ -180,7 +180,7 @@ def _as_quantities(left: Any, right: Any) -> tuple[Any, Any]:
         return left, right
     for dimension in DIMENSIONS:
         try:
-            return tuple(parse_quantity(text, dimension, "where", "") for text in (left, right))  # type: ignore[return-value]
+            return tuple(parse_quantity(text, dimension, "condition", "") for text in (left, right))  # type: ignore[return-value]
         except InputError:
             continue
     return left, right

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Experiment
+from moe_cosim.sim.sweep.identity.digest import digest
+from moe_cosim.sim.sweep.identity.point import Identities
 from moe_cosim.sim.sweep.plan.condition import Condition
 from moe_cosim.sim.sweep.plan.fields import fields
-from moe_cosim.sim.sweep.plan.identity import ID_DIGITS, canonical, code_digest, point_id
 from moe_cosim.sim.sweep.plan.space import Settings, settings_of
 from moe_cosim.sim.sweep.plan.sweep_file import bases, beside, find_sweep, read_sweep
-from moe_cosim.version import VERSION
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Plan:
+class SweepPlan:
     """What a sweep will compute. Equal sweeps have equal plans, and so equal `plan_id`."""
 
     name: str
@@ -42,14 +41,13 @@ class Plan:
     """Points that a filter removed."""
     files: dict[str, str]
     """Path and SHA-256 of every file that a point reads."""
-    version: str = field(default_factory=lambda: VERSION)
-    code: str = field(default_factory=code_digest)
+    sources: dict[str, str]
+    """Digest of every component of code and catalogue that a point uses."""
 
     @property
     def plan_id(self) -> str:
         """Hash of everything in it."""
-        points = [[point.id, point.settings, point.variant] for point in self.points]
-        return hashlib.sha256(canonical([self.header(), points]).encode()).hexdigest()[:ID_DIGITS]
+        return id_of(self.header(), [[point.id, point.settings, point.variant] for point in self.points])
 
     def header(self) -> dict[str, Any]:
         """All but the points, as plain data."""
@@ -60,8 +58,7 @@ class Plan:
             "duplicates": self.duplicates,
             "removed": self.removed,
             "files": self.files,
-            "version": self.version,
-            "code": self.code,
+            "sources": self.sources,
         }
 
     def experiment(self, point: Point) -> Experiment:
@@ -69,7 +66,12 @@ class Plan:
         return self.bases[point.variant].with_settings({**point.settings, "name": f"point-{point.id[:12]}"})
 
 
-def plan_sweep(source: str | Path, settings: Mapping[str, Any] | None = None) -> Plan:
+def id_of(header: Mapping[str, Any], points: list[list[Any]]) -> str:
+    """The id of the plan with this header and these points, as plain data."""
+    return digest([header, points])
+
+
+def plan_sweep(source: str | Path, settings: Mapping[str, Any] | None = None) -> SweepPlan:
     """Read a sweep (a file, or the name of a shipped one) and resolve its points.
 
     `settings` replace fields of the base experiment.
@@ -80,7 +82,7 @@ def plan_sweep(source: str | Path, settings: Mapping[str, Any] | None = None) ->
     sweep = read_sweep(path)
     folder = path.parent
     starts = bases(sweep, path, settings)
-    conditions = [Condition(text, path) for text in sweep.where]
+    conditions = [Condition(text, path) for text in sweep.conditions]
     clash = [axis for axis in sweep.axes() if axis in (settings or {})]
     if clash:
         raise InputError("--set", clash[0], Plain("an axis of the sweep"), "a field that the sweep does not vary")
@@ -103,7 +105,7 @@ def build_plan(
     candidates: Iterable[tuple[str, Settings]],
     conditions: Iterable[Condition] = (),
     where: object = "sweep",
-) -> Plan:
+) -> SweepPlan:
     """A plan of (variant, settings) pairs: filtered, resolved, each point once. It may be empty."""
     chosen = list(candidates)
     resolved = [_resolve(starts[variant], settings, where) for variant, settings in chosen]
@@ -112,16 +114,29 @@ def build_plan(
     for condition in conditions:
         condition.resolve({path: None for point in known for path in point})
     points: dict[str, Point] = {}
-    digests: dict[str, str] = {}
+    files: dict[str, str] = {}
+    sources: dict[str, str] = {}
+    identities = Identities()
     removed = 0
     for index, ((variant, settings), experiment) in enumerate(zip(chosen, resolved, strict=True)):
         if not all(condition.holds(known[index]) for condition in conditions):
             removed += 1
             continue
-        identity = point_id(experiment, digests)
-        points.setdefault(identity, Point(identity, settings, variant))
+        identity = identities.of(experiment)
+        files.update(identity.files)
+        sources.update(identity.sources)
+        points.setdefault(identity.id, Point(identity.id, settings, variant))
     duplicates = len(chosen) - removed - len(points)
-    return Plan(name, starts, axes, tuple(points.values()), duplicates, removed, dict(sorted(digests.items())))
+    return SweepPlan(
+        name,
+        starts,
+        axes,
+        tuple(points.values()),
+        duplicates,
+        removed,
+        dict(sorted(files.items())),
+        dict(sorted(sources.items())),
+    )
 
 
 def fields_of_points(chosen: Iterable[tuple[str, Settings]], resolved: list[Experiment]) -> list[dict[str, Any]]:
@@ -136,6 +151,4 @@ def _resolve(start: Experiment, settings: Settings, where: object) -> Experiment
     try:
         return start.with_settings(settings)
     except InputError as error:
-        text = str(error).removeprefix(f"{error.where}: {error.field}: found ")
-        found, _, allowed = text.partition("; allowed: ")
-        raise InputError(where, error.field, Plain(found), allowed) from None
+        raise error.at(where) from None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.sim.sweep.plan.axes import MOST_VALUES, Span, axis_values
+from moe_cosim.sim.sweep.plan.axes import MOST_VALUES, Interval, axis_values
 from moe_cosim.sim.sweep.plan.sweep_file import Latin, SweepFile
 
 Settings = dict[str, Any]
@@ -62,6 +62,6 @@ def _latin(latin: Latin, where: object) -> list[Settings]:
             continue
         if not isinstance(written, Mapping) or "range" not in written or "step" in written or "count" in written:
             raise InputError(where, field, written, "a list, or {range: [low, high]} with spacing, integer or unit")
-        span = Span.read(written, where, field)
-        columns[path] = [span.at(float(share)) for share in shares]
+        interval = Interval.read(written, where, field)
+        columns[path] = [interval.at(float(share)) for share in shares]
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

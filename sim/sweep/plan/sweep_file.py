@@ -16,7 +16,7 @@ from moe_cosim.yaml_file import read_yaml
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Latin(_Part):
@@ -46,7 +46,7 @@ class SweepFile(_Part):
     latin: Latin | None = None
     seeds: Count | None = None
     variants: dict[str, VariantChoice] = Field(default_factory=dict)
-    where: list[str] = Field(default_factory=list)
+    conditions: list[str] = Field(default_factory=list, alias="where")
 
     def axes(self) -> tuple[str, ...]:
         """The fields that vary, in the order of the file."""
@@ -132,5 +132,5 @@ def _load(base: str | None, settings: Mapping[str, Any], path: Path, field: str,
     try:
         find_experiment(source)
     except InputError as error:
-        raise InputError(path, field, base, str(error).partition("allowed: ")[2]) from None
+        raise InputError(path, field, base, error.allowed) from None
     return load_experiment(source, {key: beside(key, value, folder) for key, value in settings.items()})

@@ -10,7 +10,7 @@ from threading import Thread
 from moe_cosim.sim.sweep.pool import memory
 from moe_cosim.sim.sweep.pool.messages import CANNOT_WRITE, FAILED, FINISHED, Report
 from moe_cosim.sim.sweep.store.claims import Claims
-from moe_cosim.sim.sweep.store.record import Record
+from moe_cosim.sim.sweep.store.record import PointRecord
 from moe_cosim.sim.sweep.store.store import Store
 
 
@@ -22,7 +22,7 @@ class Keeper:
 
     def __init__(self, store: Store, claims: Claims, send: Callable[[Report], None]) -> None:
         self._store, self._claims, self._send = store, claims, send
-        self._queue: Queue[Record | Report | None] = Queue(maxsize=1)
+        self._queue: Queue[PointRecord | Report | None] = Queue(maxsize=1)
         self._thread = Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> Keeper:
@@ -33,7 +33,7 @@ class Keeper:
         self._queue.put(None)
         self._thread.join()
 
-    def put(self, item: Record | Report) -> None:
+    def put(self, item: PointRecord | Report) -> None:
         """A record to keep, or a report of a point that has none."""
         self._queue.put(item)
 
@@ -43,7 +43,7 @@ class Keeper:
             with suppress(BrokenPipeError, ConnectionResetError):  # the sweep was killed: what is done is kept
                 self._send(report)
 
-    def _keep(self, record: Record) -> Report:
+    def _keep(self, record: PointRecord) -> Report:
         try:
             self._store.write(record)
         except OSError as error:

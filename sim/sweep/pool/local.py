@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from typing import Any, Final
 
-from moe_cosim.errors import InputError, Plain, RunError
-from moe_cosim.sim.sweep.plan.identity import check_files, code_digest
-from moe_cosim.sim.sweep.plan.plan import Plan, Point
+from moe_cosim.errors import InputError, RunError
+from moe_cosim.sim.sweep.identity.files import check_files
+from moe_cosim.sim.sweep.identity.point import Identities
+from moe_cosim.sim.sweep.identity.sources import check_sources
+from moe_cosim.sim.sweep.plan.plan import Point, SweepPlan
 from moe_cosim.sim.sweep.pool import memory, messages
 from moe_cosim.sim.sweep.pool.messages import ELSEWHERE, Report, Task
+from moe_cosim.sim.sweep.pool.one_point import record_of
 from moe_cosim.sim.sweep.pool.pool import Pool
 from moe_cosim.sim.sweep.pool.stopping import StopRequestedError, stop_on_signals
-from moe_cosim.sim.sweep.store.record import Record
 from moe_cosim.sim.sweep.store.store import Store
-from moe_cosim.version import VERSION
 
 _RATE_OVER: Final = 200
 """Points: the rate shown is that of the last so many."""
@@ -69,7 +68,7 @@ Watch = Callable[[Pace], None]
 
 def run_points(
     store: Store,
-    plan: Plan,
+    plan: SweepPlan,
     ids: Sequence[str] | None = None,
     workers: int = 1,
     memory_bytes: int | None = None,
@@ -85,7 +84,7 @@ def run_points(
     where the plan was made by other code or with other files.
     """
     started = time.monotonic()
-    _check_code(plan)
+    check_sources(plan.sources, f"sweep {plan.name}")
     check_files(plan.files)
     points = {point.id: point for point in plan.points}
     wanted = list(points) if ids is None else [each for each in dict.fromkeys(ids) if _known(each, points)]
@@ -110,14 +109,14 @@ def run_points(
 def _run_all(
     pool: Pool,
     store: Store,
-    plan: Plan,
+    plan: SweepPlan,
     points: Sequence[Point],
     outcome: Outcome,
     watch: Watch | None,
     stop: Callable[[], bool] | None,
 ) -> None:
     times: deque[float] = deque(maxlen=_RATE_OVER + 1)
-    tasks: Iterable[Task] = _tasks(plan, points)
+    tasks: Iterable[Task] = tasks_of(plan, points)
     while True:
         elsewhere: list[Task] = []
         tasks = list(tasks)
@@ -151,27 +150,20 @@ def _note(report: Report, task: Task, store: Store, outcome: Outcome) -> None:
 
 
 def _write_death(store: Store, task: Task, report: Report) -> None:
-    record = Record(
-        point_id=task.point_id,
-        status="failed",
-        experiment=task.experiment.model_dump(),
-        files=task.files,
-        version=VERSION,
-        code=code_digest(),
-        host=socket.gethostname(),
-        wall_s=0.0,
-        finished_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        error=report.text,
-    )
     try:
-        store.write(record)
+        store.write(record_of(task, 0.0, None, report.text))
     except OSError as error:
         raise store.cannot_write(error) from None
 
 
-def _tasks(plan: Plan, points: Sequence[Point]) -> list[Task]:
-    """Longest first, so that no worker is left with a long one at the end."""
-    tasks = [Task(point.id, plan.experiment(point), plan.files) for point in points]
+def tasks_of(plan: SweepPlan, points: Sequence[Point]) -> list[Task]:
+    """What workers are told of these points; longest first, so that no worker is left with a long one at the end."""
+    identities = Identities()
+    tasks = []
+    for point in points:
+        experiment = plan.experiment(point)
+        identity = identities.of(experiment)
+        tasks.append(Task(point.id, experiment, identity.files, identity.sources))
     return sorted(tasks, key=lambda task: -task.experiment.workload.output_tokens * task.experiment.workload.batch)
 
 
@@ -180,14 +172,6 @@ def _pace(outcome: Outcome, times: deque[float]) -> Pace:
     per_s = (len(times) - 1) / passed if passed > 0 else None
     left_s = (outcome.wanted - outcome.done) / per_s if per_s else None
     return Pace(outcome.done, outcome.wanted, len(outcome.failures), per_s, left_s)
-
-
-def _check_code(plan: Plan) -> None:
-    here = (VERSION, code_digest())
-    if (plan.version, plan.code) != here:
-        found = Plain(f"a plan of version {plan.version} (sources {plan.code})")
-        allowed = f"one of version {here[0]} (sources {here[1]}): plan the sweep again, so that results do not mix"
-        raise InputError(f"sweep {plan.name}", "version", found, allowed)
 
 
 def _known(point_id: str, points: dict[str, Point]) -> bool:

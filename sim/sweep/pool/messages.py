@@ -23,6 +23,8 @@ class Task:
     point_id: str
     experiment: Experiment
     files: dict[str, str]
+    sources: dict[str, str]
+    """Digests of the code that it was planned with."""
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,25 @@ from __future__ import annotations
 import socket
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 from moe_cosim.errors import MoeCosimError
-from moe_cosim.experiment import Experiment
 from moe_cosim.sim.run import run
-from moe_cosim.sim.sweep.plan.identity import check_files, code_digest
-from moe_cosim.sim.sweep.store.record import Record
+from moe_cosim.sim.sweep.identity.files import check_files
+from moe_cosim.sim.sweep.identity.sources import check_sources
+from moe_cosim.sim.sweep.pool.messages import Task
+from moe_cosim.sim.sweep.store.record import PointRecord
 from moe_cosim.version import VERSION
 
 
-def run_point(point_id: str, experiment: Experiment, files: dict[str, str]) -> Record:
+def run_point(task: Task) -> PointRecord:
     """Run it. Whatever goes wrong with this point becomes its record; `KeyboardInterrupt` passes."""
     started = time.perf_counter()
     result, error = None, None
     try:
-        check_files(files)
-        found = run(experiment).as_dict()
+        check_sources(task.sources, "code")  # this process may have other code loaded than planned the point
+        check_files(task.files)
+        found = run(task.experiment).as_dict()
         result = {key: value for key, value in found.items() if key != "name"}
     except MoeCosimError as refused:
         error = str(refused)
@@ -28,16 +31,21 @@ def run_point(point_id: str, experiment: Experiment, files: dict[str, str]) -> R
         error = "needs more memory than a worker may take (--memory)"
     except Exception as defect:  # a defect of ours or of a plug-in: the other points go on
         error = f"{type(defect).__name__}: {' '.join(str(defect).split())}"
-    return Record(
-        point_id=point_id,
+    return record_of(task, time.perf_counter() - started, result, error)
+
+
+def record_of(task: Task, wall_s: float, result: dict[str, Any] | None, error: str | None) -> PointRecord:
+    """What came of a task, here and now; failed where there is an `error`."""
+    return PointRecord(
+        point_id=task.point_id,
         status="finished" if error is None else "failed",
-        experiment=experiment.model_dump(),
-        files=files,
+        experiment=task.experiment.model_dump(),
+        files=task.files,
+        sources=task.sources,
         version=VERSION,
-        code=code_digest(),
         host=socket.gethostname(),
-        wall_s=time.perf_counter() - started,
-        finished_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+        wall_s=wall_s,
+        finished_utc=datetime.now(UTC).isoformat(timespec="microseconds"),
         result=result,
         error=error,
     )

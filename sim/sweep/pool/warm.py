@@ -10,7 +10,9 @@ from typing import Final
 import moe_cosim.sim.sweep.pool.worker  # noqa: F401 (what a worker needs)
 from moe_cosim.experiment import load_experiment
 from moe_cosim.sim.run import run
+from moe_cosim.sim.sweep.identity.code import take_digests
 
 _SMALLEST: Final = {"workload.prompt_tokens": 1, "workload.output_tokens": 2}
 
 run(load_experiment("monde-mixtral-8x7b", _SMALLEST))
+take_digests()

@@ -12,7 +12,7 @@ from moe_cosim.sim.sweep.pool.keeper import Keeper
 from moe_cosim.sim.sweep.pool.messages import ELSEWHERE, SKIPPED, Report, Task
 from moe_cosim.sim.sweep.pool.one_point import run_point
 from moe_cosim.sim.sweep.store.claims import Claims
-from moe_cosim.sim.sweep.store.record import Record
+from moe_cosim.sim.sweep.store.record import PointRecord
 from moe_cosim.sim.sweep.store.store import Store
 
 
@@ -29,11 +29,11 @@ def work(pipe: Connection, store_path: Path, memory_bytes: int) -> None:
             keeper.put(compute(pipe.recv(), store, claims))
 
 
-def compute(task: Task, store: Store, claims: Claims) -> Record | Report:
+def compute(task: Task, store: Store, claims: Claims) -> PointRecord | Report:
     """The point's record, its claim still held; or why there is none."""
     if not claims.take(task.point_id):
         return Report(task.point_id, ELSEWHERE)
     if store.has(task.point_id):
         claims.release(task.point_id)
         return Report(task.point_id, SKIPPED)
-    return run_point(task.point_id, task.experiment, task.files)
+    return run_point(task)

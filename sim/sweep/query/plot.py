@@ -9,13 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
-
 from moe_cosim import extras
 from moe_cosim.errors import InputError, Plain, RunError
 from moe_cosim.quantity import DIMENSIONS, parse_quantity
-from moe_cosim.sim.sweep.query.pareto import pareto_front
 from moe_cosim.sim.sweep.query.query import Tables
+from moe_cosim.sim.sweep.query.samples import (
+    Line,
+    Sample,
+    apart_by_version,
+    by_configuration,
+    by_place,
+    front,
+    lines,
+    of_one_version,
+    of_several_versions,
+    scattered,
+)
 from moe_cosim.sim.sweep.query.units import label
 from moe_cosim.sim.sweep.store.store import Store
 from moe_cosim.whole_file import write_whole
@@ -31,17 +40,6 @@ _BASE_UNITS: Final = {"bytes": "bytes", "bytes/s": "bytes/s", "ps": "ps", "Hz": 
 
 
 @dataclass(frozen=True)
-class Line:
-    """One hue: per x the median of y over the seeds, and the middle half of them (equal to it for one seed)."""
-
-    name: str
-    x: list[Any]
-    median: list[float]
-    low: list[float]
-    high: list[float]
-
-
-@dataclass(frozen=True)
 class Figure:
     """What is drawn, and what in it may surprise."""
 
@@ -50,6 +48,10 @@ class Figure:
     front: list[tuple[Any, float]]
     mixed: list[str]
     """Axes other than the seed that vary within a median: the band is not that of seeds alone."""
+    left_out: int
+    """Points of other versions of the code."""
+    versions: list[str]
+    """Components and files of which different medians hold different versions."""
 
 
 def plot(
@@ -58,53 +60,55 @@ def plot(
     y: str,
     out: str | Path,
     hue: str | None = None,
-    where: str | None = None,
+    condition: str | None = None,
     pareto: str | None = None,
     log: Sequence[str] = (),
+    all_versions: bool = False,
 ) -> Figure:
     """Draw column `y` over column `x` of the finished points, a line per value of `hue`.
 
-    `where` is an SQL condition; `log` names the logarithmic axes ("x", "y"); `pareto` (one of `CORNERS`)
-    draws points and their front instead of lines. Raises `InputError` for unknown columns or nothing to draw.
+    `condition` is one of SQL; `log` names the logarithmic axes ("x", "y"); `pareto` (one of `CORNERS`)
+    draws points and their front instead of lines. What is drawn is of one version of the code, unless
+    `all_versions` asks for a line of each. Raises `InputError` for unknown columns or nothing to draw.
     """
     path = Path(out)
     if path.suffix not in FORMATS:
         raise InputError("plot", "--out", str(out), "a file name ending in " + ", ".join(FORMATS))
     if pareto is not None and pareto not in CORNERS:
         raise InputError("plot", "--pareto", pareto, CORNERS)
-    tables = Tables(store)
-    rows = _rows(tables, x, y, hue, where)
-    xs, x_unit = _numbers_where_possible([row[0] for row in rows])
-    ys, hues = [float(row[1]) for row in rows], [row[2] for row in rows]
-    if pareto is None:
-        lines, front, mixed = _lines(xs, ys, hues), [], _mixed(tables, x, hue, where)
-    elif any(isinstance(value, str) for value in xs):
+    tables = Tables(store, all_versions)
+    points, x_unit = _samples(tables, x, y, hue, condition)
+    if pareto is not None and any(isinstance(point.x, str) for point in points):
         raise InputError("plot", "--x", x, "a column of numbers, for a Pareto front")
-    else:
-        lines = _scattered(xs, ys, hues, [row[3] for row in rows])
-        front, mixed = _front(lines, pareto), []
-    _draw(path, lines, front, (label(x, x_unit), label(y)), hue, log)
-    return Figure(path, lines, front, mixed)
+    group = by_place if pareto is None else by_configuration
+    drawn = of_one_version(apart_by_version(points) if all_versions else points, group)
+    found = lines(drawn) if pareto is None else scattered(drawn)
+    best = [] if pareto is None else front(found, pareto)
+    _draw(path, found, best, (label(x, x_unit), label(y)), hue, log)
+    mixed = _mixed(tables, x, hue, condition) if pareto is None else []
+    left_out = tables.left_out + len(points) - len(drawn)
+    return Figure(path, found, best, mixed, left_out, [] if all_versions else of_several_versions(drawn))
 
 
-def _rows(tables: Tables, x: str, y: str, hue: str | None, where: str | None) -> list[tuple[Any, Any, Any, Any]]:
-    """(x, y, hue, configuration): the last is alike for points that differ in the seed alone."""
+def _samples(tables: Tables, x: str, y: str, hue: str | None, condition: str | None) -> tuple[list[Sample], str | None]:
+    """The points to draw, and the unit of x where its values are quantities."""
     known = tables.columns
     for option, column in (("--x", x), ("--y", y), ("--hue", hue)):
         if column is not None and column not in known:
             raise InputError("plot", option, column, known)
-    axes = [_quoted(axis) for axis in ("variant", *tables.axes) if axis in known and axis != "seed"]
-    configuration = f"concat_ws('|', {', '.join(axes)})" if axes else "''"
-    columns = f"{_quoted(x)}, {_quoted(y)}, {_quoted(hue) if hue else 'NULL'}, {configuration}"
-    condition = f"AND ({where})" if where else ""
+    also = f"AND ({condition})" if condition else ""
     kept = f"{_quoted(x)} IS NOT NULL AND {_quoted(y)} IS NOT NULL"
-    sql = f"SELECT {columns} FROM results WHERE status = 'finished' AND {kept} {condition} ORDER BY point_id"
-    rows: list[tuple[Any, Any, Any, Any]] = tables.query(sql).fetchall()
+    columns = (
+        f"{_quoted(x)}, {_quoted(y)}, {_quoted(hue) if hue else 'NULL'}, configuration, sources, files, finished_utc"
+    )
+    sql = f"SELECT {columns} FROM results WHERE status = 'finished' AND {kept} {also} ORDER BY point_id"
+    rows: list[tuple[Any, ...]] = tables.query(sql).fetchall()
     if not rows:
-        raise InputError("plot", "--where" if where else "STORE", Plain("no finished point"), "points to draw")
+        raise InputError("plot", "--where" if condition else "STORE", Plain("no finished point"), "points to draw")
     if not isinstance(rows[0][1], int | float):
         raise InputError("plot", "--y", y, "a column of numbers")
-    return rows
+    xs, unit = _numbers_where_possible([row[0] for row in rows])
+    return [Sample(at, float(row[1]), *row[2:]) for at, row in zip(xs, rows, strict=True)], unit
 
 
 def _numbers_where_possible(values: list[Any]) -> tuple[list[Any], str | None]:
@@ -117,40 +121,6 @@ def _numbers_where_possible(values: list[Any]) -> tuple[list[Any], str | None]:
         except InputError:
             continue
     return [str(value) for value in values], None
-
-
-def _lines(xs: list[Any], ys: list[float], hues: list[Any]) -> list[Line]:
-    names = sorted(set(hues), key=lambda hue: (isinstance(hue, str), hue) if hue is not None else (True, ""))
-    lines = []
-    for name in names:
-        groups: dict[Any, list[float]] = {}
-        for x, y, hue in zip(xs, ys, hues, strict=True):
-            if hue == name:
-                groups.setdefault(x, []).append(y)
-        places = sorted(groups)
-        quartiles = np.array([np.percentile(groups[place], (25, 50, 75)) for place in places]).reshape(-1, 3)
-        low, median, high = quartiles.T.tolist()
-        lines.append(Line("" if name is None else str(name), places, median, low, high))
-    return lines
-
-
-def _scattered(xs: list[Any], ys: list[float], hues: list[Any], configurations: list[Any]) -> list[Line]:
-    """A point per configuration: the medians of x and y over its seeds."""
-    groups: dict[tuple[Any, Any], list[tuple[float, float]]] = {}
-    for x, y, hue, configuration in zip(xs, ys, hues, configurations, strict=True):
-        groups.setdefault((hue, configuration), []).append((x, y))
-    lines = []
-    for name in dict.fromkeys(hue for hue, _ in groups):
-        points = sorted(tuple(np.median(group, axis=0)) for (hue, _), group in groups.items() if hue == name)
-        x_values, y_values = ([float(point[column]) for point in points] for column in (0, 1))
-        lines.append(Line("" if name is None else str(name), x_values, y_values, y_values, y_values))
-    return sorted(lines, key=lambda line: line.name)
-
-
-def _front(lines: list[Line], corner: str) -> list[tuple[Any, float]]:
-    points = [(x, y) for line in lines for x, y in zip(line.x, line.median, strict=True)]
-    kept = pareto_front(points, (corner.endswith("right"), corner.startswith("upper")))
-    return sorted(points[index] for index in kept)
 
 
 def _draw(
@@ -195,7 +165,7 @@ def _draw(
             pyplot.close(figure)
 
 
-def _mixed(tables: Tables, x: str, hue: str | None, where: str | None) -> list[str]:
+def _mixed(tables: Tables, x: str, hue: str | None, condition: str | None) -> list[str]:
     """Axes of the store's plans that take several values within one median."""
     known = set(tables.columns)
     others = [axis for axis in tables.axes if axis in known and axis not in (x, hue, "seed")]
@@ -204,8 +174,8 @@ def _mixed(tables: Tables, x: str, hue: str | None, where: str | None) -> list[s
     counts = ", ".join(f"count(DISTINCT {_quoted(axis)}) AS n{index}" for index, axis in enumerate(others))
     groups = ", ".join(_quoted(name) for name in (x, hue) if name is not None)
     most = ", ".join(f"max(n{index})" for index in range(len(others)))
-    condition = f"AND ({where})" if where else ""
-    inner = f"SELECT {counts} FROM results WHERE status = 'finished' {condition} GROUP BY {groups}"
+    also = f"AND ({condition})" if condition else ""
+    inner = f"SELECT {counts} FROM results WHERE status = 'finished' {also} GROUP BY {groups}"
     numbers = tables.query(f"SELECT {most} FROM ({inner})").fetchall()[0]
     return [axis for axis, number in zip(others, numbers, strict=True) if number and number > 1]
 

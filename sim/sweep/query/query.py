@@ -8,42 +8,60 @@ from typing import Any
 
 from moe_cosim import extras
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.sim.sweep.query.versions import Version, preferred
 from moe_cosim.sim.sweep.store import parts
-from moe_cosim.sim.sweep.store.columns import row
+from moe_cosim.sim.sweep.store.columns import DIGESTS, FIRST, row
 from moe_cosim.sim.sweep.store.record import DamagedError
 from moe_cosim.sim.sweep.store.store import Store
 
 ALL = "SELECT * FROM results ORDER BY point_id"
 
 
-def results(store: Store | str | Path, sql: str = ALL) -> Any:
+def results(store: Store | str | Path, sql: str = ALL, all_versions: bool = False) -> Any:
     """A DuckDB relation: ``results("STORE").df()`` for pandas, ``.pl()`` for polars, ``.arrow()``.
 
     The table `results` has a row per finished or failed point: ``point_id``, ``status``, ``error``,
-    ``version``, ``code``, ``host``, ``wall_s``, ``finished_utc``, ``sweep`` and ``variant`` (of the
-    first plan that has the point), every field of the experiment by its dotted path and every metric.
+    ``configuration``, ``code``, ``version``, ``host``, ``wall_s``, ``finished_utc``, ``sources`` and
+    ``files`` (digests, as JSON), ``sweep`` and ``variant`` (of the first plan that has the point), every
+    field of the experiment by its dotted path and every metric.
     Columns with dots are quoted: ``SELECT "workload.batch", decode_tokens_per_s FROM results``.
     The table ``plans`` has (plan_id, sweep, variant, point_id) for every point of every plan.
+    Of each configuration (an experiment whatever its seed) only one version of the code is in it, the one
+    at hand or else the newest, unless `all_versions`; `Tables` says how many points that leaves out.
     Damaged points are left out; `Tables` names them. Raises `InputError` for SQL that fails.
     """
-    return Tables(store if isinstance(store, Store) else Store.open(store)).query(sql)
+    return Tables(store if isinstance(store, Store) else Store.open(store), all_versions).query(sql)
 
 
 class Tables:
     """A store read once, for any number of queries."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, all_versions: bool = False) -> None:
         self._duckdb = extras.load("duckdb")
         self._connection = self._duckdb.connect()
         self.damaged: list[str] = parts.steadily(lambda: _fill(self._connection, store))
         """Point files and parts with wrong checksums; their points count as missing."""
-        self.axes = list(dict.fromkeys(axis for plan_id in store.plan_ids() for axis in store.plan(plan_id).axes))
+        self.axes = list(dict.fromkeys(axis for plan_id in store.plan_ids() for axis in store.outline(plan_id).axes))
         """Of every plan of the store."""
+        self.left_out = 0 if all_versions else self._leave_out()
+        """Points of other versions of the code than the one shown of their configuration."""
+        if all_versions:
+            self._connection.execute("CREATE VIEW results AS SELECT * FROM _everything")
 
     @property
     def columns(self) -> list[str]:
         """Of the table `results`."""
         return list(self.query("SELECT * FROM results LIMIT 0").columns)
+
+    def other_versions_of(self, ids: Iterable[str]) -> int:
+        """How many points have the configuration of one of these, and another version of the code."""
+        self._connection.register("_asked", extras.load("pyarrow").table({"point_id": list(ids)}))
+        asked = "SELECT configuration, code FROM _everything SEMI JOIN _asked USING (point_id)"
+        sql = (
+            f"WITH asked AS ({asked}) SELECT count(*) FROM _everything "
+            f"SEMI JOIN asked USING (configuration) ANTI JOIN asked USING (configuration, code)"
+        )
+        return int(self.query(sql).fetchall()[0][0])
 
     def query(self, sql: str) -> Any:
         """A DuckDB relation."""
@@ -65,9 +83,25 @@ class Tables:
         columns = [name for name, count in zip(present, filled, strict=True) if count]
         return f"SELECT {', '.join(['left(point_id, 12) AS point', *columns])} FROM results ORDER BY point_id"
 
+    def _leave_out(self) -> int:
+        """Makes `results` of one version of each configuration; how many points are not in it."""
+        columns = "configuration, code, any_value(sources), max(finished_utc)"
+        found = self.query(f"SELECT {columns} FROM _everything GROUP BY configuration, code").fetchall()
+        kept = preferred(Version(*each) for each in found)
+        pairs = {"configuration": [each.configuration for each in kept], "code": [each.code for each in kept]}
+        pa = extras.load("pyarrow")
+        self._connection.register(
+            "_shown", pa.table({name: pa.array(each, pa.string()) for name, each in pairs.items()})
+        )
+        self._connection.execute(
+            "CREATE VIEW results AS SELECT * FROM _everything SEMI JOIN _shown USING (configuration, code)"
+        )
+        count = "SELECT (SELECT count(*) FROM _everything) - (SELECT count(*) FROM results)"
+        return int(self.query(count).fetchall()[0][0])
+
 
 def _fill(connection: Any, store: Store) -> list[str]:
-    """Makes the tables; what is damaged."""
+    """Makes the tables `plans` and `_everything`; what is damaged."""
     pa = extras.load("pyarrow")
     from moe_cosim.sim.sweep.store.table import table
 
@@ -77,6 +111,9 @@ def _fill(connection: Any, store: Store) -> list[str]:
             damaged.append(point_id)
         else:
             finished.append(row(found))
+    files = parts.whole(store.path / "parts")
+    older = [path for path in files if not parts.has_column(path, "configuration")]
+    finished += [row(record) for path in older for record in parts.records(path)]
     ids = {each["point_id"] for each in finished}
     compacted = parts.ids(store.path / "parts")
     failures = [
@@ -84,25 +121,24 @@ def _fill(connection: Any, store: Store) -> list[str]:
         for point_id, found in store.records("failed")
         if not isinstance(found, DamagedError) and point_id not in ids and point_id not in compacted
     ]
-    loose = [*finished, *failures]
+    loose = list({each["point_id"]: each for each in [*finished, *failures]}.values())
     sources = []
     if loose:
         connection.register("_loose", table(loose))
         sources.append("SELECT * FROM _loose")
-    files = parts.whole(store.path / "parts")
-    if files:
-        listed = ", ".join(_quoted(str(path)) for path in files)
+    columnar = [path for path in files if path not in older]
+    if columnar:
+        listed = ", ".join(_quoted(str(path)) for path in columnar)
         once = "QUALIFY row_number() OVER (PARTITION BY point_id) = 1"
         apart = "WHERE point_id NOT IN (SELECT point_id FROM _loose) " if loose else ""
         columns = f"* EXCLUDE ({parts.RECORD})"
         sources.append(f"SELECT {columns} FROM read_parquet([{listed}], union_by_name=true) {apart}{once}")
     if not sources:
-        names = ("point_id", "status", "error", "version", "host")
-        connection.register("_loose", pa.table({name: pa.array([], pa.string()) for name in names}))
+        connection.register("_loose", pa.table({name: pa.array([], pa.string()) for name in (*FIRST, *DIGESTS)}))
         sources.append("SELECT * FROM _loose")
     connection.register("plans", _plans(store))
     connection.execute(
-        f"CREATE OR REPLACE VIEW results AS SELECT found.*, member.sweep, member.variant FROM "
+        f"CREATE OR REPLACE VIEW _everything AS SELECT found.*, member.sweep, member.variant FROM "
         f"({' UNION ALL BY NAME '.join(sources)}) AS found LEFT JOIN "
         f"(SELECT point_id, min_by(sweep, plan_id) AS sweep, min_by(variant, plan_id) AS variant "
         f"FROM plans GROUP BY point_id) AS member USING (point_id)"
@@ -114,7 +150,7 @@ def _plans(store: Store) -> Any:
     pa = extras.load("pyarrow")
     members: list[tuple[str, str, str, str]] = []
     for plan_id in store.plan_ids():
-        plan = store.plan(plan_id)
+        plan = store.outline(plan_id)
         members += [(plan_id, plan.name, point.variant, point.id) for point in plan.points]
     named = zip(("plan_id", "sweep", "variant", "point_id"), _columns(members), strict=True)
     return pa.table({name: pa.array(column, pa.string()) for name, column in named})

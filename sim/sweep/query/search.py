@@ -10,10 +10,11 @@ from typing import Any, Final
 
 from moe_cosim import extras
 from moe_cosim.errors import InputError
-from moe_cosim.sim.sweep.plan.estimate import refuse_hopeless
-from moe_cosim.sim.sweep.plan.plan import Plan, Point, build_plan
+from moe_cosim.sim.sweep.plan.plan import Point, SweepPlan, build_plan
+from moe_cosim.sim.sweep.pool.estimate import refuse_hopeless
 from moe_cosim.sim.sweep.pool.local import run_points
 from moe_cosim.sim.sweep.query.pareto import pareto_front
+from moe_cosim.sim.sweep.query.query import Tables
 from moe_cosim.sim.sweep.query.search_space import SearchSpace
 from moe_cosim.sim.sweep.store.columns import row
 from moe_cosim.sim.sweep.store.store import Store
@@ -56,6 +57,8 @@ class Found:
     """Points that the store had already, some of them from earlier trials."""
     failures: dict[str, str] = field(default_factory=dict)
     """Point to its one line."""
+    left_out: int = 0
+    """Points that the store has of other versions of the same configurations: none of them counted."""
     stopped_by: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -95,6 +98,7 @@ def search(
     )
     seen: dict[str, Point] = {}
     files: dict[str, str] = {}
+    sources: dict[str, str] = {}
     while len(found.trials) < trials and found.stopped_by is None:
         asked = [study.ask() for _ in range(min(BATCH, trials - len(found.trials)))]
         choices = [space.ask(each) for each in asked]
@@ -107,6 +111,7 @@ def search(
         found.reused += outcome.skipped
         seen.update({point.id: point for point in plan.points})
         files.update(plan.files)
+        sources.update(plan.sources)
         found.stopped_by = outcome.stopped_by
         if found.stopped_by is not None:
             break
@@ -122,13 +127,16 @@ def search(
                 watch(len(found.trials))
     found.best = _best(found.trials, goals)
     if seen:  # as one plan, so that `status` and `results` know them
-        store.add_plan(Plan(f"{space.name} (search)", space.bases, space.axes, tuple(seen.values()), 0, 0, files))
+        points = tuple(seen.values())
+        whole = SweepPlan(f"{space.name} (search)", space.bases, space.axes, points, 0, 0, files, sources)
+        store.add_plan(whole)
+        found.left_out = Tables(store, all_versions=True).other_versions_of(seen)
     return found
 
 
 def _plan(
     space: SearchSpace, choices: list[tuple[str, list[dict[str, Any]]]], where: object
-) -> tuple[Plan, list[list[str]]]:
+) -> tuple[SweepPlan, list[list[str]]]:
     """The points of a batch, and each trial's among them (none for a trial that a filter refuses)."""
     plans = [
         build_plan(space.name, space.bases, space.axes, [(variant, each) for each in settings], space.conditions, where)
@@ -136,7 +144,8 @@ def _plan(
     ]
     points = {point.id: point for plan in plans for point in plan.points}
     files = {path: digest for plan in plans for path, digest in plan.files.items()}
-    whole = Plan(space.name, space.bases, space.axes, tuple(points.values()), 0, 0, files)
+    sources = {component: digest for plan in plans for component, digest in plan.sources.items()}
+    whole = SweepPlan(space.name, space.bases, space.axes, tuple(points.values()), 0, 0, files, sources)
     return whole, [[point.id for point in plan.points] for plan in plans]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Experiment
-from moe_cosim.sim.sweep.plan.axes import Span, axis_values
+from moe_cosim.sim.sweep.plan.axes import Interval, axis_values
 from moe_cosim.sim.sweep.plan.condition import Condition
 from moe_cosim.sim.sweep.plan.space import zipped
 from moe_cosim.sim.sweep.plan.sweep_file import bases, beside, find_sweep, read_sweep
@@ -28,9 +28,9 @@ class SearchSpace:
         self.name = sweep.name
         self.bases: dict[str, Experiment] = bases(sweep, path, settings)
         self.axes = sweep.axes()
-        self.conditions = [Condition(text, path) for text in sweep.where]
+        self.conditions = [Condition(text, path) for text in sweep.conditions]
         self._folder = path.parent
-        self._spans: dict[str, Span] = {}
+        self._intervals: dict[str, Interval] = {}
         self._choices: dict[str, list[dict[str, Any]]] = {}
         self._seeds = list(range(sweep.seeds)) if sweep.seeds else []
         for field, group in (("grid", sweep.grid), ("latin.axes", sweep.latin.axes if sweep.latin else {})):
@@ -38,7 +38,7 @@ class SearchSpace:
                 self._add(axis, written, path, f"{field}.{axis}")
         for index, zip_group in enumerate(sweep.zip):
             self._choices[f"zip[{index}]"] = zipped(zip_group, path, f"zip[{index}]")
-        if not self._spans and not self._choices and len(self.bases) < 2:
+        if not self._intervals and not self._choices and len(self.bases) < 2:
             raise InputError(path, "grid", Plain("nothing to choose"), "axes other than seeds")
 
     def ask(self, trial: Any) -> tuple[str, list[dict[str, Any]]]:
@@ -46,11 +46,11 @@ class SearchSpace:
         chosen: dict[str, Any] = {}
         variants = list(self.bases)
         variant = variants[0] if len(variants) == 1 else str(trial.suggest_categorical("variant", variants))
-        for axis, span in self._spans.items():
-            chosen[axis] = span.written(
-                trial.suggest_int(axis, span.low, span.high, log=span.log)
-                if span.integer
-                else trial.suggest_float(axis, span.low, span.high, log=span.log)
+        for axis, interval in self._intervals.items():
+            chosen[axis] = interval.written(
+                trial.suggest_int(axis, interval.low, interval.high, log=interval.log)
+                if interval.integer
+                else trial.suggest_float(axis, interval.low, interval.high, log=interval.log)
             )
         for axis, choices in self._choices.items():
             chosen.update(choices[self._index(trial, axis, choices)])
@@ -66,7 +66,7 @@ class SearchSpace:
 
     def _add(self, axis: str, written: Any, where: object, field: str) -> None:
         if isinstance(written, Mapping) and "range" in written and "step" not in written and "count" not in written:
-            self._spans[axis] = Span.read(written, where, field)
+            self._intervals[axis] = Interval.read(written, where, field)
         elif axis == "seed":
             self._seeds = axis_values(written, where, field)
         else:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from moe_cosim.sim.sweep.plan.identity import code_digest
+from moe_cosim.sim.sweep.identity.sources import changed
 from moe_cosim.sim.sweep.store import parts
 from moe_cosim.sim.sweep.store.store import Store
-from moe_cosim.version import VERSION
 
 
 def status(store: Store) -> dict[str, Any]:
-    """Plain data: ``points`` in the store, ``plans`` with what is finished, failed and missing."""
+    """Plain data: ``points`` in the store, ``plans`` with what is finished, failed and missing, and what of the
+    code and the catalogue has ``changed`` since it was made."""
     finished = store.finished_ids()
     failed = store.failed_names() - finished
     plans = []
     for plan_id in store.plan_ids():
-        plan = store.plan(plan_id)
+        plan = store.outline(plan_id)
         ids = [point.id for point in plan.points]
         done = sum(each in finished for each in ids)
         bad = sum(each in failed for each in ids)
@@ -28,8 +28,7 @@ def status(store: Store) -> dict[str, Any]:
                 "finished": done,
                 "failed": bad,
                 "missing": len(ids) - done - bad,
-                "version": plan.version,
-                "current": (plan.version, plan.code) == (VERSION, code_digest()),
+                "changed": changed(plan.sources),
             }
         )
     return {

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from moe_cosim.sim.sweep.store import parts
-from moe_cosim.sim.sweep.store.record import DamagedError, Record
+from moe_cosim.sim.sweep.store.record import DamagedError, PointRecord
 from moe_cosim.sim.sweep.store.store import Store
 
 POINTS_PER_PART: Final = 20_000
@@ -41,7 +41,7 @@ def collect(store: Store) -> Collected:
     try:
         damaged = [_set_aside(store, path) for path in parts.damaged(folder)]
         compacted = 0
-        batch: list[Record] = []
+        batch: list[PointRecord] = []
         for point_id, found in store.records():
             if isinstance(found, DamagedError):
                 store.set_aside(point_id)
@@ -60,7 +60,7 @@ def collect(store: Store) -> Collected:
     return Collected(len(parts.ids(folder)), compacted, len(parts.whole(folder)), damaged)
 
 
-def _compact(store: Store, folder: Path, batch: list[Record], aside: Path) -> int:
+def _compact(store: Store, folder: Path, batch: list[PointRecord], aside: Path) -> int:
     parts.write(folder, batch, aside)
     store.remove_loose([record.point_id for record in batch])
     return len(batch)

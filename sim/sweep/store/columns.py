@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from moe_cosim.sim.sweep.identity.digest import canonical
 from moe_cosim.sim.sweep.plan.fields import fields
-from moe_cosim.sim.sweep.store.record import Record
+from moe_cosim.sim.sweep.store.record import PointRecord
 
 Row = dict[str, Any]
 
-FIRST: Final = ("point_id", "status", "error", "version", "code", "host", "wall_s", "finished_utc")
+FIRST: Final = (
+    "point_id",
+    "status",
+    "error",
+    "configuration",
+    "code",
+    "version",
+    "host",
+    "wall_s",
+    "finished_utc",
+)
+DIGESTS: Final = ("sources", "files")
+"""Columns with digests by component and by path, as JSON."""
 _LISTS: Final = {"units": ("name",), "memories": ("name",), "links": ("name",)}
 _PATH_KEYS: Final = ("unit", "phase", "purpose", "bound")
 _EXPERIMENTS: Final = (
@@ -27,10 +40,11 @@ _EXPERIMENTS: Final = (
 """Fields of a result that the experiment, or the record, has already."""
 
 
-def row(record: Record) -> Row:
+def row(record: PointRecord) -> Row:
     """Column to value. Fields of the experiment have their dotted path (``workload.batch``), metrics the
     path in the result (``units.gpu.sm.busy_s``); assumptions in use are there with the value used."""
     found: Row = {name: getattr(record, name) for name in FIRST}
+    found.update({name: canonical(getattr(record, name)) for name in DIGESTS})
     experiment = {key: value for key, value in record.experiment.items() if key not in ("name", "description")}
     found.update({path: _scalar(value) for path, value in fields(experiment).items()})
     if record.result is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from moe_cosim import extras
-from moe_cosim.sim.sweep.store.record import Record, from_text
+from moe_cosim.sim.sweep.store.record import PointRecord, from_text
 from moe_cosim.whole_file import write_whole
 
 RECORD: Final = "record"
@@ -47,12 +47,16 @@ def ids(folder: Path) -> set[str]:
     return steadily(lambda: {each for path in whole(folder) for each in ids_of(path)})
 
 
+def has_column(part: Path, column: str) -> bool:
+    return column in _parquet().read_schema(part).names
+
+
 def ids_of(part: Path) -> list[str]:
     """The points of one part."""
     return [str(each) for each in _parquet().read_table(part, columns=["point_id"])["point_id"].to_pylist()]
 
 
-def record(folder: Path, point_id: str) -> Record | None:
+def record(folder: Path, point_id: str) -> PointRecord | None:
     """One point's record, or None."""
     for path in whole(folder):
         found = _parquet().read_table(path, columns=[RECORD], filters=[("point_id", "=", point_id)])
@@ -61,13 +65,13 @@ def record(folder: Path, point_id: str) -> Record | None:
     return None
 
 
-def records(part: Path) -> list[Record]:
+def records(part: Path) -> list[PointRecord]:
     """Every record of one part."""
     found = _parquet().read_table(part, columns=["point_id", RECORD]).to_pydict()
     return [from_text(text, each) for each, text in zip(found["point_id"], found[RECORD], strict=True)]
 
 
-def write(folder: Path, kept: Sequence[Record], aside: Path) -> Path:
+def write(folder: Path, kept: Sequence[PointRecord], aside: Path) -> Path:
     """A part with these records; read back before it counts. Raises `OSError`, leaving nothing."""
     from moe_cosim.sim.sweep.store.columns import row
     from moe_cosim.sim.sweep.store.table import table

@@ -9,14 +9,18 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, Final
 
-from moe_cosim.sim.sweep.plan.identity import canonical
+from moe_cosim.sim.sweep.identity.digest import SOURCE_DIGITS, canonical, digest
+from moe_cosim.sim.sweep.identity.files import named_directly
+from moe_cosim.sim.sweep.identity.point import configuration_of
+from moe_cosim.sim.sweep.identity.sources import sources_before_schema_3
 
-SCHEMA: Final = 2
-"""1: plain JSON files. 2: compressed, with the files that the point read."""
+SCHEMA: Final = 3
+"""1: plain JSON files. 2: compressed, with the files of the point's plan. 3: with a digest per component of the
+sources, and the files of the point alone."""
 
-UNREPEATABLE: Final = ("host", "wall_s", "finished_utc")
+UNREPEATABLE: Final = ("version", "host", "wall_s", "finished_utc")
 """Fields that differ between two runs of the same point; the rest is the same to the last bit."""
-UNREPEATABLE_RESULT: Final = ("wall_s", "lowering_s", "engine_s")
+UNREPEATABLE_RESULT: Final = ("version", "wall_s", "lowering_s", "engine_s")
 
 
 class DamagedError(Exception):
@@ -24,7 +28,7 @@ class DamagedError(Exception):
 
 
 @dataclass(frozen=True)
-class Record:
+class PointRecord:
     """One point, finished or failed. `result` is what ``moe-cosim run --json`` prints, less its name."""
 
     point_id: str
@@ -34,16 +38,27 @@ class Record:
     """Resolved: loading it runs the point again."""
     files: dict[str, str]
     """Path and SHA-256 of every file that it read."""
+    sources: dict[str, str]
+    """Digest of every component of code and catalogue that it used."""
     version: str
-    code: str
-    """Digest of the sources that decide numbers."""
+    """Of the package that ran it; another version of the same sources gives the same numbers."""
     host: str
     wall_s: float
     finished_utc: str
-    """By the host's clock; nothing depends on it."""
+    """By the host's clock. Of several versions of a configuration `results` shows the one that finished last."""
     result: dict[str, Any] | None = None
     error: str | None = None
     """The one line of a failure."""
+
+    @property
+    def code(self) -> str:
+        """One digest of all its sources."""
+        return digest(self.sources, SOURCE_DIGITS)
+
+    @property
+    def configuration(self) -> str:
+        """What points share that differ in the seed or in their sources alone."""
+        return configuration_of(self.experiment, self.files)
 
     def encode(self) -> bytes:
         """A line with schema and checksum, and the record, compressed."""
@@ -61,7 +76,7 @@ class Record:
         return kept
 
 
-def decode(data: bytes, point_id: str) -> Record:
+def decode(data: bytes, point_id: str) -> PointRecord:
     """The record in the bytes of a point's file; `DamagedError` unless they are whole and `point_id`'s."""
     return from_text(verified_text(data), point_id)
 
@@ -80,17 +95,22 @@ def verified_text(data: bytes) -> str:
         raise DamagedError(f"not a record ({type(error).__name__})") from None
 
 
-def from_text(text: str, point_id: str) -> Record:
+def from_text(text: str, point_id: str) -> PointRecord:
     """The record of verified JSON."""
     try:
         tree = json.loads(text)
-        tree.setdefault("files", {})  # schema 1
-        record = Record(**tree)
-    except (ValueError, TypeError) as error:
+        record = PointRecord(**(tree if "sources" in tree else _converted(tree)))
+    except (ValueError, KeyError, TypeError) as error:
         raise DamagedError(f"not a record ({type(error).__name__})") from None
     if record.point_id != point_id:
         raise DamagedError(f"the record of {record.point_id}")
     return record
+
+
+def _converted(tree: dict[str, Any]) -> dict[str, Any]:
+    """A record of schema 1 or 2 as one of 3."""
+    sources = sources_before_schema_3(tree["version"], tree.pop("code"))
+    return {**tree, "sources": sources, "files": named_directly(tree["experiment"], tree.get("files", {}))}
 
 
 def _sealed(text: str) -> bytes:

@@ -12,10 +12,11 @@ from typing import Final
 
 from moe_cosim.errors import InputError, Plain, RunError
 from moe_cosim.sim.sweep.plan import plan_file
-from moe_cosim.sim.sweep.plan.plan import Plan
+from moe_cosim.sim.sweep.plan.plan import SweepPlan
+from moe_cosim.sim.sweep.plan.plan_file import PlanOutline
 from moe_cosim.sim.sweep.store import parts
 from moe_cosim.sim.sweep.store.claims import Claims
-from moe_cosim.sim.sweep.store.record import SCHEMA, DamagedError, Record, decode, verified_text
+from moe_cosim.sim.sweep.store.record import SCHEMA, DamagedError, PointRecord, decode, verified_text
 from moe_cosim.whole_file import write_whole
 
 _FORMAT: Final = "moe-cosim-store"
@@ -76,10 +77,10 @@ class Store:
 
     # Plans
 
-    def add_plan(self, plan: Plan) -> str:
+    def add_plan(self, plan: SweepPlan) -> str:
         """Keep a plan; its id. Adding an equal one again changes nothing."""
         plan_id = plan.plan_id
-        path = self.path / "plans" / f"{plan_id}.jsonl.gz"
+        path = self._plan_path(plan_id)
         if not path.exists():
             try:
                 write_whole(path, plan_file.encode(plan), self.path / "aside")
@@ -91,9 +92,13 @@ class Store:
         """Every plan, the oldest name first."""
         return sorted(path.name.removesuffix(".jsonl.gz") for path in _listed(self.path / "plans"))
 
-    def plan(self, plan_id: str) -> Plan:
+    def plan(self, plan_id: str) -> SweepPlan:
         """Raises `InputError` for an unknown plan or a damaged file."""
-        return plan_file.read(self.path / "plans" / f"{plan_id}.jsonl.gz", plan_id)
+        return plan_file.read(self._plan_path(plan_id), plan_id)
+
+    def outline(self, plan_id: str) -> PlanOutline:
+        """The same without its experiments, which this version may no longer know."""
+        return plan_file.read_outline(self._plan_path(plan_id), plan_id)
 
     # What there is
 
@@ -109,7 +114,7 @@ class Store:
         """Points whose last run failed, and that have not finished since."""
         return self.failed_names() - self.finished_ids()
 
-    def progress(self, plan: Plan) -> Progress:
+    def progress(self, plan: SweepPlan) -> Progress:
         finished, failed = self.finished_ids(), self.failed_names()
         ids = [point.id for point in plan.points]
         return Progress(
@@ -124,7 +129,7 @@ class Store:
 
     # Reading
 
-    def records(self, folder: str = "points") -> Iterator[tuple[str, Record | DamagedError]]:
+    def records(self, folder: str = "points") -> Iterator[tuple[str, PointRecord | DamagedError]]:
         """Every point file with its record, or what is wrong with it. `folder`: points or failed."""
         for point_id, path in sorted(self._loose(folder).items()):
             try:
@@ -134,7 +139,7 @@ class Store:
             except DamagedError as error:
                 yield point_id, error
 
-    def record(self, point_id: str, folder: str = "points") -> Record | None:
+    def record(self, point_id: str, folder: str = "points") -> PointRecord | None:
         """One point's record, from its file or a part; None where there is none or it is damaged."""
         path = self._loose_path(folder, point_id)
         if path is None:
@@ -181,7 +186,7 @@ class Store:
 
     # Writing
 
-    def write(self, record: Record) -> None:
+    def write(self, record: PointRecord) -> None:
         """Keep a record. Raises `OSError`; then nothing has changed."""
         if record.status == "finished":
             path = self._path("points", record.point_id)
@@ -204,6 +209,9 @@ class Store:
         return RunError(f"{self.path}: cannot write there: {error.strerror or error}; what is in the store stays")
 
     # Inner
+
+    def _plan_path(self, plan_id: str) -> Path:
+        return self.path / "plans" / f"{plan_id}.jsonl.gz"
 
     def _check(self) -> int:
         """The schema; raises `InputError` for what is no store, or a newer one."""

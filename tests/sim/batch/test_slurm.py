@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import pytest
 
-from moe_cosim.sim.batch.base import Job, State
-from moe_cosim.sim.batch.program import Answer, Program
+from moe_cosim.sim.batch.base import Job, JobState
+from moe_cosim.sim.batch.command_runner import Answer, CommandRunner
 from moe_cosim.sim.batch.slurm import Slurm, SlurmSite
 from moe_cosim.testing.scheduler.contract import SchedulerContract
 from tests.sim.batch.slurm_cluster import SlurmCluster
@@ -22,7 +22,7 @@ class TestSlurm(SchedulerContract):
         return slurm
 
 
-class Printing(Program):
+class Printing(CommandRunner):
     """Answers each program with a text of the test's."""
 
     def __init__(self, **answers: Answer) -> None:
@@ -56,18 +56,18 @@ def test_options() -> None:
 
 def test_what_has_left_the_queue_is_in_the_accounts() -> None:
     """Words of sacct(1); the tests' Slurm keeps no accounts."""
-    program = Printing(
+    run_command = Printing(
         squeue=Answer(0, "2|RUNNING\n3|COMPLETING\n", ""),
         sacct=Answer(0, "7_1|OUT_OF_MEMORY\n7_2|PENDING\n7_4|CANCELLED by 1000\n7_5|TIMEOUT\n7_6|NODE_FAIL\n", ""),
     )
-    seen = Slurm(SlurmSite(scheduler="slurm"), program).elements(["7"])
+    seen = Slurm(SlurmSite(scheduler="slurm"), run_command).elements(["7"])
     assert {index: each.state for index, each in seen.items()} == {
-        1: State.FAILED,
-        2: State.RUNNING,
-        3: State.RUNNING,
-        4: State.CANCELLED,
-        5: State.TIMEOUT,
-        6: State.FAILED,
+        1: JobState.FAILED,
+        2: JobState.RUNNING,
+        3: JobState.RUNNING,
+        4: JobState.CANCELLED,
+        5: JobState.TIMEOUT,
+        6: JobState.FAILED,
     }
     assert seen[1].word == "OUT_OF_MEMORY"
 

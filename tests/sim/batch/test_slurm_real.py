@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from moe_cosim.sim.batch.base import State
+from moe_cosim.sim.batch.base import JobState
 from moe_cosim.testing.scheduler.sweeping import NASTY, Sweeping, wait_for
 from tests.sim.batch.slurm_cluster import CPUS, SlurmCluster
 from tests.sim.tiny import Tiny
@@ -118,7 +118,7 @@ def test_preempted_by_a_job_of_higher_priority(slurm: SlurmCluster, sweeping: Sw
     tasks = CPUS - sum(int(each) for each in busy)
     urgent = ("sbatch", "--partition=urgent", f"--ntasks={tasks}", "--output=/dev/null", "--wrap=sleep 1")
     as_they_begin(sweeping, {1: lambda: slurm.output(*urgent)})
-    wait_for(lambda: sweeping.view().state(1).state is State.PENDING, SECONDS, sweeping.document)
+    wait_for(lambda: sweeping.view().state(1).state is JobState.PENDING, SECONDS, sweeping.document)
     wait_until_ended(sweeping)
     assert " 0 were there" not in log(sweeping, 1).splitlines()[-1]
     assert sweeping.document()["elements"] == {"done": 1}
@@ -143,8 +143,8 @@ def test_requeued_killed_cancelled_and_warned_elements_and_what_resumes(
     )
     wait_until_ended(sweeping)
     view = sweeping.view()
-    assert view.state(2).state is State.FAILED
-    assert view.state(3).state is State.CANCELLED
+    assert view.state(2).state is JobState.FAILED
+    assert view.state(3).state is JobState.CANCELLED
     assert "stopped by SIGTERM" in log(sweeping, 3)
     assert "stopped by SIGUSR1" in log(sweeping, 4)
     assert "to be requeued" in log(sweeping, 4)
@@ -211,7 +211,7 @@ def test_points_on_sst_get_their_ranks(slurm: SlurmCluster, sweeping: Sweeping, 
 def test_past_the_time_limit(slurm: SlurmCluster, hanging: Sweeping) -> None:
     """The last test: its element has had most of its minute."""
     told = hanging.submissions()[-1].folder / "told"
-    wait_for(lambda: hanging.view().state(1).state is State.TIMEOUT, 120, hanging.document)
+    wait_for(lambda: hanging.view().state(1).state is JobState.TIMEOUT, 120, hanging.document)
     assert told.read_text() == "told\n", "Slurm warned it, once, before the limit"
     document = hanging.document()
     assert document["elements"] == {"timed out": 1}

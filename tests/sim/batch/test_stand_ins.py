@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import pytest
 
-from moe_cosim.sim.batch.base import Job, State
-from moe_cosim.sim.batch.program import Program
+from moe_cosim.sim.batch.base import Job, JobState
+from moe_cosim.sim.batch.command_runner import CommandRunner
 from moe_cosim.testing.scheduler.contract import Recorded, SchedulerContract
 from moe_cosim.testing.scheduler.sweeping import Sweeping, wait_for
 from tests.sim.batch.stand_in_programs import stand_ins
@@ -27,7 +27,7 @@ class StandIn(SchedulerContract):
         recorded.submit(2)
         recorded.wait_collected()
         (cluster / "100" / "1").write_text("LIMIT 0")
-        assert recorded.state(1) is State.TIMEOUT
+        assert recorded.state(1) is JobState.TIMEOUT
 
 
 class TestPbs(StandIn):
@@ -93,7 +93,7 @@ class TestLsf(StandIn):
         submission = sweeping.submit("--scheduler", "lsf", "--chunk", 12, "--time", "10")
         wait_for(lambda: sweeping.finished() >= 1, 60)
         job = submission.record().job_ids[0]
-        Program().checked(("bkill", "-s", "USR1", job))
+        CommandRunner().checked(("bkill", "-s", "USR1", job))
         wait_for(lambda: not sweeping.view().active(), 60, sweeping.document)
         log = submission.log("1").read_text()
         first, second = (line for line in log.splitlines() if " were there" in line)

@@ -10,18 +10,18 @@ import pytest
 
 from moe_cosim.errors import InputError
 from moe_cosim.sim.batch import resume, status
-from moe_cosim.sim.batch.base import Seen, State
+from moe_cosim.sim.batch.base import JobState, Seen
 from moe_cosim.sim.batch.element import StopRequest
 from moe_cosim.sim.batch.status import View
-from moe_cosim.sim.batch.submission import POINTS, RECORD, Record, Submission, create, submissions
+from moe_cosim.sim.batch.submission import POINTS, RECORD, Submission, SubmissionRecord, create, submissions
 from moe_cosim.sim.batch.submit import ranks_of
 from moe_cosim.sim.sweep.plan.plan import plan_sweep
 from moe_cosim.sim.sweep.store.store import Store
 from moe_cosim.testing.scheduler.sweeping import Sweeping, wait_for
 
 
-def record(points: int, chunk: int) -> Record:
-    return Record(
+def record(points: int, chunk: int) -> SubmissionRecord:
+    return SubmissionRecord(
         plan_id="p", name="moe-x", site={"scheduler": "slurm"}, chunk=chunk, points=points, warning_s=60, created="now"
     )
 
@@ -32,7 +32,11 @@ def view(tmp_path: Path, seen: dict[int, Seen], points: int = 8, chunk: int = 2)
 
 
 def test_an_element_is_done_when_its_points_are(tmp_path: Path) -> None:
-    seen = {1: Seen(State.FAILED, "NODE_FAIL"), 2: Seen(State.RUNNING, "RUNNING"), 3: Seen(State.TIMEOUT, "TIMEOUT")}
+    seen = {
+        1: Seen(JobState.FAILED, "NODE_FAIL"),
+        2: Seen(JobState.RUNNING, "RUNNING"),
+        3: Seen(JobState.TIMEOUT, "TIMEOUT"),
+    }
     merged = view(tmp_path, seen)
     finished = {merged.point_ids[index] for index in (0, 1, 2, 4)}
     document = merged.document(finished, {merged.point_ids[5]})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from moe_cosim.sim.sweep.plan.plan import Plan, plan_sweep
+from moe_cosim.sim.sweep.plan.plan import SweepPlan, plan_sweep
 from moe_cosim.sim.sweep.pool.local import run_points
 from moe_cosim.sim.sweep.store.store import Store
 
@@ -61,7 +61,7 @@ def write_sweep(base_folder: Path, tmp_path: Path) -> WriteSweep:
 
 
 @pytest.fixture(scope="session")
-def computed(base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Plan]:
+def computed(base_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, SweepPlan]:
     """A store with eight finished points and two that fail. Not to be changed: copy it."""
     folder = tmp_path_factory.mktemp("computed")
     sweep = {

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from moe_cosim.sim.cli.main import main
-from moe_cosim.sim.sweep.plan.plan import Plan
+from moe_cosim.sim.sweep.plan.plan import SweepPlan
 from moe_cosim.sim.sweep.store.store import Store
 from tests.sim.sweep.conftest import WriteSweep
 
@@ -62,7 +62,7 @@ def test_the_whole_way(write_sweep: WriteSweep, tmp_path: Path) -> None:
 
 
 def test_failed_points_are_listed_and_the_status_says_so(
-    computed: tuple[Store, Plan], write_sweep: WriteSweep, tmp_path: Path
+    computed: tuple[Store, SweepPlan], write_sweep: WriteSweep, tmp_path: Path
 ) -> None:
     path = write_sweep(grid={"policy.low_format": ["int4", "int5", "int8"]})
     found = call("sweep", "run", path, "--out", tmp_path / "store", "--workers", 1)

@@ -7,22 +7,21 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.errors import InputError
-from moe_cosim.sim.sweep.plan import identity
-from moe_cosim.sim.sweep.plan.plan import Plan, plan_sweep
+from moe_cosim.sim.sweep.plan.plan import SweepPlan, plan_sweep
 from moe_cosim.sim.sweep.pool import memory, one_point
-from moe_cosim.sim.sweep.pool.local import Pace, run_points
-from moe_cosim.sim.sweep.pool.messages import Report, Task
+from moe_cosim.sim.sweep.pool.local import Pace, run_points, tasks_of
+from moe_cosim.sim.sweep.pool.messages import Report
 from moe_cosim.sim.sweep.pool.pool import Pool
 from moe_cosim.sim.sweep.store.store import Store
 from tests.sim.sweep.conftest import WriteSweep
 from tests.sim.sweep.same import contents, left_aside
 
 
-def test_results_are_those_of_a_run_alone(computed: tuple[Store, Plan]) -> None:
+def test_results_are_those_of_a_run_alone(computed: tuple[Store, SweepPlan]) -> None:
     store, plan = computed
-    for point in plan.points[:2]:
-        alone = one_point.run_point(point.id, plan.experiment(point), plan.files)
-        record = store.record(point.id)
+    for task in tasks_of(plan, plan.points[:2]):
+        alone = one_point.run_point(task)
+        record = store.record(task.point_id)
         assert record is not None
         assert record.repeatable() == alone.repeatable()
 
@@ -36,7 +35,7 @@ def test_the_number_of_workers_changes_nothing(write_sweep: WriteSweep, tmp_path
     assert all(left_aside(store) == [] for store in stores)
 
 
-def test_failures_are_listed_and_the_rest_continues(computed: tuple[Store, Plan]) -> None:
+def test_failures_are_listed_and_the_rest_continues(computed: tuple[Store, SweepPlan]) -> None:
     store, plan = computed
     progress = store.progress(plan)
     assert [len(progress.finished), len(progress.failed)] == [8, 2]
@@ -102,7 +101,7 @@ def test_a_worker_that_has_grown_is_replaced(write_sweep: WriteSweep, tmp_path: 
     plan = plan_sweep(write_sweep(seeds=12))
     store = Store.create(tmp_path / "store")
     pool = Pool(store, 1, memory_bytes=2**30)
-    tasks = [Task(point.id, plan.experiment(point), plan.files) for point in plan.points]
+    tasks = tasks_of(plan, plan.points)
     try:
         reports: list[Report] = []
         for report in pool.run(tasks):
@@ -119,7 +118,7 @@ def test_a_point_that_kills_its_worker_fails_and_the_others_finish(write_sweep: 
     plan = plan_sweep(write_sweep(grid={"workload.output_tokens": [2, 3000]}, seeds=1))
     store = Store.create(tmp_path / "store")
     pool = Pool(store, 1, 2**32)
-    tasks = [Task(point.id, plan.experiment(point), plan.files) for point in reversed(plan.points)]
+    tasks = tasks_of(plan, plan.points)  # the long one first
     over = threading.Event()
 
     def shoot() -> None:
@@ -146,8 +145,9 @@ def test_a_plan_of_other_code_is_refused(
     write_sweep: WriteSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = plan_sweep(write_sweep(seeds=1))
-    monkeypatch.setattr("moe_cosim.sim.sweep.pool.local.code_digest", lambda: "another")
-    with pytest.raises(InputError, match="plan the sweep again"):
+    monkeypatch.setattr("moe_cosim.sim.sweep.identity.sources.plugin_digest", lambda kind, name: f"other {name}")
+    named = r"sweep sweep: sources: .*: engine embedded, policy hobbit, router generator.*plan the sweep again"
+    with pytest.raises(InputError, match=named):
         run_points(Store.create(tmp_path / "store"), plan)
 
 
@@ -160,29 +160,6 @@ def test_a_file_that_changed_since_planning_is_refused(
         file.write("\n")
     with pytest.raises(InputError, match="other content"):
         run_points(Store.create(tmp_path / "store"), plan)
-
-
-def test_the_digest_of_the_code_covers_what_decides_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("moe_cosim", "hw_models", "workloads", "sim/engines", "sim/sweep"):
-        (tmp_path / name).mkdir(parents=True)
-        (tmp_path / name / "part.py").write_text("x = 1\n")
-    monkeypatch.setattr(identity, "_ROOT", tmp_path)
-
-    def digest() -> str:
-        identity.code_digest.cache_clear()
-        return identity.code_digest()
-
-    try:
-        before = digest()
-        (tmp_path / "sim" / "sweep" / "part.py").write_text("x = 2\n")
-        assert digest() == before
-        for name in ("moe_cosim", "hw_models", "workloads", "sim/engines"):
-            (tmp_path / name / "part.py").write_text("x = 2\n")
-            now = digest()
-            assert now != before
-            before = now
-    finally:
-        identity.code_digest.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,11 @@ import pytest
 import yaml
 
 from moe_cosim.errors import InputError
-from moe_cosim.sim.sweep.plan import identity
-from moe_cosim.sim.sweep.plan.plan import Plan, plan_sweep
+from moe_cosim.sim.sweep.plan.plan import SweepPlan, plan_sweep
 from tests.sim.sweep.conftest import MODEL, WriteSweep
 
 
-def varied(plan: Plan, *paths: str) -> list[tuple[object, ...]]:
+def varied(plan: SweepPlan, *paths: str) -> list[tuple[object, ...]]:
     return [tuple(point.settings[path] for path in paths) for point in plan.points]
 
 
@@ -65,7 +64,7 @@ def test_a_point_is_the_same_in_every_sweep_whatever_its_name(write_sweep: Write
 def test_other_code_is_another_point(write_sweep: WriteSweep, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_sweep(seeds=1)
     before = plan_sweep(path).points[0].id
-    monkeypatch.setattr(identity, "code_digest", lambda: "another")
+    monkeypatch.setattr("moe_cosim.sim.sweep.identity.sources.core_digest", lambda: "another")
     assert plan_sweep(path).points[0].id != before
 
 
@@ -80,7 +79,7 @@ def test_files_count_by_content(tmp_path: Path, write_sweep: WriteSweep, base_fo
 
 
 def test_a_file_within_a_described_machine_counts_by_content(tmp_path: Path, write_sweep: WriteSweep) -> None:
-    catalog = Path(identity.__file__).parents[3] / "hw_models" / "catalog"
+    catalog = Path(__file__).parents[3] / "hw_models" / "catalog"
     machine = yaml.safe_load((catalog / "machines" / "h100-host.yaml").read_text())
     group = next(iter(machine["devices"]))
     shutil.copy(catalog / "devices" / f"{machine['devices'][group]['device']}.yaml", tmp_path / "mine.yaml")

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.errors import InputError, RunError
-from moe_cosim.sim.sweep.plan.plan import Plan
+from moe_cosim.sim.sweep.plan.plan import SweepPlan
 from moe_cosim.sim.sweep.query.plot import file_name, plot
 from moe_cosim.sim.sweep.query.units import label, unit
 from moe_cosim.sim.sweep.store.store import Store
@@ -14,7 +14,7 @@ SIGNATURES = {".png": b"\x89PNG", ".pdf": b"%PDF", ".svg": b"<?xml"}
 
 @pytest.mark.parametrize("suffix", SIGNATURES)
 def test_each_format_is_that_format_and_the_same_twice(
-    computed: tuple[Store, Plan], tmp_path: Path, suffix: str
+    computed: tuple[Store, SweepPlan], tmp_path: Path, suffix: str
 ) -> None:
     for name in ("one", "two"):
         plot(computed[0], "policy.t1", "decode_tokens_per_s", tmp_path / f"{name}{suffix}", hue="workload.batch")
@@ -25,7 +25,7 @@ def test_each_format_is_that_format_and_the_same_twice(
         assert (tmp_path / f"two{suffix}").read_bytes() == one
 
 
-def test_lines_are_medians_over_seeds_within_their_band(computed: tuple[Store, Plan], tmp_path: Path) -> None:
+def test_lines_are_medians_over_seeds_within_their_band(computed: tuple[Store, SweepPlan], tmp_path: Path) -> None:
     store, plan = computed
     figure = plot(store, "policy.t1", "end_to_end_s", tmp_path / "f.svg", hue="workload.batch")
     assert [line.name for line in figure.lines] == ["1", "2"]
@@ -47,14 +47,14 @@ def test_lines_are_medians_over_seeds_within_their_band(computed: tuple[Store, P
     assert "end to end (s)" in text
 
 
-def test_axes_that_vary_within_a_median_are_named(computed: tuple[Store, Plan], tmp_path: Path) -> None:
+def test_axes_that_vary_within_a_median_are_named(computed: tuple[Store, SweepPlan], tmp_path: Path) -> None:
     figure = plot(computed[0], "policy.t1", "end_to_end_s", tmp_path / "f.png")
     assert figure.mixed == ["workload.batch"]
-    figure = plot(computed[0], "policy.t1", "end_to_end_s", tmp_path / "f.png", where='"workload.batch" = 2')
+    figure = plot(computed[0], "policy.t1", "end_to_end_s", tmp_path / "f.png", condition='"workload.batch" = 2')
     assert figure.mixed == []
 
 
-def test_the_front_of_a_pareto_plot(computed: tuple[Store, Plan], tmp_path: Path) -> None:
+def test_the_front_of_a_pareto_plot(computed: tuple[Store, SweepPlan], tmp_path: Path) -> None:
     figure = plot(
         computed[0], "time_to_first_token_s", "end_to_end_tokens_per_s", tmp_path / "f.png", pareto="upper-left"
     )
@@ -79,13 +79,13 @@ def test_the_front_of_a_pareto_plot(computed: tuple[Store, Plan], tmp_path: Path
         ({"y": "policy.name"}, "--y"),
         ({"out": "figure.gif"}, "--out"),
         ({"pareto": "middle"}, "--pareto"),
-        ({"where": "seed > 99"}, "--where"),
-        ({"where": "nonsense ((("}, "SQL"),
+        ({"condition": "seed > 99"}, "--where"),
+        ({"condition": "nonsense ((("}, "SQL"),
         ({"x": "policy.name", "pareto": "upper-left"}, "--x"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_line(
-    computed: tuple[Store, Plan], tmp_path: Path, arguments: dict[str, str], named: str
+    computed: tuple[Store, SweepPlan], tmp_path: Path, arguments: dict[str, str], named: str
 ) -> None:
     chosen = {"x": "policy.t1", "y": "end_to_end_s", "out": str(tmp_path / "f.png"), **arguments}
     with pytest.raises(InputError, match=named) as caught:
@@ -93,7 +93,7 @@ def test_what_cannot_be_drawn_is_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_that_is_not_there(computed: tuple[Store, Plan], tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there(computed: tuple[Store, SweepPlan], tmp_path: Path) -> None:
     with pytest.raises(RunError, match="cannot write"):
         plot(computed[0], "policy.t1", "end_to_end_s", tmp_path / "none" / "f.png")
 

@@ -5,14 +5,14 @@ import pytest
 
 from moe_cosim import extras
 from moe_cosim.errors import InputError
-from moe_cosim.sim.sweep.plan.plan import Plan
+from moe_cosim.sim.sweep.plan.plan import SweepPlan
 from moe_cosim.sim.sweep.query.query import Tables, results
 from moe_cosim.sim.sweep.store.collect import collect
 from moe_cosim.sim.sweep.store.store import Store
 
 
 @pytest.fixture
-def store(computed: tuple[Store, Plan], tmp_path: Path) -> Store:
+def store(computed: tuple[Store, SweepPlan], tmp_path: Path) -> Store:
     shutil.copytree(computed[0].path, tmp_path / "it's a store")
     return Store.open(tmp_path / "it's a store")
 
@@ -23,7 +23,7 @@ WANTED = (
 )
 
 
-def test_a_row_per_point_with_axes_and_metrics(store: Store, computed: tuple[Store, Plan]) -> None:
+def test_a_row_per_point_with_axes_and_metrics(store: Store, computed: tuple[Store, SweepPlan]) -> None:
     rows = {row[0]: row[1:] for row in results(store, WANTED).fetchall()}
     assert len(rows) == 10
     for point in computed[1].points:

@@ -2,24 +2,24 @@ import random
 
 import pytest
 
-from moe_cosim.sim.sweep.plan.plan import Plan
-from moe_cosim.sim.sweep.store.record import DamagedError, Record, decode
+from moe_cosim.sim.sweep.plan.plan import SweepPlan
+from moe_cosim.sim.sweep.store.record import DamagedError, PointRecord, decode
 from moe_cosim.sim.sweep.store.store import Store
 
 
 @pytest.fixture
-def record(computed: tuple[Store, Plan]) -> Record:
+def record(computed: tuple[Store, SweepPlan]) -> PointRecord:
     store, _ = computed
     found = store.record(next(iter(store.finished_ids())))
     assert found is not None
     return found
 
 
-def test_comes_back_equal(record: Record) -> None:
+def test_comes_back_equal(record: PointRecord) -> None:
     assert decode(record.encode(), record.point_id) == record
 
 
-def test_every_changed_byte_and_every_cut_shows(record: Record) -> None:
+def test_every_changed_byte_and_every_cut_shows(record: PointRecord) -> None:
     data = record.encode()
     generator = random.Random(0)
     for _ in range(300):
@@ -36,12 +36,12 @@ def test_every_changed_byte_and_every_cut_shows(record: Record) -> None:
             decode(data[:length], record.point_id)
 
 
-def test_another_points_record_is_damage(record: Record) -> None:
+def test_another_points_record_is_damage(record: PointRecord) -> None:
     with pytest.raises(DamagedError, match="record of"):
         decode(record.encode(), "0" * 32)
 
 
-def test_unrepeatable_fields_are_left_out_of_the_comparison(record: Record) -> None:
+def test_unrepeatable_fields_are_left_out_of_the_comparison(record: PointRecord) -> None:
     kept = record.repeatable()
     assert "host" not in kept
     assert "wall_s" not in kept["result"]

@@ -15,7 +15,7 @@ import pytest
 from moe_cosim.errors import RunError
 from moe_cosim.sim.sweep.plan.plan import plan_sweep
 from moe_cosim.sim.sweep.pool import one_point, pool
-from moe_cosim.sim.sweep.pool.local import run_points
+from moe_cosim.sim.sweep.pool.local import run_points, tasks_of
 from moe_cosim.sim.sweep.store.claims import Claims
 from moe_cosim.sim.sweep.store.collect import collect
 from moe_cosim.sim.sweep.store.store import Store
@@ -44,10 +44,7 @@ def start(store: Store, plan_id: str, tmp_path: Path) -> subprocess.Popen[bytes]
 
 def undisturbed(path: Path) -> dict[str, dict[str, object]]:
     plan = plan_sweep(path)
-    return {
-        point.id: one_point.run_point(point.id, plan.experiment(point), plan.files).repeatable()
-        for point in plan.points
-    }
+    return {task.point_id: one_point.run_point(task).repeatable() for task in tasks_of(plan, plan.points)}
 
 
 def test_workers_killed_at_random_moments_lose_and_change_nothing(
@@ -165,7 +162,7 @@ def test_a_point_that_another_process_computes_is_left_to_it(write_sweep: WriteS
             time.sleep(0.02)
         time.sleep(0.7)  # the sweep has looked and found it claimed
         seen.append(len(store.finished_ids()))
-        store.write(one_point.run_point(busy.id, plan.experiment(busy), plan.files))
+        store.write(one_point.run_point(*tasks_of(plan, [busy])))
         claims.release(busy.id)
 
     other = threading.Thread(target=finish_it)

@@ -6,25 +6,24 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.errors import InputError
-from moe_cosim.sim.sweep.plan.plan import Plan
+from moe_cosim.sim.sweep.plan.plan import SweepPlan
 from moe_cosim.sim.sweep.pool.local import run_points
 from moe_cosim.sim.sweep.query.status import status
-from moe_cosim.sim.sweep.store import parts
 from moe_cosim.sim.sweep.store.collect import collect
-from moe_cosim.sim.sweep.store.record import SCHEMA, Record
+from moe_cosim.sim.sweep.store.record import SCHEMA, PointRecord
 from moe_cosim.sim.sweep.store.store import Store
 from tests.sim.sweep.same import contents, left_aside
 
 
 @pytest.fixture
-def store(computed: tuple[Store, Plan], tmp_path: Path) -> Store:
+def store(computed: tuple[Store, SweepPlan], tmp_path: Path) -> Store:
     """A copy of the computed store, in another place: stores may be moved."""
     shutil.copytree(computed[0].path, tmp_path / "moved")
     return Store.open(tmp_path / "moved")
 
 
 @pytest.fixture
-def plan(computed: tuple[Store, Plan]) -> Plan:
+def plan(computed: tuple[Store, SweepPlan]) -> SweepPlan:
     return computed[1]
 
 
@@ -32,41 +31,41 @@ def point_file(store: Store, point_id: str) -> Path:
     return store.path / "points" / point_id[:2] / f"{point_id}.json.gz"
 
 
-def test_progress_is_in_the_order_of_the_plan(store: Store, plan: Plan) -> None:
+def test_progress_is_in_the_order_of_the_plan(store: Store, plan: SweepPlan) -> None:
     progress = store.progress(plan)
     assert [*progress.finished, *progress.failed] == [point.id for point in plan.points]
     assert not progress.missing
 
 
-def test_a_moved_store_recomputes_nothing(store: Store, plan: Plan) -> None:
+def test_a_moved_store_recomputes_nothing(store: Store, plan: SweepPlan) -> None:
     before = contents(store)
     outcome = run_points(store, plan, store.progress(plan).finished)
     assert (outcome.finished, outcome.skipped) == (0, 8)
     assert contents(store) == before
 
 
-def test_a_plan_comes_back_equal(store: Store, plan: Plan) -> None:
+def test_a_plan_comes_back_equal(store: Store, plan: SweepPlan) -> None:
     assert store.plan_ids() == [plan.plan_id]
     found = store.plan(plan.plan_id)
     assert found == plan
     assert [found.experiment(point) for point in found.points] == [plan.experiment(point) for point in plan.points]
 
 
-def test_a_damaged_plan_is_refused(store: Store, plan: Plan) -> None:
+def test_a_damaged_plan_is_refused(store: Store, plan: SweepPlan) -> None:
     path = store.path / "plans" / f"{plan.plan_id}.jsonl.gz"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match="damaged"):
         store.plan(plan.plan_id)
 
 
-def test_failures_have_their_line(store: Store, plan: Plan) -> None:
+def test_failures_have_their_line(store: Store, plan: SweepPlan) -> None:
     for point_id in store.progress(plan).failed:
         line = store.failure(point_id)
         assert line is not None
         assert "policy.low_format: found 'int5'; allowed: " in line
 
 
-def test_what_collect_compacts_is_the_same_and_once(store: Store, plan: Plan) -> None:
+def test_what_collect_compacts_is_the_same_and_once(store: Store, plan: SweepPlan) -> None:
     before = contents(store)
     collected = collect(store)
     assert (collected.points, collected.compacted, collected.parts, collected.damaged) == (8, 8, 1, [])
@@ -76,7 +75,7 @@ def test_what_collect_compacts_is_the_same_and_once(store: Store, plan: Plan) ->
     assert collect(store).compacted == 0
 
 
-def test_parts_of_several_collections_are_merged(store: Store, plan: Plan) -> None:
+def test_parts_of_several_collections_are_merged(store: Store, plan: SweepPlan) -> None:
     before = contents(store)
     finished = store.progress(plan).finished
     kept = {point_id: point_file(store, point_id).read_bytes() for point_id in finished}
@@ -91,7 +90,9 @@ def test_parts_of_several_collections_are_merged(store: Store, plan: Plan) -> No
 
 
 @pytest.mark.parametrize("spoil", [b"", b"\0" * 100, None])
-def test_a_damaged_point_is_named_computed_again_and_never_read(store: Store, plan: Plan, spoil: bytes | None) -> None:
+def test_a_damaged_point_is_named_computed_again_and_never_read(
+    store: Store, plan: SweepPlan, spoil: bytes | None
+) -> None:
     before = contents(store)
     victim = store.progress(plan).finished[3]
     path = point_file(store, victim)
@@ -102,7 +103,7 @@ def test_a_damaged_point_is_named_computed_again_and_never_read(store: Store, pl
     assert contents(store) == before
 
 
-def test_collect_names_a_damaged_point_and_leaves_it_out(store: Store, plan: Plan) -> None:
+def test_collect_names_a_damaged_point_and_leaves_it_out(store: Store, plan: SweepPlan) -> None:
     victim = store.progress(plan).finished[0]
     point_file(store, victim).write_bytes(b"nothing")
     collected = collect(store)
@@ -111,7 +112,7 @@ def test_collect_names_a_damaged_point_and_leaves_it_out(store: Store, plan: Pla
     assert (store.path / "damaged" / f"{victim}.json.gz").exists()
 
 
-def test_a_damaged_part_is_named_and_its_points_are_missing(store: Store, plan: Plan) -> None:
+def test_a_damaged_part_is_named_and_its_points_are_missing(store: Store, plan: SweepPlan) -> None:
     before = contents(store)
     collect(store)
     (part,) = (store.path / "parts").iterdir()
@@ -125,16 +126,16 @@ def test_a_damaged_part_is_named_and_its_points_are_missing(store: Store, plan: 
     assert contents(store) == before
 
 
-def test_a_finished_point_is_no_longer_failed(store: Store, plan: Plan) -> None:
+def test_a_finished_point_is_no_longer_failed(store: Store, plan: SweepPlan) -> None:
     failed = store.progress(plan).failed[0]
     old = store.record(store.progress(plan).finished[0])
     assert old is not None
-    store.write(Record(**{**old.__dict__, "point_id": failed}))
+    store.write(PointRecord(**{**old.__dict__, "point_id": failed}))
     assert failed in store.finished_ids()
     assert failed not in store.failed_ids()
 
 
-def test_rubbish_of_killed_writers_goes_once_its_point_is_there(store: Store, plan: Plan) -> None:
+def test_rubbish_of_killed_writers_goes_once_its_point_is_there(store: Store, plan: SweepPlan) -> None:
     finished = store.progress(plan).finished[0]
     (store.path / "aside" / f"{finished}.json.gz-host-17").write_bytes(b"half")
     (store.path / "aside" / f"{'0' * 32}.json.gz-host-18").write_bytes(b"half")
@@ -163,22 +164,7 @@ def test_a_newer_schema_is_refused(store: Store) -> None:
             opening(store.path)
 
 
-def test_a_store_of_schema_1_opens_and_goes_on(tmp_path: Path) -> None:
-    """Written by the first version: plain JSON, no list of files. The fixture holds two points."""
-    shutil.copytree(Path(__file__).parent / "store-v1", tmp_path / "old")
-    store = Store.open(tmp_path / "old")
-    ids = sorted(store.finished_ids())
-    assert len(ids) == 2
-    records = [store.record(point_id) for point_id in ids]
-    assert [record.result["end_to_end_s"] > 0 for record in records if record and record.result] == [True, True]
-    store = Store.create(tmp_path / "old")  # to write
-    assert json.loads((store.path / "store.json").read_text())["schema"] == SCHEMA
-    assert collect(store).points == 2
-    assert [store.record(point_id) for point_id in ids] == records
-    assert not parts.damaged(store.path / "parts")
-
-
-def test_status_counts_by_names_alone(store: Store, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_status_counts_by_names_alone(store: Store, plan: SweepPlan, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> bytes:
         raise AssertionError("a point was read")
 
@@ -188,7 +174,7 @@ def test_status_counts_by_names_alone(store: Store, plan: Plan, monkeypatch: pyt
     assert (found["finished"], found["failed"]) == (8, 2)
     (row,) = found["plans"]
     assert (row["points"], row["finished"], row["failed"], row["missing"]) == (10, 8, 2, 0)
-    assert row["current"]
+    assert row["changed"] == []
 
 
 def test_files_are_readable_by_others(store: Store) -> None:

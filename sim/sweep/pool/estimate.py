@@ -11,7 +11,7 @@ from typing import Any, Final
 from moe_cosim.errors import InputError, MoeCosimError
 from moe_cosim.experiment import Experiment
 from moe_cosim.sim.run import run
-from moe_cosim.sim.sweep.plan.plan import Plan, Point
+from moe_cosim.sim.sweep.plan.plan import Point, SweepPlan
 from moe_cosim.sim.sweep.store.store import Store
 
 SAMPLE: Final = 50
@@ -43,7 +43,7 @@ class Estimate:
         return asdict(self)
 
 
-def estimate(plan: Plan, workers: int, store: Store | None = None) -> Estimate:
+def estimate(plan: SweepPlan, workers: int, store: Store | None = None) -> Estimate:
     """Raises `InputError` when every point tried is refused: then it is the sweep that is wrong."""
     finished = set(store.progress(plan).finished) if store is not None else set()
     missing = [point for point in plan.points if point.id not in finished]
@@ -59,7 +59,7 @@ def estimate(plan: Plan, workers: int, store: Store | None = None) -> Estimate:
     return Estimate(seconds, per_point_s, len(missing), basis, refused)
 
 
-def refuse_hopeless(plan: Plan) -> None:
+def refuse_hopeless(plan: SweepPlan) -> None:
     """Raise the `InputError` of the first point when the first, the middle one and the last are all refused.
 
     They are run with little work, for what is wrong whatever the work: a misspelt option of a policy, say.
@@ -79,13 +79,13 @@ def refuse_hopeless(plan: Plan) -> None:
     raise refusals[0]
 
 
-def _wall_times(store: Store, plan: Plan, finished: set[str]) -> list[float]:
+def _wall_times(store: Store, plan: SweepPlan, finished: set[str]) -> list[float]:
     chosen = islice((point.id for point in plan.points if point.id in finished), SAMPLE)
     records = (store.record(point_id) for point_id in chosen)
     return [record.wall_s for record in records if record is not None]
 
 
-def _calibrated(plan: Plan, points: Sequence[Point]) -> tuple[float, str, list[str]]:
+def _calibrated(plan: SweepPlan, points: Sequence[Point]) -> tuple[float, str, list[str]]:
     seconds, refusals = [], []
     for point in _tried(points):
         try:

@@ -27,7 +27,7 @@ class Answer:
         return lines[-1].strip() if lines else f"exit status {self.status}, and not a word"
 
 
-class Program:
+class CommandRunner:
     """Runs a program to its end. Tests put another in its place."""
 
     def __call__(self, argv: Sequence[str], folder: Path | None = None, stdin: str | None = None) -> Answer:

@@ -1,0 +1,34 @@
+"""Digests of documents and files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from functools import lru_cache
+from typing import Any, Final
+
+ID_DIGITS: Final = 32
+SOURCE_DIGITS: Final = 16
+
+
+def canonical(document: Any) -> str:
+    """JSON with sorted keys and no spaces: the same text for equal documents."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(document: Any, digits: int = ID_DIGITS) -> str:
+    """The first hexadecimal digits of the SHA-256 of a document."""
+    return hashlib.sha256(canonical(document).encode()).hexdigest()[:digits]
+
+
+def file_digest(path: str) -> str:
+    """SHA-256 of a file, remembered until its size or time of change differs. Raises `OSError`."""
+    found = os.stat(path)
+    return _file_digest(path, found.st_size, found.st_mtime_ns, found.st_ino)
+
+
+@lru_cache(maxsize=4096)
+def _file_digest(path: str, size: int, changed_ns: int, inode: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,153 @@
+"""What a point depends on, and what not, in a copy of the package whose files are edited."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from moe_cosim.sim.sweep.identity.imports import closure, imported_by
+
+ROOT = Path(__file__).parents[3]
+SCRIPT = """
+import json
+from moe_cosim.experiment import load_experiment
+from moe_cosim.sim.sweep.identity.point import Identities
+cases = {
+    "monde": ("monde-mixtral-8x7b", {}),
+    "hobbit": ("hobbit-mixtral-8x7b", {}),
+    "sst": ("hobbit-mixtral-8x7b", {"engine": "sst"}),
+    "window": ("hobbit-mixtral-8x7b", {"engine": "sst", "window.layers": "0:1"}),
+    "batch": ("hobbit-mixtral-8x7b", {"routing": {"source": "batch"}}),
+    "other gpu": ("hobbit-mixtral-8x7b", {"machine.set.devices.gpu.device": "h100-pcie"}),
+}
+found = {}
+for name, (source, settings) in cases.items():
+    identity = Identities().of(load_experiment(source, settings))
+    found[name] = [identity.id, identity.sources]
+print(json.dumps(found))
+"""
+
+Found = dict[str, tuple[str, dict[str, str]]]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package with real folders inside, as it is installed."""
+    tree = tmp_path_factory.mktemp("tree")
+    without = shutil.ignore_patterns("__pycache__", "*.nbi", "*.nbc")
+    shutil.copytree(ROOT / "moe_cosim", tree / "moe_cosim", ignore=without)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def before(tree: Path) -> Found:
+    return identities(tree)
+
+
+def identities(tree: Path) -> Found:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env={**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=tree,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found: Found = json.loads(done.stdout)
+    return found
+
+
+def changed(before: Found, after: Found) -> dict[str, set[str]]:
+    """By case the components that differ; the ids agree with them."""
+    found = {}
+    for case, (point_id, sources) in after.items():
+        names = {*before[case][1], *sources}
+        found[case] = {name for name in names if before[case][1].get(name) != sources.get(name)}
+        assert (point_id != before[case][0]) == bool(found[case]), case
+    return found
+
+
+def append(tree: Path, file: str, text: str = "\n# edited\n") -> None:
+    with (tree / "moe_cosim" / file).open("a") as opened:
+        opened.write(text)
+
+
+def test_what_a_point_does_not_use_keeps_it(tree: Path, before: Found) -> None:
+    for room in ("sim/cli/main.py", "sim/sweep/pool/pool.py", "sim/batch/slurm.py", "sim/reproduce/base.py"):
+        append(tree, room)
+    append(tree, "workloads/policies/offloading/klotski.py")
+    append(tree, "hw_models/units/cpu.py")
+    append(tree, "hw_models/catalog/devices/rtx-5080.yaml")
+    append(tree, "hw_models/catalog/assumptions.yaml", "\nnew-one: {value: 1, range: [0, 2], source: nobody}\n")
+    append(tree, "workloads/routing/presets/gpt-oss-20b.yaml")
+    append(tree, "hw_models/sst/README.md")
+    shutil.copy(
+        tree / "moe_cosim/hw_models/catalog/machines/h100-host.yaml",
+        tree / "moe_cosim/hw_models/catalog/machines/new.yaml",
+    )
+    version = tree / "moe_cosim/version.py"
+    version.write_text(version.read_text().replace("VERSION = ", 'VERSION = "9.9.9" or '))
+    assert changed(before, identities(tree)) == {case: set() for case in before}
+
+
+def test_an_edit_gives_new_points_for_what_uses_it_alone(tree: Path, before: Found) -> None:
+    start = identities(tree)
+    append(tree, "workloads/policies/offloading/hobbit.py")
+    append(tree, "hw_models/sst/core/flow.h")
+    append(tree, "sim/engines/embedded/kernel.py")
+    append(tree, "workloads/routing/latent_field.py")
+    append(tree, "hw_models/catalog/dram/hbm2e.yaml")
+    append(tree, "hw_models/units/ndp.py")
+    found = changed(start, identities(tree))
+    embedded, router = "engine embedded", "router generator"
+    assert found == {
+        "monde": {embedded, router, "unit-model systolic-arrays"},
+        "hobbit": {"policy hobbit", embedded, router},
+        "sst": {"policy hobbit", "engine sst", router},
+        "window": {"policy hobbit", "engine sst", embedded, router},
+        "batch": {"policy hobbit", embedded},
+        "other gpu": {"policy hobbit", embedded, router, "dram hbm2e"},
+    }
+
+
+def test_an_edit_of_what_every_run_uses_gives_new_points_everywhere(tree: Path, before: Found) -> None:
+    start = identities(tree)
+    append(tree, "workloads/lowering/lower.py")
+    assert changed(start, identities(tree)) == {case: {"core"} for case in before}
+
+
+def test_no_policy_engine_or_router_is_in_the_core() -> None:
+    core = closure(["moe_cosim.sim.run"])
+    rooms = ("policies.offloading", "policies.near_data", "policies.hybrid", "engines.embedded", "engines.sst")
+    assert not [module for module in core if any(f".{room}" in module for room in rooms)]
+    assert not [module for module in core if module.startswith(("moe_cosim.sim.sweep", "moe_cosim.sim.cli"))]
+    assert {"moe_cosim.workloads.lowering.lower", "moe_cosim.hw_models.machine"} <= core
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("import moe_cosim.errors", {"moe_cosim", "moe_cosim.errors"}),
+        ("from moe_cosim import errors as e, quantity", {"moe_cosim", "moe_cosim.errors", "moe_cosim.quantity"}),
+        ("def f():\n    if x:\n        from moe_cosim.errors import InputError", {"moe_cosim", "moe_cosim.errors"}),
+        ("try:\n    pass\nexcept E:\n    import moe_cosim.errors", {"moe_cosim", "moe_cosim.errors"}),
+        ("match x:\n    case 1:\n        import moe_cosim.errors", {"moe_cosim", "moe_cosim.errors"}),
+        ("class A:\n    async def f(self):\n        import moe_cosim.errors", {"moe_cosim", "moe_cosim.errors"}),
+        ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import moe_cosim.errors", set()),
+        (
+            "import typing\nif typing.TYPE_CHECKING:\n    import moe_cosim.errors\nelse:\n    import moe_cosim",
+            {"moe_cosim"},
+        ),
+        ("from ..errors import InputError", {"moe_cosim", "moe_cosim.errors"}),
+        ("from . import machine", {"moe_cosim", "moe_cosim.hw_models", "moe_cosim.hw_models.machine"}),
+        ("import numpy, json", set()),
+        ("this is no Python", set()),
+    ],
+)
+def test_imports_are_read_from_the_text(tmp_path: Path, text: str, expected: set[str]) -> None:
+    (tmp_path / "part.py").write_text(text)
+    assert imported_by(tmp_path / "part.py", "moe_cosim.hw_models") == expected
