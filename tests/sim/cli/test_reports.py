@@ -47,9 +47,9 @@ from moe_cosim.sim.crosscheck.compare import Comparison, CrossCheck
 from moe_cosim.sim.replay import Replay
 from moe_cosim.sim.reproduce.base import Cell, Outcome
 from moe_cosim.sim.run import run
-from moe_cosim.sim.sweep.plan.estimate import Estimate
 from moe_cosim.sim.sweep.plan.plan import plan_sweep
 from moe_cosim.sim.sweep.pool import local
+from moe_cosim.sim.sweep.pool.estimate import Estimate
 from moe_cosim.sim.sweep.query.search import Found, Goal, Trial
 from moe_cosim.sim.sweep.store.collect import Collected
 from tests.sim.tiny import Tiny, cli
@@ -119,7 +119,13 @@ def _found(_: Tiny) -> Report:
 def _status(_: Tiny) -> Report:
     plan = {"name": ODD, "plan": "0123456789abcdef" * 2, "points": 12_345, "finished": 1, "failed": 0, "missing": 4}
     jobs = {"summary": [f"submission {ODD}"]}
-    document = {"plans": [{**plan, "current": False}], "finished": 1, "failed": 0, "damaged_parts": [ODD], "jobs": jobs}
+    document = {
+        "plans": [{**plan, "changed": [ODD, "core"]}],
+        "finished": 1,
+        "failed": 0,
+        "damaged_parts": [ODD],
+        "jobs": jobs,
+    }
     return status_report(document)
 
 
