@@ -58,6 +58,7 @@ class Registry(Generic[T]):
         self._entries: dict[str, T] = {}
         self._own_loaded = False
         self._tried: dict[EntryPoint, LeftOut | None] = {}
+        self._brought_by: dict[str, str] = {}
 
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator. Registering another under a taken name is an error."""
@@ -94,6 +95,13 @@ class Registry(Generic[T]):
     def loaded(self) -> list[str]:
         """Names of those that have been imported; nothing is imported to find out."""
         return sorted(self._entries)
+
+    def module_of(self, name: str) -> str:
+        """The module of a plug-in: where its class is; of an object, that of the entry point that brought it."""
+        entry = self.get(name)
+        if isinstance(entry, type):
+            return entry.__module__
+        return self._brought_by.get(name) or type(entry).__module__
 
     def __iter__(self) -> Iterator[tuple[str, T]]:
         self._load()
@@ -132,6 +140,7 @@ class Registry(Generic[T]):
                 point.load()
             if fresh and self._entries == before:
                 raise ImportError(f"{_module(point)} registers no {self.kind}")
+            self._brought_by.update({name: _module(point) for name in self._entries.keys() - before.keys()})
         except KeyboardInterrupt:
             del self._tried[point]
             raise

@@ -8,7 +8,7 @@ from typing import Any
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.schema import check
-from moe_cosim.workloads.models.family import Family, families
+from moe_cosim.workloads.models.family import families
 from moe_cosim.workloads.models.model import Model
 
 
@@ -18,26 +18,31 @@ def read_hf_config(path: Path) -> Model:
     The model is named after the file, or after its folder when it is called ``config.json``.
     """
     data = _read_json(path)
-    family = _family(data, path)
+    family = families.get(_family(data, path), path, "model_type")
     name = path.resolve().parent.name if path.name == "config.json" else path.stem
     return check(family, data, path).build(name, path)
 
 
-def _family(data: dict[str, Any], path: Path) -> type[Family]:
+def family_name(path: Path) -> str:
+    """The family of the model that a ``config.json`` describes; raises `InputError` as `read_hf_config`."""
+    return _family(_read_json(path), path)
+
+
+def _family(data: dict[str, Any], path: Path) -> str:
     if "model_type" in data:
         found = data["model_type"]
         if not isinstance(found, str):
             raise InputError(path, "model_type", found, families.names())
-        return families.get(found, path, "model_type")
+        return found
     architectures = data.get("architectures")
     # its own, not those it inherits
-    by_architecture = {name: family for _, family in families for name in vars(family).get("architectures", ())}
+    by_architecture = {name: of_name for of_name, family in families for name in vars(family).get("architectures", ())}
     named = architectures if isinstance(architectures, list) else []
-    known = [name for name in named if isinstance(name, str) and name in by_architecture]
-    if not known:
+    found_here = [name for name in named if isinstance(name, str) and name in by_architecture]
+    if not found_here:
         shown = Plain("nothing") if architectures is None else architectures
         raise InputError(path, "architectures", shown, by_architecture)
-    return by_architecture[known[0]]
+    return by_architecture[found_here[0]]
 
 
 def _read_json(path: Path) -> dict[str, Any]:

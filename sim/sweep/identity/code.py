@@ -31,8 +31,11 @@ def registries() -> dict[str, Registry[Any]]:
     from moe_cosim.hw_models.units.described import unit_models
     from moe_cosim.hw_models.units.kinds import unit_kinds
     from moe_cosim.sim.engines.base import engines
+    from moe_cosim.workloads.lowering.hooks import lowering_hooks
+    from moe_cosim.workloads.models.family import families
     from moe_cosim.workloads.policies.base import policies
     from moe_cosim.workloads.quantization.allocation import allocators
+    from moe_cosim.workloads.quantization.formats import formats
     from moe_cosim.workloads.routing.routing import routers
 
     return {
@@ -42,6 +45,9 @@ def registries() -> dict[str, Registry[Any]]:
         "allocator": allocators,
         "unit-model": unit_models,
         "unit-kind": unit_kinds,
+        "format": formats,
+        "model-family": families,
+        "lowering-hook": lowering_hooks,
     }
 
 
@@ -53,13 +59,22 @@ def core_digest() -> str:
 def plugin_digest(kind: str, name: str) -> str | None:
     """Of the plug-in `name` without what is in the core; None where there is no such plug-in or all of it is.
 
-    Raises `InputError` for a class that no file holds.
+    Raises `InputError` for one that no file holds.
     """
+    registry = registries()[kind]
     try:
-        found = registries()[kind].get(name)
+        found = registry.get(name)
     except MoeCosimError:
         return None  # refused when the point runs, with its reason
-    return _class_digest(found.__module__, getattr(found, "data_files", ()))
+    return _module_digest(registry.module_of(name), getattr(found, "data_files", ()))
+
+
+def hooks_of_plugin(kind: str, name: str) -> tuple[str, ...]:
+    """Names of the lowering hooks that a policy or a kind of unit asks for."""
+    try:
+        return tuple(getattr(registries()[kind].get(name), "lowering_hooks", ()))
+    except MoeCosimError:
+        return ()
 
 
 def take_digests() -> None:
@@ -76,7 +91,7 @@ def _core() -> frozenset[str]:
 
 
 @cache
-def _class_digest(module: str, data_files: tuple[str, ...]) -> str | None:
+def _module_digest(module: str, data_files: tuple[str, ...]) -> str | None:
     if module.partition(".")[0] == PACKAGE:
         files = _paths(closure([module]) - _core())
         files |= {f"{PACKAGE}/{path.relative_to(_ROOT)}": path for each in data_files for path in _ROOT.glob(each)}

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from moe_cosim.errors import InputError, MoeCosimError, Plain
 from moe_cosim.experiment import DEFAULT_ENGINE, Experiment
 from moe_cosim.hw_models.merge import nested
-from moe_cosim.sim.sweep.identity.code import CORE, core_digest, plugin_digest, registries
+from moe_cosim.sim.sweep.identity.code import CORE, core_digest, hooks_of_plugin, plugin_digest, registries
 from moe_cosim.sim.sweep.identity.descriptions import (
     Component,
     description_digest,
@@ -21,6 +22,7 @@ from moe_cosim.sim.sweep.identity.descriptions import (
     named_in_tree,
 )
 from moe_cosim.sim.sweep.identity.digest import SOURCE_DIGITS, digest
+from moe_cosim.workloads.models.hf_config import family_name
 
 
 def digest_now(component: Component) -> str | None:
@@ -54,6 +56,7 @@ class Sources:
 
     def __init__(self) -> None:
         self._found: dict[frozenset[Component], dict[Component, str]] = {}
+        self._families: dict[str, str | None] = {}
         self._reached: dict[Component, frozenset[Component]] = {}
 
     def of(self, experiment: Experiment, files: Iterable[str]) -> dict[Component, str]:
@@ -79,6 +82,10 @@ class Sources:
             ("machine", experiment.machine.use),
             ("model", experiment.model),
             ("preset", experiment.routing.get("preset")),
+            ("format", experiment.quantization.expert_format),
+            ("format", experiment.quantization.dense_format),
+            *(("format", value) for value in experiment.policy.values()),  # an option may name one
+            ("model-family", self._family(experiment.model)),
         )
         named = [f"{kind} {name}" for kind, name in names if isinstance(name, str) and not is_path(name)]
         if not experiment.window.is_whole:  # the rest is extrapolated with its help
@@ -88,10 +95,25 @@ class Sources:
                 named.extend(named_in_tree(nested(experiment.machine.set)))
         return named
 
+    def _family(self, model: str) -> str | None:
+        """Of a model by path."""
+        if model not in self._families:
+            self._families[model] = None
+            path = Path(model)
+            with contextlib.suppress(MoeCosimError):  # refused when the point runs, with its reason
+                if is_path(model):
+                    self._families[model] = family_name(path / "config.json" if path.is_dir() else path)
+        return self._families[model]
+
     def _all(self, component: Component) -> frozenset[Component]:
         """It and all that it names, directly or not."""
         if component not in self._reached:
             self._reached[component] = frozenset({component})  # a circle ends here
-            inner = (self._all(each) for each in named_by(component))
+            inner = (self._all(each) for each in (*named_by(component), *_hooks_of(component)))
             self._reached[component] = frozenset({component}).union(*inner)
         return self._reached[component]
+
+
+def _hooks_of(component: Component) -> list[Component]:
+    kind, _, name = component.partition(" ")
+    return [f"lowering-hook {hook}" for hook in hooks_of_plugin(kind, name)] if kind in ("policy", "unit-kind") else []

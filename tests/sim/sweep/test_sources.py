@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.sim.sweep.identity.imports import closure, imported_by
+from tests.sim.sweep.conftest import MODEL
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = """
@@ -22,6 +23,7 @@ cases = {
     "sst": ("hobbit-mixtral-8x7b", {"engine": "sst"}),
     "window": ("hobbit-mixtral-8x7b", {"engine": "sst", "window.layers": "0:1"}),
     "batch": ("hobbit-mixtral-8x7b", {"routing": {"source": "batch"}}),
+    "own model": ("hobbit-mixtral-8x7b", {"model": "own.json"}),
     "other gpu": ("hobbit-mixtral-8x7b", {"machine.set.devices.gpu.device": "h100-pcie"}),
 }
 found = {}
@@ -40,6 +42,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tree = tmp_path_factory.mktemp("tree")
     without = shutil.ignore_patterns("__pycache__", "*.nbi", "*.nbc")
     shutil.copytree(ROOT / "moe_cosim", tree / "moe_cosim", ignore=without)
+    (tree / "own.json").write_text(json.dumps(MODEL))
     return tree
 
 
@@ -48,10 +51,10 @@ def before(tree: Path) -> Found:
     return identities(tree)
 
 
-def identities(tree: Path) -> Found:
+def identities(tree: Path, script: str = SCRIPT, path: str = "") -> Found:
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        env={**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONPATH": path or str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
         cwd=tree,
         capture_output=True,
         text=True,
@@ -102,6 +105,7 @@ def test_an_edit_gives_new_points_for_what_uses_it_alone(tree: Path, before: Fou
     append(tree, "workloads/routing/latent_field.py")
     append(tree, "hw_models/catalog/dram/hbm2e.yaml")
     append(tree, "hw_models/units/ndp.py")
+    append(tree, "workloads/models/hf_families.py")
     found = changed(start, identities(tree))
     embedded, router = "engine embedded", "router generator"
     assert found == {
@@ -110,6 +114,7 @@ def test_an_edit_gives_new_points_for_what_uses_it_alone(tree: Path, before: Fou
         "sst": {"policy hobbit", "engine sst", router},
         "window": {"policy hobbit", "engine sst", embedded, router},
         "batch": {"policy hobbit", embedded},
+        "own model": {"policy hobbit", embedded, router, "model-family mixtral"},
         "other gpu": {"policy hobbit", embedded, router, "dram hbm2e"},
     }
 
@@ -118,6 +123,66 @@ def test_an_edit_of_what_every_run_uses_gives_new_points_everywhere(tree: Path, 
     start = identities(tree)
     append(tree, "workloads/lowering/lower.py")
     assert changed(start, identities(tree)) == {case: {"core"} for case in before}
+
+
+PLUGIN = """
+from moe_cosim.workloads.lowering.hooks import LoweringHook, lowering_hooks
+from moe_cosim.workloads.models.family import families
+from moe_cosim.workloads.models.hf_families import Mixtral
+from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.policies.offloading.hobbit import Hobbit
+from moe_cosim.workloads.quantization.formats import WeightFormat, register_format
+
+register_format(WeightFormat("nf4", 4))
+families.register("mine")(type("MyFamily", (Mixtral,), {"__module__": __name__}))
+
+
+@lowering_hooks.register("mine")
+class MyHook(LoweringHook):
+    summary = "nothing"
+
+
+@policies.register("mine")
+class MyPolicy(Hobbit):
+    lowering_hooks = ("mine",)
+"""
+OUTSIDE = """
+import json
+from moe_cosim.experiment import load_experiment
+from moe_cosim.sim.sweep.identity.point import Identities
+cases = {
+    "neither": {},
+    "format": {"quantization.expert_format": "nf4"},
+    "option": {"policy.low_format": "nf4"},
+    "policy": {"policy": {"name": "mine"}},
+    "family": {"model": "mine.json"},
+}
+found = {}
+for name, settings in cases.items():
+    identity = Identities().of(load_experiment("hobbit-mixtral-8x7b", settings))
+    found[name] = [identity.id, identity.sources]
+print(json.dumps(found))
+"""
+
+
+def test_every_kind_of_plug_in_of_another_package_counts_where_it_is_used(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text(json.dumps({**MODEL, "model_type": "mine"}))
+    (tmp_path / "outside.py").write_text(PLUGIN)
+    (tmp_path / "outside-1.dist-info").mkdir()
+    (tmp_path / "outside-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1\n")
+    groups = {"formats": "nf4", "model_families": "mine", "lowering_hooks": "mine", "policies": "mine"}
+    points = "".join(f"[moe_cosim.{group}]\n{name} = outside\n" for group, name in groups.items())
+    (tmp_path / "outside-1.dist-info" / "entry_points.txt").write_text(points)
+    path = os.pathsep.join([str(tmp_path), str(ROOT)])
+    start = identities(tmp_path, OUTSIDE, path)
+    (tmp_path / "outside.py").write_text(f"{PLUGIN}\n# edited\n")
+    assert changed(start, identities(tmp_path, OUTSIDE, path)) == {
+        "neither": set(),
+        "format": {"format nf4"},
+        "option": {"format nf4"},
+        "policy": {"policy mine", "lowering-hook mine"},
+        "family": {"model-family mine"},
+    }
 
 
 def test_no_policy_engine_or_router_is_in_the_core() -> None:
