@@ -18,6 +18,7 @@ from moe_cosim.sim.batch.base import Scheduler
 from moe_cosim.sim.batch.site import Site
 from moe_cosim.sim.batch.status import scheduler_of
 from moe_cosim.sim.batch.submission import Submission
+from moe_cosim.sim.sweep.identity.sources import check_sources
 from moe_cosim.sim.sweep.pool.local import run_points
 from moe_cosim.sim.sweep.store.store import Store
 
@@ -80,6 +81,7 @@ def work(folder: Path, index: int, environ: Mapping[str, str] = os.environ) -> i
     deadline_s = None if scheduler.warns or record.time_s is None else float(record.time_s - record.warning_s)
     request = StopRequest()
     _say(f"element {index} of {record.elements}: {len(ids)} points, {workers} workers, {socket.gethostname()}")
+    check_sources(plan.sources, f"sweep {plan.name}")  # it takes a second, and the clock of short limits runs
     with request.listening(deadline_s):
         outcome = run_points(store, plan, ids, workers=workers, stop=request.asked)
     for point, failure in outcome.failures.items():

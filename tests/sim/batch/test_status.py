@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from moe_cosim.errors import InputError
-from moe_cosim.sim.batch import resume, status
+from moe_cosim.sim.batch import status
 from moe_cosim.sim.batch.base import JobState, Seen
 from moe_cosim.sim.batch.element import StopRequest
 from moe_cosim.sim.batch.status import View
@@ -126,8 +126,9 @@ def test_other_code_is_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     made = record(3, 2).model_copy(update={"plan_id": plan.plan_id})
     create(sweeping.path.resolve() / "batch" / "first", made, [point.id for point in plan.points], {})
     assert "sbatch" in sweeping.run("resume", sweeping.path, "--dry-run")
-    monkeypatch.setattr(resume, "code_digest", lambda: "other")
+    monkeypatch.setattr("moe_cosim.sim.sweep.identity.sources.core_digest", lambda: "other")
     code, printed = sweeping.attempt("resume", sweeping.path)
     assert code == 2
-    assert "submit the sweep file again" in printed
+    assert "found other code than planned: core; " in printed
+    assert "plan the sweep again" in printed
     assert len(sweeping.submissions()) == 1
