@@ -2,7 +2,7 @@
 
 class TestMine(UnitModelContract):
     unit_model = "my-unit"
-    fields = {"rate": {"value": "1e12 op/s", "source": "a test"}}
+    fields = {"rate": {"value": "1 TFLOP/s", "source": "a test"}}
 """
 
 from __future__ import annotations
