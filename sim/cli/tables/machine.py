@@ -97,7 +97,7 @@ def _switches(machine: Machine) -> Table:
 
 
 def _links(machine: Machine) -> Table:
-    """Those between devices; what joins the parts of one device is not a link anybody counts."""
+    """Those between devices, and peer fabrics; what joins the parts of one device is not a link anybody counts."""
     columns = (
         Column("name", "link", role="key"),
         Column("ends", "between"),
@@ -109,6 +109,10 @@ def _links(machine: Machine) -> Table:
         (link.name, " - ".join(link.ends), link.peak_bytes_per_s, link.bytes_per_s, link.latency_ps)
         for link in machine.links.values()
         if link.ends[0].rpartition(".")[0] != link.ends[1].rpartition(".")[0]
+    ]
+    rows += [
+        (peer.name, f"{peer.members[0]} … {peer.members[-1]}", peer.bytes_per_s, peer.bytes_per_s, peer.latency_ps)
+        for peer in machine.peers.values()
     ]
     return Table("links", "links", columns, rows)
 
