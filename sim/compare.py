@@ -12,7 +12,7 @@ from moe_cosim.sim.run import run
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """Rows of (what, a, b); times are seconds per decode step and MoE layer unless they say otherwise."""
 
     a: str
@@ -32,10 +32,10 @@ class Comparison:
         return asdict(self)
 
 
-def compare(a: str, b: str) -> Comparison:
+def compare(a: str, b: str) -> RunComparison:
     """Two of: the folder of a finished run, an experiment's file or name. Experiments are run."""
     one, two = load(a), load(b)
-    return Comparison(
+    return RunComparison(
         _title(one, a),
         _title(two, b),
         _headline(one, two),

@@ -19,7 +19,7 @@ TOTAL_BOUND: Final = 0.10
 
 
 @dataclass(frozen=True)
-class Comparison:
+class CaseComparison:
     """One case. Event errors are those of the durations of streams and copies, against SST's.
 
     Computes agree by construction and waits follow from the rest, so neither is counted.
@@ -60,7 +60,7 @@ class CrossCheck:
     sst_version: str
     live: bool
     """Whether SST ran now, or its recorded timelines stand for it."""
-    cases: list[Comparison]
+    cases: list[CaseComparison]
 
     @property
     def pooled_errors(self) -> NDArray[np.float64]:
@@ -93,13 +93,15 @@ class CrossCheck:
 
 def compare(
     name: str, program: Program, sst: Timeline, embedded: Timeline, sst_wall_s: float, embedded_wall_s: float
-) -> Comparison:
+) -> CaseComparison:
     traffic = np.isin(program.events["kind"], (STREAM, COPY))
     expected = (sst.end_ps - sst.start_ps)[traffic]
     found = (embedded.end_ps - embedded.start_ps)[traffic]
     some = expected > 0
     errors = np.abs(found[some] - expected[some]) / expected[some]
-    return Comparison(name, len(program.events), sst.total_ps, embedded.total_ps, errors, sst_wall_s, embedded_wall_s)
+    return CaseComparison(
+        name, len(program.events), sst.total_ps, embedded.total_ps, errors, sst_wall_s, embedded_wall_s
+    )
 
 
 def _quantile(errors: NDArray[np.float64] | Sequence[float], share: float) -> float:

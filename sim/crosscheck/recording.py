@@ -22,7 +22,7 @@ def recorded_folder() -> Path:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedCase:
     """One case as SST ran it."""
 
     timeline: Timeline
@@ -37,7 +37,7 @@ class Recording:
 
     sst_version: str
     command: str
-    cases: dict[str, Recorded]
+    cases: dict[str, RecordedCase]
 
     def save(self, folder: Path) -> None:
         """``sst-<version>.json`` says what it is; ``sst-<version>.npz`` has the timelines."""
@@ -68,14 +68,14 @@ class Recording:
         about = json.loads(path.read_text(encoding="utf-8"))
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
             cases = {
-                name: Recorded(
+                name: RecordedCase(
                     Timeline(arrays[f"{name}/start_ps"], arrays[f"{name}/end_ps"]), said["fingerprint"], said["wall_s"]
                 )
                 for name, said in about["cases"].items()
             }
         return cls(about["sst_version"], about["command"], cases)
 
-    def of(self, name: str, fingerprint: str) -> Recorded:
+    def of(self, name: str, fingerprint: str) -> RecordedCase:
         """The recorded case; refuses one that was recorded of another program."""
         found = self.cases.get(name)
         if found is None or found.fingerprint != fingerprint:

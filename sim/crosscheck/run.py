@@ -9,8 +9,8 @@ from moe_cosim.errors import InputError
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.crosscheck.all_cases import all_cases
 from moe_cosim.sim.crosscheck.case import Case, fingerprint
-from moe_cosim.sim.crosscheck.compare import Comparison, CrossCheck, compare
-from moe_cosim.sim.crosscheck.recording import Recorded, Recording, recorded_folder
+from moe_cosim.sim.crosscheck.compare import CaseComparison, CrossCheck, compare
+from moe_cosim.sim.crosscheck.recording import RecordedCase, Recording, recorded_folder
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.program import Program
@@ -26,14 +26,14 @@ def crosscheck(
     cases beside the others'; without names it is made anew)."""
     cases = _chosen(names)
     recording = None if live or record else Recording.load(recorded_folder())
-    said: dict[str, Recorded] = {}
-    compared: list[Comparison] = []
+    said: dict[str, RecordedCase] = {}
+    compared: list[CaseComparison] = []
     version = _live_version() if recording is None else recording.sst_version
     for done, case in enumerate(cases):
         machine, program = case.build()
         if recording is None:
             timeline, wall_s = _run_sst(case, machine, program)
-            said[case.name] = Recorded(timeline, fingerprint(machine, program), wall_s)
+            said[case.name] = RecordedCase(timeline, fingerprint(machine, program), wall_s)
         else:
             said[case.name] = recording.of(case.name, fingerprint(machine, program))
         started = time.perf_counter()
@@ -48,7 +48,7 @@ def crosscheck(
     return CrossCheck(version, recording is None, compared)
 
 
-def _record(version: str, said: dict[str, Recorded], keep: bool) -> None:
+def _record(version: str, said: dict[str, RecordedCase], keep: bool) -> None:
     known = all_cases()
     if keep:
         before = Recording.load(recorded_folder())

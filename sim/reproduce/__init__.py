@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from moe_cosim.sim.reproduce.base import Outcome, Reproduction, reproduce
+from moe_cosim.sim.reproduce.base import Reproduced, Reproduction, reproduce
 
-__all__ = ["Outcome", "Reproduction", "reproduce", "reproductions"]
+__all__ = ["Reproduced", "Reproduction", "reproduce", "reproductions"]
 
 
 def reproductions() -> dict[str, type[Reproduction]]:

@@ -38,7 +38,7 @@ class Variant:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Reproduced:
     """What ``moe-cosim reproduce`` prints."""
 
     name: str
@@ -102,7 +102,7 @@ def reproduce(
     sensitivity: bool = True,
     quick: bool = False,
     progress: Callable[[float], None] | None = None,
-) -> Outcome:
+) -> Reproduced:
     """Run a reproduction, `workers` processes side by side (default: one per core)."""
     started = time.perf_counter()
     chosen = registry.get(name, "reproduce", "name")(quick)
@@ -118,7 +118,7 @@ def reproduce(
         for cell, simulated in chosen.variant_cells(variant, lookup).items()
     ]
     used = {row.name: row.as_dict() for wanted_run in chosen.runs() for row in results[wanted_run].assumptions}
-    return Outcome(
+    return Reproduced(
         name=name,
         title=chosen.title,
         cells=chosen.cells(lookup),

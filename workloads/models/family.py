@@ -21,7 +21,7 @@ _METHOD_BITS: Final = {"fp8": 8, "fbgemm_fp8": 8, "mxfp4": 4}
 """Weight bits of the quantization methods that do not state them."""
 
 
-class Quantization(BaseModel):
+class QuantizationConfig(BaseModel):
     quant_method: str
     bits: Literal[1, 2, 3, 4, 8] | None = None
 
@@ -56,7 +56,7 @@ class Family(BaseModel):
     vocab_size: Count
     tie_word_embeddings: Flag = False
     num_experts_per_tok: Count
-    quantization_config: Quantization | None = None
+    quantization_config: QuantizationConfig | None = None
 
     def attention(self, where: object) -> Attention:
         heads, hidden = self.num_attention_heads, self.hidden_size

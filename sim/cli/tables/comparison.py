@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
-from moe_cosim.sim.compare import Comparison
+from moe_cosim.sim.compare import RunComparison
 
 _ROWS: Final = 14
 
 
-def comparison_report(found: Comparison) -> Report:
+def comparison_report(found: RunComparison) -> Report:
     """The largest changes first."""
     steps, layers = "of a decode step", "per layer and step"
     return [
@@ -26,7 +26,7 @@ def comparison_report(found: Comparison) -> Report:
     ]
 
 
-def _headline(found: Comparison) -> Table:
+def _headline(found: RunComparison) -> Table:
     columns = (Column("what", role="key"), Column("a", "A", form=".4g"), Column("b", "B", form=".4g"))
     ratio = Column("ratio", "B / A", form=".3f")
     rows = [

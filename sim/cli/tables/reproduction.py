@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
 from moe_cosim.sim.cli.tables.assumptions import assumptions_table
-from moe_cosim.sim.reproduce.base import Outcome
+from moe_cosim.sim.reproduce.base import Reproduced
 
 _CLOSE: Final = 0.15
 """A ratio so near to 1 is green."""
 
 
-def reproduction_report(outcome: Outcome) -> Report:
+def reproduction_report(outcome: Reproduced) -> Report:
     """Published beside simulated, assumptions, sensitivity."""
     columns = (
         Column("figure", role="group"),

@@ -14,7 +14,7 @@ from moe_cosim.sim.sweep.plan.fields import fields
 if TYPE_CHECKING:  # `status` is to be quick, and needs none of it
     from moe_cosim.sim.sweep.plan.plan import SweepPlan
     from moe_cosim.sim.sweep.pool.estimate import Estimate
-    from moe_cosim.sim.sweep.pool.local import Outcome
+    from moe_cosim.sim.sweep.pool.local import SweepOutcome
     from moe_cosim.sim.sweep.query.search import Found
     from moe_cosim.sim.sweep.store.collect import Collected
 
@@ -49,7 +49,7 @@ def plan_report(plan: SweepPlan, estimate: Estimate | None, workers: int, all_po
     return [*notes, Table("points", f"first {len(rows)} points", columns, rows)]
 
 
-def outcome_report(outcome: Outcome) -> Report:
+def outcome_report(outcome: SweepOutcome) -> Report:
     left = outcome.wanted - outcome.done
     counts = (
         f"{outcome.finished:,} points computed, {outcome.skipped:,} were in the store, {len(outcome.failures):,} failed"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import jinja2
 
-from moe_cosim.sim.engines.sst.graph.graph import Component, Graph, Link, SubComponent, Value, child_path
+from moe_cosim.sim.engines.sst.graph.graph import Component, Graph, GraphLink, SubComponent, Value, child_path
 
 STATISTIC_LEVEL: Final = 7
 STATISTIC_OUTPUT: Final = "sst.statOutputCSV"
@@ -77,7 +77,7 @@ def _json_child(child: SubComponent) -> dict[str, Any]:
     return entry
 
 
-def _json_link(link: Link) -> dict[str, Any]:
+def _json_link(link: GraphLink) -> dict[str, Any]:
     left, right = ({"component": end.path, "port": end.port, "latency": f"{link.latency_ps}ps"} for end in link.ends)
     return {"name": link.name, "noCut": not link.may_cut, "left": left, "right": right}
 

@@ -12,7 +12,7 @@ _LAST_LINES: Final = 12
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ProcessOutcome:
     """How a program ended. A negative `returncode` is the signal that killed it."""
 
     returncode: int
@@ -24,7 +24,7 @@ class Outcome:
         return "\n".join(lines[-count:]) or "(it printed nothing)"
 
 
-def call(command: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> Outcome:
+def call(command: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path | None = None) -> ProcessOutcome:
     """Run `command`; a program that cannot be started ends with 127, as in a shell."""
     try:
         done = subprocess.run(
@@ -37,5 +37,5 @@ def call(command: Sequence[str], env: Mapping[str, str] | None = None, cwd: Path
             check=False,
         )
     except OSError as error:
-        return Outcome(127, f"{command[0]}: {error.strerror}")
-    return Outcome(done.returncode, done.stdout.decode(errors="replace"))
+        return ProcessOutcome(127, f"{command[0]}: {error.strerror}")
+    return ProcessOutcome(done.returncode, done.stdout.decode(errors="replace"))

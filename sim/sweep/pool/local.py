@@ -28,7 +28,7 @@ _LOOK_AGAIN_S: Final = 0.5
 
 
 @dataclass
-class Outcome:
+class SweepOutcome:
     """What a call of `run_points` came to."""
 
     wanted: int
@@ -74,12 +74,12 @@ def run_points(
     memory_bytes: int | None = None,
     watch: Watch | None = None,
     stop: Callable[[], bool] | None = None,
-) -> Outcome:
+) -> SweepOutcome:
     """Compute the points `ids` of `plan` (default: all) that the store lacks; failed ones again.
 
     Each of the `workers` processes may take `memory_bytes` (default: an equal part of what is free).
     SIGINT and SIGTERM stop it: points in hand are dropped, all others are kept, and
-    `Outcome.stopped_by` says so. `stop` is asked before a point is begun; once it is true none is,
+    `SweepOutcome.stopped_by` says so. `stop` is asked before a point is begun; once it is true none is,
     those in hand end and are kept, and this returns. Raises `RunError` where the store cannot be written, `InputError`
     where the plan was made by other code or with other files.
     """
@@ -88,7 +88,7 @@ def run_points(
     check_files(plan.files)
     points = {point.id: point for point in plan.points}
     wanted = list(points) if ids is None else [each for each in dict.fromkeys(ids) if _known(each, points)]
-    outcome = Outcome(len(wanted))
+    outcome = SweepOutcome(len(wanted))
     outcome.damaged = store.set_damaged_aside(wanted)
     present = store.finished_ids()
     missing = [points[each] for each in wanted if each not in present]
@@ -111,7 +111,7 @@ def _run_all(
     store: Store,
     plan: SweepPlan,
     points: Sequence[Point],
-    outcome: Outcome,
+    outcome: SweepOutcome,
     watch: Watch | None,
     stop: Callable[[], bool] | None,
 ) -> None:
@@ -135,7 +135,7 @@ def _run_all(
         tasks = elsewhere
 
 
-def _note(report: Report, task: Task, store: Store, outcome: Outcome) -> None:
+def _note(report: Report, task: Task, store: Store, outcome: SweepOutcome) -> None:
     match report.outcome:
         case messages.FINISHED:
             outcome.finished += 1
@@ -167,7 +167,7 @@ def tasks_of(plan: SweepPlan, points: Sequence[Point]) -> list[Task]:
     return sorted(tasks, key=lambda task: -task.experiment.workload.output_tokens * task.experiment.workload.batch)
 
 
-def _pace(outcome: Outcome, times: deque[float]) -> Pace:
+def _pace(outcome: SweepOutcome, times: deque[float]) -> Pace:
     passed = times[-1] - times[0]
     per_s = (len(times) - 1) / passed if passed > 0 else None
     left_s = (outcome.wanted - outcome.done) / per_s if per_s else None

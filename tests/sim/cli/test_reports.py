@@ -46,9 +46,9 @@ from moe_cosim.sim.cli.tables.sweep import collected_report, found_report, outco
 from moe_cosim.sim.cli.terminal import draw
 from moe_cosim.sim.compare import compare
 from moe_cosim.sim.crosscheck.all_cases import all_cases
-from moe_cosim.sim.crosscheck.compare import Comparison, CrossCheck
+from moe_cosim.sim.crosscheck.compare import CaseComparison, CrossCheck
 from moe_cosim.sim.replay import Replay
-from moe_cosim.sim.reproduce.base import Cell, Outcome
+from moe_cosim.sim.reproduce.base import Cell, Reproduced
 from moe_cosim.sim.run import run
 from moe_cosim.sim.sweep.plan.plan import plan_sweep
 from moe_cosim.sim.sweep.pool import local
@@ -75,13 +75,13 @@ def _comparison(tiny: Tiny) -> Report:
     return comparison_report(replace(found, a=ODD))
 
 
-def outcome_of_reproduction(_: Tiny | None = None) -> Outcome:
+def outcome_of_reproduction(_: Tiny | None = None) -> Reproduced:
     """As long in its names and as wide in its cells as the shipped ones."""
     models = ("mixtral-8x7b", "mixtral-8x22b")
     names = [f"{model} {bits}-bit over {system}" for model in models for bits in (2, 3) for system in ("MoNDE", ODD)]
     figures = ("decode speed-up over MoNDE, best case", "end-to-end speed-up over HOBBIT, highest")
     assumption = {"name": "hobbit-low-precision-share", "value": 0.2, "range": [0.05, 0.5], "source": "a [b]guess " * 9}
-    return Outcome(
+    return Reproduced(
         name="odd",
         title=f"context-aware MoE on CXL GPU-NDP {ODD}",
         cells=[Cell(figure, name, 8.7, 9.126) for name in names for figure in figures],
@@ -100,7 +100,7 @@ def outcome_of_reproduction(_: Tiny | None = None) -> Outcome:
 
 def _crosscheck(_: Tiny) -> Report:
     errors = np.array([0.01, 0.02, 0.123456])
-    cases = [Comparison(name, 123_456, 15_752_000, 15_745_000, errors, 1000.0, 0.4) for name in (*all_cases(), ODD)]
+    cases = [CaseComparison(name, 123_456, 15_752_000, 15_745_000, errors, 1000.0, 0.4) for name in (*all_cases(), ODD)]
     return crosscheck_report(CrossCheck("16.0.0", False, cases))
 
 
@@ -147,7 +147,7 @@ REPORTS: dict[str, Make] = {
     "list": lambda _: listing_report(listing()),
     "routing stats": lambda _: routing_report(replace(routing_statistics("mixtral-8x7b", None, 4, 32, 0), where=ODD)),
     "sweep plan": _plan,
-    "sweep run": lambda _: outcome_report(local.Outcome(3, 1, 1, {"ab": ODD})),
+    "sweep run": lambda _: outcome_report(local.Reproduced(3, 1, 1, {"ab": ODD})),
     "sweep search": _found,
     "sweep status": _status,
     "results": _query,

@@ -15,7 +15,7 @@ from moe_cosim.sim.crosscheck import run as run_module
 from moe_cosim.sim.crosscheck.all_cases import all_cases
 from moe_cosim.sim.crosscheck.case import fingerprint
 from moe_cosim.sim.crosscheck.compare import CrossCheck, compare
-from moe_cosim.sim.crosscheck.recording import Recorded, Recording, recorded_folder
+from moe_cosim.sim.crosscheck.recording import RecordedCase, Recording, recorded_folder
 from moe_cosim.sim.crosscheck.run import crosscheck
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.program import COPY
@@ -75,7 +75,7 @@ def test_cases_are_the_same_every_time() -> None:
 
 def test_a_recording_of_another_program_is_refused(tmp_path: Path) -> None:
     timeline = Timeline(np.array([0]), np.array([5]))
-    Recording("16.0.0", "a command", {"a": Recorded(timeline, "1234", 0.5)}).save(tmp_path)
+    Recording("16.0.0", "a command", {"a": RecordedCase(timeline, "1234", 0.5)}).save(tmp_path)
     loaded = Recording.load(tmp_path)
     assert loaded.of("a", "1234").timeline.total_ps == 5
     with pytest.raises(InputError, match="recorded of another program"):
@@ -105,7 +105,7 @@ def test_an_unknown_case_is_refused() -> None:
 
 def test_recording_a_named_case_keeps_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     timeline, newer = Timeline(np.array([0]), np.array([5])), Timeline(np.array([0]), np.array([7]))
-    before = {"read-one-stream": Recorded(timeline, "1", 0.5), "write-one-stream": Recorded(timeline, "2", 0.5)}
+    before = {"read-one-stream": RecordedCase(timeline, "1", 0.5), "write-one-stream": RecordedCase(timeline, "2", 0.5)}
     Recording("16.0.0", "a command", before).save(tmp_path)
     monkeypatch.setattr(run_module, "recorded_folder", lambda: tmp_path)
     monkeypatch.setattr(run_module, "_live_version", lambda: "16.0.0")

@@ -10,7 +10,7 @@ import pytest
 
 from moe_cosim.errors import InputError, RunError
 from moe_cosim.sim.reproduce import cxl_ndp, reproduce, runs
-from moe_cosim.sim.reproduce.base import Outcome
+from moe_cosim.sim.reproduce.base import Reproduced
 from tests.sim.tiny import cli
 
 SYSTEMS, MODELS = 4, 2
@@ -25,12 +25,12 @@ def short() -> Any:
 
 
 @pytest.fixture(scope="module")
-def outcome(short: None) -> Outcome:
+def outcome(short: None) -> Reproduced:
     return reproduce("cxl-ndp", workers=1, quick=True)
 
 
 @pytest.fixture(scope="module")
-def rows(outcome: Outcome) -> Callable[[str, object], dict[str, float]]:
+def rows(outcome: Reproduced) -> Callable[[str, object], dict[str, float]]:
     """The sensitivity's cells under one value of one assumption."""
 
     def of(assumption: str, value: object = "") -> dict[str, float]:
@@ -57,7 +57,7 @@ def test_json_has_the_agreed_form(short: None) -> None:
     assert all(row.keys() == {"name", "value", "range", "source"} for row in printed["assumptions"])
 
 
-def test_every_published_number_is_there_once(outcome: Outcome) -> None:
+def test_every_published_number_is_there_once(outcome: Reproduced) -> None:
     names = [(cell.figure, cell.cell) for cell in outcome.cells]
     assert len(set(names)) == len(names) == 4 + 8 + 4 + 2 + 3
     published = {cell.cell: cell.published for cell in outcome.cells if cell.figure.startswith("decode speed-up")}
@@ -69,7 +69,7 @@ def test_every_published_number_is_there_once(outcome: Outcome) -> None:
     }
 
 
-def test_sensitivity_has_every_cell_under_every_variant(outcome: Outcome) -> None:
+def test_sensitivity_has_every_cell_under_every_variant(outcome: Reproduced) -> None:
     assert all(row.keys() == {"assumption", "value", "cell", "simulated"} for row in outcome.sensitivity)
     cells = {row["cell"] for row in outcome.sensitivity}
     variants = {(row["assumption"], str(row["value"])) for row in outcome.sensitivity}
@@ -81,7 +81,7 @@ def test_sensitivity_has_every_cell_under_every_variant(outcome: Outcome) -> Non
         assert assumption in declared, value
 
 
-def test_the_default_variant_is_the_reproduction(outcome: Outcome, rows: Callable[..., dict[str, float]]) -> None:
+def test_the_default_variant_is_the_reproduction(outcome: Reproduced, rows: Callable[..., dict[str, float]]) -> None:
     cells = {cell.cell: cell.simulated for cell in outcome.cells if cell.figure.startswith("decode speed-up")}
     default = rows("(default set)")
     for name, simulated in cells.items():

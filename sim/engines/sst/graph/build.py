@@ -21,7 +21,7 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.sst.graph import ports, sizing
 from moe_cosim.sim.engines.sst.graph.check import check_graph
 from moe_cosim.sim.engines.sst.graph.devices import Device, Fabric, Layout, Spoke, find_layout
-from moe_cosim.sim.engines.sst.graph.graph import Component, End, Graph, Link, Statistic, SubComponent, Value
+from moe_cosim.sim.engines.sst.graph.graph import Component, End, Graph, GraphLink, Statistic, SubComponent, Value
 
 CONTROLLER_CLOCK: Final = "1MHz"
 """Our back end keeps its own time: the controller's clock only costs wall time."""
@@ -65,7 +65,7 @@ class _Builder:
         self.layout = layout
         self.reached = _reached(machine, options.reached) if layout.fabric else frozenset[str]()
         self.components: list[Component] = []
-        self.links: list[Link] = []
+        self.links: list[GraphLink] = []
         self.peers = _peer_members(layout, options.peers)
         self.router_ports = 0
         self.peer_ports = 0
@@ -360,7 +360,7 @@ class _Builder:
     ) -> None:
         name = re.sub(r"\W", "_", name)  # SST warns of other characters in a link's name
         may_cut = may_cut and latency_ps >= SHORTEST_CUT_PS
-        self.links.append(Link(name, (End(*a), End(*b)), max(1, latency_ps), note, may_cut))
+        self.links.append(GraphLink(name, (End(*a), End(*b)), max(1, latency_ps), note, may_cut))
 
 
 def _reached(machine: Machine, reached: Collection[str] | None) -> frozenset[str]:

@@ -54,7 +54,7 @@ class End:
 
 
 @dataclass(frozen=True)
-class Link:
+class GraphLink:
     """Joins two ports; a message takes `latency_ps` (>= 1) each way."""
 
     name: str
@@ -72,7 +72,7 @@ class Graph:
 
     title: str
     components: tuple[Component, ...]
-    links: tuple[Link, ...]
+    links: tuple[GraphLink, ...]
     options: Mapping[str, str] = field(default_factory=dict)
     """SST program options, such as ``stop-at``."""
     statistics_file: str = "statistics.csv"

@@ -9,7 +9,7 @@ import pytest
 from moe_cosim.errors import InputError
 from moe_cosim.sim.engines.sst.graph.catalogue import shipped_catalogue
 from moe_cosim.sim.engines.sst.graph.check import check_graph
-from moe_cosim.sim.engines.sst.graph.graph import Component, End, Graph, Link, Statistic, SubComponent
+from moe_cosim.sim.engines.sst.graph.graph import Component, End, Graph, GraphLink, Statistic, SubComponent
 from moe_cosim.sim.engines.sst.graph.sst_info import read_sst_info
 
 CONTROLLER = Component(
@@ -25,7 +25,7 @@ CORE = Component(
     (SubComponent("local", "memHierarchy.standardInterface"),),
     (Statistic("finished"),),
 )
-WIRE = Link("wire", (End("core:local", "lowlink"), End("dram", "highlink")), 10)
+WIRE = GraphLink("wire", (End("core:local", "lowlink"), End("dram", "highlink")), 10)
 GOOD = Graph("good", (CORE, CONTROLLER), (WIRE,))
 
 
