@@ -147,7 +147,7 @@ REPORTS: dict[str, Make] = {
     "list": lambda _: listing_report(listing()),
     "routing stats": lambda _: routing_report(replace(routing_statistics("mixtral-8x7b", None, 4, 32, 0), where=ODD)),
     "sweep plan": _plan,
-    "sweep run": lambda _: outcome_report(local.Reproduced(3, 1, 1, {"ab": ODD})),
+    "sweep run": lambda _: outcome_report(local.SweepOutcome(3, 1, 1, {"ab": ODD})),
     "sweep search": _found,
     "sweep status": _status,
     "results": _query,
