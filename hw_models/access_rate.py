@@ -40,11 +40,16 @@ def memory_side(
     offset_bytes: Integers,
     size_bytes: Integers,
     line_bytes: int,
+    inside: bool | NDArray[np.bool_] = False,
 ) -> MemorySide:
-    """Of accesses to `memories[index]` at `offset_bytes` from its start that reach `share` of its peak."""
+    """Of accesses to `memories[index]` at `offset_bytes` from its start that reach `share` of its peak.
+
+    For those of a unit `inside`, the peak is the internal one.
+    """
     channels = np.array([memory.channels for memory in memories], dtype=np.int64)[index]
     interleave = np.array([memory.interleave_bytes for memory in memories], dtype=np.int64)[index]
-    peak = np.array([memory.peak_bytes_per_s for memory in memories], dtype=np.float64)[index]
+    port = np.array([memory.peak_bytes_per_s for memory in memories], dtype=np.float64)[index]
+    peak = np.where(inside, np.array([memory.array_bytes_per_s for memory in memories])[index], port)
     last = offset_bytes + np.maximum(size_bytes, 1) - 1
     blocks = last // interleave - offset_bytes // interleave + 1
     cap = np.where(blocks < channels, share * peak / PS_PER_S * (blocks / channels), np.inf)

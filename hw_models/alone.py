@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.access_rate import PS_PER_S, MemorySide, memory_side, window_cap
 from moe_cosim.hw_models.components import LINE_BYTES, Memory, Unit
-from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.machine import Machine, Path
 
 _ROUNDING_PS = 1e-3
 """So little beyond a whole picosecond is the rounding of float64."""
@@ -27,7 +27,7 @@ class _Flow:
     cap: float
     """Bytes/ps."""
     use: dict[int, float]
-    """What one byte takes of each resource: 1 of a link, 1 / share of the peak of a memory."""
+    """What one byte takes of each resource: 1 of a link, 1 / share of the peak of a memory and of its port."""
 
 
 def time_alone_ps(
@@ -67,10 +67,10 @@ def move_alone_ps(machine: Machine, source: str, target: str, size_bytes: int, u
     sides = _side(a, size_bytes, False), _side(b, size_bytes, True)
     turn_ps = latency_ps + sides[0].line_ps + sides[1].line_ps
     window = window_cap(engine.window_bytes, size_bytes, size_bytes, LINE_BYTES, turn_ps)
-    use = dict.fromkeys(data.resources, 1.0)
+    weights: dict[str, float] = {}
     for memory, side in zip((a, b), sides, strict=True):
-        index = _index(machine, memory)
-        use[index] = use.get(index, 0.0) + 1.0 / float(side.share)
+        weights[memory.name] = weights.get(memory.name, 0.0) + 1.0 / float(side.share)
+    use = _use(machine, data, weights)
     cap = min(float(window), float(sides[0].cap), float(sides[1].cap))
     return _drain_ps(machine, [_Flow(latency_ps, float(size_bytes), cap, use)])
 
@@ -80,10 +80,9 @@ def _access(machine: Machine, unit: Unit, name: str, size_bytes: int, is_write: 
     memory = _memory(machine, name)
     there, back = machine.path(unit.name, name), machine.path(name, unit.name)
     latency_ps = machine.round_trip_ps(unit.name, name)
-    side = _side(memory, size_bytes, is_write)
+    side = _side(memory, size_bytes, is_write, machine.is_inside(unit.name, name))
     window = window_cap(unit.window_bytes, size_bytes, of_bytes, LINE_BYTES, latency_ps + side.line_ps)
-    use = dict.fromkeys((there if is_write else back).resources, 1.0)
-    use[_index(machine, memory)] = 1.0 / float(side.share)
+    use = _use(machine, there if is_write else back, {name: 1.0 / float(side.share)})
     return _Flow(latency_ps, float(size_bytes), min(float(window), float(side.cap)), use)
 
 
@@ -131,13 +130,19 @@ def _fair_rates(flows: Sequence[_Flow], rates: Sequence[float]) -> list[float]:
     return found
 
 
-def _side(memory: Memory, size_bytes: int, is_write: bool) -> MemorySide:
+def _side(memory: Memory, size_bytes: int, is_write: bool, inside: bool = False) -> MemorySide:
     """Of a contiguous range that starts where an interleave block starts."""
-    return memory_side([memory], 0, memory.efficiency.share(0, is_write), 0, size_bytes, LINE_BYTES)
+    return memory_side([memory], 0, memory.efficiency.share(0, is_write), 0, size_bytes, LINE_BYTES, inside)
 
 
-def _index(machine: Machine, memory: Memory) -> int:
-    return list(machine.memories).index(memory.name)  # a machine's first resources are its memories
+def _use(machine: Machine, way: Path, weights: Mapping[str, float]) -> dict[int, float]:
+    """`weights`: what one byte takes of each memory at the ends of the way."""
+    names = list(machine.memories)  # a machine's first resources are its memories
+    found = {names.index(name): weight for name, weight in weights.items()}
+    for index in way.resources:
+        resource = machine.resources[index]
+        found[index] = weights[resource.component] if resource.kind == "port" else 1.0
+    return found
 
 
 def _unit(machine: Machine, name: str) -> Unit:

@@ -59,6 +59,8 @@ class Unit:
     """Bytes one lane may have outstanding: a flow's rate is at most window / round trip."""
     model: UnitModel | None = None
     """Kernel times; None for a DMA engine, which only copies."""
+    inside: bool = False
+    """Whether it sits inside its local memory, with no wire, switch or port between."""
 
     @cached_property
     def role(self) -> Role:
@@ -85,10 +87,18 @@ class Memory:
     channels: int
     interleave_bytes: int
     peak_bytes_per_s: float
+    """At its port."""
     efficiency: AccessEfficiency
     latency_ps: int
     """Unloaded, from the memory's port to the first byte and back at the port."""
     standard: str = ""
+    internal_peak_bytes_per_s: float | None = None
+    """What its arrays give to the units inside and to the port together; None where no unit sits inside."""
+
+    @property
+    def array_bytes_per_s(self) -> float:
+        """What its arrays give at most, whoever asks."""
+        return self.internal_peak_bytes_per_s or self.peak_bytes_per_s
 
 
 @dataclass(frozen=True)

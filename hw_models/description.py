@@ -134,6 +134,12 @@ class Fields:
             raise self.error(name, value, "a list of words")
         return tuple(value)
 
+    def flag(self, name: str) -> bool:
+        value = self._node.get(name, False)
+        if not isinstance(value, bool):
+            raise self.error(name, value, "true or false")
+        return value
+
     def count(self, name: str, default: int, most: int = 1024) -> int:
         value = self._node.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:

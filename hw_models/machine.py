@@ -25,15 +25,16 @@ from moe_cosim.hw_models.units.kinds import Role
 
 @dataclass(frozen=True)
 class Resource:
-    """Something transfers share: a memory, one direction of a link or of a peer port, a switch's crossbar."""
+    """Something transfers share: a memory's arrays or its port, one direction of a link or of a peer port, a
+    switch's crossbar."""
 
     name: str
     kind: str
-    """``memory``, ``link``, ``switch`` or ``peer``."""
+    """``memory``, ``link``, ``switch``, ``peer`` or ``port`` (of a memory with an internal peak)."""
     component: str
     """Name of the memory, link, switch or peer fabric it belongs to."""
     bytes_per_s: float
-    """What it carries at most; for a memory its peak, before the access pattern's efficiency."""
+    """What it carries at most; for a memory and its port the peak, before the access pattern's efficiency."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +131,11 @@ class Machine:
 
     @cached_property
     def resources(self) -> tuple[Resource, ...]:
-        """Memories first (in order), then each link's two directions, then switches, then peer ports."""
-        found = [Resource(m.name, "memory", m.name, m.peak_bytes_per_s) for m in self.memories.values()]
+        """Memories first (in order), then each link's two directions, switches, peer ports, and ports of memories.
+
+        Only a memory with an internal peak has a port of its own here: else its peak is that of its port.
+        """
+        found = [Resource(m.name, "memory", m.name, m.array_bytes_per_s) for m in self.memories.values()]
         for link in self.links.values():
             a, b = link.ends
             found.append(Resource(f"{link.name}:{a}->{b}", "link", link.name, link.bytes_per_s))
@@ -142,6 +146,9 @@ class Machine:
             for member in peer.members:
                 for way in ("out", "in"):
                     found.append(Resource(f"{peer.name}:{member}:{way}", "peer", peer.name, peer.bytes_per_s))
+        for m in self.memories.values():
+            if m.internal_peak_bytes_per_s is not None:
+                found.append(Resource(f"{m.name}:port", "port", m.name, m.peak_bytes_per_s))
         return tuple(found)
 
     @cached_property
@@ -151,12 +158,18 @@ class Machine:
     def path(self, source: str, target: str) -> Path:
         """The way data takes from node `source` to node `target`. Unlimited resources are left out.
 
-        Between two members of a peer fabric that is the fabric; all else goes through the tree.
+        Between two members of a peer fabric that is the fabric; all else goes through the tree, but for
+        a unit inside a memory, which has nothing between. A memory with an internal peak is left and
+        entered through its port.
         """
         key = (source, target)
         if key not in self._paths:
             self._paths[key] = self._find_path(source, target)
         return self._paths[key]
+
+    def is_inside(self, unit: str, memory: str) -> bool:
+        """Whether the unit sits inside that memory, and uses it at its internal peak."""
+        return unit in self.units and self.units[unit].inside and self.units[unit].local_memory == memory
 
     def round_trip_ps(self, unit: str, memory: str) -> int:
         """Unloaded: from `unit` to `memory`, one access, and back."""
@@ -176,6 +189,14 @@ class Machine:
         return self.round_trip_ps(unit, source) + self.round_trip_ps(unit, target)
 
     def _find_path(self, source: str, target: str) -> Path:
+        if self.is_inside(source, target) or self.is_inside(target, source):
+            return Path((), 0)
+        ports = [self._resource_index.get(f"{end}:port") for end in dict.fromkeys((source, target))]
+        between = self._between(source, target)
+        return Path((*(port for port in ports if port is not None), *between.resources), between.latency_ps)
+
+    def _between(self, source: str, target: str) -> Path:
+        """As `path`, without the memories' own ports."""
         for peer in self.peers.values():
             if source != target and source in peer.members and target in peer.members:
                 ports = (f"{peer.name}:{source}:out", f"{peer.name}:{target}:in")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from moe_cosim.errors import Plain
 from moe_cosim.hw_models.components import Link, Memory, Switch, Unit
 from moe_cosim.hw_models.description import Fields, Reading
 from moe_cosim.hw_models.dram import read_efficiency, with_sequential_read
 from moe_cosim.hw_models.merge import Places
 from moe_cosim.hw_models.units.described import unit_models
 from moe_cosim.hw_models.units.kinds import Role, unit_kinds
+from moe_cosim.quantity import format_quantity
 
 MEMORY_KINDS = ("hbm", "gddr", "host", "cxl", "ndp", "cache")
 MOST_CAPACITY_BYTES = 10**15
@@ -54,6 +56,7 @@ def read_device(tree: Mapping[str, Any], reading: Reading, places: Places) -> De
     fields.only("title", "switch", "ports", optional=("wires", "units", "memories"))
     memories = tuple(_read_memory(name, child, places) for name, child in fields.children("memories"))
     units = tuple(_read_unit(name, child, [m.name for m in memories]) for name, child in fields.children("units"))
+    _check_inside(fields, units, memories)
     switch = _read_switch(fields.child("switch"))
     wires: tuple[Link, ...] = ()
     if units or memories:
@@ -79,7 +82,7 @@ def _read_memory(name: str, fields: Fields, places: Places) -> Memory:
         "interleave",
         "peak",
         "latency",
-        optional=("sequential_read",),
+        optional=("sequential_read", "internal_peak"),
     )
     standard, efficiency = read_efficiency(fields.text("standard"), fields.reading, places, fields.path)
     if "sequential_read" in fields:
@@ -95,11 +98,12 @@ def _read_memory(name: str, fields: Fields, places: Places) -> Memory:
         efficiency=efficiency,
         latency_ps=fields.time_ps("latency"),
         standard=standard,
+        internal_peak_bytes_per_s=fields.finite("internal_peak", "bytes/s") if "internal_peak" in fields else None,
     )
 
 
 def _read_unit(name: str, fields: Fields, memories: list[str]) -> Unit:
-    fields.only("kind", "lanes", "local_memory", "window", optional=("model",))
+    fields.only("kind", "lanes", "local_memory", "window", optional=("model", "inside"))
     kind, role = fields.text("kind"), fields.registered("kind", unit_kinds).role
     if ("model" in fields) == (role == Role.COPY):
         raise fields.error("model", kind, "a model for every unit that computes, none for one that copies")
@@ -117,7 +121,29 @@ def _read_unit(name: str, fields: Fields, memories: list[str]) -> Unit:
         local_memory=fields.word("local_memory", memories),
         window_bytes=fields.positive("window", "bytes"),
         model=model,
+        inside=fields.flag("inside"),
     )
+
+
+def _check_inside(fields: Fields, units: Sequence[Unit], memories: Sequence[Memory]) -> None:
+    """A unit sits inside a memory that has an internal peak, and such a memory has a unit inside."""
+    inside = [unit for unit in units if unit.inside]
+    for unit in inside:
+        where = f"units.{unit.name}.inside"
+        if unit.role == Role.COPY:
+            raise fields.error(where, True, f"a unit that computes (a {unit.kind} unit copies)")
+        if not any(m.name == unit.local_memory and m.internal_peak_bytes_per_s for m in memories):
+            raise fields.error(where, True, f"an internal_peak of its memory {unit.local_memory}")
+    for memory in memories:
+        internal = memory.internal_peak_bytes_per_s
+        if internal is None:
+            continue
+        where, found = f"memories.{memory.name}.internal_peak", Plain(format_quantity(internal, "bytes/s"))
+        if internal < memory.peak_bytes_per_s:
+            least = format_quantity(memory.peak_bytes_per_s, "bytes/s")
+            raise fields.error(where, found, f"at least the peak at the port, {least}")
+        if not any(unit.local_memory == memory.name for unit in inside):
+            raise fields.error(where, found, "a unit with inside: true in that memory")
 
 
 def _read_switch(fields: Fields) -> Switch:

@@ -48,13 +48,15 @@ class MemoryRow(Row):
     written_bytes: int
     achieved_bytes_per_s: float
     peak_bytes_per_s: float
+    """The internal one, where it has one."""
     utilization: float
     capacity_bytes: int
 
 
 @dataclass(frozen=True)
 class LinkRow(Row):
-    """What went over one direction of a link with a finite rate, mean over the run."""
+    """What went over one direction of a link with a finite rate, or through the port of a memory that has an
+    internal peak as well; mean over the run."""
 
     name: str
     bytes: int

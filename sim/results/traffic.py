@@ -15,7 +15,7 @@ from moe_cosim.workloads.program import CONTENTS, COPY, READ, Program
 def traffic_table(machine: Machine, program: Program, access_memory: NDArray[np.int64]) -> NDArray[np.int64]:
     """[resources, contents, 2]: bytes read and written in each memory, carried by each link direction.
 
-    The last axis is (read, write) for memories; links and switches count everything under 0.
+    The last axis is (read, write) for memories; links, switches and ports count everything under 0.
     `access_memory` [accesses] indexes `machine.memory_list`.
     """
     accesses = program.accesses
@@ -50,8 +50,8 @@ def _routes(
     sources = index[copying][0::2]
     targets = index[copying][1::2]
     for (a, b, what), carried in _sums(size[sources], memory[sources], memory[targets], accesses["what"][sources]):
-        if a != b:
-            found.append(((names[a], names[b]), what, carried))
+        # within one memory: out of its port and in again
+        found += [((names[a], names[b]), what, carried)] * (1 if a != b else 2)
     return found
 
 
@@ -84,8 +84,8 @@ def memory_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> li
                 read_bytes=read,
                 written_bytes=written,
                 achieved_bytes_per_s=achieved,
-                peak_bytes_per_s=memory.peak_bytes_per_s,
-                utilization=achieved / memory.peak_bytes_per_s,
+                peak_bytes_per_s=memory.array_bytes_per_s,
+                utilization=achieved / memory.array_bytes_per_s,
                 capacity_bytes=memory.capacity_bytes,
             )
         )
@@ -93,11 +93,12 @@ def memory_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> li
 
 
 def link_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list[LinkRow]:
-    """One row per direction of every link with a finite rate."""
+    """One row per direction of every link with a finite rate, and per port of a memory with an internal peak."""
     rows = []
     for index, resource in enumerate(machine.resources):
-        if resource.kind != "link" or not np.isfinite(resource.bytes_per_s):
+        if resource.kind not in ("link", "port") or not np.isfinite(resource.bytes_per_s):
             continue
+        link = machine.links.get(resource.component)
         carried = int(table[index].sum())
         achieved = carried / total_ps * 1e12 if total_ps else 0.0
         rows.append(
@@ -106,7 +107,7 @@ def link_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list
                 bytes=carried,
                 achieved_bytes_per_s=achieved,
                 payload_bytes_per_s=resource.bytes_per_s,
-                peak_bytes_per_s=machine.links[resource.component].peak_bytes_per_s,
+                peak_bytes_per_s=link.peak_bytes_per_s if link else resource.bytes_per_s,
                 utilization=achieved / resource.bytes_per_s,
             )
         )
@@ -116,7 +117,9 @@ def link_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list
 def bytes_by_kind(machine: Machine, table: NDArray[np.int64]) -> dict[str, TrafficRow]:
     """Per content: bytes through memories, and through links (each link crossed counts once)."""
     memories = len(machine.memory_list)
+    ports = np.array([resource.kind == "port" for resource in machine.resources])
+    links = ~ports & (np.arange(len(machine.resources)) >= memories)
     return {
-        name: TrafficRow(memory_bytes=int(table[:memories, what].sum()), link_bytes=int(table[memories:, what].sum()))
+        name: TrafficRow(memory_bytes=int(table[:memories, what].sum()), link_bytes=int(table[links, what].sum()))
         for what, name in enumerate(CONTENTS)
     }

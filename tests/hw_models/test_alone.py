@@ -20,6 +20,11 @@ MACHINES["narrow windows"] = build_machine(
     Assumptions(),
     {f"devices.gpu.units.{unit}.window": {"value": "64 B", "source": "less than a line"} for unit in ("sm", "dma")},
 )
+MACHINES["inside"] = build_machine(
+    "h100-cxl-ndp-4",
+    Assumptions(),
+    {"devices.ndp.memories.dram.internal_peak": "3 TB/s", "devices.ndp.units.core.inside": True},
+)
 CXL = MACHINES["h100-cxl-ndp-4"]
 
 

@@ -16,7 +16,7 @@ DEVICE_MISTAKES = {
     "unknown key": (
         ("    kind: ndp\n    standard", "    kynd: ndp\n    standard"),
         "device.yaml: memories.dram.kynd: found an unknown field; allowed: one of capacity, channels, interleave, "
-        "kind, latency, peak, sequential_read, standard (did you mean 'kind'?)",
+        "internal_peak, kind, latency, peak, sequential_read, standard (did you mean 'kind'?)",
     ),
     "absent key": (
         ('    channels: {value: 4, source: "test"}\n', ""),
@@ -94,6 +94,28 @@ DEVICE_MISTAKES = {
     "memory of another device": (
         ("local_memory: dram", "local_memory: hbm"),
         "device.yaml: units.core.local_memory: found 'hbm'; allowed: one of dram",
+    ),
+    "an internal peak below the port's": (
+        (
+            '    latency: {value: "50 ns", source: "test"}',
+            '    internal_peak: {value: "99 GB/s", source: "test"}\n    latency: {value: "50 ns", source: "test"}',
+        ),
+        "device.yaml: memories.dram.internal_peak: found 99 GB/s; allowed: at least the peak at the port, 100 GB/s",
+    ),
+    "an internal peak for nobody": (
+        (
+            '    latency: {value: "50 ns", source: "test"}',
+            '    internal_peak: {value: "1 TB/s", source: "test"}\n    latency: {value: "50 ns", source: "test"}',
+        ),
+        "device.yaml: memories.dram.internal_peak: found 1 TB/s; allowed: a unit with inside: true in that memory",
+    ),
+    "a unit inside a memory without an internal peak": (
+        ("    local_memory: dram", "    inside: true\n    local_memory: dram"),
+        "device.yaml: units.core.inside: found True; allowed: an internal_peak of its memory dram",
+    ),
+    "inside, in a word": (
+        ("    local_memory: dram", "    inside: 'yes'\n    local_memory: dram"),
+        "device.yaml: units.core.inside: found 'yes'; allowed: true or false",
     ),
     "model of a copy engine": (
         ("    kind: ndp\n    lanes", "    kind: dma\n    lanes"),

@@ -85,7 +85,8 @@ def test_the_host_link_and_the_cxl_link_are_assumptions_of_their_own():
         (
             {"devices.ndp.memories.dram.capasity": "1 GB"},
             "experiment: set.devices.ndp.memories.dram.capasity: found an unknown field; allowed: one of capacity, "
-            "channels, interleave, kind, latency, peak, sequential_read, standard (did you mean 'capacity'?)",
+            "channels, interleave, internal_peak, kind, latency, peak, sequential_read, standard "
+            "(did you mean 'capacity'?)",
         ),
         (
             {"devices.ndp.memories.dram.capacity": 512},

@@ -5,7 +5,7 @@
         summary = "a PIM memory leaves and enters its normal mode around its experts"
 
         def after_gate(self, scene, at):
-            for unit in scene.machine.units_in_role(Role.NEAR_DATA):
+            for unit in scene.machine.near_data_units:
                 lane = scene.machine.lane_id(unit.name, unit.lanes[0])
                 scene.sheet.add(COMPUTE, lane, at.place(scene, lane), HOOK, busy_ps=500_000)
 

@@ -44,7 +44,8 @@ class Case:
             return [parts[i] for i in rng.permutation(len(parts))]
 
         units = [
-            Unit(u.name, u.kind, tuple(mixed(u.lanes)), u.local_memory, u.window_bytes, u.model) for u in self.units
+            Unit(u.name, u.kind, tuple(mixed(u.lanes)), u.local_memory, u.window_bytes, u.model, u.inside)
+            for u in self.units
         ]
         return Machine("random", mixed(units), mixed(self.memories), mixed(self.links), mixed(self.switches))
 
@@ -67,22 +68,25 @@ class Case:
 
 
 @st.composite
-def cases(draw: st.DrawFn, max_steps: int = 14) -> Case:
+def cases(draw: st.DrawFn, max_steps: int = 14, internal_peaks: bool = False) -> Case:
+    """`internal_peaks`: some memories have one, and some units sit inside; not every engine takes that."""
     switches = [
         Switch(f"s{i}", draw(_LATENCIES), draw(st.one_of(st.just(np.inf), _RATES)))
         for i in range(draw(st.integers(1, 2)))
     ]
-    memories = [draw(_memory(i)) for i in range(draw(st.integers(1, 3)))]
+    memories = [draw(_memory(i, internal_peaks)) for i in range(draw(st.integers(1, 3)))]
     names = [m.name for m in memories]
+    internal = {m.name: m.internal_peak_bytes_per_s for m in memories}
     units = [
         Unit(
             f"u{i}",
             "gpu",
             tuple(f"l{k}" for k in range(draw(st.integers(1, 2)))),
-            draw(st.sampled_from(names)),
+            local,
             draw(st.sampled_from([np.inf, 64.0, 1000.0, 50_000.0])),
+            inside=internal[local] is not None and draw(st.booleans()),
         )
-        for i in range(draw(st.integers(1, 3)))
+        for i, local in enumerate(draw(st.lists(st.sampled_from(names), min_size=1, max_size=3)))
     ]
     links = [_draw_link(draw, "s1", "s0")] if len(switches) == 2 else []
     hubs = [s.name for s in switches]
@@ -99,12 +103,23 @@ def _draw_link(draw: st.DrawFn, a: str, b: str) -> Link:
 
 
 @st.composite
-def _memory(draw: st.DrawFn, index: int) -> Memory:
+def _memory(draw: st.DrawFn, index: int, may_have_internal_peak: bool) -> Memory:
     shares = sorted(draw(st.tuples(_SHARES, _SHARES)))
     efficiency = AccessEfficiency((64.0, 4096.0), (shares[0], shares[1]), (shares[0] * 0.7, shares[1] * 0.7))
     channels = draw(st.sampled_from([1, 4]))
+    peak, base = draw(_RATES), index * _BASE_STEP
+    internal = draw(st.sampled_from([None, None, 1, 1.5, 4])) if may_have_internal_peak else None
     return Memory(
-        f"m{index}", "hbm", _BASE_STEP, index * _BASE_STEP, channels, 256, draw(_RATES), efficiency, draw(_LATENCIES)
+        f"m{index}",
+        "hbm",
+        _BASE_STEP,
+        base,
+        channels,
+        256,
+        peak,
+        efficiency,
+        draw(_LATENCIES),
+        internal_peak_bytes_per_s=internal and internal * peak,
     )
 
 

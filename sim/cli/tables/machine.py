@@ -34,7 +34,8 @@ def _units(machine: Machine) -> Table:
     columns = (
         Column("name", "unit", role="key"),
         Column("kind"),
-        Column("local_memory", "beside"),
+        Column("sits"),
+        Column("local_memory", "memory"),
         Column("lanes", role="prose"),
         Column("window_bytes", "window", "bytes"),
         Column("launch_ps", "launch", "ps"),
@@ -43,7 +44,8 @@ def _units(machine: Machine) -> Table:
     rows = []
     for unit in machine.units.values():
         times = (unit.model.launch_ps, unit.model.expert_launch_ps) if unit.model is not None else (None, None)
-        rows.append((unit.name, unit.kind, unit.local_memory, ", ".join(unit.lanes), unit.window_bytes, *times))
+        sits = "inside" if unit.inside else "beside"
+        rows.append((unit.name, unit.kind, sits, unit.local_memory, ", ".join(unit.lanes), unit.window_bytes, *times))
     return Table("units", "units", columns, rows)
 
 
@@ -58,6 +60,7 @@ def _memories(machine: Machine) -> Table:
         Column("peak_bytes_per_s", "peak", "bytes/s"),
         Column("read_bytes_per_s", "achievable read", "bytes/s"),
         Column("written_bytes_per_s", "achievable write", "bytes/s", priority=1),
+        Column("internal_peak_bytes_per_s", "peak inside", "bytes/s"),
         Column("latency_ps", "latency", "ps"),
         Column("first_address", "from", priority=6),
         Column("last_address", "to", priority=5),
@@ -78,6 +81,7 @@ def _memories(machine: Machine) -> Table:
                 memory.interleave_bytes,
                 memory.peak_bytes_per_s,
                 *achievable,
+                memory.internal_peak_bytes_per_s,
                 memory.latency_ps,
                 f"{memory.base_address:#x}",
                 f"{last:#x}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -10,13 +11,16 @@ from numpy.typing import NDArray
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.access_rate import PS_PER_S, MemorySide, memory_side, window_cap
 from moe_cosim.hw_models.components import LINE_BYTES
-from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.machine import Machine, Resource
 from moe_cosim.sim.engines.embedded.addresses import memory_of
 from moe_cosim.sim.engines.signals import signal_latency_ps, signals_by_token
 from moe_cosim.workloads.program import COPY, READ, STREAM, WRITE, Program
 
 LONGEST_PS: Final = 2**60
 """13 days: far from the end of int64, so that no sum in the kernel wraps round."""
+
+FIRST, SECOND, NEITHER = range(3)
+"""Sides of a route."""
 
 _COEFFICIENT_GRID: Final = 2.0**40
 """Coefficients are multiples of 2^-40 (1e-12 of their value), so that sums of up to 8191 are exact
@@ -42,10 +46,10 @@ class FlatProgram(NamedTuple):
     flow_bytes: NDArray[np.float64]  # [F]
     flow_latency_ps: NDArray[np.int64]  # [F]
     flow_alone: NDArray[np.float64]  # [F] bytes per ps it reaches alone: window, channels, route
-    flow_coefficient: NDArray[np.float64]  # [F, 2] of the route's first and second memory
+    flow_coefficient: NDArray[np.float64]  # [F, 2] of the route's first and second memory, and of their ports
     route_start: NDArray[np.int64]  # [routes + 1] offsets into route_resource
-    route_memories: NDArray[np.int64]  # [routes] how many of its resources, the first ones, are memories
     route_resource: NDArray[np.int64]
+    route_side: NDArray[np.int64]  # of each: FIRST or SECOND memory or its port, else NEITHER: whose coefficient counts
     resource_rate: NDArray[np.float64]  # [R] bytes per ps
 
 
@@ -84,15 +88,17 @@ def flatten(machine: Machine, program: Program, line_bytes: int = LINE_BYTES) ->
     # A route: the unit, what it does (READ, WRITE, or 2 for a copy) and the memory or memories.
     keys = np.stack([lane_unit[lane], np.where(is_copy, 2, access["op"]), source_memory, target_memory], axis=1)
     routes, flow_route = _unique_rows(keys)
-    latency_ps, route_start, route_memories, route_resource = _routes(machine, routes)
+    latency_ps, route_start, route_resource, route_side = _routes(machine, routes)
     flow_latency_ps = latency_ps[flow_route]
 
-    first = _memory_side(machine, program, flows.source, source_memory, line_bytes)
+    inside_of = np.array([_memory_inside(machine, name) for name in unit_names], dtype=np.int64)[lane_unit[lane]]
+    inside = ~is_copy & (inside_of == source_memory)
+    first = _memory_side(machine, program, flows.source, source_memory, line_bytes, inside)
     second_memory = np.where(is_copy, target_memory, source_memory)
-    other = _memory_side(machine, program, second, second_memory, line_bytes)
+    other = _memory_side(machine, program, second, second_memory, line_bytes, inside)
     coefficient = np.stack([1.0 / first.share, 1.0 / other.share], axis=1)
-    inside_one = is_copy & (source_memory == target_memory)  # crosses its only memory twice
-    coefficient[inside_one, 0] += coefficient[inside_one, 1]
+    within_one = is_copy & (source_memory == target_memory)  # crosses its only memory twice
+    coefficient[within_one, 0] += coefficient[within_one, 1]
     coefficient = np.rint(coefficient * _COEFFICIENT_GRID) / _COEFFICIENT_GRID
 
     window = np.array([unit.window_bytes for unit in machine.units.values()], dtype=np.float64)
@@ -122,11 +128,11 @@ def flatten(machine: Machine, program: Program, line_bytes: int = LINE_BYTES) ->
         flow_route=flow_route,
         flow_bytes=size,
         flow_latency_ps=flow_latency_ps,
-        flow_alone=np.minimum(cap, _route_rate(coefficient, flow_route, route_start, route_memories, hop_rate)),
+        flow_alone=np.minimum(cap, _route_rate(coefficient, flow_route, route_start, route_side, hop_rate)),
         flow_coefficient=coefficient,
         route_start=route_start,
-        route_memories=route_memories,
         route_resource=route_resource,
+        route_side=route_side,
         resource_rate=resource_rate,
     )
 
@@ -160,9 +166,12 @@ def _unique_rows(keys: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np
 def _routes(
     machine: Machine, routes: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Latency, resource offsets, number of memories and resources (memories first) of each route."""
+    """Latency, resource offsets, resources (memories first) and the side of each, of each route."""
     units = list(machine.units)
-    latency_ps, lengths, memories, resources = [], [], [], []
+    latency_ps: list[int] = []
+    lengths: list[int] = []
+    resources: list[int] = []
+    sides: list[int] = []
     for unit_index, op, source, target in routes.tolist():
         unit, memory = units[unit_index], machine.memory_list[source]
         if op in (READ, WRITE):
@@ -174,28 +183,46 @@ def _routes(
             data, at = machine.path(memory.name, other.name), [source, target] if source != target else [source]
             latency = machine.copy_latency_ps(unit, memory.name, other.name)
         latency_ps.append(latency)
-        lengths.append(len(at) + len(data.resources))
-        memories.append(len(at))
-        resources += [*at, *data.resources]  # a machine's first resources are its memories, in order
+        crossed = [*at, *data.resources]  # a machine's first resources are its memories, in order
+        names = [machine.memory_list[index].name for index in at]
+        lengths.append(len(crossed))
+        resources += crossed
+        sides += [_side(machine.resources[index], names) for index in crossed]
     start = np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)]).astype(np.int64)
     return (
         np.array(latency_ps, dtype=np.int64),
         start,
-        np.array(memories, dtype=np.int64),
         np.array(resources, dtype=np.int64),
+        np.array(sides, dtype=np.int64),
     )
 
 
+def _side(resource: Resource, memories: Sequence[str]) -> int:
+    """Which of the route's memories the resource belongs to."""
+    return memories.index(resource.component) if resource.kind in ("memory", "port") else NEITHER
+
+
+def _memory_inside(machine: Machine, unit: str) -> int:
+    """Index of the memory the unit sits inside; -1 where it sits in none."""
+    part = machine.units[unit]
+    return list(machine.memories).index(part.local_memory) if part.inside else -1
+
+
 def _memory_side(
-    machine: Machine, program: Program, rows: NDArray[np.int64], memory: NDArray[np.int64], line_bytes: int
+    machine: Machine,
+    program: Program,
+    rows: NDArray[np.int64],
+    memory: NDArray[np.int64],
+    line_bytes: int,
+    inside: NDArray[np.bool_],
 ) -> MemorySide:
-    """Of each row's access to its memory."""
+    """Of each row's access to its memory, where `inside` by a unit that sits in it."""
     parts = machine.memory_list
     access = program.accesses[rows]
     base = np.array([part.base_address for part in parts], dtype=np.int64)[memory]
     offset = access["address"].astype(np.int64) - base
     size = access["bytes"].astype(np.int64)
-    return memory_side(parts, memory, _shares(machine, access, memory), offset, size, line_bytes)
+    return memory_side(parts, memory, _shares(machine, access, memory), offset, size, line_bytes, inside)
 
 
 def _shares(machine: Machine, access: NDArray[np.void], memory: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -213,21 +240,17 @@ def _route_rate(
     coefficient: NDArray[np.float64],
     flow_route: NDArray[np.int64],
     route_start: NDArray[np.int64],
-    route_memories: NDArray[np.int64],
+    route_side: NDArray[np.int64],
     hop_rate: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """[F] bytes per ps that the narrowest resource of the route carries of this flow alone."""
     if not len(flow_route):
         return np.zeros(0)
-    first = route_start[:-1]
-    is_fabric = np.ones(len(hop_rate), dtype=np.bool_)
-    is_fabric[first] = False
-    two = route_memories == 2
-    is_fabric[first[two] + 1] = False
-    fabric = np.minimum.reduceat(np.where(is_fabric, hop_rate, np.inf), first)
-    second = np.where(two, hop_rate[np.where(two, first + 1, first)], np.inf)
-    memories = np.minimum(hop_rate[first][flow_route] / coefficient[:, 0], second[flow_route] / coefficient[:, 1])
-    return np.minimum(fabric[flow_route], memories)
+    first, second, fabric = (
+        np.minimum.reduceat(np.where(route_side == side, hop_rate, np.inf), route_start[:-1])[flow_route]
+        for side in (FIRST, SECOND, NEITHER)
+    )
+    return np.minimum(fabric, np.minimum(first / coefficient[:, 0], second / coefficient[:, 1]))
 
 
 def _check_all_move(

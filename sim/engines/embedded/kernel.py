@@ -22,7 +22,7 @@ from typing import Final
 import numpy as np
 
 from moe_cosim.compiled import compiled
-from moe_cosim.sim.engines.embedded.flatten import LONGEST_PS, FlatProgram
+from moe_cosim.sim.engines.embedded.flatten import LONGEST_PS, NEITHER, FlatProgram
 from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, NEVER_PS, KernelState
 from moe_cosim.sim.engines.timeline import LATENCY_BOUND, TRAFFIC_BOUND
 from moe_cosim.workloads.program import COMPUTE, SIGNAL, WAIT
@@ -165,9 +165,10 @@ def _leave_event(p: FlatProgram, s: KernelState, lane: int, now: int) -> None:
 
 
 @compiled
-def _coefficient(p: FlatProgram, flow: int, hop: int, memories: int) -> float:
-    """What one byte of the flow takes of the `hop`-th resource of its route."""
-    return p.flow_coefficient[flow, hop] if hop < memories else 1.0
+def _coefficient(p: FlatProgram, flow: int, at: int) -> float:
+    """What one byte of the flow takes of ``route_resource[at]``, which is one of its route's."""
+    side = p.route_side[at]
+    return p.flow_coefficient[flow, side] if side < NEITHER else 1.0
 
 
 @compiled
@@ -178,7 +179,7 @@ def _count_demand(p: FlatProgram, s: KernelState, flow: int, sign: int) -> bool:
     matters = False
     for hop in range(p.route_start[route + 1] - first):
         resource = p.route_resource[first + hop]
-        alone = p.flow_alone[flow] * _coefficient(p, flow, hop, p.route_memories[route])
+        alone = p.flow_alone[flow] * _coefficient(p, flow, first + hop)
         demand = int(min(np.ceil(alone * DEMAND_GRID), DEMAND_LIMIT))
         if sign < 0:
             matters = matters or _is_contended(s, resource)
@@ -280,7 +281,7 @@ def _open_flows(p: FlatProgram, s: KernelState) -> int:
                     s.weight[resource] = 0.0
                     s.used[resource] = 0.0
                     s.frozen[resource] = 0.0
-                s.weight[resource] += _coefficient(p, flow, hop, p.route_memories[route])
+                s.weight[resource] += _coefficient(p, flow, first + hop)
         if is_open:
             s.open[count] = at
             count += 1
@@ -338,7 +339,7 @@ def _freeze(p: FlatProgram, s: KernelState, flow: int, level: float) -> bool:
         for hop in range(hops):
             resource = p.route_resource[first + hop]
             if s.level[resource] < math.inf:
-                s.frozen[resource] += _coefficient(p, flow, hop, p.route_memories[route])
+                s.frozen[resource] += _coefficient(p, flow, first + hop)
     return bool(stays)
 
 

@@ -56,18 +56,24 @@ def make_flow(machine: Machine, unit: str, window: float, lane: int, begins: int
     else:
         data = machine.path(name, unit) if rows[0]["op"] == READ else machine.path(unit, name)
         latency = 2 * data.latency_ps + parts[0][1].latency_ps
-    takes = {r: Fraction(1) for r in data.resources}
+    # a port is of a memory: it counts with that memory's coefficient, below
+    takes = {r: Fraction(1) for r in data.resources if machine.resources[r].kind != "port"}
+    ports = {machine.resources[r].component: r for r in data.resources if machine.resources[r].kind == "port"}
+    inside = len(rows) == 1 and machine.units[unit].inside and machine.units[unit].local_memory == name
     caps = []
     turn = Fraction(latency)
     for row, (index, part) in zip(rows, parts, strict=True):
         share = Fraction(float(part.efficiency.share(row["block_bytes"], row["op"] == WRITE)))
-        takes[index] = takes.get(index, Fraction(0)) + 1 / share
+        for at in (index, ports.get(part.name)):
+            if at is not None:
+                takes[at] = takes.get(at, Fraction(0)) + 1 / share
+        peak = Fraction((inside and part.internal_peak_bytes_per_s) or part.peak_bytes_per_s)
         lines = {(row["address"] - part.base_address) // part.interleave_bytes}
         if row["bytes"]:
             lines |= set(range(min(lines), (row["address"] + row["bytes"] - 1 - part.base_address) // 256 + 1))
         touched = Fraction(min(len(lines), part.channels), part.channels)
-        caps.append(share * Fraction(part.peak_bytes_per_s) / 10**12 * touched)
-        channel = share * Fraction(part.peak_bytes_per_s) / 10**12 / part.channels
+        caps.append(share * peak / 10**12 * touched)
+        channel = share * peak / 10**12 / part.channels
         turn += min(256, row["bytes"], part.interleave_bytes) / channel
     if turn and math.isfinite(window):
         caps.append(Fraction(window) / turn)

@@ -38,7 +38,7 @@ class Collect(LoweringHook):
         scene.sheet.add(COMPUTE, lane, at.place(scene, lane), HOOK, busy_ps=1)
 
     def after_gate(self, scene, at):
-        near = scene.machine.units_in_role(Role.NEAR_DATA)
+        near = scene.machine.near_data_units
         begun, self.ended = (scene.sheet.new_tokens(len(at.step)) for _ in range(2))
         self.count = len(near)
         scene.sheet.add(SIGNAL, scene.gpu_lane, at.place(scene, scene.gpu_lane), HOOK, token=begun)
@@ -61,7 +61,7 @@ class ModeSwitch(LoweringHook):
     summary = "for a test"
 
     def after_gate(self, scene, at):
-        for unit in scene.machine.units_in_role(Role.NEAR_DATA):
+        for unit in scene.machine.near_data_units:
             lane = scene.machine.lane_id(unit.name, unit.lanes[0])
             scene.sheet.add(COMPUTE, lane, at.place(scene, lane), HOOK, busy_ps=SWITCH_PS)
 

@@ -53,6 +53,7 @@ class BuildOptions:
 
 def build_graph(machine: Machine, options: BuildOptions, layout: Layout | None = None) -> Graph:
     """A validated graph. Raises `InputError` for a machine or line size that SST cannot take."""
+    sizing.check_peaks(machine)
     line_bytes = sizing.check_line_bytes(machine, options.line_bytes, f"machine {machine.name}")
     return _Builder(machine, options, line_bytes, layout or find_layout(machine)).graph()
 

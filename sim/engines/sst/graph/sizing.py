@@ -7,6 +7,7 @@ from typing import Final
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.quantity import format_quantity
 
 FLIT_BYTES: Final = 1
 HEADER_BYTES: Final = 1
@@ -39,6 +40,15 @@ def check_line_bytes(machine: Machine, line_bytes: object, where: object) -> int
             found = Plain(f"{line} with {unit.name}'s window of {unit.window_bytes:.0f} bytes")
             raise InputError(where, "line_size", found, "at most every unit's window")
     return line
+
+
+def check_peaks(machine: Machine) -> None:
+    """`InputError` for a memory that gives units inside it more than its port: a controller has one rate for all."""
+    for memory in machine.memory_list:
+        if memory.internal_peak_bytes_per_s is not None:
+            found = Plain(format_quantity(memory.internal_peak_bytes_per_s, "bytes/s"))
+            allowed = "none on the sst engine, where a memory has one peak (the embedded engine takes it)"
+            raise InputError(f"machine {machine.name}", f"memories.{memory.name}.internal_peak", found, allowed)
 
 
 def raw_bytes_per_s(payload_bytes_per_s: float, line_bytes: int) -> int:
