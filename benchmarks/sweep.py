@@ -21,7 +21,7 @@ from pathlib import Path
 from moe_cosim.sim.run import run
 from moe_cosim.sim.sweep.plan.plan import plan_sweep
 from moe_cosim.sim.sweep.pool.keeper import Keeper
-from moe_cosim.sim.sweep.pool.local import run_points
+from moe_cosim.sim.sweep.pool.local import run_points, tasks_of
 from moe_cosim.sim.sweep.pool.messages import Task
 from moe_cosim.sim.sweep.pool.worker import compute
 from moe_cosim.sim.sweep.store.claims import Claims
@@ -74,7 +74,7 @@ def overhead(folder: Path) -> None:
     plan = plan_sweep(sweep_file(folder, COMPARED))
     store = Store.create(folder / "overhead")
     claims = store.claims()
-    tasks = [Task(point.id, plan.experiment(point), plan.files) for point in plan.points]
+    tasks = tasks_of(plan, plan.points)
     run(tasks[0].experiment)
     alone, around = [0.0, 0.0], [0.0, 0.0]
     for start in range(0, COMPARED, BLOCK):

@@ -23,7 +23,7 @@ def machine_of(experiment: Experiment, assumptions: Assumptions) -> Machine:
         if error.where != EXPERIMENT:
             raise
         field = "machine.use" if error.field == "machine" else f"machine.{error.field}"
-        raise InputError(experiment.where, field, error.found, error.allowed) from None
+        raise error.at(experiment.where, field) from None
     _require_gpu(machine, experiment.where)
     return machine
 
