@@ -20,7 +20,8 @@ from moe_cosim.workloads.prepare import lower_plan
 from moe_cosim.workloads.program import ACCESS, COPY, EVENT, SIGNAL, TAG, WAIT, Program
 from tests.workloads.hand_made import decided, routing
 
-PROGRAM = lower_plan(decided(routing([[(0, 1), (2, 3)]], [[(0, 1), (1, 2)]], 4), "monde"))
+DECIDED = decided(routing([[(0, 1), (2, 3)]], [[(0, 1), (1, 2)]], 4), "monde")
+PROGRAM = lower_plan(DECIDED.scenario, DECIDED.plan)
 
 
 def saved(path: Path, program: Program = PROGRAM) -> Path:

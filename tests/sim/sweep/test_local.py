@@ -146,7 +146,7 @@ def test_a_plan_of_other_code_is_refused(
 ) -> None:
     plan = plan_sweep(write_sweep(seeds=1))
     monkeypatch.setattr("moe_cosim.sim.sweep.identity.sources.plugin_digest", lambda kind, name: f"other {name}")
-    named = r"sweep sweep: sources: .*: engine embedded, policy hobbit, router generator.*plan the sweep again"
+    named = r"sweep sweep: sources: .*: engine embedded, .*policy hobbit, router generator.*plan the sweep again"
     with pytest.raises(InputError, match=named):
         run_points(Store.create(tmp_path / "store"), plan)
 
