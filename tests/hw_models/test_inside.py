@@ -21,7 +21,7 @@ from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.sst.graph.build import BuildOptions, build_graph
 from moe_cosim.sim.results.traffic import bytes_by_kind, link_rows, memory_rows, traffic_table
 from moe_cosim.sim.run import run
-from moe_cosim.testing.engine.random_programs import Case, cases
+from moe_cosim.testing.engine.random_programs import RandomCase, cases
 from moe_cosim.workloads.program import COPY, READ, WRITE, Program
 from moe_cosim.workloads.program_builder import ProgramBuilder
 
@@ -117,7 +117,7 @@ def test_short_reads_get_the_internal_peak_of_the_channels_they_touch() -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(case=cases(internal_peaks=True))
-def test_no_resource_carries_more_than_its_peak(case: Case) -> None:
+def test_no_resource_carries_more_than_its_peak(case: RandomCase) -> None:
     found = case.machine()
     program = case.program(found)
     total_ps = EmbeddedEngine().run(found, program).total_ps

@@ -19,7 +19,7 @@ from moe_cosim.errors import InputError, RunError
 from moe_cosim.sim.engines.base import Engine, engines
 from moe_cosim.sim.engines.timeline import BOUNDS
 from moe_cosim.testing.engine.machines import memory, one_memory, unit
-from moe_cosim.testing.engine.random_programs import Case, cases
+from moe_cosim.testing.engine.random_programs import RandomCase, cases
 from moe_cosim.testing.engine.traffic import carried, fastest_ps
 from moe_cosim.testing.examples import few
 from moe_cosim.workloads.program import COPY, SIGNAL, STREAM, WAIT, Program
@@ -36,7 +36,7 @@ class EngineContract:
 
     @few
     @given(case=cases())
-    def test_same_input_same_picosecond(self, case: Case) -> None:
+    def test_same_input_same_picosecond(self, case: RandomCase) -> None:
         first = self.made().run(case.machine(), case.program(case.machine()))
         again = self.made().run(case.machine(), case.program(case.machine()))
         assert first.start_ps.tolist() == again.start_ps.tolist()
@@ -44,7 +44,7 @@ class EngineContract:
 
     @few
     @given(case=cases())
-    def test_a_lane_runs_its_events_one_after_the_other(self, case: Case) -> None:
+    def test_a_lane_runs_its_events_one_after_the_other(self, case: RandomCase) -> None:
         program = case.program(case.machine())
         timeline = self.made().run(case.machine(), program)
         assert timeline.start_ps.dtype == timeline.end_ps.dtype == np.int64
@@ -55,7 +55,7 @@ class EngineContract:
 
     @few
     @given(case=cases())
-    def test_no_event_ends_before_its_floor(self, case: Case) -> None:
+    def test_no_event_ends_before_its_floor(self, case: RandomCase) -> None:
         machine = case.machine()
         program = case.program(machine)
         timeline = self.made().run(machine, program)
@@ -68,7 +68,7 @@ class EngineContract:
 
     @few
     @given(case=cases())
-    def test_no_resource_carries_more_than_its_peak(self, case: Case) -> None:
+    def test_no_resource_carries_more_than_its_peak(self, case: RandomCase) -> None:
         """What moved wholly within [t0, t1] fits into that time, for every two edges of events."""
         machine = case.machine()
         program = case.program(machine)
@@ -87,7 +87,7 @@ class EngineContract:
 
     @few
     @given(case=cases())
-    def test_a_wait_ends_after_its_signals_arrived(self, case: Case) -> None:
+    def test_a_wait_ends_after_its_signals_arrived(self, case: RandomCase) -> None:
         machine = case.machine()
         program = case.program(machine)
         timeline = self.made().run(machine, program)
@@ -100,7 +100,7 @@ class EngineContract:
 
     @few
     @given(case=cases())
-    def test_every_event_says_what_bounds_it(self, case: Case) -> None:
+    def test_every_event_says_what_bounds_it(self, case: RandomCase) -> None:
         """Its floor, its traffic, the last of its signals; or nothing but the engine (idle)."""
         machine = case.machine()
         program = case.program(machine)

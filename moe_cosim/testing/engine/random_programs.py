@@ -24,7 +24,7 @@ _BASE_STEP = 1 << 30
 
 
 @dataclass(frozen=True)
-class Case:
+class RandomCase:
     """Parts and steps by name, so that they can be put together in another order."""
 
     units: tuple[Unit, ...]
@@ -68,7 +68,7 @@ class Case:
 
 
 @st.composite
-def cases(draw: st.DrawFn, max_steps: int = 14, internal_peaks: bool = False) -> Case:
+def cases(draw: st.DrawFn, max_steps: int = 14, internal_peaks: bool = False) -> RandomCase:
     """`internal_peaks`: some memories have one, and some units sit inside; not every engine takes that."""
     switches = [
         Switch(f"s{i}", draw(_LATENCIES), draw(st.one_of(st.just(np.inf), _RATES)))
@@ -94,7 +94,7 @@ def cases(draw: st.DrawFn, max_steps: int = 14, internal_peaks: bool = False) ->
     links += [_draw_link(draw, u.name, draw(st.sampled_from([*hubs, u.local_memory]))) for u in units]
     lanes = [f"{u.name}.{lane}" for u in units for lane in u.lanes]
     steps = [draw(_step(lanes, names)) for _ in range(draw(st.integers(1, max_steps)))]
-    return Case(tuple(units), tuple(memories), tuple(links), tuple(switches), tuple(_signals_first(steps)))
+    return RandomCase(tuple(units), tuple(memories), tuple(links), tuple(switches), tuple(_signals_first(steps)))
 
 
 def _draw_link(draw: st.DrawFn, a: str, b: str) -> Link:

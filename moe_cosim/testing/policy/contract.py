@@ -38,7 +38,7 @@ GPU_CAPACITY = "devices.gpu.memories.hbm.capacity"
 
 
 @dataclass(frozen=True)
-class Case:
+class SmallRun:
     """A small run. Routing comes from the generator's preset of the model."""
 
     name: str
@@ -52,14 +52,14 @@ class Case:
 
 
 CASES = (
-    Case("batch 1"),
-    Case("batch 4", batch=4),
-    Case("prompt only", batch=2, output_tokens=1),
-    Case("several devices", batch=2, devices=4),
-    Case("many experts", model="deepseek-v2-lite"),
-    Case("many experts, batch 4", model="deepseek-v2-lite", batch=4),
-    Case("scarce", batch=4, scarce=True),
-    Case("many experts, scarce", model="deepseek-v2-lite", batch=3, scarce=True),
+    SmallRun("batch 1"),
+    SmallRun("batch 4", batch=4),
+    SmallRun("prompt only", batch=2, output_tokens=1),
+    SmallRun("several devices", batch=2, devices=4),
+    SmallRun("many experts", model="deepseek-v2-lite"),
+    SmallRun("many experts, batch 4", model="deepseek-v2-lite", batch=4),
+    SmallRun("scarce", batch=4, scarce=True),
+    SmallRun("many experts, scarce", model="deepseek-v2-lite", batch=3, scarce=True),
 )
 
 
@@ -83,7 +83,7 @@ class PolicyContract:
                 cases = [case for case in cases if case.name in ("batch 4", "many experts")]
             metafunc.parametrize("case", cases, ids=[case.name for case in cases])
 
-    def experiment(self, case: Case) -> Experiment:
+    def experiment(self, case: SmallRun) -> Experiment:
         machine_set = dict(self.machine_settings)
         if case.scarce:
             machine_set[GPU_CAPACITY] = f"{self._scarce_bytes(case)} B"
@@ -97,10 +97,10 @@ class PolicyContract:
         )
         return experiment.with_settings(self.settings) if self.settings else experiment
 
-    def _workload(self, case: Case) -> Workload:
+    def _workload(self, case: SmallRun) -> Workload:
         return Workload(batch=case.batch, prompt_tokens=PROMPT_TOKENS, output_tokens=case.output_tokens)
 
-    def _scarce_bytes(self, case: Case) -> int:
+    def _scarce_bytes(self, case: SmallRun) -> int:
         model = find_model(case.model)
         machine = build_machine(self.machines[case.devices], Assumptions())
         gpu_memory = machine.main_unit.local_memory
@@ -110,39 +110,39 @@ class PolicyContract:
         assert isinstance(experts, int)
         return addresses.used_bytes(gpu_memory) + experts * aligned(find_format("fp16").expert_bytes(model.expert))
 
-    def prepared(self, case: Case) -> Prepared:
+    def prepared(self, case: SmallRun) -> Prepared:
         return prepared(self.experiment(case).to_yaml())
 
-    def timeline(self, case: Case) -> Timeline:
+    def timeline(self, case: SmallRun) -> Timeline:
         return timeline(self.experiment(case).to_yaml())
 
     # -- the contract -----------------------------------------------------------------------
 
-    def test_the_plan_can_be_carried_out(self, case: Case) -> None:
+    def test_the_plan_can_be_carried_out(self, case: SmallRun) -> None:
         check(self.prepared(case))
 
-    def test_the_program_is_valid(self, case: Case) -> None:
+    def test_the_program_is_valid(self, case: SmallRun) -> None:
         self.prepared(case).program.validate()
 
-    def test_equal_input_gives_equal_decisions(self, case: Case) -> None:
+    def test_equal_input_gives_equal_decisions(self, case: SmallRun) -> None:
         experiment = self.experiment(case)
         assert digest(prepare(experiment)) == digest(self.prepared(case))
 
-    def test_other_processes_decide_the_same(self, case: Case) -> None:
+    def test_other_processes_decide_the_same(self, case: SmallRun) -> None:
         """With other seeds of Python's hashes, on which the order of sets hangs."""
         own = digest(self.prepared(case))
         module = policies.get(self.policy).__module__
         asked = self.experiment(case).model_dump_json()
         assert others(f"{__name__}:digest_of_experiment", asked, module) == [own, own]
 
-    def test_experts_are_in_their_slot_when_read_and_stay_until_done(self, case: Case) -> None:
+    def test_experts_are_in_their_slot_when_read_and_stay_until_done(self, case: SmallRun) -> None:
         found = self.prepared(case)
         assert check_slots(found, self.timeline(case)) == len(shares_of(found.plan).run)
 
-    def test_nothing_precedes_its_gate_or_outlasts_its_layer(self, case: Case) -> None:
+    def test_nothing_precedes_its_gate_or_outlasts_its_layer(self, case: SmallRun) -> None:
         check_causality(self.prepared(case), self.timeline(case))
 
-    def test_rows_travel_before_and_after_near_data_kernels(self, case: Case) -> None:
+    def test_rows_travel_before_and_after_near_data_kernels(self, case: SmallRun) -> None:
         found = self.prepared(case)
         gpu = found.plan.units.index(found.machine.main_unit.name)
         near = check_dispatch(found, self.timeline(case))

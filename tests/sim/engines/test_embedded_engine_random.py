@@ -11,7 +11,7 @@ from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.testing.engine.contract import EngineContract
-from moe_cosim.testing.engine.random_programs import Case, cases
+from moe_cosim.testing.engine.random_programs import RandomCase, cases
 from moe_cosim.workloads.program import Program
 from tests.sim.engines.fluid_reference import simulate
 
@@ -29,7 +29,7 @@ def test_every_engine_that_runs_here_is_held_to_the_contract() -> None:
 
 @some
 @given(case=cases(internal_peaks=True))
-def test_agrees_with_exact_arithmetic(case: Case) -> None:
+def test_agrees_with_exact_arithmetic(case: RandomCase) -> None:
     machine = case.machine()
     program = case.program(machine)
     timeline = EmbeddedEngine().run(machine, program)
@@ -40,14 +40,14 @@ def test_agrees_with_exact_arithmetic(case: Case) -> None:
 
 @some
 @given(case=cases(internal_peaks=True), seed=st.integers(0, 1000))
-def test_the_order_of_parts_and_lanes_changes_no_picosecond(case: Case, seed: int) -> None:
+def test_the_order_of_parts_and_lanes_changes_no_picosecond(case: RandomCase, seed: int) -> None:
     machine, other = case.machine(), case.shuffled(seed)
     assert _by_lane(machine, case.program(machine)) == _by_lane(other, case.program(other))
 
 
 @some
 @given(case=cases(internal_peaks=True), slice_events=st.integers(1, 5))
-def test_slices_change_no_picosecond(case: Case, slice_events: int) -> None:
+def test_slices_change_no_picosecond(case: RandomCase, slice_events: int) -> None:
     machine = case.machine()
     program = case.program(machine)
     whole = EmbeddedEngine().run(machine, program)

@@ -9,13 +9,13 @@ from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.judge import judge
 from moe_cosim.sim.engines.timeline import BOUNDS
 from moe_cosim.testing.engine.machines import one_memory, unit
-from moe_cosim.testing.engine.random_programs import Case, cases
+from moe_cosim.testing.engine.random_programs import RandomCase, cases
 from moe_cosim.workloads.program_builder import ProgramBuilder
 
 
 @settings(max_examples=200, deadline=None)
 @given(case=cases())
-def test_as_the_embedded_engine_decides(case: Case) -> None:
+def test_as_the_embedded_engine_decides(case: RandomCase) -> None:
     machine = case.machine()
     program = case.program(machine)
     decided = EmbeddedEngine().run(machine, program)

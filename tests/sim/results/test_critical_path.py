@@ -13,7 +13,7 @@ from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.timeline import BOUNDS, Timeline
 from moe_cosim.sim.results.critical_path import critical_path
 from moe_cosim.testing.engine.machines import memory, one_memory, unit
-from moe_cosim.testing.engine.random_programs import Case, cases
+from moe_cosim.testing.engine.random_programs import RandomCase, cases
 from moe_cosim.workloads.program import PHASES, PURPOSES, Program
 from moe_cosim.workloads.program_builder import ProgramBuilder
 
@@ -26,7 +26,7 @@ def segments(builder: ProgramBuilder) -> list[tuple[int, int, str]]:
 
 @settings(max_examples=200, deadline=None)
 @given(case=cases())
-def test_the_parts_sum_to_the_total(case: Case) -> None:
+def test_the_parts_sum_to_the_total(case: RandomCase) -> None:
     machine = case.machine()
     program = case.program(machine)
     timeline = EmbeddedEngine().run(machine, program)
@@ -39,7 +39,7 @@ def test_the_parts_sum_to_the_total(case: Case) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(case=cases())
-def test_an_engine_with_delays_of_its_own_is_accounted_for_too(case: Case) -> None:
+def test_an_engine_with_delays_of_its_own_is_accounted_for_too(case: RandomCase) -> None:
     machine = case.machine()
     program = case.program(machine)
     exact = EmbeddedEngine().run(machine, program)
@@ -50,7 +50,7 @@ def test_an_engine_with_delays_of_its_own_is_accounted_for_too(case: Case) -> No
 
 @settings(max_examples=100, deadline=None)
 @given(case=cases(), ratio=st.sampled_from([1.0, 1.0003, 1.7, 3.0]))
-def test_stretched_times_keep_their_path(case: Case, ratio: float) -> None:
+def test_stretched_times_keep_their_path(case: RandomCase, ratio: float) -> None:
     """Also where rounding makes an event a picosecond longer or shorter than its floor or its signal's way."""
     machine = case.machine()
     program = case.program(machine)
