@@ -23,6 +23,10 @@ class RunTimeline(Timeline):
 
     program: Program
 
+    def __repr__(self) -> str:
+        """One line, where notebooks would print every event."""
+        return f"<RunTimeline of {len(self.start_ps):,} events on {self.program.machine}, {self.total_ps / 1e12:.6g} s>"
+
     @classmethod
     def of_folder(cls, folder: Path) -> RunTimeline:
         """From the folder of a run; `InputError` where its files are not whole."""

@@ -129,6 +129,8 @@ def test_the_timeline_is_that_of_the_run_with_its_program(tiny: Tiny) -> None:
     waits = table[table["bound"] == "signal latency"]
     assert set(waits["kind"]) == {"wait"}
     assert set(table["kind"].iloc[waits["last_signal"]]) == {"signal"}
+    assert f"{len(table):,} events" in repr(result.timeline)
+    assert len(repr(result.timeline)) < 80 + len(program.machine)
 
 
 def test_other_processes_get_the_numbers_alone(tiny: Tiny) -> None:
