@@ -10,9 +10,6 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.models.model import Model
 
-PLACES = ("gpu", "near-data")
-"""In the GPU's memory, or dealt over the memories that have cores beside them."""
-
 ATTENTION = Assumption(
     "kv-attention",
     "cheapest",

@@ -9,7 +9,6 @@ from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.near_attention import lower_near_attention, striped_kv
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
-from moe_cosim.workloads.models.model import Attention
 from moe_cosim.workloads.program import COMPUTE, CONTENTS, PURPOSES, READ, STREAM, WRITE
 
 WEIGHTS, ACTIVATIONS, KV = (CONTENTS.index(name) for name in ("weights", "activations", "kv"))
@@ -44,7 +43,7 @@ def _attention(scene: Scene, step: Ints, layer: Ints) -> None:
     attention = model.attention
     tokens = scene.tokens(step)
     context = np.where(step == 0, work.prompt_tokens, work.decode_context + step)
-    seen = _attended(attention, layer, context)
+    seen = attention.attended_tokens(layer, context)
     new_bytes = layout.kv_bytes_per_token * tokens
     # the prompt's own keys and values are used as they are made; a later step reads all before it
     old_bytes = np.where(step == 0, 0, layout.kv_bytes_per_token * work.batch * (seen - 1))
@@ -80,14 +79,6 @@ def _attention(scene: Scene, step: Ints, layer: Ints) -> None:
             Range(scratch, activation_bytes, READ, ACTIVATIONS),
         ),
     )
-
-
-def _attended(attention: Attention, layer: Ints, context: Ints) -> Ints:
-    """Tokens that each (layer, context) looks back on: all, or a sliding window of them."""
-    if attention.sliding_window is None:
-        return context
-    sliding = np.isin(layer, attention.sliding_layers)
-    return np.where(sliding, np.minimum(context, attention.sliding_window), context)
 
 
 def _gate_and_combine(scene: Scene, step: Ints, layer: Ints) -> None:

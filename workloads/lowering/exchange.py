@@ -8,7 +8,7 @@ from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.shares import Shares
-from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
+from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range, order_in_cell
 from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, WAIT, WRITE
 
 _ACTIVATIONS = CONTENTS.index("activations")
@@ -43,7 +43,7 @@ def lower_exchange(scene: Scene, shares: Shares, cell: Ints, gate_tokens: Ints) 
     sent, done = sheet.new_tokens(len(groups)), sheet.new_tokens(len(groups))
     merges, merge = np.unique(merged_cell, return_inverse=True)
     returned = sheet.new_tokens(len(merges))
-    order = _order_in(group_cell)
+    order = order_in_cell(group_cell)
     lane = scene.dma_lane("activations")
     here = scene.layout.activations[scene.gpu.local_memory]
     unit_scratch = [
@@ -97,9 +97,3 @@ def lower_exchange(scene: Scene, shares: Shares, cell: Ints, gate_tokens: Ints) 
             sheet.add(WAIT, near_lane, place, Purpose(_SYNCHRONISE), token=sent[own], count=1)
             place = Place(step[own], layer[own], after)
             sheet.add(SIGNAL, near_lane, place, Purpose(_SYNCHRONISE), token=done[own])
-
-
-def _order_in(cell: Ints) -> Ints:
-    """0, 1, … for rows of the same cell (rows of a cell follow each other)."""
-    starts = np.flatnonzero(np.diff(cell, prepend=cell[0] - 1))
-    return np.arange(len(cell)) - np.repeat(starts, np.diff(starts, append=len(cell)))

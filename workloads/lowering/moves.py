@@ -9,7 +9,7 @@ import numpy as np
 from moe_cosim.hw_models.components import Unit
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.scene import Scene
-from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
+from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range, order_in_cell
 from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, WAIT, WRITE
 from moe_cosim.workloads.stripes import is_striped
 
@@ -48,7 +48,7 @@ def lower_moves(scene: Scene, triggers: Triggers) -> tuple[Ints, Ints]:
     if not len(moves):
         return arrival, run_tokens
     cell = cells(moves["step"], moves["layer"], len(scene.model.moe_layers))
-    order = _order_in_cell(cell) * _PER_MOVE
+    order = order_in_cell(cell) * _PER_MOVE
     layer = scene.model_layer(moves["layer"])
     lanes = _lanes(scene)
     after_run = _same_cell_runs(scene, cell)
@@ -158,12 +158,6 @@ def _settling(scene: Scene, cell: Ints) -> tuple[np.ndarray, Ints]:
     place = Place(step, scene.model_layer(moe_layer), slots.GATHER, 1)
     scene.sheet.add(WAIT, scene.gpu_lane, place, _SYNCHRONISE, token=token[which], count=count)
     return early, token
-
-
-def _order_in_cell(cell: Ints) -> Ints:
-    """0, 1, … for rows of the same cell (rows of a cell follow each other)."""
-    starts = np.flatnonzero(np.diff(cell, prepend=cell[0] - 1))
-    return np.arange(len(cell)) - np.repeat(starts, np.diff(starts, append=len(cell)))
 
 
 def _same_cell_runs(scene: Scene, cell: Ints) -> Ints:

@@ -42,6 +42,12 @@ class Purpose(NamedTuple):
     tokens: ArrayLike = 0
 
 
+def order_in_cell(cell: Ints) -> Ints:
+    """0, 1, … for rows of the same cell (rows of a cell follow each other)."""
+    starts = np.flatnonzero(np.diff(cell, prepend=cell[0] - 1))
+    return np.arange(len(cell)) - np.repeat(starts, np.diff(starts, append=len(cell)))
+
+
 class EventSheet:
     """Columns of events; `program` puts every lane's events in order of their `Place`."""
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final, Literal, get_args
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.units.base import ExpertShape
@@ -18,7 +21,6 @@ RouterScore = Literal["softmax", "softmax-topk", "sigmoid", "sigmoid-bias", "spa
 ``sigmoid``: each expert for itself. ``sigmoid-bias``: the same, with a balancing bias that only
 selects (DeepSeek-V3, arXiv 2412.19437, 2.1.2). ``sparsemixer``: Phi-3.5-MoE's masked softmax.
 """
-ROUTER_SCORES: tuple[str, ...] = get_args(RouterScore)
 
 _MOST_PARAMS: Final = 10**16
 _MOST_KV_BYTES: Final = 10**9
@@ -85,11 +87,12 @@ class Attention:
             return self.heads * (2 * self.kv_lora_rank + self.qk_rope_head_dim)
         return 2 * self.heads * self.head_dim
 
-    def attended_tokens(self, layer: int, context_tokens: int) -> int:
-        """How many of `context_tokens` cached tokens a decode step reads in `layer`."""
-        if self.sliding_window is not None and layer in self.sliding_layers:
-            return min(context_tokens, self.sliding_window)
-        return context_tokens
+    def attended_tokens(self, layer: ArrayLike, context_tokens: ArrayLike) -> NDArray[np.int64]:
+        """How many of `context_tokens` each `layer` looks back on: all, or a sliding window of them (broadcast)."""
+        layers, context = np.broadcast_arrays(np.asarray(layer, dtype=np.int64), np.asarray(context_tokens, np.int64))
+        if self.sliding_window is None:
+            return context
+        return np.where(np.isin(layers, self.sliding_layers), np.minimum(context, self.sliding_window), context)
 
 
 @dataclass(frozen=True)
@@ -143,10 +146,6 @@ class Model:
         """[layers] parameters outside the routed experts: attention, router, shared or dense FFN."""
         sparse = frozenset(self.moe_layers)
         return tuple(self._attention_params(i) + self._ffn_params(i in sparse) for i in range(self.layers))
-
-    def dense_params(self, layer: int) -> int:
-        """Parameters of `layer` that every token uses."""
-        return self.dense_params_by_layer[layer]
 
     @property
     def total_params(self) -> int:

@@ -128,7 +128,7 @@ def test_cache_bytes_per_token(name: str, kib: float) -> None:
 def test_parts_add_up_to_the_total() -> None:
     for name in model_names():
         model = find_model(name)
-        layers = sum(model.dense_params(layer) for layer in range(model.layers))
+        layers = sum(model.dense_params_by_layer)
         assert model.total_params == layers + model.routed_params + model.embedding_params + model.head_params
         unused = len(model.moe_layers) * (model.routed_experts - model.top_k) * model.expert.weights
         assert model.active_params == model.total_params - unused
@@ -140,7 +140,7 @@ def test_dense_layers_come_where_the_configurations_say() -> None:
     switch = find_model("switch-base-8")
     assert switch.moe_layers == tuple(range(1, 24, 2))
     # a decoder layer has a cross-attention block on top of what the encoder layer has
-    assert switch.dense_params(13) - switch.dense_params(1) == 4 * 768 * 768
+    assert switch.dense_params_by_layer[13] - switch.dense_params_by_layer[1] == 4 * 768 * 768
 
 
 def test_latent_attention_of_deepseek_v2_by_hand() -> None:
@@ -156,7 +156,7 @@ def test_latent_attention_of_deepseek_v2_by_hand() -> None:
 
 def test_sliding_layers_read_no_more_than_their_window() -> None:
     attention = find_model("gpt-oss-20b").attention
-    assert [attention.attended_tokens(layer, 1000) for layer in range(4)] == [128, 1000, 128, 1000]
+    assert attention.attended_tokens(range(4), 1000).tolist() == [128, 1000, 128, 1000]
     assert attention.attended_tokens(0, 100) == 100
     assert find_model("mixtral-8x7b").attention.attended_tokens(0, 10**6) == 10**6
 

@@ -71,9 +71,6 @@ class _Cut:
     """Nodes of each piece, in the machine's order."""
     rated: list[Link]
 
-    def piece_of(self, node: str) -> int:
-        return next(index for index, piece in enumerate(self.pieces) if node in piece)
-
 
 def find_layout(machine: Machine) -> Layout:
     """Raises `InputError` for a machine that this engine cannot build (its limits are in docs/sst-engine.md)."""
