@@ -2,9 +2,10 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
+export MESSAGE
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test lint docs ledger clean
 
 demo: $(VENV)/.run
 	$(BIN)/moe-cosim reproduce cxl-ndp
@@ -22,6 +23,10 @@ lint: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m tests.docs_tables
+
+# Computes every number of the ledger anew (minutes); MESSAGE="which change moved what" where some moved.
+ledger: $(VENV)/.dev
+	$(BIN)/python -m ledger --message "$$MESSAGE"
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "moe-cosim needs Python 3.11 or later")'

@@ -1,0 +1,66 @@
+"""What the ledger keeps: parts, each a table of cells that is computed anew by one function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from moe_cosim.experiment import experiment_names, load_experiment
+from moe_cosim.sim.crosscheck.run import crosscheck
+from moe_cosim.sim.reproduce import reproduce
+from moe_cosim.sim.run import run
+
+Number = int | float
+Cells = dict[tuple[str, str], Number]
+"""(table, cell) -> number. Times are integer picoseconds where the simulator has them so."""
+
+_SHORT: Final = {"workload.batch": 16, "workload.prompt_tokens": 16, "workload.output_tokens": 6}
+"""At most, so that every policy is run on every machine in seconds."""
+
+
+def against_sst() -> Cells:
+    """Totals of both engines and their errors: every case, SST as it was recorded."""
+    found = crosscheck(live=False).as_dict()
+    cells: Cells = {("all cases", name): found[name] for name in ("event_error_median", "event_error_p95")}
+    for case in found["cases"]:
+        kept = {name: value for name, value in case.items() if name != "name" and not name.endswith("wall_s")}
+        cells |= {(case["name"], name): value for name, value in kept.items()}
+    return cells
+
+
+def short_runs() -> Cells:
+    """Every shipped experiment, cut down to `_SHORT`."""
+    cells: Cells = {}
+    for name in experiment_names():
+        work = load_experiment(name).workload
+        result = run(name, {path: min(most, getattr(work, path.split(".")[1])) for path, most in _SHORT.items()})
+        cells[name, "events"] = result.events
+        cells[name, "first_token_ps"] = round(result.time_to_first_token_s * 1e12)
+        cells[name, "end_to_end_ps"] = round(result.end_to_end_s * 1e12)
+    return cells
+
+
+def reproduction(name: str, quick: bool) -> Cells:
+    """Cells and, in full length, what they become under other assumptions."""
+    workers = 1 if quick else None  # tests run side by side as it is
+    outcome = reproduce(name, workers, sensitivity=not quick, quick=quick)
+    cells: Cells = {(cell.figure, cell.cell): cell.simulated for cell in outcome.cells}
+    for row in outcome.sensitivity:
+        cells[f"{row['assumption']} {row['value']}".strip(), row["cell"]] = row["simulated"]
+    return cells
+
+
+PARTS: Final[dict[str, Callable[[], Cells]]] = {
+    "crosscheck": against_sst,
+    "short-runs": short_runs,
+    "cxl-ndp-quick": partial(reproduction, "cxl-ndp", quick=True),
+    "trimoe-quick": partial(reproduction, "trimoe", quick=True),
+    "edge-ndp-quick": partial(reproduction, "edge-ndp", quick=True),
+    "cxl-ndp": partial(reproduction, "cxl-ndp", quick=False),
+    "trimoe": partial(reproduction, "trimoe", quick=False),
+    "edge-ndp": partial(reproduction, "edge-ndp", quick=False),
+}
+
+IN_THE_SUITE: Final = tuple(PARTS)[:5]
+"""Parts that the tests compute too; the others take minutes and are for ``make ledger``."""

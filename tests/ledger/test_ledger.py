@@ -1,0 +1,37 @@
+"""No number moves in silence."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from ledger.__main__ import FOLDER
+from ledger.book import Book
+from ledger.parts import IN_THE_SUITE, PARTS
+from moe_cosim.experiment import experiment_names, load_experiment
+from moe_cosim.workloads.policies.base import policies
+
+BOOK = Book(FOLDER)
+
+
+@pytest.mark.parametrize("part", IN_THE_SUITE)
+def test_no_number_moves_without_the_ledger(part: str) -> None:
+    moves = BOOK.moves(part, PARTS[part]())
+    listed = "\n".join(map(str, moves[:20]))
+    assert not moves, f"{len(moves)} numbers moved; if they should: make ledger MESSAGE='what moved them'\n{listed}"
+
+
+def test_every_part_is_kept() -> None:
+    assert {path.stem for path in FOLDER.glob("*.csv")} == set(PARTS)
+    assert all(BOOK.cells(part) for part in PARTS)
+
+
+def test_cells_are_changed_with_a_line_of_history_only() -> None:
+    last = re.findall(r"^Cells: (\w+)$", BOOK.changes.read_text(encoding="utf-8"), re.MULTILINE)[-1]
+    assert BOOK.digest() == last, "cells were edited by hand, or merged: make ledger MESSAGE='...' states them anew"
+
+
+def test_every_policy_is_in_the_suite() -> None:
+    used = {load_experiment(name).policy["name"] for name in experiment_names()}
+    assert used == {name for name, _ in policies}
