@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -74,13 +75,16 @@ class Window(_Part):
     """The part of the program that runs on the engine, ``first:last`` or one number, both included; the rest
     is extrapolated from it. Nothing: the whole program."""
 
-    steps: Annotated[str, Field(pattern=r"^\d+(:\d+)?$")] | None = None
-    layers: Annotated[str, Field(pattern=r"^\d+(:\d+)?$")] | None = None
+    steps: str | None = None
+    layers: str | None = None
 
     @field_validator("steps", "layers", mode="before")
     @classmethod
-    def _one_number(cls, span: object) -> object:
-        return str(span) if isinstance(span, int) and not isinstance(span, bool) else span
+    def _one_number_or_two(cls, span: object) -> object:
+        text = str(span) if isinstance(span, int) and not isinstance(span, bool) else span
+        if text is not None and not (isinstance(text, str) and re.fullmatch(r"[0-9]{1,9}(:[0-9]{1,9})?", text)):
+            raise ValueError("first:last, or one number")
+        return text
 
     @property
     def is_whole(self) -> bool:

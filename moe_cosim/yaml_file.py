@@ -1,9 +1,10 @@
-"""YAML read strictly: no tags, no duplicate keys, no NaN, no bombs, and errors of one line."""
+"""YAML read strictly: no tags, no duplicate keys, no NaN, no bombs, no base 60 or 8, and errors of one line."""
 
 from __future__ import annotations
 
 import math
 import pickle
+import re
 from collections.abc import Hashable
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +36,16 @@ def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, An
     return seen
 
 
+_NUMBERS = {
+    "tag:yaml.org,2002:int": r"[-+]?(?:0|[1-9][0-9_]*|0b[01_]+|0x[0-9a-fA-F_]+)",
+    "tag:yaml.org,2002:float": r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?"
+    r"|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)",
+}
+"""YAML 1.1 without two traps: ``1:4`` would be 64 (base 60), ``010`` would be 8. Here they are text."""
+_StrictLoader.yaml_implicit_resolvers = {
+    start: [(tag, re.compile(f"(?:{_NUMBERS[tag]})\\Z") if tag in _NUMBERS else pattern) for tag, pattern in resolvers]
+    for start, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,16 @@ from moe_cosim.yaml_file import parse_yaml, read_yaml
 def test_plain_data_is_read() -> None:
     text = "a: 1\nb: {c: [1.5, x, null, true]}\nd: '2'\n"
     assert parse_yaml(text, "t") == {"a": 1, "b": {"c": [1.5, "x", None, True]}, "d": "2"}
+
+
+@pytest.mark.parametrize("text", ["1:4", "40:50", "-1:30", "1:30.5", "010", "-07", "0_1", "0o17", "1_000:10"])
+def test_no_number_is_read_in_base_60_or_8(text: str) -> None:
+    assert parse_yaml(f"a: {text}", "t") == {"a": text}
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "+7", "1_000", "0x1F", "0b11", "0.5", "00.5", "-1.5e+3", ".25", "1."])
+def test_other_numbers_are_as_yaml_has_them(text: str) -> None:
+    assert parse_yaml(f"a: {text}", "t") == yaml.safe_load(f"a: {text}")
 
 
 @pytest.mark.parametrize(

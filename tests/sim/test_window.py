@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from moe_cosim.errors import InputError
-from moe_cosim.experiment import Experiment
+from moe_cosim.experiment import Experiment, parse_settings
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.base import Engine, Progress, engines
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
@@ -34,6 +34,11 @@ EXPERIMENT = Experiment.model_validate(
 @pytest.fixture(scope="module")
 def prepared() -> Prepared:
     return prepare(EXPERIMENT)
+
+
+@pytest.mark.parametrize("text", ["1:4", "40:50", "7"])
+def test_a_window_of_the_command_line_is_as_it_was_typed(text: str) -> None:
+    assert EXPERIMENT.with_settings(parse_settings([f"window.layers={text}"])).window.layers == text
 
 
 @pytest.mark.parametrize(("text", "first", "last"), [("3", 3, 3), (5, 5, 5), ("1:4", 1, 4), ("0:0", 0, 0)])
