@@ -127,7 +127,7 @@ def parse_time(text: object, where: object, field: str) -> int:
 
     Two numbers (``10:30``) are minutes and seconds to some schedulers and hours and minutes to others: refused.
     """
-    allowed = "[days-]hours:minutes:seconds such as '04:00:00' (in quotes), or minutes such as '90'"
+    allowed = "[days-]hours:minutes:seconds such as 04:00:00, or minutes in quotes such as '90'"
     if not isinstance(text, str):
         raise InputError(where, field, text, allowed)
     if text.isdecimal() and text.isascii() and len(text) <= 6:

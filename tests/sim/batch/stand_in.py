@@ -9,6 +9,7 @@ refuses an array of one; LSF reads the script from its input; Flux formats ``{}`
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import re
@@ -17,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -101,23 +103,36 @@ def serve(job: str) -> None:
     while any(not over(other) for other in fields["after"]):
         time.sleep(0.05)
     for index in fields["indices"]:
-        while state(job, index)[0] == "PEND":
-            put(job, index, "RUN")
-            code = run(job, fields, index)
-            if state(job, index)[0] != "RUN":
-                break
-            if code in fields["requeue"]:
-                put(job, index, "PEND")
-            else:
-                put(job, index, "DONE" if code == 0 else "EXIT", code)
+        while (process := start(job, fields, index)) is not None:
+            code = process.wait()
+            code = 128 - code if code < 0 else code
+            with locked(job):
+                if state(job, index)[0] != "RUN":
+                    break
+                if code in fields["requeue"]:
+                    put(job, index, "PEND")
+                else:
+                    put(job, index, "DONE" if code == 0 else "EXIT", code)
 
 
-def run(job: str, fields: dict[str, Any], index: int) -> int:
+@contextlib.contextmanager
+def locked(job: str) -> Iterator[None]:
+    """An element is not started while it is being cancelled, and not cancelled before its process is known."""
+    with (folder(job) / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def start(job: str, fields: dict[str, Any], index: int) -> subprocess.Popen[bytes] | None:
+    """Begin an element; None where it is not pending."""
     environ = dict(fields["environ"])
     for name, value in fields["variables"].items():
         environ[name] = value.replace("%I", str(index))
     argv = fields["argvs"][str(index)]
-    with open(os.devnull, "wb") as nothing:
+    with locked(job), open(os.devnull, "wb") as nothing:
+        if state(job, index)[0] != "PEND":
+            return None
+        put(job, index, "RUN")
         process = subprocess.Popen(
             argv,
             cwd=fields["cwd"],
@@ -127,23 +142,19 @@ def run(job: str, fields: dict[str, Any], index: int) -> int:
             stderr=nothing,
             start_new_session=True,
         )
-    (folder(job) / f"pid{index}").write_text(str(process.pid))
-    code = process.wait()
-    return 128 - code if code < 0 else code
+        (folder(job) / f"pid{index}").write_text(str(process.pid))
+    return process
 
 
 def kill(job: str, number: int, indices: list[int]) -> None:
     for index in indices:
-        word, _ = state(job, index)
-        if number == signal.SIGUSR1:
+        with locked(job):
+            word, _ = state(job, index)
+            if number != signal.SIGUSR1 and word in ("PEND", "RUN"):
+                put(job, index, "KILLED", 143)
             if word == "RUN":
-                os.killpg(int((folder(job) / f"pid{index}").read_text()), number)
-            continue
-        if word in ("PEND", "RUN"):
-            put(job, index, "KILLED", 143)
-        if word == "RUN":
-            with contextlib.suppress(ProcessLookupError, FileNotFoundError):
-                os.killpg(int((folder(job) / f"pid{index}").read_text()), number)
+                with contextlib.suppress(ProcessLookupError):  # it has ended by itself
+                    os.killpg(int((folder(job) / f"pid{index}").read_text()), number)
 
 
 # PBS Pro

@@ -22,7 +22,7 @@ def load(tmp_path: Path, text: str, scheduler: str | None = None) -> Site:
 def test_a_site_of_each_scheduler_speaks_its_words(tmp_path: Path) -> None:
     for scheduler, words in {
         "slurm": "partition: p\naccount: a\nqos: q\ncpus-per-task: 2\nntasks: 2\nmem: 4G\ntime: '04:00:00'",
-        "pbs": "queue: q\naccount: a\nproject: p\nncpus: 2\nmem: 4gb\nplace: excl\nwalltime: '04:00:00'",
+        "pbs": "queue: q\naccount: a\nproject: p\nncpus: 2\nmem: 4gb\nplace: excl\nwalltime: 04:00:00",
         "lsf": "queue: q\nproject: p\nn: 2\nmemory: 4GB\nresources: ['rusage[mem=4GB]']\nrunlimit: '04:00:00'",
         "flux": "queue: q\nbank: b\ncores-per-task: 2\ntime-limit: '04:00:00'",
     }.items():
@@ -40,7 +40,6 @@ def test_a_site_of_each_scheduler_speaks_its_words(tmp_path: Path) -> None:
         ('scheduler: slurm\npartition: "a\\nb"', "partition"),
         ("scheduler: slurm\naccount: $(id)", "account"),
         ("scheduler: slurm\ncpus-per-task: 0", "cpus-per-task"),
-        ("scheduler: slurm\ntime: 12:00:00", "time"),  # YAML reads a number of base 60
         ("scheduler: slurm\ntime: '10:30'", "time"),  # minutes and seconds, or hours and minutes?
         ("scheduler: slurm\ntime: '00:00:30'", "time"),
         ("scheduler: slurm\nmodules: [--help]", "modules"),
@@ -72,4 +71,5 @@ def test_a_time_reads_as_it_is_written(seconds: int) -> None:
 
 def test_times() -> None:
     assert parse_time("90", "test", "time") == 5400
+    assert parse_time("12:00:00", "test", "time") == 12 * 3600
     assert parse_time("2-01:00:00", "test", "time") == 49 * 3600
