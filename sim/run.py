@@ -49,5 +49,6 @@ def _simulate(prepared: Prepared, engine: Engine, progress: Progress | None) -> 
     machine, program, window = prepared.machine, prepared.program, prepared.experiment.window
     if window.is_whole:
         return engine.run(machine, program, progress), None
-    steps, layers = spans(window, prepared.experiment.where)
-    return extrapolate(machine, program, engine, engines.get("embedded")(), steps, layers, progress)
+    where = prepared.experiment.where
+    steps, layers = spans(window, where)
+    return extrapolate(machine, program, engine, engines.get("embedded")(), steps, layers, progress, where)

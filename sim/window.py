@@ -49,7 +49,7 @@ def spans(chosen: Window, where: object) -> tuple[Span | None, Span | None]:
     return steps, layers
 
 
-def window(program: Program, steps: Span | None, layers: Span | None) -> Program:
+def window(program: Program, steps: Span | None, layers: Span | None, where: object = "experiment") -> Program:
     """The events of these steps and layers, in their order; tokens from outside count as arrived.
 
     Events outside the layers (embedding, head) stay only where all layers do. Raises `InputError`
@@ -68,7 +68,7 @@ def window(program: Program, steps: Span | None, layers: Span | None) -> Program
     if not len(events):
         chosen = f"steps {steps or 'all'}, layers {layers or 'all'}"
         highest = f"steps 0 to {tags['step'].max(initial=0)}, layers 0 to {tags['layer'].max(initial=0)}"
-        raise InputError("engine", "window", Plain(f"no event in {chosen}"), highest)
+        raise InputError(where, "window", Plain(f"no event in {chosen}"), highest)
     first, count = events["first_access"].astype(np.int64), events["accesses"].astype(np.int64)
     rows = np.repeat(first - np.cumsum(count) + count, count) + np.arange(int(count.sum()))
     accesses = program.accesses[rows] if len(rows) else np.zeros(0, ACCESS)
@@ -84,13 +84,17 @@ def extrapolate(
     steps: Span | None,
     layers: Span | None,
     progress: Progress | None = None,
+    where: object = "experiment",
 ) -> tuple[Timeline, Extrapolation]:
-    """The whole program's timeline as the embedded engine has it, scaled by what `sampled` said of the window."""
-    part = window(program, steps, layers)
+    """The whole program's timeline as the embedded engine has it, scaled by what `sampled` said of the window.
+
+    Raises `InputError` naming `where` for a window without events, or in which no time passes.
+    """
+    part = window(program, steps, layers, where)
     seen = sampled.run(machine, part, progress)
     expected = embedded.run(machine, part)
     if not expected.total_ps:
-        raise InputError("experiment", "window", Plain("events that take no time"), "a window in which time passes")
+        raise InputError(where, "window", Plain("events that take no time"), "a window in which time passes")
     ratio = seen.total_ps / expected.total_ps
     name = ", ".join(f"{what} {span}" for what, span in (("steps", steps), ("layers", layers)) if span is not None)
     said = Extrapolation(

@@ -135,6 +135,8 @@ def test_a_window_is_stated_in_the_result() -> None:
 def test_an_empty_window_is_refused(prepared: Prepared) -> None:
     with pytest.raises(InputError, match="no event in steps 90:90"):
         window(prepared.program, Span(90, 90), None)
+    with pytest.raises(InputError, match=f"^{EXPERIMENT.where}: window: found no event in steps all, layers 90:90"):
+        run(EXPERIMENT, {"window.layers": "90"})
 
 
 def test_a_window_in_which_no_time_passes_is_refused() -> None:
