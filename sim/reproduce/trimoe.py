@@ -12,7 +12,9 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
+from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Cell, Reproduction, Variant, registry
+from moe_cosim.sim.reproduce.mean_step import decode_s
 from moe_cosim.sim.reproduce.runs import RunKey, key
 from moe_cosim.sim.results.result import Result
 
@@ -201,14 +203,8 @@ class TriMoeReproduction(Reproduction):
         ]
 
 
-def decode_s(result: Result) -> float:
-    """Time of one decode step."""
-    return result.decode_s / result.decode_steps
-
-
 def end_to_end_s(result: Result) -> float:
-    """Prefill, and every step of the whole output at the simulated steps' mean."""
-    return result.time_to_first_token_s + decode_s(result) * (OUTPUT_TOKENS - 1)
+    return mean_step.end_to_end_s(result, OUTPUT_TOKENS)
 
 
 def utilization(result: Result, kind: str) -> float:
