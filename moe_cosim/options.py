@@ -91,11 +91,15 @@ def read_options(
     where: object,
     prefix: str,
     limits: Mapping[str, int] | None = None,
+    beside: tuple[str, ...] = (),
 ) -> O:
-    """`given` as an `options_class`; the first thing wrong with it is an `InputError` for `prefix`.FIELD."""
+    """`given` as an `options_class`; the first thing wrong with it is an `InputError` for `prefix`.FIELD.
+
+    `beside` are fields of `prefix` that are no options, for whoever misspells one.
+    """
     for name in given:
         if name not in options_class.model_fields:
-            legal = list(options_class.model_fields) or "no options"
+            legal = [*options_class.model_fields, *beside] or "no options"
             raise InputError(where, f"{prefix}.{name}", Plain("an unknown option"), legal)
     try:
         options = options_class.model_validate(dict(given))

@@ -104,3 +104,11 @@ def test_what_a_policy_assumes_is_declared(policy: str) -> None:
     before = {one.name for one in confronted.assumptions.used()}
     decide(experiment, confronted)
     assert {one.name for one in confronted.assumptions.used()} - before <= {one.name for one in cls.assumptions}
+
+
+@pytest.mark.parametrize("policy", policies.names())
+def test_who_misspells_the_home_of_the_experts_is_told(policy: str) -> None:
+    """It is a field beside the options of every policy, also of one without any."""
+    experiment, confronted = scenario(routing([[(0, 1)]], [[(1, 2)]], 4), policy, {"hom": "host"}, "h100-amx-dimm-ndp")
+    with pytest.raises(InputError, match=r"policy\.hom: found an unknown option; allowed: .*did you mean 'home'"):
+        decide(experiment, confronted)

@@ -46,7 +46,7 @@ class Policy(ABC):
     def __init__(self, context: Context, options: Mapping[str, Any]) -> None:
         limits = {EXPERTS: context.demand.num_experts, TOP_K: context.demand.top_k}
         self.context = context
-        self.options = read_options(self.options_class, options, context.where, "policy", limits)
+        self.options = read_options(self.options_class, options, context.where, "policy", limits, ("home",))
         self.plan = context.plan
         self.prepare()
 

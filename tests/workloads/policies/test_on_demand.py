@@ -41,5 +41,7 @@ def test_an_impossible_staging_area_is_refused(staging: object) -> None:
 
 
 def test_an_unknown_option_is_refused_with_the_known_one() -> None:
-    with pytest.raises(InputError, match=r"policy.staging: found an unknown option; allowed: one of staging_experts"):
+    with pytest.raises(
+        InputError, match=r"policy.staging: found an unknown option; allowed: one of home, staging_experts"
+    ):
         decided(one_layer([(0, 1, 2)], [], 3), "on-demand", {"staging": 2})
