@@ -40,6 +40,11 @@ def records(store: Store) -> list[PointRecord]:
     return [record for _, record in store.records() if isinstance(record, PointRecord)]
 
 
+def forget_all(store: Store) -> None:
+    """What the code at hand computed is gone; whatever a test writes next is all that the store holds."""
+    shutil.rmtree(store.path / "points")
+
+
 def times(found: Figure) -> list[float]:
     return [value for line in found.lines for value in (*line.median, *line.low, *line.high)]
 
@@ -68,8 +73,8 @@ def test_the_code_at_hand_is_shown_whenever_it_ran(
 
 
 def test_of_versions_that_are_not_at_hand_the_newest_is_shown(store: Store, records: list[PointRecord]) -> None:
+    forget_all(store)
     for record in records:
-        shutil.rmtree(store.path / "points" / record.point_id[:2], ignore_errors=True)
         for number, finished_utc in ((1, OLD), (2, NEW), (3, OLD)):
             store.write(another_version(record, number, finished_utc, policy_hobbit=f"version {number}"))
     tables = Tables(store)
@@ -81,8 +86,8 @@ def test_seeds_that_were_not_run_again_are_left_out_rather_than_averaged(
     store: Store, records: list[PointRecord], tmp_path: Path
 ) -> None:
     """Of one configuration only one seed was computed by the newest code."""
+    forget_all(store)
     for record in records:
-        shutil.rmtree(store.path / "points" / record.point_id[:2], ignore_errors=True)
         store.write(another_version(record, 1, OLD, core="old"))
         if record.experiment["seed"] == 0:
             store.write(another_version(record, 2, NEW, core="new"))
@@ -96,8 +101,8 @@ def test_configurations_merged_into_one_median_are_of_one_version(
     store: Store, records: list[PointRecord], tmp_path: Path
 ) -> None:
     """Batch 1 was run again after a change of the core, batch 2 was not; --x says nothing of the batch."""
+    forget_all(store)
     for record in records:
-        shutil.rmtree(store.path / "points" / record.point_id[:2], ignore_errors=True)
         store.write(another_version(record, 1, OLD, core="old"))
         if record.experiment["workload"]["batch"] == 1:
             store.write(another_version(record, 2, NEW, core="new"))
