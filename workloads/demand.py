@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,22 @@ class LayerDemand:
         return sorted(zip(self.experts, self.tokens, strict=True), key=lambda row: (-row[1], row[0]))
 
 
+class DemandRows(NamedTuple):
+    """The same of several steps as columns: one row for every (step, layer, expert) asked for, in that order."""
+
+    step: NDArray[np.int32]
+    layer: NDArray[np.int32]
+    expert: NDArray[np.int32]
+    tokens: NDArray[np.int64]
+    """Routed to that expert."""
+    gate_weight: NDArray[np.float64]
+    """Sum over those tokens."""
+    starts: NDArray[np.int64]
+    """[cells + 1]: rows starts[c] to starts[c + 1] are of cell c, which is (step - first step) * layers + layer."""
+
+
 class Demand:
-    """All layer demands of one run, in execution order."""
+    """All layer demands of one run, in execution order: compressed rows, 14 bytes for each and 8 for each cell."""
 
     def __init__(self, routing: Routing) -> None:
         self.routing = routing
@@ -43,13 +57,38 @@ class Demand:
         self.layers = int(routing.prefill_experts.shape[2])
         self.top_k = int(routing.prefill_experts.shape[3])
         self.steps = 1 + int(routing.decode_experts.shape[0])
-        self._cells = [_Cells(experts, weights, self.num_experts) for experts, weights in self.choices()]
+        self._starts, self._experts, self._tokens, self._gate_weights = _count(routing, self.steps)
 
     def step(self, step: int) -> Iterator[LayerDemand]:
         """The layers of one step."""
-        cells, first = (self._cells[0], 0) if step == 0 else (self._cells[1], (step - 1) * self.layers)
+        first, last = self._rows_of(step, step + 1)
+        starts = (self._starts[step * self.layers : (step + 1) * self.layers + 1] - first).tolist()
+        experts = self._experts[first:last].tolist()
+        tokens = self._tokens[first:last].tolist()
+        gate_weights = self._gate_weights[first:last].tolist()
         for layer in range(self.layers):
-            yield cells.demand(first + layer, step, layer)
+            row = slice(starts[layer], starts[layer + 1])
+            yield LayerDemand(step, layer, experts[row], tokens[row], gate_weights[row])
+
+    def rows(self, first_step: int, last_step: int) -> DemandRows:
+        """Steps `first_step` to `last_step`, the last excluded."""
+        first, last = self._rows_of(first_step, last_step)
+        starts = self._starts[first_step * self.layers : last_step * self.layers + 1] - first
+        cell = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))
+        step = cell // np.int32(self.layers)
+        return DemandRows(
+            step=step + np.int32(first_step),
+            layer=cell - step * np.int32(self.layers),
+            expert=self._experts[first:last].astype(np.int32),
+            tokens=self._tokens[first:last].astype(np.int64),
+            gate_weight=self._gate_weights[first:last],
+            starts=starts,
+        )
+
+    def choices_per_step(self, step: int) -> int:
+        """Rows of one step: how often an expert of some layer is asked for."""
+        first, last = self._rows_of(step, step + 1)
+        return last - first
 
     def choices(self) -> list[tuple[NDArray[np.uint16], NDArray[np.float32]]]:
         """Experts and gate weights [steps, layers, tokens, k], token by token: the prefill (one step), the decode."""
@@ -61,7 +100,53 @@ class Demand:
 
     def active(self) -> NDArray[np.bool_]:
         """[steps, layers, experts]: was the expert asked for (the oracle's view of the future)."""
-        return np.concatenate([cells.counts.reshape(-1, self.layers, self.num_experts) > 0 for cells in self._cells])
+        active = np.zeros((self.steps * self.layers, self.num_experts), np.bool_)
+        active[np.repeat(np.arange(len(active)), np.diff(self._starts)), self._experts] = True
+        return active.reshape(self.steps, self.layers, self.num_experts)
+
+    def _rows_of(self, first_step: int, last_step: int) -> tuple[int, int]:
+        return int(self._starts[first_step * self.layers]), int(self._starts[last_step * self.layers])
+
+
+def _count(
+    routing: Routing, steps: int
+) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.int32], NDArray[np.float64]]:
+    """Where each (step, layer) cell's rows start [cells + 1], and their experts, tokens and sums of gate weights."""
+    from moe_cosim.workloads.routing.kernels import count_choices  # compiled: Numba is slow to import
+
+    sequences, prompt, layers, k = routing.prefill_experts.shape
+    phases = (
+        (routing.prefill_experts, routing.prefill_weights, (1, sequences * prompt, layers, k)),
+        (routing.decode_experts, routing.decode_weights, (steps - 1, sequences, layers, k)),
+    )
+    most = sum(size[0] * layers * min(routing.num_experts, size[1] * k) for _, _, size in phases)
+    starts = np.zeros(steps * layers + 1, np.int64)
+    experts, tokens = np.empty(most, np.uint16), np.empty(most, np.int32)
+    gate_weights = np.empty(most, np.float64)
+    counts = np.zeros((layers, routing.num_experts), np.int64)
+    sums = np.zeros((layers, routing.num_experts))
+    first_cell = 0
+    for chosen, weights, size in phases:
+        alike = _all_alike(weights)
+        count_choices(
+            np.ascontiguousarray(chosen).reshape(size),
+            np.zeros((0, 0, 0, 0), np.float32) if alike else np.ascontiguousarray(weights).reshape(size),
+            float(weights.flat[0]) if alike else 0.0,
+            counts,
+            sums,
+            starts[first_cell:],
+            experts,
+            tokens,
+            gate_weights,
+        )
+        first_cell += size[0] * layers
+    rows = int(starts[-1])
+    return starts, _fitting(experts, rows), _fitting(tokens, rows), _fitting(gate_weights, rows)
+
+
+def _fitting(column: NDArray[T], rows: int) -> NDArray[T]:
+    """Its first `rows`, in a memory of their own if much would lie idle."""
+    return column[:rows].copy() if 4 * rows < 3 * len(column) else column[:rows]
 
 
 def _by_step(prefill: NDArray[T]) -> NDArray[T]:
@@ -75,30 +160,3 @@ def _by_step(prefill: NDArray[T]) -> NDArray[T]:
 def _all_alike(values: NDArray[T]) -> bool:
     """Whether it is one number seen everywhere (equal gate weights): no need to read it all."""
     return values.size > 0 and not any(values.strides)
-
-
-class _Cells:
-    """Counts per (step, layer) cell, kept as one compressed row each."""
-
-    def __init__(self, experts: NDArray[np.uint16], weights: NDArray[np.float32], num_experts: int) -> None:
-        from moe_cosim.workloads.routing.kernels import count_choices  # compiled: Numba is slow to import
-
-        steps, layers, tokens, k = experts.shape
-        cells = steps * layers
-        self.counts = np.zeros((cells, num_experts), dtype=np.int64)
-        sums = np.zeros((cells, num_experts))
-        shape = (cells, tokens * k)
-        if _all_alike(weights):
-            count_choices(experts.reshape(shape), np.zeros((0, 0), np.float32), self.counts, sums)
-            sums = self.counts * float(weights.flat[0])
-        else:
-            count_choices(experts.reshape(shape), weights.reshape(shape), self.counts, sums)
-        rows, columns = np.nonzero(self.counts)
-        self._starts = np.searchsorted(rows, np.arange(cells + 1)).tolist()
-        self._experts = columns.tolist()
-        self._tokens = self.counts[rows, columns].tolist()
-        self._weights = sums[rows, columns].tolist()
-
-    def demand(self, cell: int, step: int, layer: int) -> LayerDemand:
-        row = slice(self._starts[cell], self._starts[cell + 1])
-        return LayerDemand(step, layer, self._experts[row], self._tokens[row], self._weights[row])

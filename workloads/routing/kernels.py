@@ -141,14 +141,42 @@ def choose_by_weight(cumulative: NDArray[np.float64], tokens: int, k: int, state
 
 @compiled
 def count_choices(
-    experts: NDArray[np.uint16], weights: F32, counts: NDArray[np.int64], sums: NDArray[np.float64]
+    experts: NDArray[np.uint16],
+    weights: NDArray[np.float32],
+    equal: float,
+    counts: NDArray[np.int64],
+    sums: NDArray[np.float64],
+    starts: NDArray[np.int64],
+    row_experts: NDArray[np.uint16],
+    row_tokens: NDArray[np.int32],
+    row_weights: NDArray[np.float64],
 ) -> None:
-    """Adds each row's choices to `counts` [rows, experts] and, where there are any, its weights to `sums`."""
-    rows, choices = experts.shape
-    weighted = len(weights) > 0
-    for row in range(rows):
-        for i in range(choices):
-            expert = experts[row, i]
-            counts[row, expert] += 1
-            if weighted:
-                sums[row, expert] += weights[row, i]
+    """Who was chosen how often, step by step in the order in which the choices lie.
+
+    experts, weights [steps, tokens, layers, k]; where `weights` is empty each choice weighs `equal`.
+    counts, sums [layers, experts]: all 0, and so again in the end.
+    starts [cells + 1 or more]: where the rows of the first cell start; the others' and the end are written.
+    row_experts, row_tokens, row_weights: written, experts increasing within each (step, layer).
+    """
+    steps, tokens, layers, k = experts.shape
+    weighted = weights.shape[0] > 0
+    at = starts[0]
+    for step in range(steps):
+        for token in range(tokens):
+            for layer in range(layers):
+                for j in range(k):
+                    expert = experts[step, token, layer, j]
+                    counts[layer, expert] += 1
+                    if weighted:
+                        sums[layer, expert] += weights[step, token, layer, j]
+        for layer in range(layers):
+            for e in range(counts.shape[1]):
+                found = counts[layer, e]
+                if found > 0:
+                    row_experts[at] = e
+                    row_tokens[at] = found
+                    row_weights[at] = sums[layer, e] if weighted else found * equal
+                    counts[layer, e] = 0
+                    sums[layer, e] = 0.0
+                    at += 1
+            starts[step * layers + layer + 1] = at
