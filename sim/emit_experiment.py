@@ -20,9 +20,10 @@ def emit_experiment(source: str, settings: Mapping[str, Any], out: str, line_byt
     chosen = SstEngine.from_options(options, experiment.where).options.line_size
     target = RunFolder(Path(out))  # refuses a folder with something in it
     prepared = prepare(experiment)
+    events = len(prepared.program.events)
     with target.filled() as folder:
         emitted = write_run(folder, prepared.machine, prepared.program, line_bytes or chosen)
         (folder / "experiment.yaml").write_text(experiment.to_yaml(), encoding="utf-8")
         write_share(emitted, prepared.program, experiment.name)
-    events, components = len(prepared.program.events), len(emitted.graph.components)
+    components = len(emitted.graph.components)
     return f"{target.path}: {events} events on {components} components; see README.md"

@@ -1,12 +1,14 @@
 """What a policy decided: which unit runs whose tokens from which copy, and what moves when.
 
-A plan is columnar (one row per decision, all layers of all steps), because a run has hundreds of
-thousands of decisions; `PlanBuilder` is how a policy writes it, one layer of one step at a time.
+A plan is columnar (one row per decision), because a run has hundreds of thousands of decisions;
+`PlanBuilder` is how a policy writes it, one layer of one step at a time. A long run is planned in
+blocks of steps; rows are numbered through the whole run.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -56,7 +58,7 @@ class Copy(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """All decisions of a run. Rows are in the order in which the policy took them."""
+    """The decisions of a run, or of a block of its steps. Rows are in the order in which the policy took them."""
 
     units: tuple[str, ...]
     formats: tuple[WeightFormat, ...]
@@ -70,6 +72,9 @@ class Plan:
     teams: tuple[tuple[str, ...], ...] = ()
     """Units that compute an expert together, each its slice of every matrix (tensor parallelism).
     Member i reads part i of a striped copy."""
+    first_run: int = 0
+    """Number of the first row of `runs`: rows are counted through the whole run."""
+    first_move: int = 0
 
 
 class PlanBuilder:
@@ -83,6 +88,8 @@ class PlanBuilder:
         self._moves: list[tuple[int, ...]] = []
         self._skips: list[tuple[int, ...]] = []
         self._residents: list[NDArray[np.void]] = []
+        self._first_run = 0
+        self._first_move = 0
         self._teams: list[tuple[str, ...]] = []
         self.stripes: Stripes | None = None
         self._step = 0
@@ -117,7 +124,7 @@ class PlanBuilder:
         self._runs.append(
             (self._step, self._layer, expert, tokens, self._units[unit], copy.format, copy.address, copy.move, deferred)
         )
-        return len(self._runs) - 1
+        return self._first_run + len(self._runs) - 1
 
     def run_all(
         self, experts: list[int], tokens: list[int], units: list[str], weight_format: int, copies: list[tuple[int, int]]
@@ -148,15 +155,16 @@ class PlanBuilder:
         self._moves.append(
             (self._step, self._layer, of_layer, expert, source.format, *places, prefetch, after_run, early)
         )
-        return Copy(source.format, target, len(self._moves) - 1)
+        return Copy(source.format, target, self._first_move + len(self._moves) - 1)
 
     def skip(self, expert: int, tokens: int) -> None:
         """Leave `tokens` tokens of `expert` uncomputed (only for policies that may)."""
         self._skips.append((self._step, self._layer, expert, tokens))
 
-    def build(self) -> Plan:
+    def take(self) -> Plan:
+        """What was decided since the last call."""
         residents = np.concatenate(self._residents) if self._residents else np.zeros(0, RESIDENT)
-        return Plan(
+        taken = Plan(
             tuple(self._units)[: self._computing],
             tuple(self._formats),
             _table(self._runs, RUN),
@@ -165,7 +173,32 @@ class PlanBuilder:
             residents,
             self.stripes,
             tuple(self._teams),
+            self._first_run,
+            self._first_move,
         )
+        self._first_run += len(self._runs)
+        self._first_move += len(self._moves)
+        for rows in (self._runs, self._moves, self._skips, self._residents):
+            rows.clear()
+        return taken
+
+
+def join_plans(plans: Sequence[Plan]) -> Plan:
+    """Blocks of one run that follow each other, as one plan."""
+    first, last = plans[0], plans[-1]
+
+    def table(name: str) -> NDArray[np.void]:
+        return np.concatenate([getattr(plan, name) for plan in plans])
+
+    return replace(
+        last,
+        runs=table("runs"),
+        moves=table("moves"),
+        skips=table("skips"),
+        residents=table("residents"),
+        first_run=first.first_run,
+        first_move=first.first_move,
+    )
 
 
 def _table(rows: list[tuple[int, ...]], dtype: np.dtype[np.void]) -> NDArray[np.void]:

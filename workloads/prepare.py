@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from moe_cosim.assumptions import Assumption
 from moe_cosim.experiment import Experiment
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.workloads.lowering import lower
+from moe_cosim.workloads.blocks import Block, blocks_of, join
+from moe_cosim.workloads.lowering import Lowering
 from moe_cosim.workloads.plan import Plan, PlanBuilder
 from moe_cosim.workloads.policies.base import Policy, policy_class
 from moe_cosim.workloads.policies.context import Context
@@ -28,44 +31,56 @@ HOST_OVERHEAD = Assumption(
 
 @dataclass(frozen=True)
 class Prepared:
-    """One experiment, ready for an engine, with all it came from."""
+    """One experiment, ready for an engine: what it runs is planned and lowered as it is asked for."""
 
     experiment: Experiment
     scenario: Scenario
     policy: Policy
-    plan: Plan
-    program: Program
+    blocks: Iterable[Block]
+    """The run in blocks of steps, made as they are taken, once: take these or the `whole`, not both.
+    `InputError` for a step that cannot be, and after the last for a setting that nothing asked for."""
 
     @property
     def machine(self) -> Machine:
         return self.scenario.machine
 
+    @cached_property
+    def whole(self) -> Block:
+        """All of it at once."""
+        return join(list(self.blocks))
+
+    @property
+    def plan(self) -> Plan:
+        return self.whole.plan
+
+    @property
+    def program(self) -> Program:
+        return self.whole.program
+
 
 def prepare(experiment: Experiment) -> Prepared:
-    """Build, route, plan and lower. Raises `InputError` for an experiment that cannot be."""
+    """Build, route, choose the policy. Raises `InputError` for an experiment that cannot be."""
     policy_class(experiment)  # a misspelt name is said before the routing is drawn
     scenario = draw(experiment)
-    policy, plan = decide(experiment, scenario)
-    program = lower_plan(scenario, plan, policy.lowering_hooks)
-    scenario.assumptions.check_all_settings_used()
-    return Prepared(experiment, scenario, policy, plan, program)
+    policy = policy_of(experiment, scenario)
+    return Prepared(experiment, scenario, policy, _blocks(policy, lowering_of(scenario, policy.lowering_hooks)))
 
 
-def decide(experiment: Experiment, scenario: Scenario) -> tuple[Policy, Plan]:
-    """Let the experiment's policy plan every layer of every step."""
+def _blocks(policy: Policy, lowering: Lowering) -> Iterator[Block]:
+    yield from blocks_of(policy, lowering)
+    policy.context.assumptions.check_all_settings_used()
+
+
+def policy_of(experiment: Experiment, scenario: Scenario) -> Policy:
+    """The experiment's policy, with its copies in place, before the first step."""
     builder = PlanBuilder(tuple(unit.name for unit in scenario.machine.units.values() if unit.model is not None))
     options = {name: value for name, value in experiment.policy.items() if name not in ("name", "home")}
     chosen, asked = policy_class(experiment), experiment.policy.get("home")
     home = residence(scenario.machine, asked, chosen.homes, str(experiment.policy["name"]), experiment.where)
-    policy = chosen(Context.of(scenario, builder, home), options)
-    for step in range(scenario.demand.steps):
-        for layer_demand in scenario.demand.step(step):
-            builder.at(step, layer_demand.layer)
-            policy.plan_layer(layer_demand)
-    return policy, builder.build()
+    return chosen(Context.of(scenario, builder, home), options)
 
 
-def lower_plan(scenario: Scenario, plan: Plan, hooks: tuple[str, ...] = ()) -> Program:
-    """The plan as event streams, with those of the policy's `hooks`."""
+def lowering_of(scenario: Scenario, hooks: tuple[str, ...] = ()) -> Lowering:
+    """What makes events of plans for this scenario, with those of the policy's `hooks`."""
     host_ps = round(scenario.assumptions.number(HOST_OVERHEAD))
-    return lower(scenario.machine, scenario.model, scenario.workload, scenario.layout, plan, host_ps, hooks)
+    return Lowering(scenario.machine, scenario.model, scenario.workload, scenario.layout, host_ps, hooks)

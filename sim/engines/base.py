@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 from moe_cosim.experiment import Experiment
@@ -12,6 +12,7 @@ from moe_cosim.options import Options, read_options
 from moe_cosim.registry import Registry
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.program_join import join_programs
 
 Progress = Callable[[float], None]
 """Called now and then with the share of events that have ended."""
@@ -35,6 +36,20 @@ class Engine(ABC):
         """The engine with an experiment's options for it; `InputError` for what does not fit `options_class`."""
         read_options(cls.options_class, options, where, "engine")
         return cls()
+
+    def run_blocks(
+        self, machine: Machine, blocks: Iterable[Program], progress: Progress | None = None
+    ) -> Iterator[Timeline]:
+        """The timelines of a run's `blocks`, each when all its events have ended, in their order.
+
+        Blocks follow each other in every lane; their tokens are numbered through the run, and a wait may name
+        one that an earlier block signals, never a later one. `Timeline.last_signal` counts events through the
+        run: those of all blocks before, then the rows of the block. Here everything is joined and run at once; an
+        engine that need not have it all overrides this.
+        """
+        parts = list(blocks)
+        program, order = join_programs(parts)
+        return self.run(machine, program, progress).cut(order, [len(part.events) for part in parts])
 
     @abstractmethod
     def run(self, machine: Machine, program: Program, progress: Progress | None = None) -> Timeline:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -57,6 +58,39 @@ class Timeline:
         for name, column in columns.items():
             if column.dtype != (np.uint8 if name == "bound" else np.int64) or column.shape != (events,):
                 raise InputError(path, "arrays", Plain(f"{name}: {column.dtype} of shape {column.shape}"), allowed)
+        return cls(**columns)
+
+    def cut(self, order: NDArray[np.int64], lengths: Sequence[int]) -> Iterator[Timeline]:
+        """The timelines of the parts of a program, whose row ``order[i]``, all parts counted through, is row i here.
+
+        `last_signal` of the parts counts through all of them.
+        """
+        ends = np.cumsum(lengths)
+        row = np.empty(len(order), dtype=np.int64)
+        row[order] = np.arange(len(order))
+        last_signal = self.last_signal
+        if last_signal is not None:
+            last_signal = np.where(last_signal >= 0, order[last_signal], -1)
+        for first, end in zip(ends - lengths, ends, strict=True):
+            rows = row[first:end]
+            yield Timeline(
+                self.start_ps[rows],
+                self.end_ps[rows],
+                None if self.bound is None else self.bound[rows],
+                None if last_signal is None else last_signal[rows],
+            )
+
+    @classmethod
+    def join(cls, parts: Sequence[Timeline], order: NDArray[np.int64]) -> Timeline:
+        """The other way round."""
+        row = np.empty(len(order), dtype=np.int64)
+        row[order] = np.arange(len(order))
+        columns: dict[str, Any] = {}
+        for name in cls.__dataclass_fields__:
+            found = [getattr(part, name) for part in parts]
+            columns[name] = None if any(column is None for column in found) else np.concatenate(found)[order]
+        if columns["last_signal"] is not None:
+            columns["last_signal"] = np.where(columns["last_signal"] >= 0, row[columns["last_signal"]], -1)
         return cls(**columns)
 
     def stretched(self, ratio: float) -> Timeline:

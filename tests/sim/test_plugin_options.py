@@ -13,9 +13,8 @@ from moe_cosim.errors import InputError
 from moe_cosim.options import EXPERTS, TOP_K, OptionRow, Options, option_rows, read_options
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.workloads.policies.base import policies
-from moe_cosim.workloads.prepare import decide
 from moe_cosim.workloads.routing.routing import routers
-from tests.workloads.hand_made import routing, scenario
+from tests.workloads.hand_made import decide, routing, scenario
 
 LIMITS = {EXPERTS: 8, TOP_K: 2}
 KINDS = {"policy": policies, "routing": routers, "engine": engines}

@@ -19,7 +19,8 @@ from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.models.model import Attention, Model
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.policies.base import Policy
-from moe_cosim.workloads.prepare import decide
+from moe_cosim.workloads.prepare import lowering_of, policy_of
+from moe_cosim.workloads.program import Program
 from moe_cosim.workloads.quantization.formats import find_format
 from moe_cosim.workloads.quantization.losses import LossTable, synthetic_losses
 from moe_cosim.workloads.quantization.precisions import Quantization
@@ -143,6 +144,18 @@ def decided(routed: Routing, policy: str, options: Mapping[str, Any] | None = No
     """What `policy` makes of `routed`; further arguments as `scenario` takes them."""
     experiment, confronted = scenario(routed, policy, options, **more)
     return Decided(experiment, confronted, *decide(experiment, confronted))
+
+
+def decide(experiment: Experiment, scenario: Scenario) -> tuple[Policy, Plan]:
+    """The experiment's policy, and what it decides for all steps."""
+    policy = policy_of(experiment, scenario)
+    policy.plan_steps(0, scenario.demand.steps)
+    return policy, policy.plan.take()
+
+
+def lower_plan(scenario: Scenario, plan: Plan, hooks: tuple[str, ...] = ()) -> Program:
+    """The events of a plan for all steps."""
+    return lowering_of(scenario, hooks).lower(plan, 0, scenario.demand.steps)
 
 
 @cache

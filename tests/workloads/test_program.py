@@ -16,9 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from moe_cosim.workloads.prepare import lower_plan
 from moe_cosim.workloads.program import ACCESS, COPY, EVENT, SIGNAL, TAG, WAIT, Program
-from tests.workloads.hand_made import decided, routing
+from tests.workloads.hand_made import decided, lower_plan, routing
 
 DECIDED = decided(routing([[(0, 1), (2, 3)]], [[(0, 1), (1, 2)]], 4), "monde")
 PROGRAM = lower_plan(DECIDED.scenario, DECIDED.plan)

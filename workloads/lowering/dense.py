@@ -17,8 +17,8 @@ WEIGHTS, ACTIVATIONS, KV = (CONTENTS.index(name) for name in ("weights", "activa
 def lower_dense(scene: Scene) -> None:
     """All events of the dense part, for every step and layer at once."""
     layers = scene.model.layers
-    step = np.repeat(np.arange(scene.steps), layers)
-    layer = np.tile(np.arange(layers), scene.steps)
+    step = np.repeat(np.array(scene.steps), layers)
+    layer = np.tile(np.arange(layers), len(scene.steps))
     if scene.host_ps_per_layer:
         scene.sheet.add(
             COMPUTE,
@@ -136,7 +136,7 @@ def _feed_forward(scene: Scene, step: Ints, layer: Ints, shared: bool) -> None:
 def _embedding_and_head(scene: Scene) -> None:
     """One row of the embedding per token; the head for the last token of each sequence."""
     model, layout, batch = scene.model, scene.layout, scene.workload.batch
-    step = np.arange(scene.steps)
+    step = np.array(scene.steps)
     tokens = scene.tokens(step)
     row_bytes = ACTIVATION_BYTES * model.hidden
     scratch = layout.activations[scene.gpu.local_memory]

@@ -35,8 +35,7 @@ def lower_exchange(scene: Scene, shares: Shares, cell: Ints, gate_tokens: Ints) 
     merged_cell = group_cell + deferred
     if (merged_cell // moe_layers != group_cell // moe_layers).any():
         raise ValueError("a deferred run in the last MoE layer has nowhere to be merged")
-    step, moe_layer = np.divmod(group_cell, moe_layers)
-    layer = scene.model_layer(moe_layer)
+    step, layer = scene.step_and_layer(group_cell)
     # one row per token, however many experts of the device it visits; at most all tokens
     rows = np.minimum(np.bincount(which, weights=runs["tokens"][run]).astype(np.int64), scene.tokens(step))
     size = rows * ACTIVATION_BYTES * scene.model.hidden
@@ -79,8 +78,7 @@ def lower_exchange(scene: Scene, shares: Shares, cell: Ints, gate_tokens: Ints) 
     )
     place = Place(step, merge_layer, slots.RETURN, 3 * order + 2)
     sheet.add(SIGNAL, lane, place, Purpose(_SYNCHRONISE), token=returned[merge])
-    merge_step, merge_moe_layer = np.divmod(merges, moe_layers)
-    place = Place(merge_step, scene.model_layer(merge_moe_layer), slots.GATHER)
+    place = Place(*scene.step_and_layer(merges), slots.GATHER)
     count = np.bincount(merge)
     sheet.add(WAIT, scene.gpu_lane, place, Purpose(_SYNCHRONISE), token=returned, count=count)
 

@@ -9,7 +9,6 @@ import numpy as np
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.exchange import lower_exchange
-from moe_cosim.workloads.lowering.moves import cells
 from moe_cosim.workloads.lowering.scene import Scene, model_of
 from moe_cosim.workloads.lowering.shares import Shares, shares_of
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
@@ -24,10 +23,10 @@ _ARRIVED, _KERNEL, _ENDED = range(3)
 _PER_RUN = 3
 
 
-def lower_experts(scene: Scene, arrival: Ints, run_tokens: Ints, gate_tokens: Ints) -> None:
+def lower_experts(scene: Scene, run_tokens: Ints, gate_tokens: Ints) -> None:
     """All runs of the plan. Arguments as `lower_moves` takes and returns them."""
     runs = scene.plan.runs
-    cell = cells(runs["step"], runs["layer"], len(scene.model.moe_layers))
+    cell = scene.cells(runs["step"], runs["layer"])
     shares = shares_of(scene.plan)
     layer = scene.model_layer(runs["layer"])
     waits = _first_use_of_move(scene, shares)
@@ -44,7 +43,9 @@ def lower_experts(scene: Scene, arrival: Ints, run_tokens: Ints, gate_tokens: In
             waiting = waits[mine]
             sub = rows[waiting]
             place = Place(runs["step"][sub], layer[sub], slot, order[waiting] * _PER_RUN + _ARRIVED)
-            scene.sheet.add(WAIT, lane, place, Purpose(_SYNCHRONISE), token=arrival[runs["move"][sub]], count=1)
+            scene.sheet.add(
+                WAIT, lane, place, Purpose(_SYNCHRONISE), token=scene.carried.arrival(runs["move"][sub]), count=1
+            )
             ending = run_tokens[rows] >= 0
             sub = rows[ending]
             place = Place(runs["step"][sub], layer[sub], slot, order[ending] * _PER_RUN + _ENDED)
@@ -58,7 +59,8 @@ def _first_use_of_move(scene: Scene, shares: Shares) -> np.ndarray:
     first = np.zeros(len(move), dtype=bool)
     moved = np.flatnonzero(move >= 0)
     key = move[moved] * len(scene.plan.units) + shares.unit[moved]
-    first[moved[np.unique(key, return_index=True)[1]]] = True
+    earliest = moved[np.unique(key, return_index=True)[1]]
+    first[earliest[scene.carried.use(move[earliest], shares.unit[earliest])]] = True
     return first
 
 

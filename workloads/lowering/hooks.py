@@ -64,7 +64,7 @@ class Moments:
 
 
 class LoweringHook:
-    """Adds columns of events to ``scene.sheet`` at the stages it overrides; called once per program.
+    """Adds columns of events to ``scene.sheet`` at the stages it overrides; made and called once per block of steps.
 
     An event is only in the order of its own lane. One that must follow, or be followed by, something
     on another lane needs a token: ``scene.sheet.new_tokens``, a SIGNAL there and a WAIT here. Address
@@ -101,5 +101,5 @@ def lower_hooks(scene: Scene, asked_for: Iterable[str]) -> None:
             (hook.after_gate, sparse, (slots.AFTER_GATE, slots.OTHER_AFTER_GATE)),
             (hook.after_experts, sparse, (slots.AFTER_EXPERTS, slots.OTHER_AFTER_EXPERTS)),
         ):
-            step = np.repeat(np.arange(scene.steps), len(layers))
-            stage(scene, Moments(step, np.tile(layers, scene.steps), *slots_of, number))
+            step = np.repeat(np.array(scene.steps), len(layers))
+            stage(scene, Moments(step, np.tile(layers, len(scene.steps)), *slots_of, number))

@@ -10,10 +10,11 @@ from moe_cosim.experiment import Workload
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.workloads.layout import ModelLayout
 from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.carried import Carried
 from moe_cosim.workloads.lowering.dense import lower_dense
 from moe_cosim.workloads.lowering.experts import lower_experts
 from moe_cosim.workloads.lowering.hooks import lower_hooks
-from moe_cosim.workloads.lowering.moves import Triggers, cells, lower_moves
+from moe_cosim.workloads.lowering.moves import Triggers, lower_moves
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import EventSheet, Ints, Place, Purpose
 from moe_cosim.workloads.models.model import Model
@@ -21,39 +22,58 @@ from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.program import PURPOSES, SIGNAL, Program
 
 
-def lower(
-    machine: Machine,
-    model: Model,
-    workload: Workload,
-    layout: ModelLayout,
-    plan: Plan,
-    host_ps_per_layer: int = 0,
-    hooks: Collection[str] = (),
-) -> Program:
-    """Event streams of one run: the prefill (step 0) and every decode step.
+class Lowering:
+    """Makes the event streams of one run, block of steps by block of steps.
 
     `host_ps_per_layer` is GPU time lost per layer to the host that launches its kernels. `hooks` are
     those that the policy asks for, beside those of the machine's kinds of unit.
     """
-    scene = Scene(machine, model, workload, layout, plan, EventSheet(model.layers), host_ps_per_layer)
-    lower_dense(scene)
-    triggers = _signals(scene)
-    arrival, run_tokens = lower_moves(scene, triggers)
-    lower_experts(scene, arrival, run_tokens, triggers.gate)
-    lower_hooks(scene, hooks)
-    meta: dict[str, object] = {"model": model.name, "batch": workload.batch, "steps": scene.steps}
-    return scene.sheet.program(machine.lanes, machine.name, meta)
+
+    def __init__(
+        self,
+        machine: Machine,
+        model: Model,
+        workload: Workload,
+        layout: ModelLayout,
+        host_ps_per_layer: int = 0,
+        hooks: Collection[str] = (),
+    ) -> None:
+        self._machine, self._model, self._workload, self._layout = machine, model, workload, layout
+        self._host_ps_per_layer, self._hooks = host_ps_per_layer, hooks
+        self._carried = Carried()
+
+    def lower(self, plan: Plan, first_step: int, last_step: int) -> Program:
+        """The events of the steps from `first_step` (0: the prefill) up to, but without, `last_step`, which `plan`
+        decides; to be called for one block after the other."""
+        machine, model = self._machine, self._model
+        sheet = EventSheet(model.layers, self._carried.tokens)
+        steps = range(first_step, last_step)
+        scene = Scene(
+            machine, model, self._workload, self._layout, plan, steps, sheet, self._carried, self._host_ps_per_layer
+        )
+        lower_dense(scene)
+        triggers = _signals(scene)
+        run_tokens = lower_moves(scene, triggers)
+        lower_experts(scene, run_tokens, triggers.gate)
+        lower_hooks(scene, self._hooks)
+        self._carried.tokens = sheet.next_token
+        meta: dict[str, object] = {
+            "model": model.name,
+            "batch": self._workload.batch,
+            "steps": 1 + self._workload.decode_steps,
+        }
+        return sheet.program(machine.lanes, machine.name, meta)
 
 
 def _signals(scene: Scene) -> Triggers:
     """The GPU says when a layer begins and when its gate is known, where another lane waits for it."""
     plan = scene.plan
-    moves, moe_layers = plan.moves, len(scene.model.moe_layers)
+    moves = plan.moves
     remote = plan.runs[plan.runs["unit"] != plan.units.index(scene.gpu.name)]
     asked = moves[~moves["early"]]
-    gates = [cells(rows["step"], rows["layer"], moe_layers) for rows in (remote, asked)]
+    gates = [scene.cells(rows["step"], rows["layer"]) for rows in (remote, asked)]
     early = moves[moves["early"]]
-    starts = cells(early["step"], early["layer"], moe_layers)
+    starts = scene.cells(early["step"], early["layer"])
     return Triggers(
         start=_signal(scene, np.unique(starts), slots.START_SIGNAL),
         gate=_signal(scene, np.unique(np.concatenate(gates)), slots.GATE_SIGNAL),
@@ -62,10 +82,8 @@ def _signals(scene: Scene) -> Triggers:
 
 def _signal(scene: Scene, wanted: Ints, slot: int) -> Ints:
     """Tokens [cells], -1 where not `wanted`, signalled by the GPU in that slot of the layer."""
-    moe_layers = len(scene.model.moe_layers)
-    tokens = np.full(scene.steps * moe_layers, -1, dtype=np.int64)
+    tokens = np.full(scene.cell_count, -1, dtype=np.int64)
     tokens[wanted] = scene.sheet.new_tokens(len(wanted))
-    step, moe_layer = np.divmod(wanted, moe_layers)
-    place = Place(step, scene.model_layer(moe_layer), slot)
+    place = Place(*scene.step_and_layer(wanted), slot)
     scene.sheet.add(SIGNAL, scene.gpu_lane, place, Purpose(PURPOSES.index("synchronise")), token=tokens[wanted])
     return tokens

@@ -30,34 +30,22 @@ class Triggers(NamedTuple):
     """Its gate is known."""
 
 
-def cells(step: Ints, layer: Ints, moe_layers: int) -> Ints:
-    """Number of a (step, MoE layer) cell."""
-    return step.astype(np.int64) * moe_layers + layer
-
-
-def lower_moves(scene: Scene, triggers: Triggers) -> tuple[Ints, Ints]:
-    """Copies of all moves.
-
-    Returns, per move, the token that says it has arrived, and per run the token that its end must
-    signal (-1: none).
-    """
+def lower_moves(scene: Scene, triggers: Triggers) -> Ints:
+    """Copies of all moves. Returns, per run, the token that its end must signal (-1: none)."""
     plan, sheet = scene.plan, scene.sheet
     moves, runs = plan.moves, plan.runs
     run_tokens = np.full(len(runs), -1, dtype=np.int64)
-    arrival = sheet.new_tokens(len(moves))
     if not len(moves):
-        return arrival, run_tokens
-    cell = cells(moves["step"], moves["layer"], len(scene.model.moe_layers))
+        return run_tokens
+    arrival = sheet.new_tokens(len(moves))
+    cell = scene.cells(moves["step"], moves["layer"])
     order = order_in_cell(cell) * _PER_MOVE
     layer = scene.model_layer(moves["layer"])
     lanes = _lanes(scene)
     after_run = _same_cell_runs(scene, cell)
-    after_move = _earlier_on_other_lane(moves["target"], lanes)
+    after_move = scene.carried.add_moves(arrival, moves["target"], lanes)
     blocked = after_run >= 0
     run_tokens[after_run[blocked]] = sheet.new_tokens(int(blocked.sum()))
-    signalled = np.zeros(len(moves), dtype=bool)
-    signalled[runs["move"][runs["move"] >= 0]] = True
-    signalled[after_move[after_move >= 0]] = True
     settled, settled_token = _settling(scene, cell)
     for lane in np.unique(lanes).tolist():
         mine = lanes == lane
@@ -73,14 +61,14 @@ def lower_moves(scene: Scene, triggers: Triggers) -> tuple[Ints, Ints]:
         token, count = run_tokens[after_run[rows]], _sharers(scene)[after_run[rows]]
         sheet.add(WAIT, lane, place(rows, _AFTER_RUN), _SYNCHRONISE, token=token, count=count)
         rows = np.flatnonzero(mine & (after_move >= 0))
-        token = arrival[after_move[rows]]
+        token = scene.carried.arrival(after_move[rows])
         sheet.add(WAIT, lane, place(rows, _AFTER_MOVE), _SYNCHRONISE, token=token, count=1)
         _copies(scene, lane, np.flatnonzero(mine), order + _COPY)
-        rows = np.flatnonzero(mine & signalled)
+        rows = np.flatnonzero(mine)
         sheet.add(SIGNAL, lane, place(rows, _DONE), _SYNCHRONISE, token=arrival[rows])
         rows = np.flatnonzero(mine & settled)
         sheet.add(SIGNAL, lane, place(rows, _SETTLED), _SYNCHRONISE, token=settled_token[cell[rows]])
-    return arrival, run_tokens
+    return run_tokens
 
 
 def _copies(scene: Scene, lane: int, rows: Ints, order: Ints) -> None:
@@ -152,20 +140,20 @@ def _settling(scene: Scene, cell: Ints) -> tuple[np.ndarray, Ints]:
     gpu = list(scene.machine.memories).index(scene.gpu.local_memory)
     early = moves["early"] | (memory != gpu)
     which, count = np.unique(cell[early], return_counts=True)
-    token = np.full(scene.steps * len(scene.model.moe_layers), -1, dtype=np.int64)
+    token = np.full(scene.cell_count, -1, dtype=np.int64)
     token[which] = scene.sheet.new_tokens(len(which))
-    step, moe_layer = np.divmod(which, len(scene.model.moe_layers))
-    place = Place(step, scene.model_layer(moe_layer), slots.GATHER, 1)
+    place = Place(*scene.step_and_layer(which), slots.GATHER, 1)
     scene.sheet.add(WAIT, scene.gpu_lane, place, _SYNCHRONISE, token=token[which], count=count)
     return early, token
 
 
 def _same_cell_runs(scene: Scene, cell: Ints) -> Ints:
-    """The run a move must wait for, where the GPU's own order does not see to it already."""
-    after = scene.plan.moves["after_run"].copy()
+    """[moves] the block's run that a move must wait for, where the GPU's own order does not see to it already; -1."""
+    after = scene.plan.moves["after_run"] - scene.plan.first_run
+    after[after < 0] = -1
     runs = scene.plan.runs
     given = np.flatnonzero(after >= 0)
-    run_cell = cells(runs["step"], runs["layer"], len(scene.model.moe_layers))[after[given]]
+    run_cell = scene.cells(runs["step"], runs["layer"])[after[given]]
     # a run of an earlier layer ended before this layer began; a deferred one runs on in the next
     last_cell = run_cell + runs["deferred"][after[given]]
     after[given[last_cell < cell[given]]] = -1
@@ -176,13 +164,3 @@ def _sharers(scene: Scene) -> Ints:
     """[runs] units that compute each run, all of which say when they have ended."""
     sizes = [1] * len(scene.plan.units) + [len(team) for team in scene.plan.teams]
     return np.asarray(np.array(sizes, dtype=np.int64)[scene.plan.runs["unit"]])
-
-
-def _earlier_on_other_lane(target: Ints, lanes: Ints) -> Ints:
-    """The move that filled the same slot before, if on the other lane (else lane order suffices); -1."""
-    order = np.argsort(target, kind="stable")
-    earlier = np.full(len(target), -1, dtype=np.int64)
-    same = np.flatnonzero(target[order[1:]] == target[order[:-1]]) + 1
-    earlier[order[same]] = order[same - 1]
-    other = (earlier >= 0) & (lanes[earlier] != lanes)
-    return np.where(other, earlier, -1)

@@ -12,6 +12,7 @@ from moe_cosim.hw_models.components import Unit
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.units.base import UnitModel
 from moe_cosim.workloads.layout import ModelLayout
+from moe_cosim.workloads.lowering.carried import Carried
 from moe_cosim.workloads.lowering.sheet import EventSheet, Ints
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.plan import Plan
@@ -26,7 +27,10 @@ class Scene:
     workload: Workload
     layout: ModelLayout
     plan: Plan
+    steps: range
+    """Those of the block."""
     sheet: EventSheet
+    carried: Carried
     host_ps_per_layer: int
 
     @cached_property
@@ -49,13 +53,23 @@ class Scene:
         """``activations``, ``weights`` or ``prefetch``."""
         return self.machine.lane_id(self.dma.name, lane)
 
-    @property
-    def steps(self) -> int:
-        return 1 + self.workload.decode_steps
-
     def tokens(self, step: Ints) -> Ints:
         """Tokens that pass through the model in each of `step`."""
         return np.where(step == 0, self.workload.batch * self.workload.prompt_tokens, self.workload.batch)
+
+    @property
+    def cell_count(self) -> int:
+        """(step, MoE layer) cells of the block."""
+        return len(self.steps) * len(self.model.moe_layers)
+
+    def cells(self, step: Ints, moe_layer: Ints) -> Ints:
+        """Number of a cell, counted from the block's first."""
+        return (step.astype(np.int64) - self.steps.start) * len(self.model.moe_layers) + moe_layer
+
+    def step_and_layer(self, cell: Ints) -> tuple[Ints, Ints]:
+        """Step and the model's layer of cells."""
+        step, moe_layer = np.divmod(cell, len(self.model.moe_layers))
+        return step + self.steps.start, self.model_layer(moe_layer)
 
     def model_layer(self, moe_layer: Ints) -> Ints:
         """The model's layer of a MoE layer."""

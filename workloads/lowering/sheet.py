@@ -51,18 +51,18 @@ def order_in_cell(cell: Ints) -> Ints:
 class EventSheet:
     """Columns of events; `program` puts every lane's events in order of their `Place`."""
 
-    def __init__(self, layers: int) -> None:
+    def __init__(self, layers: int, next_token: int = 0) -> None:
         self._layers = layers
+        self.next_token = next_token
         self._keys: list[Ints] = []
         self._events: list[NDArray[np.void]] = []
         self._accesses: list[NDArray[np.void]] = []
         self._tags: list[NDArray[np.void]] = []
         self._access_count = 0
-        self._tokens = 0
 
     def new_tokens(self, count: int) -> Ints:
         """`count` token ids nobody has."""
-        first, self._tokens = self._tokens, self._tokens + count
+        first, self.next_token = self.next_token, self.next_token + count
         return np.arange(first, first + count)
 
     def add(

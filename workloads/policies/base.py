@@ -54,6 +54,17 @@ class Policy(ABC):
     def prepare(self) -> None:
         """Put copies in place and take slots, before the first step."""
 
+    def plan_steps(self, first: int, last: int) -> None:
+        """Decide the steps from `first` up to, but without, `last`; called once for each, in order.
+
+        A system whose decisions do not hang on each other may take many steps at once here
+        (`Demand.rows`); else its layers are decided one by one.
+        """
+        for step in range(first, last):
+            for demand in self.context.demand.step(step):
+                self.plan.at(step, demand.layer)
+                self.plan_layer(demand)
+
     @abstractmethod
     def plan_layer(self, demand: LayerDemand) -> None:
         """Decide one MoE layer of one step; every token of `demand` is run exactly once."""

@@ -194,7 +194,7 @@ def _plan() -> Plan:
     builder.run(4, 1, "gpu", ahead)
     builder.run(2, 1, "gpu", fetched)
     builder.run(3, 3, "ndp", Copy(int2, 9 << 20))
-    return builder.build()
+    return builder.take()
 
 
 def test_hits_and_misses_of_a_plan_made_by_hand() -> None:
@@ -214,7 +214,7 @@ def test_hits_and_misses_of_a_plan_made_by_hand() -> None:
 def test_a_plan_without_decode_has_no_rates() -> None:
     builder = PlanBuilder(("gpu",))
     builder.run(0, 5, "gpu", Copy(builder.format_index(find_format("fp16")), 0))
-    plan = builder.build()
+    plan = builder.take()
     assert expert_summary(plan, "gpu").hit_rate is None
     assert expert_summary(plan, "gpu").near_data_share is None
     assert mean_loss(plan, LossTable((2,), np.ones((1, 6, 1)))) is None

@@ -11,9 +11,8 @@ import pytest
 
 from moe_cosim.errors import InputError
 from moe_cosim.workloads.lowering.hooks import Moments
-from moe_cosim.workloads.prepare import lower_plan
 from tests.outside import install, python
-from tests.workloads.hand_made import decided, one_layer
+from tests.workloads.hand_made import decided, lower_plan, one_layer
 
 OUTSIDE = """
 import numpy as np

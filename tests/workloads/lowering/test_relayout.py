@@ -13,8 +13,9 @@ from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.testing.policy.plan_check import PlanError, check_plan
 from moe_cosim.testing.policy.timeline_check import check_causality, check_dispatch, check_slots
 from moe_cosim.workloads.address_map import AddressMap, aligned
+from moe_cosim.workloads.blocks import Block
 from moe_cosim.workloads.layout import place_model
-from moe_cosim.workloads.lowering import lower
+from moe_cosim.workloads.lowering import Lowering
 from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder
 from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.program import CONTENTS, COPY, READ, STREAM, WRITE, Program
@@ -60,7 +61,7 @@ class Desk:
 
     def checked(self) -> tuple[Prepared, Timeline]:
         """The plan is sound; its program is valid, runs, and keeps the plan's order."""
-        plan = self.plan.build()
+        plan = self.plan.take()
         self.check(plan)
         program = self.lowered(plan)
         program.validate()
@@ -68,8 +69,7 @@ class Desk:
             self.experiment,
             self.scenario,
             None,  # type: ignore[arg-type] # no policy wrote this plan
-            plan,
-            program,
+            [Block(plan, program)],
         )
         timeline = engines.get("embedded")().run(found.machine, program)
         check_slots(found, timeline)
@@ -82,9 +82,8 @@ class Desk:
         check_plan(plan, scenario.demand, scenario.machine, self.scenario.addresses, {FP16: SIZE}, False, {FP16})
 
     def lowered(self, plan: Plan) -> Program:
-        return lower(
-            self.scenario.machine, self.scenario.model, self.scenario.workload, self.scenario.layout, plan, 1000
-        )
+        found = self.scenario
+        return Lowering(found.machine, found.model, found.workload, found.layout, 1000).lower(plan, 0, STEPS)
 
 
 @pytest.fixture
@@ -262,7 +261,7 @@ def test_unsound_plans_are_noticed(desk: Desk) -> None:
     for step, layer in cells():
         plan.at(step, layer)
         run_all_but(desk, step, layer, homes)
-    good = plan.build()
+    good = plan.take()
     desk.check(good)
 
     def broken(message: str, **values: object) -> None:

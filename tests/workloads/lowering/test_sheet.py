@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.workloads.lowering.sheet import EventSheet, Place, Purpose, Range
-from moe_cosim.workloads.prepare import lower_plan
 from moe_cosim.workloads.program import COMPUTE, READ, STREAM, WRITE
-from tests.workloads.hand_made import decided, one_layer
+from tests.workloads.hand_made import decided, lower_plan, one_layer
 
 LAYERS = 3
 places = st.tuples(

@@ -8,8 +8,7 @@ from moe_cosim.errors import InputError
 from moe_cosim.hw_models.catalog import Entry, entries, read
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.workloads.policies.base import policies
-from moe_cosim.workloads.prepare import lower_plan
-from tests.workloads.hand_made import decided, routing
+from tests.workloads.hand_made import decided, lower_plan, routing
 
 LAYERS, EXPERTS = 2, 8
 ROUTED = routing([[(0, 1)] * LAYERS, [(1, 2)] * LAYERS], [[(3, 4)] * LAYERS, [(0, 5)] * LAYERS], EXPERTS)
