@@ -12,15 +12,19 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-import networkx as nx
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.components import Link, Memory, PeerFabric, Switch, Unit
+from moe_cosim.hw_models.tree import Tree
 from moe_cosim.hw_models.units.kinds import Role
+
+if TYPE_CHECKING:
+    import networkx
 
 
 @dataclass(frozen=True)
@@ -68,46 +72,32 @@ class Machine:
         self.switches = {switch.name: switch for switch in switches}
         self.peers = {peer.name: peer for peer in peers}
         self.assumptions = tuple(assumptions)
-        self.graph: nx.Graph = self._build_graph(units, memories, links, switches)
         self._paths: dict[tuple[str, str], Path] = {}
-        self._check_peers(peers)
-
-    def _build_graph(
-        self, units: Sequence[Unit], memories: Sequence[Memory], links: Sequence[Link], switches: Sequence[Switch]
-    ) -> nx.Graph:
-        where = f"machine {self.name}"
-        graph = nx.Graph()
-        parts: Iterable[Unit | Memory | Switch] = [*units, *memories, *switches]
-        for part in parts:
-            if part.name in graph:
-                raise InputError(where, "parts", part.name, "every part's name once")
-            graph.add_node(part.name, part=part)
+        where = f"machine {name}"
         if len(self.links) != len(links):
             raise InputError(where, "links", Plain("a name twice"), "every link's name once")
-        for link in links:
-            for end in link.ends:
-                if end not in graph:
-                    raise InputError(where, f"links.{link.name}", end, graph.nodes)
-            if graph.has_edge(*link.ends) or link.ends[0] == link.ends[1]:
-                raise InputError(where, f"links.{link.name}", Plain(" - ".join(link.ends)), "a tree: no parallel links")
-            graph.add_edge(*link.ends, link=link)
-        if not graph:
-            raise InputError(where, "parts", Plain("none"), "at least one unit and one memory")
-        loose = [sorted(piece) for piece in nx.connected_components(graph)]
-        if len(loose) > 1:
-            smallest = min(loose, key=len)
-            raise InputError(where, "links", Plain(f"{', '.join(smallest)} not linked to the rest"), "a connected tree")
-        if graph.number_of_edges() != graph.number_of_nodes() - 1:
-            cycle = " - ".join(edge[0] for edge in nx.find_cycle(graph))
-            raise InputError(where, "links", Plain(f"the cycle {cycle}"), "a tree: one path between any two nodes")
+        parts: Iterable[Unit | Memory | Switch] = (*units, *memories, *switches)
+        self._tree = Tree((part.name for part in parts), links, where)
         for unit in units:
             if unit.local_memory not in self.memories:
-                raise InputError(
-                    where,
-                    f"units.{unit.name}.local_memory",
-                    unit.local_memory,
-                    self.memories,
-                )
+                raise InputError(where, f"units.{unit.name}.local_memory", unit.local_memory, self.memories)
+        self._check_peers(peers)
+
+    @cached_property
+    def graph(self) -> networkx.Graph:
+        """The tree for networkx: nodes have their `part`, edges their `link`."""
+        import networkx  # takes longer to import than a short run takes
+
+        graph = networkx.Graph()
+        parts: Iterable[Unit | Memory | Switch] = (
+            *self.units.values(),
+            *self.memories.values(),
+            *self.switches.values(),
+        )
+        for part in parts:
+            graph.add_node(part.name, part=part)
+        for link in self.links.values():
+            graph.add_edge(*link.ends, link=link)
         return graph
 
     def _check_peers(self, peers: Sequence[PeerFabric]) -> None:
@@ -202,11 +192,11 @@ class Machine:
                 ports = (f"{peer.name}:{source}:out", f"{peer.name}:{target}:in")
                 crossed_ports = tuple(self._resource_index[port] for port in ports)
                 return Path(crossed_ports if np.isfinite(peer.bytes_per_s) else (), peer.latency_ps)
-        nodes = nx.shortest_path(self.graph, source, target)
+        nodes = self._tree.way(source, target)
         crossed: list[int] = []
         latency_ps = 0
         for a, b in itertools.pairwise(nodes):
-            link: Link = self.graph.edges[a, b]["link"]
+            link = self._tree.link(a, b)
             crossed.append(self._resource_index[f"{link.name}:{a}->{b}"])
             latency_ps += link.latency_ps
         for node in nodes[1:-1]:

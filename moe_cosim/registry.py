@@ -54,9 +54,8 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, plural: str, modules: tuple[str, ...] = ()) -> None:
         self.kind = kind
         self.group = f"moe_cosim.{plural}"
-        self._modules = modules
         self._entries: dict[str, T] = {}
-        self._own_loaded = False
+        self._ahead = list(modules)
         self._tried: dict[EntryPoint, LeftOut | None] = {}
         self._brought_by: dict[str, str] = {}
 
@@ -74,7 +73,7 @@ class Registry(Generic[T]):
 
     def get(self, name: str, where: object = "experiment", field: str | None = None) -> T:
         """Raises `InputError` naming `where` and `field` for a name that nobody has, or whose module fails."""
-        self._load_own()
+        self._load_own(until=name)
         called_so = [self._import(point) for point in installed(self.group) if point.name == name]
         failed = [left for left in called_so if left is not None]
         if name not in self._entries and failed:
@@ -118,16 +117,15 @@ class Registry(Generic[T]):
             if point not in self._tried and (left := self._import(point)) is not None:
                 _say(left)
 
-    def _load_own(self) -> None:
-        if self._own_loaded:
-            return
-        self._own_loaded = True  # before the imports, which may look up names themselves
-        try:
-            for module in self._modules:
+    def _load_own(self, until: str | None = None) -> None:
+        """Our own modules, or as many of them as it takes to know the name `until`: some take long to import."""
+        while self._ahead and until not in self._entries:
+            module = self._ahead.pop(0)  # before the import, which may look up names itself
+            try:
                 import_module(module)
-        except BaseException:
-            self._own_loaded = False
-            raise
+            except BaseException:
+                self._ahead.insert(0, module)
+                raise
 
     def _import(self, point: EntryPoint) -> LeftOut | None:
         """Import its module, once; what it registers before it fails is forgotten."""
