@@ -19,8 +19,11 @@ from typing import Any, Final, TypeVar, cast
 
 import numba
 from numba import njit
+from numba.core import event
 from numba.core.cpu import CPUTargetOptions
 from platformdirs import user_cache_path
+
+from moe_cosim.compiling import compiling
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,6 +35,19 @@ _MAY_MAKE_ARRAYS: Final[dict[str, Any]] = {"error_model": "numpy"}
 _MAKES_NO_ARRAYS: Final = _MAY_MAKE_ARRAYS | ({"_nrt": False} if hasattr(CPUTargetOptions, "_nrt") else {})
 """Reference counts off where Numba offers that (it does not promise to): counting took nine tenths of
 the time of kernels that allocate nothing."""
+
+
+class _Listener(event.Listener):
+    """Numba says when it compiles; what it finds in its cache it does not compile."""
+
+    def on_start(self, event: event.Event) -> None:
+        compiling.begin()
+
+    def on_end(self, event: event.Event) -> None:
+        compiling.end()
+
+
+event.register("numba:compile", _Listener())  # type: ignore[no-untyped-call]
 
 
 def compiled(function: F) -> F:
@@ -49,6 +65,7 @@ def _compiled(function: F, options: dict[str, Any]) -> F:
     if folder:
         with suppress(RuntimeError):  # Numba can write neither where it was told to nor anywhere else
             return _cached(function, options, str(folder))
+    compiling.keeps = False
     return cast(F, njit(**options)(function))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import click
 
+from moe_cosim.compiling import compiling
 from moe_cosim.errors import MoeCosimError
 from moe_cosim.sim.cli.commands import look, reproduce, run, show, sst, store, sweep
 from moe_cosim.version import VERSION
@@ -18,6 +20,7 @@ class _Commands(click.Group):
     """Turns the project's errors into their one line and exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        compiling.announce = partial(click.echo, err=True)
         try:
             done = super().invoke(ctx)
             sys.stdout.flush()  # here, where a full disk or a closed pipe can still be answered

@@ -1,0 +1,65 @@
+"""Compiling is announced once, and is no part of what a run takes."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from moe_cosim import compiling as module
+from moe_cosim.compiling import Compiling, Stopwatch
+
+SCRIPT = """
+from moe_cosim.compiled import compiled
+from moe_cosim.compiling import Stopwatch, compiling
+compiling.announce = print
+@compiled
+def one(x):
+    return x + 1
+@compiled
+def two(x):
+    return one(x) * 2
+watch = Stopwatch()
+assert two(1) == 4 and one(2) == 3
+print(compiling.seconds > 0)
+"""
+
+
+def test_it_is_said_once_and_only_where_something_is_compiled(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+
+    def said() -> str:
+        command = [sys.executable, str(script)]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+    assert said() == "compiling the engine, once per installation\nTrue\n"
+    assert said() == "False\n"
+
+
+def test_a_stopwatch_leaves_compiling_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One compilation in another counts once; one that goes on counts until now."""
+    now_s = [100.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now_s[0])
+    compiling = Compiling()
+    monkeypatch.setattr(module, "compiling", compiling)
+    watch = Stopwatch()
+
+    def after(seconds: float) -> None:
+        now_s[0] += seconds
+
+    after(1)
+    compiling.begin()
+    after(10)
+    compiling.begin()
+    after(10)
+    compiling.end()
+    after(10)
+    assert (watch.lap_s(), compiling.seconds) == (1, 30)
+    after(5)
+    compiling.end()
+    after(2)
+    assert (watch.lap_s(), compiling.seconds) == (2, 35)
