@@ -46,8 +46,8 @@ class Lowering:
         """The events of the steps from `first_step` (0: the prefill) up to, but without, `last_step`, which `plan`
         decides; to be called for one block after the other."""
         machine, model = self._machine, self._model
-        sheet = EventSheet(model.layers, self._carried.tokens)
         steps = range(first_step, last_step)
+        sheet = EventSheet(model.layers, steps, self._carried.tokens)
         scene = Scene(
             machine, model, self._workload, self._layout, plan, steps, sheet, self._carried, self._host_ps_per_layer
         )

@@ -12,10 +12,10 @@ from moe_cosim.workloads.lowering.sheet import EventSheet, Place, Purpose, Range
 from moe_cosim.workloads.program import COMPUTE, READ, STREAM, WRITE
 from tests.workloads.hand_made import decided, lower_plan, one_layer
 
-LAYERS = 3
+LAYERS, STEPS = 3, range(5001)
 places = st.tuples(
     st.integers(0, 199),  # lane
-    st.integers(0, 5000),  # step
+    st.integers(0, STEPS[-1]),  # step
     st.integers(-1, LAYERS),  # layer
     st.integers(0, 15),  # slot
     st.integers(0, (1 << 22) - 1),  # order
@@ -25,7 +25,7 @@ LANES = tuple((f"unit{lane}", "main") for lane in range(200))
 
 @given(st.lists(places, min_size=1, max_size=40))
 def test_events_are_sorted_by_lane_then_place(chosen: list[tuple[int, int, int, int, int]]) -> None:
-    sheet = EventSheet(LAYERS)
+    sheet = EventSheet(LAYERS, STEPS)
     for number, (lane, step, layer, slot, order) in enumerate(chosen):
         sheet.add(COMPUTE, lane, Place(step, layer, slot, order), Purpose(0, tokens=number), busy_ps=number)
     program = sheet.program(LANES, "", {})
@@ -37,7 +37,7 @@ def test_events_are_sorted_by_lane_then_place(chosen: list[tuple[int, int, int, 
 
 
 def test_columns_broadcast_and_keep_their_accesses() -> None:
-    sheet = EventSheet(LAYERS)
+    sheet = EventSheet(LAYERS, STEPS)
     steps = np.array([2, 0, 1])
     sheet.add(
         STREAM,
@@ -62,14 +62,43 @@ def test_columns_broadcast_and_keep_their_accesses() -> None:
 
 
 def test_token_ids_are_given_out_once() -> None:
-    sheet = EventSheet(LAYERS)
+    sheet = EventSheet(LAYERS, STEPS)
     assert [*sheet.new_tokens(3), *sheet.new_tokens(0), *sheet.new_tokens(2)] == [0, 1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("place", [Place(0, 0, 16), Place(0, 0, 0, 1 << 22)])
-def test_a_place_the_order_cannot_hold_is_an_error(place: Place) -> None:
-    with pytest.raises(ValueError, match="beyond what a sort key holds"):
-        EventSheet(LAYERS).add(COMPUTE, 0, place, Purpose(0))
+def test_columns_of_one_slot_are_merged_by_order() -> None:
+    """In every cell, whatever rows come first in their columns; equal orders in the order of columns."""
+    sheet, draw = EventSheet(LAYERS, range(3, 7)), np.random.default_rng(0)
+    expected = []
+    for column, size in enumerate((1, 40, 7, 300, 2)):
+        step, layer, order = draw.integers(3, 7, size), draw.integers(-1, LAYERS + 1, size), draw.integers(0, 20, size)
+        sheet.add(COMPUTE, 4, Place(step, layer, 5, order), Purpose(0, expert=column), busy_ps=np.arange(size))
+        expected += [(*place, column, row) for row, place in enumerate(zip(step, layer, order, strict=True))]
+    program = sheet.program(LANES, "", {})
+    found = zip(
+        program.tags["step"], program.tags["layer"], program.tags["expert"], program.events["busy_ps"], strict=True
+    )
+    assert list(found) == [(step, layer, column, row) for step, layer, _, column, row in sorted(expected)]
+
+
+def test_a_slot_that_lanes_do_not_have_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"slot 16 is not in 0\.\.15"):
+        EventSheet(LAYERS, STEPS).add(COMPUTE, 0, Place(0, 0, 16), Purpose(0))
+
+
+@pytest.mark.parametrize(
+    "place", [Place(0, 0, 0, 1 << 40), Place(0, 0, 0, -1), Place(0, LAYERS + 1, 0), Place(0, -2, 0), Place(5001, 0, 0)]
+)
+def test_a_place_that_the_sheet_does_not_have_is_an_error(place: Place) -> None:
+    sheet = EventSheet(LAYERS, STEPS)
+    sheet.add(COMPUTE, 0, place, Purpose(0))
+    with pytest.raises(ValueError, match="has no room for"):
+        sheet.program(LANES, "", {})
+
+
+def test_an_array_of_another_length_than_its_column_is_an_error() -> None:
+    with pytest.raises(ValueError, match=r"an array of shape \(3,\) in a column of 2 events"):
+        EventSheet(LAYERS, STEPS).add(COMPUTE, 0, Place(np.arange(2), 0, 0), Purpose(0), busy_ps=np.arange(3))
 
 
 def test_a_machine_of_very_many_lanes() -> None:

@@ -1,0 +1,14 @@
+"""Columns of events as rows of integers: what is the same for all of a column, and where what varies lies."""
+
+from __future__ import annotations
+
+from typing import Final
+
+COLUMN: Final = 17
+"""Integers of a column: its size, kind, lane, slot and purpose, its ranges, and codes of values in a pool."""
+SIZE, KIND, LANE, SLOT, PURPOSE, FIRST_RANGE, RANGES = range(7)
+STEP, LAYER, ORDER, SETUP, BUSY, TOKEN, COUNT, EXPERT, BITS, TOKENS = range(7, COLUMN)
+
+RANGE: Final = 4
+"""Integers of an address range: codes of two values, then op and what."""
+ADDRESS, BYTES, OP, WHAT = range(RANGE)
