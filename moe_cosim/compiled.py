@@ -13,6 +13,7 @@ import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any, Final, TypeVar, cast
@@ -21,6 +22,7 @@ import numba
 from numba import njit
 from numba.core import event
 from numba.core.cpu import CPUTargetOptions
+from numba.core.runtime.nrt import rtsys
 from platformdirs import user_cache_path
 
 from moe_cosim.compiling import compiling
@@ -76,8 +78,19 @@ def _cached(function: F, options: dict[str, Any], folder: str) -> F:
         dispatcher = njit(cache=True, **options)(function)
     finally:
         _CONFIG.CACHE_DIR = given
-    dispatcher._cache._guard_against_spurious_io_errors = lambda: _forgiving(dispatcher._cache)
+    cache = dispatcher._cache
+    cache._guard_against_spurious_io_errors = lambda: _forgiving(cache)
+    if hasattr(cache, "_load_overload"):
+        cache.load_overload = partial(_load, cache)
     return cast(F, dispatcher)
+
+
+def _load(cache: Any, signature: Any, target: Any) -> Any:
+    """What the cache has, or None. Numba would first import all that it can compile, which takes a quarter of a
+    second; code that is compiled needs its runtime alone."""
+    rtsys.initialize(target)
+    with cache._guard_against_spurious_io_errors():
+        return cache._load_overload(signature, target)
 
 
 @contextmanager

@@ -63,3 +63,26 @@ def test_a_stopwatch_leaves_compiling_out(monkeypatch: pytest.MonkeyPatch) -> No
     compiling.end()
     after(2)
     assert (watch.lap_s(), compiling.seconds) == (2, 35)
+
+
+ARRAYS = """
+import sys
+import numpy as np
+from moe_cosim.compiled import compiled
+@compiled
+def double(x):
+    for i in range(len(x)):
+        x[i] *= 2
+x = np.arange(3.0)
+double(x)
+print(x.sum(), "numba.cpython.unicode" in sys.modules)
+"""
+
+
+def test_code_that_is_compiled_starts_without_what_numba_compiles_with(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(ARRAYS)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    command = [sys.executable, str(script)]
+    said = [subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout for _ in "ab"]
+    assert said == ["6.0 True\n", "6.0 False\n"]
