@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 COLUMN: Final = 17
-"""Integers of a column: its size, kind, lane, slot and purpose, its ranges, and codes of values in a pool."""
-SIZE, KIND, LANE, SLOT, PURPOSE, FIRST_RANGE, RANGES = range(7)
-STEP, LAYER, ORDER, SETUP, BUSY, TOKEN, COUNT, EXPERT, BITS, TOKENS = range(7, COLUMN)
+"""Integers of a column: its size, kind, purpose and ranges, then codes of values in a sheet's pool."""
+SIZE, KIND, PURPOSE, FIRST_RANGE, RANGES = range(5)
+LANE, STEP, LAYER, SLOT, ORDER, SETUP, BUSY, TOKEN, COUNT, EXPERT, BITS, TOKENS = range(5, COLUMN)
 
 RANGE: Final = 4
 """Integers of an address range: codes of two values, then op and what."""

@@ -1,165 +1,137 @@
-"""The part of a step that every token takes, on the GPU: attention, gate, dense layers, head."""
+"""The part of a step that every token takes, on the GPU: attention, gate, dense layers, head.
+
+The rows of every column are those of one pass after the other, in the order of steps.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.near_attention import lower_near_attention, striped_kv
+from moe_cosim.workloads.lowering.passes import Pass, passes_of
 from moe_cosim.workloads.lowering.scene import Scene
-from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
+from moe_cosim.workloads.lowering.sheet import Place, Purpose, Range
 from moe_cosim.workloads.program import COMPUTE, CONTENTS, PURPOSES, READ, STREAM, WRITE
 
 WEIGHTS, ACTIVATIONS, KV = (CONTENTS.index(name) for name in ("weights", "activations", "kv"))
+_HOST = Purpose(PURPOSES.index("host"))
 
 
 def lower_dense(scene: Scene) -> None:
     """All events of the dense part, for every step and layer at once."""
-    layers = scene.model.layers
-    step = np.repeat(np.array(scene.steps), layers)
-    layer = np.tile(np.arange(layers), len(scene.steps))
+    passes = list(passes_of(scene))
     if scene.host_ps_per_layer:
-        scene.sheet.add(
-            COMPUTE,
-            scene.gpu_lane,
-            Place(step, layer, slots.HOST),
-            Purpose(PURPOSES.index("host")),
-            busy_ps=scene.host_ps_per_layer,
-        )
-    _attention(scene, step, layer)
-    sparse = np.isin(layer, scene.model.moe_layers)
-    _gate_and_combine(scene, step[sparse], layer[sparse])
+        for each in passes:
+            place = Place(each.every.step, each.every.layer, slots.HOST)
+            scene.sheet.add(COMPUTE, scene.gpu_lane, place, _HOST, busy_ps=scene.host_ps_per_layer)
+    _attention(scene, passes)
+    _gate_and_combine(scene, passes)
     if scene.model.shared_intermediate:
-        _feed_forward(scene, step[sparse], layer[sparse], shared=True)
-    if not sparse.all():
-        _feed_forward(scene, step[~sparse], layer[~sparse], shared=False)
-    _embedding_and_head(scene)
+        _shared_experts(scene, passes)
+    _dense_layers(scene, passes)
+    _embedding_and_head(scene, passes)
 
 
-def _attention(scene: Scene, step: Ints, layer: Ints) -> None:
+def _kernels(
+    scene: Scene, place: Place, purpose: str, tokens: int, busy_ps: ArrayLike, ranges: tuple[Range, ...]
+) -> None:
+    scene.sheet.add(
+        STREAM,
+        scene.gpu_lane,
+        place,
+        Purpose(PURPOSES.index(purpose), tokens=tokens),
+        setup_ps=scene.gpu_model.launch_ps,
+        busy_ps=busy_ps,
+        ranges=ranges,
+    )
+
+
+def _rows(scene: Scene, tokens: int, op: int) -> Range:
+    """Activations of so many tokens."""
+    scratch = scene.layout.activations[scene.gpu.local_memory]
+    return Range(scratch, ACTIVATION_BYTES * scene.model.hidden * tokens, op, ACTIVATIONS)
+
+
+def _attention(scene: Scene, passes: Sequence[Pass]) -> None:
     """Projections and scores as one kernel: reads weights and the cache so far, appends to it."""
-    model, work, layout = scene.model, scene.workload, scene.layout
-    attention = model.attention
-    tokens = scene.tokens(step)
-    context = np.where(step == 0, work.prompt_tokens, work.decode_context + step)
-    seen = attention.attended_tokens(layer, context)
-    new_bytes = layout.kv_bytes_per_token * tokens
-    # the prompt's own keys and values are used as they are made; a later step reads all before it
-    old_bytes = np.where(step == 0, 0, layout.kv_bytes_per_token * work.batch * (seen - 1))
-    busy = scene.gpu_model.dense_ps(tokens, model.hidden, attention.projection_weights(model.hidden) / model.hidden)
+    layout = scene.layout
+    kernels = [_prefill_attention(scene, each) if each.prefill else _decode_attention(scene, each) for each in passes]
+    for each, (kv, busy_ps) in zip(passes, kernels, strict=True):
+        weights = Range(layout.attention[each.every.layer], layout.attention_bytes, READ, WEIGHTS)
+        ranges = (weights, *kv, _rows(scene, each.tokens, READ))
+        _kernels(scene, Place(*each.every, slots.ATTENTION), "attention", each.tokens, busy_ps, ranges)
+
+
+def _prefill_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
+    """The prompt's own keys and values are used as they are made."""
+    attention, layer = scene.model.attention, each.every.layer
+    seen = attention.attended_tokens(layer, scene.workload.prompt_tokens)
     # scores against half the prompt on average (causal); in decode they are bound by reading the cache
-    scores = scene.gpu_model.dense_ps(tokens, seen / 2, 2 * attention.heads * attention.head_dim)
-    activation_bytes = ACTIVATION_BYTES * model.hidden * tokens
-    scratch = layout.activations[scene.gpu.local_memory]
-    written = np.where(step == 0, 0, layout.kv_bytes_per_token * work.batch * (context - 1))
-    if layout.kv_stripes is None:
-        at = layout.kv[layer]
-        kv = [Range(at, old_bytes, READ, KV), Range(at + written, new_bytes, WRITE, KV)]
-    else:
-        near = bool(layout.attention_units)
-        decoding = step > 0
-        old_bytes = np.where(near, 0, old_bytes)
-        new_bytes = np.where(near & decoding, 0, new_bytes)
-        kv = striped_kv(layout, layer, np.zeros_like(step), old_bytes, READ)
-        kv += striped_kv(layout, layer, written, new_bytes, WRITE)
-        if near:
-            rows = step[decoding], layer[decoding], seen[decoding] - 1
-            lower_near_attention(scene, *rows)
-    scene.sheet.add(
-        STREAM,
-        scene.gpu_lane,
-        Place(step, layer, slots.ATTENTION),
-        Purpose(PURPOSES.index("attention"), tokens=tokens),
-        setup_ps=scene.gpu_model.launch_ps,
-        busy_ps=busy + np.where(step == 0, scores, 0),
-        ranges=(
-            Range(layout.attention[layer], layout.attention_bytes, READ, WEIGHTS),
-            *kv,
-            Range(scratch, activation_bytes, READ, ACTIVATIONS),
-        ),
-    )
+    scores = scene.gpu_model.dense_ps(each.tokens, seen / 2, 2 * attention.heads * attention.head_dim)
+    new_bytes = scene.layout.kv_bytes_per_token * each.tokens
+    return _kv(scene, each, 0, 0, new_bytes), each.projections_ps + scores
 
 
-def _gate_and_combine(scene: Scene, step: Ints, layer: Ints) -> None:
-    model, layout = scene.model, scene.layout
-    tokens = scene.tokens(step)
-    rows = ACTIVATION_BYTES * model.hidden * tokens
-    scratch = layout.activations[scene.gpu.local_memory]
-    scene.sheet.add(
-        STREAM,
-        scene.gpu_lane,
-        Place(step, layer, slots.GATE),
-        Purpose(PURPOSES.index("gate"), tokens=tokens),
-        setup_ps=scene.gpu_model.launch_ps,
-        busy_ps=scene.gpu_model.dense_ps(tokens, model.hidden, model.routed_experts),
-        ranges=(
-            Range(layout.router[layer], layout.router_bytes, READ, WEIGHTS),
-            Range(scratch, rows, READ, ACTIVATIONS),
-        ),
-    )
-    scene.sheet.add(
-        STREAM,
-        scene.gpu_lane,
-        Place(step, layer, slots.COMBINE),
-        Purpose(PURPOSES.index("combine"), tokens=tokens),
-        setup_ps=scene.gpu_model.launch_ps,
-        ranges=(
-            Range(scratch, rows * model.top_k, READ, ACTIVATIONS),
-            Range(scratch, rows, WRITE, ACTIVATIONS),
-        ),
-    )
+def _decode_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
+    """A step reads all before it, or leaves that to the units beside it."""
+    work, layout = scene.workload, scene.layout
+    step, layer = each.every
+    context = work.decode_context + step
+    seen = scene.model.attention.attended_tokens(layer, context)
+    per_step = layout.kv_bytes_per_token * work.batch
+    if layout.attention_units:
+        lower_near_attention(scene, step, layer, seen - 1)
+        return _kv(scene, each, 0, per_step * (context - 1), 0), each.projections_ps
+    return _kv(scene, each, per_step * (seen - 1), per_step * (context - 1), per_step), each.projections_ps
 
 
-def _feed_forward(scene: Scene, step: Ints, layer: Ints, shared: bool) -> None:
-    model, layout = scene.model, scene.layout
-    tokens = scene.tokens(step)
-    width = model.shared_intermediate if shared else model.dense_intermediate
-    size = layout.shared_bytes if shared else layout.dense_ffn_bytes
-    rows = ACTIVATION_BYTES * model.hidden * tokens
-    scratch = layout.activations[scene.gpu.local_memory]
-    scene.sheet.add(
-        STREAM,
-        scene.gpu_lane,
-        Place(step, layer, slots.SHARED if shared else slots.DENSE_FFN),
-        Purpose(PURPOSES.index("shared expert" if shared else "dense ffn"), tokens=tokens),
-        setup_ps=scene.gpu_model.launch_ps,
-        busy_ps=scene.gpu_model.dense_ps(tokens, model.hidden, model.expert.matrices * width),
-        ranges=(
-            Range(layout.ffn[layer], size, READ, WEIGHTS),
-            Range(scratch, rows, READ, ACTIVATIONS),
-            Range(scratch, rows, WRITE, ACTIVATIONS),
-        ),
-    )
+def _kv(scene: Scene, each: Pass, old_bytes: ArrayLike, written: ArrayLike, new_bytes: ArrayLike) -> list[Range]:
+    """Reads of `old_bytes` from a layer's cache and writes of `new_bytes` behind what is `written`."""
+    layout, layer = scene.layout, each.every.layer
+    if layout.kv_stripes is not None:
+        return striped_kv(layout, layer, 0, old_bytes, READ) + striped_kv(layout, layer, written, new_bytes, WRITE)
+    at = layout.kv[layer]
+    return [Range(at, old_bytes, READ, KV), Range(at + written, new_bytes, WRITE, KV)]
 
 
-def _embedding_and_head(scene: Scene) -> None:
+def _gate_and_combine(scene: Scene, passes: Sequence[Pass]) -> None:
+    layout = scene.layout
+    for each in passes:
+        router = Range(layout.router[each.sparse.layer], layout.router_bytes, READ, WEIGHTS)
+        ranges = (router, _rows(scene, each.tokens, READ))
+        _kernels(scene, Place(*each.sparse, slots.GATE), "gate", each.tokens, each.gate_ps, ranges)
+    for each in passes:
+        ranges = (_rows(scene, each.tokens * scene.model.top_k, READ), _rows(scene, each.tokens, WRITE))
+        _kernels(scene, Place(*each.sparse, slots.COMBINE), "combine", each.tokens, 0, ranges)
+
+
+def _shared_experts(scene: Scene, passes: Sequence[Pass]) -> None:
+    for each in passes:
+        weights = Range(scene.layout.ffn[each.sparse.layer], scene.layout.shared_bytes, READ, WEIGHTS)
+        ranges = (weights, _rows(scene, each.tokens, READ), _rows(scene, each.tokens, WRITE))
+        _kernels(scene, Place(*each.sparse, slots.SHARED), "shared expert", each.tokens, each.shared_ps, ranges)
+
+
+def _dense_layers(scene: Scene, passes: Sequence[Pass]) -> None:
+    for each in passes:
+        weights = Range(scene.layout.ffn[each.dense.layer], scene.layout.dense_ffn_bytes, READ, WEIGHTS)
+        ranges = (weights, _rows(scene, each.tokens, READ), _rows(scene, each.tokens, WRITE))
+        _kernels(scene, Place(*each.dense, slots.DENSE_FFN), "dense ffn", each.tokens, each.dense_ps, ranges)
+
+
+def _embedding_and_head(scene: Scene, passes: Sequence[Pass]) -> None:
     """One row of the embedding per token; the head for the last token of each sequence."""
     model, layout, batch = scene.model, scene.layout, scene.workload.batch
-    step = np.array(scene.steps)
-    tokens = scene.tokens(step)
-    row_bytes = ACTIVATION_BYTES * model.hidden
-    scratch = layout.activations[scene.gpu.local_memory]
-    scene.sheet.add(
-        STREAM,
-        scene.gpu_lane,
-        Place(step, -1, slots.ATTENTION),
-        Purpose(PURPOSES.index("embedding"), tokens=tokens),
-        setup_ps=scene.gpu_model.launch_ps,
-        ranges=(
-            Range(layout.embedding, np.minimum(row_bytes * tokens, layout.embedding_bytes), READ, WEIGHTS),
-            Range(scratch, row_bytes * tokens, WRITE, ACTIVATIONS),
-        ),
-    )
-    scene.sheet.add(
-        STREAM,
-        scene.gpu_lane,
-        Place(step, model.layers, slots.ATTENTION),
-        Purpose(PURPOSES.index("head"), tokens=batch),
-        setup_ps=scene.gpu_model.launch_ps,
-        busy_ps=scene.gpu_model.dense_ps(batch, model.hidden, model.vocab),
-        ranges=(
-            Range(layout.head, layout.head_bytes, READ, WEIGHTS),
-            Range(scratch, row_bytes * batch, READ, ACTIVATIONS),
-        ),
-    )
+    for each in passes:
+        read = min(ACTIVATION_BYTES * model.hidden * each.tokens, layout.embedding_bytes)
+        ranges = (Range(layout.embedding, read, READ, WEIGHTS), _rows(scene, each.tokens, WRITE))
+        _kernels(scene, Place(np.array(each.steps), -1, slots.ATTENTION), "embedding", each.tokens, 0, ranges)
+    for each in passes:
+        ranges = (Range(layout.head, layout.head_bytes, READ, WEIGHTS), _rows(scene, batch, READ))
+        place = Place(np.array(each.steps), model.layers, slots.ATTENTION)
+        _kernels(scene, place, "head", batch, each.head_ps, ranges)

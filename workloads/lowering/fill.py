@@ -1,4 +1,8 @@
-"""Columns of events, each row straight to its place in the program's tables, compiled."""
+"""Columns of events, each row straight to its place in the program's tables, compiled.
+
+The tables are written as 64-bit words, little end first (`moe_cosim.workloads.program`): half the
+stores of writing field by field.
+"""
 
 from __future__ import annotations
 
@@ -34,22 +38,18 @@ I64 = NDArray[np.int64]
 
 
 @compiled
-def fill(
-    columns: I64,
-    ranges: I64,
-    pool: I64,
-    position: I32,
-    events: NDArray[np.void],
-    tags: NDArray[np.void],
-    accesses: NDArray[np.void],
-) -> None:
-    """All rows of all columns, row i of the sheet to ``position[i]``; accesses in the order of columns."""
+def fill(columns: I64, ranges: I64, pool: I64, position: I32, events: I64, tags: I64, accesses: I64) -> None:
+    """All rows of all columns, row i of the sheet to ``position[i]``; accesses in the order of columns.
+
+    `events` [rows, 5], `tags` [rows, 2] and `accesses` [accesses, 3] are the words of the tables.
+    """
     row = 0
     access = 0
     for c in range(len(columns)):
         column = columns[c]
-        _fill_events(column, pool, position[row : row + column[SIZE]], access, events)
-        _fill_tags(column, pool, position[row : row + column[SIZE]], tags)
+        rows = position[row : row + column[SIZE]]
+        _fill_events(column, pool, rows, access, events)
+        _fill_tags(column, pool, rows, tags)
         for r in range(column[RANGES]):
             _fill_accesses(column, ranges[column[FIRST_RANGE] + r], pool, access + r, accesses)
         row += column[SIZE]
@@ -57,52 +57,48 @@ def fill(
 
 
 @compiled
-def _fill_events(column: I64, pool: I64, position: I32, access: int, events: NDArray[np.void]) -> None:
+def _fill_events(column: I64, pool: I64, position: I32, access: int, events: I64) -> None:
+    lane, lane_mask = first_and_mask(column[LANE], pool)
     setup, setup_mask = first_and_mask(column[SETUP], pool)
     busy, busy_mask = first_and_mask(column[BUSY], pool)
     token, token_mask = first_and_mask(column[TOKEN], pool)
     count, count_mask = first_and_mask(column[COUNT], pool)
+    kind, ranges = column[KIND], column[RANGES]
     for i in range(len(position)):
-        event = events[position[i]]
-        event.kind = column[KIND]
-        event.pad = 0
-        event.lane = column[LANE]
-        event.tag = position[i]
-        event.setup_ps = pool[setup + (i & setup_mask)]
-        event.busy_ps = pool[busy + (i & busy_mask)]
-        event.first_access = access + i * column[RANGES]
-        event.accesses = column[RANGES]
-        event.token = pool[token + (i & token_mask)]
-        event.count = pool[count + (i & count_mask)]
+        at = position[i]
+        events[at, 0] = kind | pool[lane + (i & lane_mask)] << 16 | at << 32
+        events[at, 1] = pool[setup + (i & setup_mask)]
+        events[at, 2] = pool[busy + (i & busy_mask)]
+        events[at, 3] = (access + i * ranges) | ranges << 32
+        events[at, 4] = pool[token + (i & token_mask)] | pool[count + (i & count_mask)] << 32
 
 
 @compiled
-def _fill_tags(column: I64, pool: I64, position: I32, tags: NDArray[np.void]) -> None:
+def _fill_tags(column: I64, pool: I64, position: I32, tags: I64) -> None:
     step, step_mask = first_and_mask(column[STEP], pool)
     layer, layer_mask = first_and_mask(column[LAYER], pool)
     expert, expert_mask = first_and_mask(column[EXPERT], pool)
     bits, bits_mask = first_and_mask(column[BITS], pool)
     tokens, tokens_mask = first_and_mask(column[TOKENS], pool)
+    purpose = column[PURPOSE] << 8
     for i in range(len(position)):
-        tag = tags[position[i]]
-        tag.step = pool[step + (i & step_mask)]
-        tag.layer = pool[layer + (i & layer_mask)]
-        tag.expert = pool[expert + (i & expert_mask)]
-        tag.phase = pool[step + (i & step_mask)] > 0
-        tag.purpose = column[PURPOSE]
-        tag.weight_bits = pool[bits + (i & bits_mask)]
-        tag.tokens = pool[tokens + (i & tokens_mask)]
+        at = position[i]
+        of_step = pool[step + (i & step_mask)]
+        of_layer = pool[layer + (i & layer_mask)] & 0xFFFF
+        of_expert = pool[expert + (i & expert_mask)] & 0xFFFF
+        tags[at, 0] = of_step | of_layer << 32 | of_expert << 48
+        decode = 1 if of_step > 0 else 0
+        of_bits = pool[bits + (i & bits_mask)] & 0xFFFF
+        tags[at, 1] = decode | purpose | of_bits << 16 | pool[tokens + (i & tokens_mask)] << 32
 
 
 @compiled
-def _fill_accesses(column: I64, part: I64, pool: I64, first: int, accesses: NDArray[np.void]) -> None:
+def _fill_accesses(column: I64, part: I64, pool: I64, first: int, accesses: I64) -> None:
     address, address_mask = first_and_mask(part[ADDRESS], pool)
     size, size_mask = first_and_mask(part[BYTES], pool)
+    use = part[OP] << 32 | part[WHAT] << 40
     for i in range(column[SIZE]):
-        access = accesses[first + i * column[RANGES]]
-        access.address = pool[address + (i & address_mask)]
-        access.bytes = pool[size + (i & size_mask)]
-        access.block_bytes = 0
-        access.op = part[OP]
-        access.what = part[WHAT]
-        access.pad = 0
+        at = first + i * column[RANGES]
+        accesses[at, 0] = pool[address + (i & address_mask)]
+        accesses[at, 1] = pool[size + (i & size_mask)]
+        accesses[at, 2] = use

@@ -92,8 +92,7 @@ def lower_hooks(scene: Scene, asked_for: Iterable[str]) -> None:
     Raises `InputError` for a name that nobody registered.
     """
     kinds = (name for unit in scene.machine.units.values() for name in unit.lowering_hooks)
-    every = np.arange(scene.model.layers)
-    sparse = np.asarray(scene.model.moe_layers, dtype=np.int64)
+    every, sparse = np.arange(scene.model.layers), scene.moe_layers
     for number, name in enumerate(sorted({*asked_for, *kinds})):
         hook = lowering_hooks.get(name, "lowering", "hook")()
         for stage, layers, slots_of in (
@@ -101,5 +100,4 @@ def lower_hooks(scene: Scene, asked_for: Iterable[str]) -> None:
             (hook.after_gate, sparse, (slots.AFTER_GATE, slots.OTHER_AFTER_GATE)),
             (hook.after_experts, sparse, (slots.AFTER_EXPERTS, slots.OTHER_AFTER_EXPERTS)),
         ):
-            step = np.repeat(np.array(scene.steps), len(layers))
-            stage(scene, Moments(step, np.tile(layers, len(scene.steps)), *slots_of, number))
+            stage(scene, Moments(*scene.grid(scene.steps, layers), *slots_of, number))

@@ -14,18 +14,17 @@ from moe_cosim.workloads.lowering.values import first_and_mask
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
-ORDERS: Final = 1 << 40
-"""Orders of one slot are below this."""
+_SLOTS: Final = 1 << 4
+_ORDERS: Final = 1 << 40
 
 
 @compiled
 def put_in_order(
     columns: I64,
     pool: I64,
+    visit: I64,
     starts: I64,
-    by_lane: I64,
     first_step: int,
-    steps: int,
     layers: int,
     position: I32,
     row: I32,
@@ -36,68 +35,65 @@ def put_in_order(
 ) -> bool:
     """Fills `position` [rows]: of row i of column c at ``starts[c] + i``. False: a place outside the sheet.
 
-    `by_lane` [columns]: sorted by lane, then slot. `row`, `key` and the spare ones [rows] and `ends`
-    [steps * (layers + 2)] are room to work in.
+    `visit` [columns]: in about the order of their slots, which saves merging. `ends` [lanes * steps *
+    (layers + 2)] holds zeros; it, `row`, `key` and the spare ones [rows] are room to work in.
     """
-    begin = 0
-    first = 0
-    while first < len(by_lane):
-        lane = columns[by_lane[first], LANE]
-        last = first
-        ends[:] = 0
-        while last < len(by_lane) and columns[by_lane[last], LANE] == lane:
-            if not _count(columns[by_lane[last]], pool, first_step, steps, layers, ends):
-                return False
-            last += 1
-        # a cell's end is where it begins, until its rows are dealt
-        end = begin
-        for cell in range(len(ends)):
-            count = ends[cell]
-            ends[cell] = end
-            end += count
-        for c in by_lane[first:last]:
-            _deal(columns[c], pool, starts[c], first_step, layers, ends, row, key)
-        low = begin
-        for cell in range(len(ends)):
-            high = ends[cell]
-            _sort(row, key, low, high, spare_row, spare_key)
-            low = high
-        for at in range(begin, end):
-            position[row[at]] = at
-        begin = end
-        first = last
-    return True
-
-
-@compiled
-def _count(column: I64, pool: I64, first_step: int, steps: int, layers: int, count: I32) -> bool:
-    """Adds the column's rows to the `count` of their cells of step and layer."""
-    step, step_mask = first_and_mask(column[STEP], pool)
-    layer, layer_mask = first_and_mask(column[LAYER], pool)
-    order, order_mask = first_and_mask(column[ORDER], pool)
-    for i in range(column[SIZE]):
-        s = pool[step + (i & step_mask)] - first_step
-        n = pool[layer + (i & layer_mask)]
-        o = pool[order + (i & order_mask)]
-        if s < 0 or s >= steps or n < -1 or n > layers or o < 0 or o >= ORDERS:
+    lanes, cells = ends.shape
+    ends = ends.reshape(-1)
+    for c in range(len(columns)):
+        if not _count(columns[c], pool, first_step, layers, lanes, cells, ends, spare_row[starts[c] :]):
             return False
-        count[s * (layers + 2) + n + 1] += 1
+    # the end of each bucket, of a lane's step and layer, is where it begins, until its rows are dealt
+    end = 0
+    for bucket in range(len(ends)):
+        count = ends[bucket]
+        ends[bucket] = end
+        end += count
+    for c in visit:
+        _deal(columns[c], pool, starts[c], spare_row, ends, row, key)
+    low = 0
+    for bucket in range(len(ends)):
+        high = ends[bucket]
+        _sort(row, key, low, high, spare_row, spare_key)
+        low = high
+    for at in range(len(row)):
+        position[row[at]] = at
     return True
 
 
 @compiled
-def _deal(column: I64, pool: I64, start: int, first_step: int, layers: int, ends: I32, row: I32, key: I64) -> None:
-    """Puts the column's rows to the end of their cells."""
+def _count(
+    column: I64, pool: I64, first_step: int, layers: int, lanes: int, cells: int, count: I32, bucket: I32
+) -> bool:
+    """Finds the `bucket` of each of the column's rows, and adds to their counts."""
+    lane, lane_mask = first_and_mask(column[LANE], pool)
     step, step_mask = first_and_mask(column[STEP], pool)
     layer, layer_mask = first_and_mask(column[LAYER], pool)
+    slot, slot_mask = first_and_mask(column[SLOT], pool)
     order, order_mask = first_and_mask(column[ORDER], pool)
-    slot = column[SLOT] * ORDERS
     for i in range(column[SIZE]):
-        cell = (pool[step + (i & step_mask)] - first_step) * (layers + 2) + pool[layer + (i & layer_mask)] + 1
-        at = ends[cell]
-        ends[cell] = at + 1
+        on = pool[lane + (i & lane_mask)]
+        n = pool[layer + (i & layer_mask)]
+        cell = (pool[step + (i & step_mask)] - first_step) * (layers + 2) + n + 1
+        s = pool[slot + (i & slot_mask)]
+        o = pool[order + (i & order_mask)]
+        if not (0 <= on < lanes and 0 <= cell < cells and -1 <= n <= layers and 0 <= s < _SLOTS and 0 <= o < _ORDERS):
+            return False
+        bucket[i] = on * cells + cell
+        count[bucket[i]] += 1
+    return True
+
+
+@compiled
+def _deal(column: I64, pool: I64, start: int, bucket: I32, ends: I32, row: I32, key: I64) -> None:
+    """Puts the column's rows to the end of their buckets."""
+    slot, slot_mask = first_and_mask(column[SLOT], pool)
+    order, order_mask = first_and_mask(column[ORDER], pool)
+    for i in range(column[SIZE]):
+        at = ends[bucket[start + i]]
+        ends[bucket[start + i]] = at + 1
         row[at] = start + i
-        key[at] = slot + pool[order + (i & order_mask)]
+        key[at] = pool[slot + (i & slot_mask)] * _ORDERS + pool[order + (i & order_mask)]
 
 
 @compiled
@@ -106,7 +102,7 @@ def _sort(row: I32, key: I64, low: int, high: int, spare_row: I32, spare_key: I6
     while True:
         begin = low
         middle = _run_end(key, begin, high)
-        if middle == high:
+        if middle >= high:
             return
         while middle < high:
             end = _run_end(key, middle, high)
@@ -130,4 +126,4 @@ def _run_end(key: I64, begin: int, high: int) -> int:
     at = begin + 1
     while at < high and key[at] >= key[at - 1]:
         at += 1
-    return min(at, high)
+    return at

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from moe_cosim.workloads.layout import ACTIVATION_BYTES, ModelLayout
 from moe_cosim.workloads.lowering import slots
@@ -15,15 +16,14 @@ _ACTIVATIONS, _KV = CONTENTS.index("activations"), CONTENTS.index("kv")
 _SYNCHRONISE = Purpose(PURPOSES.index("synchronise"))
 
 
-def striped_kv(layout: ModelLayout, layer: Ints, offset: Ints, size: Ints, op: int) -> list[Range]:
+def striped_kv(layout: ModelLayout, layer: Ints, offset: ArrayLike, size: ArrayLike, op: int) -> list[Range]:
     """Ranges, one per memory, of the keys and values from `offset` on of a layer's cache."""
     stripes = layout.kv_stripes
     assert stripes is not None
     count = len(stripes.starts)
-    at = layout.kv[layer] - STRIPED + offset // count
-    return [
-        Range(start + at, size // count + (index < size % count), op, _KV) for index, start in enumerate(stripes.starts)
-    ]
+    at = layout.kv[layer] - STRIPED + np.asarray(offset) // count
+    each, more = np.divmod(size, count)
+    return [Range(start + at, each + (index < more), op, _KV) for index, start in enumerate(stripes.starts)]
 
 
 def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> None:
@@ -64,8 +64,8 @@ def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> N
 
     context = work.decode_context + step
     per_step = layout.kv_bytes_per_token * work.batch
-    old = striped_kv(layout, layer, np.zeros_like(step), per_step * seen, READ)
-    new = striped_kv(layout, layer, per_step * (context - 1), np.full(len(step), per_step), WRITE)
+    old = striped_kv(layout, layer, 0, per_step * seen, READ)
+    new = striped_kv(layout, layer, per_step * (context - 1), per_step, WRITE)
     for index, name in enumerate(units):
         unit = scene.machine.units[name]
         model = model_of(unit)

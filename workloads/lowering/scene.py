@@ -57,6 +57,15 @@ class Scene:
         """Tokens that pass through the model in each of `step`."""
         return np.where(step == 0, self.workload.batch * self.workload.prompt_tokens, self.workload.batch)
 
+    def grid(self, steps: range, layers: Ints) -> tuple[Ints, Ints]:
+        """[steps * layers] step and layer of all `layers` of all `steps`."""
+        return np.repeat(np.array(steps), len(layers)), np.tile(layers, len(steps))
+
+    @cached_property
+    def moe_layers(self) -> Ints:
+        """The model's layers that have experts."""
+        return np.array(self.model.moe_layers, dtype=np.int64)
+
     @property
     def cell_count(self) -> int:
         """(step, MoE layer) cells of the block."""
@@ -73,7 +82,7 @@ class Scene:
 
     def model_layer(self, moe_layer: Ints) -> Ints:
         """The model's layer of a MoE layer."""
-        return np.asarray(self.model.moe_layers, dtype=np.int64)[moe_layer]
+        return self.moe_layers[moe_layer]
 
 
 def model_of(unit: Unit) -> UnitModel:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from array import array
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moe_cosim.workloads.lowering.columns import COLUMN, LANE, RANGE, SIZE, SLOT
+from moe_cosim.workloads.lowering.columns import COLUMN, RANGE, SIZE, SLOT
 from moe_cosim.workloads.program import ACCESS, EVENT, TAG, Program
 
 Ints = NDArray[np.int64]
-
-_SLOTS: Final = 16
 
 
 class Range(NamedTuple):
@@ -30,7 +28,7 @@ class Place(NamedTuple):
 
     step: ArrayLike
     layer: ArrayLike
-    slot: int
+    slot: ArrayLike
     order: ArrayLike = 0
 
 
@@ -56,7 +54,6 @@ class EventSheet:
         self._layers, self._steps = layers, steps
         self.next_token = next_token
         self._columns, self._ranges = array("q"), array("q")
-        self._sizes: list[int] = []
         self._access_count = 0
         # values of columns: arrays one after the other, and single numbers, which are the same for a whole column
         self._arrays: list[NDArray[Any]] = []
@@ -72,7 +69,7 @@ class EventSheet:
     def add(
         self,
         kind: int,
-        lane: int,
+        lane: ArrayLike,
         place: Place,
         purpose: Purpose,
         setup_ps: ArrayLike = 0,
@@ -89,21 +86,18 @@ class EventSheet:
         size = np.size(place.step)
         if size == 0:
             return
-        if not 0 <= place.slot < _SLOTS:
-            raise ValueError(f"slot {place.slot} is not in 0..{_SLOTS - 1}")
         value = self._value
-        first_range = len(self._ranges) // RANGE
         self._columns.extend(
             (
                 size,
                 kind,
-                lane,
-                place.slot,
                 purpose.purpose,
-                first_range,
+                len(self._ranges) // RANGE,
                 len(ranges),
+                value(lane, size),
                 value(place.step, size),
                 value(place.layer, size),
+                value(place.slot, size),
                 value(place.order, size),
                 value(setup_ps, size),
                 value(busy_ps, size),
@@ -116,7 +110,6 @@ class EventSheet:
         )
         for part in ranges:
             self._ranges.extend((value(part.address, size), value(part.bytes, size), part.op, part.what))
-        self._sizes.append(size)
         self._access_count += size * len(ranges)
 
     def _value(self, value: ArrayLike, size: int) -> int:
@@ -138,29 +131,38 @@ class EventSheet:
         return start
 
     def program(self, lanes: tuple[tuple[str, str], ...], machine: str, meta: dict[str, object]) -> Program:
-        """All columns as tables. Raises `ValueError` for a step or layer that the sheet does not have, or an
-        order that is too large."""
+        """All columns as tables. Raises `ValueError` for a lane, step, layer, slot or order that the sheet does not
+        have."""
         from moe_cosim.workloads.lowering.fill import fill  # Numba takes a while to import
-        from moe_cosim.workloads.lowering.lane_order import put_in_order
 
         columns = np.frombuffer(self._columns, np.int64).reshape(-1, COLUMN)
         ranges = np.frombuffer(self._ranges, np.int64).reshape(-1, RANGE)
         numbers = np.frombuffer(self._numbers, np.int64)[::-1]
         pool = np.concatenate((*self._arrays, numbers), dtype=np.int64, casting="unsafe")
-        total = sum(self._sizes)
-        starts = np.cumsum(columns[:, SIZE]) - columns[:, SIZE]
-        by_lane = np.lexsort((columns[:, SLOT], columns[:, LANE]))
+        position = self._positions(columns, pool, len(lanes))
+        events, tags = _words(len(position), EVENT), _words(len(position), TAG)
+        accesses = _words(self._access_count, ACCESS)
+        fill(columns, ranges, pool, position, events, tags, accesses)
+        tables = (events.view(EVENT), accesses.view(ACCESS), tags.view(TAG))
+        return Program(lanes, *(table.reshape(-1) for table in tables), machine, meta)
+
+    def _positions(self, columns: Ints, pool: Ints, lanes: int) -> NDArray[np.int32]:
+        """[events] of the columns, one after the other: their places in the program."""
+        from moe_cosim.workloads.lowering.lane_order import put_in_order
+
+        sizes = columns[:, SIZE]
+        starts = np.cumsum(sizes) - sizes
+        total = int(sizes.sum())
+        slots = pool[columns[:, SLOT]]
         position, row, spare_row = np.empty((3, total), np.int32)
         key, spare_key = np.empty((2, total), np.int64)
-        steps = self._steps
-        ends = np.empty(len(steps) * (self._layers + 2), np.int32)
+        ends = np.zeros((lanes, len(self._steps) * (self._layers + 2)), np.int32)
         if not put_in_order(
             columns,
             pool,
+            np.argsort(slots, kind="stable"),
             starts,
-            by_lane,
-            steps.start,
-            len(steps),
+            self._steps.start,
             self._layers,
             position,
             row,
@@ -169,8 +171,10 @@ class EventSheet:
             spare_key,
             ends,
         ):
-            raise ValueError("an event at a step, a layer or an order that the sheet has no room for")
-        events, tags = np.empty(total, EVENT), np.empty(total, TAG)
-        accesses = np.empty(self._access_count, ACCESS)
-        fill(columns, ranges, pool, position, events, tags, accesses)
-        return Program(lanes, events, accesses, tags, machine, meta)
+            raise ValueError("an event on a lane, or at a step, layer, slot or order, that the sheet has no room for")
+        return position
+
+
+def _words(rows: int, dtype: np.dtype[np.void]) -> Ints:
+    """[rows, words] room for a table."""
+    return np.empty((rows, dtype.itemsize // 8), np.int64)
