@@ -96,7 +96,7 @@ def _kv(scene: Scene, each: Pass, old_bytes: ArrayLike, written: ArrayLike, new_
     if layout.kv_stripes is not None:
         return striped_kv(layout, layer, 0, old_bytes, READ) + striped_kv(layout, layer, written, new_bytes, WRITE)
     at = layout.kv[layer]
-    return [Range(at, old_bytes, READ, KV), Range(at + written, new_bytes, WRITE, KV)]
+    return [Range(at, old_bytes, READ, KV), Range(at + np.asarray(written), new_bytes, WRITE, KV)]
 
 
 def _gate_and_combine(scene: Scene, passes: Sequence[Pass]) -> None:

@@ -6,92 +6,71 @@ import numpy as np
 
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.order import order_in_cell, starts
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.shares import Shares
-from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range, order_in_cell
+from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
 from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, WAIT, WRITE
 
 _ACTIVATIONS = CONTENTS.index("activations")
-_SYNCHRONISE, _DISPATCH = PURPOSES.index("synchronise"), PURPOSES.index("dispatch")
+_SYNCHRONISE = Purpose(PURPOSES.index("synchronise"))
 
 
-def lower_exchange(scene: Scene, shares: Shares, cell: Ints, gate_tokens: Ints) -> None:
-    """One dispatch each way per cell, unit and kind (at once, deferred). `cell` is that of each run.
+def lower_exchange(scene: Scene, shares: Shares, gate_tokens: Ints) -> None:
+    """One dispatch each way per cell, unit and kind (at once, deferred).
 
     Deferred results travel after the next MoE layer's own, and that layer merges them.
     """
     runs, sheet = scene.plan.runs, scene.sheet
-    gpu_index = scene.plan.units.index(scene.gpu.name)
-    remote = np.flatnonzero(shares.unit != gpu_index)
+    remote = np.flatnonzero(shares.unit != scene.gpu_index)
     if not len(remote):
         return
-    run = shares.run[remote]
-    late = runs["deferred"][run].astype(np.int64)
-    units = len(scene.plan.units)
-    groups, which = np.unique((cell[run] * 2 + late) * units + shares.unit[remote], return_inverse=True)
-    group_cell, group_unit = np.divmod(groups, units)
-    group_cell, deferred = np.divmod(group_cell, 2)
-    moe_layers = len(scene.model.moe_layers)
-    merged_cell = group_cell + deferred
-    if (merged_cell // moe_layers != group_cell // moe_layers).any():
+    run, units = shares.run[remote], [scene.machine.units[name] for name in scene.plan.units]
+    key = (scene.run_cell[run] * 2 + runs["deferred"][run]) * len(units) + shares.unit[remote]
+    groups = np.flatnonzero(np.bincount(key))
+    cell, unit = np.divmod(groups, len(units))
+    cell, deferred = np.divmod(cell, 2)
+    merged = cell + deferred
+    moe_layers = len(scene.moe_layers)
+    if (merged // moe_layers != cell // moe_layers).any():
         raise ValueError("a deferred run in the last MoE layer has nowhere to be merged")
-    step, layer = scene.step_and_layer(group_cell)
+    step, layer = scene.step_and_layer(cell)
     # one row per token, however many experts of the device it visits; at most all tokens
-    rows = np.minimum(np.bincount(which, weights=runs["tokens"][run]).astype(np.int64), scene.tokens(step))
+    wanted = np.bincount(key, weights=runs["tokens"][run])[groups].astype(np.int64)
+    rows = np.minimum(wanted, scene.tokens(step))
     size = rows * ACTIVATION_BYTES * scene.model.hidden
     sent, done = sheet.new_tokens(len(groups)), sheet.new_tokens(len(groups))
-    merges, merge = np.unique(merged_cell, return_inverse=True)
-    returned = sheet.new_tokens(len(merges))
-    order = order_in_cell(group_cell)
-    lane = scene.dma_lane("activations")
+    results = np.bincount(merged)
+    merges = np.flatnonzero(results)
+    returned = np.empty_like(results)
+    returned[merges] = sheet.new_tokens(len(merges))
+    order = order_in_cell(cell)
+    dma = scene.dma_lane("activations")
     here = scene.layout.activations[scene.gpu.local_memory]
-    unit_scratch = [
-        scene.layout.activations[scene.machine.units[name].local_memory] if index != gpu_index else 0
-        for index, name in enumerate(scene.plan.units)
-    ]
-    there = np.array(unit_scratch, dtype=np.int64)[group_unit]
+    there = np.array([scene.layout.activations[each.local_memory] for each in units])[unit]
+    outward = Range(here, size, READ, _ACTIVATIONS), Range(there, size, WRITE, _ACTIVATIONS)
+    back = Range(there, size, READ, _ACTIVATIONS), Range(here, size, WRITE, _ACTIVATIONS)
+    purpose = Purpose(PURPOSES.index("dispatch"), tokens=rows)
 
-    first = np.unique(group_cell, return_index=True)[1]
+    first = np.flatnonzero(starts(cell))
     place = Place(step[first], layer[first], slots.DISPATCH_WAIT)
-    sheet.add(WAIT, lane, place, Purpose(_SYNCHRONISE), token=gate_tokens[group_cell[first]], count=1)
-    sheet.add(
-        COPY,
-        lane,
-        Place(step, layer, slots.DISPATCH, 2 * order),
-        Purpose(_DISPATCH, tokens=rows),
-        ranges=(Range(here, size, READ, _ACTIVATIONS), Range(there, size, WRITE, _ACTIVATIONS)),
-    )
-    place = Place(step, layer, slots.DISPATCH, 2 * order + 1)
-    sheet.add(SIGNAL, lane, place, Purpose(_SYNCHRONISE), token=sent)
+    sheet.add(WAIT, dma, place, _SYNCHRONISE, token=gate_tokens[cell[first]], count=1)
+    sheet.add(COPY, dma, Place(step, layer, slots.DISPATCH, 2 * order), purpose, ranges=outward)
+    sheet.add(SIGNAL, dma, Place(step, layer, slots.DISPATCH, 2 * order + 1), _SYNCHRONISE, token=sent)
 
     # back: in the layer that merges, those of the layer before last
-    order = order + 2 * units * deferred
-    merge_layer = scene.model_layer(merged_cell % moe_layers)
-    place = Place(step, merge_layer, slots.RETURN, 3 * order)
-    sheet.add(WAIT, lane, place, Purpose(_SYNCHRONISE), token=done, count=1)
-    sheet.add(
-        COPY,
-        lane,
-        Place(step, merge_layer, slots.RETURN, 3 * order + 1),
-        Purpose(_DISPATCH, tokens=rows),
-        ranges=(Range(there, size, READ, _ACTIVATIONS), Range(here, size, WRITE, _ACTIVATIONS)),
-    )
-    place = Place(step, merge_layer, slots.RETURN, 3 * order + 2)
-    sheet.add(SIGNAL, lane, place, Purpose(_SYNCHRONISE), token=returned[merge])
+    last = 3 * (order + 2 * len(units) * deferred)
+    merge_layer = scene.step_and_layer(merged)[1]
+    place = Place(step, merge_layer, slots.RETURN, last)
+    sheet.add(WAIT, dma, place, _SYNCHRONISE, token=done, count=1)
+    sheet.add(COPY, dma, Place(step, merge_layer, slots.RETURN, last + 1), purpose, ranges=back)
+    place = Place(step, merge_layer, slots.RETURN, last + 2)
+    sheet.add(SIGNAL, dma, place, _SYNCHRONISE, token=returned[merged])
     place = Place(*scene.step_and_layer(merges), slots.GATHER)
-    count = np.bincount(merge)
-    sheet.add(WAIT, scene.gpu_lane, place, Purpose(_SYNCHRONISE), token=returned, count=count)
+    sheet.add(WAIT, scene.gpu_lane, place, _SYNCHRONISE, token=returned[merges], count=results[merges])
 
-    for index, name in enumerate(scene.plan.units):
-        for late_or_not, before, after in (
-            (0, slots.DISPATCH, slots.RETURN),
-            (1, slots.DEFERRED_DISPATCH, slots.DEFERRED_RETURN),
-        ):
-            own = (group_unit == index) & (deferred == late_or_not)
-            if index == gpu_index or not own.any():
-                continue
-            near_lane = scene.machine.lane_id(name, scene.machine.units[name].lanes[0])
-            place = Place(step[own], layer[own], before)
-            sheet.add(WAIT, near_lane, place, Purpose(_SYNCHRONISE), token=sent[own], count=1)
-            place = Place(step[own], layer[own], after)
-            sheet.add(SIGNAL, near_lane, place, Purpose(_SYNCHRONISE), token=done[own])
+    near = np.array([scene.machine.lane_id(each.name, each.lanes[0]) for each in units])[unit]
+    before = Place(step, layer, np.where(deferred, slots.DEFERRED_DISPATCH, slots.DISPATCH))
+    sheet.add(WAIT, near, before, _SYNCHRONISE, token=sent, count=1)
+    after = Place(step, layer, np.where(deferred, slots.DEFERRED_RETURN, slots.RETURN))
+    sheet.add(SIGNAL, near, after, _SYNCHRONISE, token=done)

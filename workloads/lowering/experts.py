@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from moe_cosim.hw_models.components import Unit
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.exchange import lower_exchange
+from moe_cosim.workloads.lowering.order import grouped, segments, slices, starts
 from moe_cosim.workloads.lowering.scene import Scene, model_of
 from moe_cosim.workloads.lowering.shares import Shares, shares_of
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
@@ -16,119 +21,136 @@ from moe_cosim.workloads.program import CONTENTS, PURPOSES, READ, SIGNAL, STREAM
 from moe_cosim.workloads.stripes import STRIPED, is_striped
 
 _WEIGHTS, _ACTIVATIONS = CONTENTS.index("weights"), CONTENTS.index("activations")
-_SYNCHRONISE = PURPOSES.index("synchronise")
+_SYNCHRONISE, _EXPERT = Purpose(PURPOSES.index("synchronise")), PURPOSES.index("expert")
 
 # order of one run's events in its lane
 _ARRIVED, _KERNEL, _ENDED = range(3)
 _PER_RUN = 3
 
 
+class _Runs(NamedTuple):
+    """Shares of runs line by line: those of one unit, then its deferred ones."""
+
+    shares: Shares
+    waits: NDArray[np.bool_]
+    step: Ints
+    layer: Ints
+    """Of the model."""
+    order: Ints
+    """In the cell."""
+    tokens: Ints
+    format: Ints
+    address: Ints
+
+    def place(self, rows: Ints | slice, slot: int, part: int) -> Place:
+        return Place(self.step[rows], self.layer[rows], slot, self.order[rows] * _PER_RUN + part)
+
+
 def lower_experts(scene: Scene, run_tokens: Ints, gate_tokens: Ints) -> None:
     """All runs of the plan. Arguments as `lower_moves` takes and returns them."""
-    runs = scene.plan.runs
-    cell = scene.cells(runs["step"], runs["layer"])
+    runs, sheet = scene.plan.runs, scene.sheet
+    if not len(runs):
+        return
     shares = shares_of(scene.plan)
-    layer = scene.model_layer(runs["layer"])
-    waits = _first_use_of_move(scene, shares)
-    for index, name in enumerate(scene.plan.units):
-        lane = scene.machine.lane_id(name, scene.machine.units[name].lanes[0])
-        near = slots.EXPERTS if name == scene.gpu.name else slots.NEAR_DATA
-        for slot, deferred in ((near, False), (slots.DEFERRED, True)):
-            mine = np.flatnonzero((shares.unit == index) & (runs["deferred"][shares.run] == deferred))
-            if not len(mine):
-                continue
-            own, rows = shares.of(mine), shares.run[mine]
-            order = _execution_order(cell[rows], waits[mine])
-            _kernels(scene, name, own, order, waits[mine], slot)
-            waiting = waits[mine]
-            sub = rows[waiting]
-            place = Place(runs["step"][sub], layer[sub], slot, order[waiting] * _PER_RUN + _ARRIVED)
-            scene.sheet.add(
-                WAIT, lane, place, Purpose(_SYNCHRONISE), token=scene.carried.arrival(runs["move"][sub]), count=1
-            )
-            ending = run_tokens[rows] >= 0
-            sub = rows[ending]
-            place = Place(runs["step"][sub], layer[sub], slot, order[ending] * _PER_RUN + _ENDED)
-            scene.sheet.add(SIGNAL, lane, place, Purpose(_SYNCHRONISE), token=run_tokens[sub])
-    lower_exchange(scene, shares, cell, gate_tokens)
+    waits = scene.carried.first_uses(runs["move"][shares.run], shares.unit)
+    line = shares.unit * 2 + runs["deferred"][shares.run]
+    by = grouped(line)
+    line, own, waits = line[by], shares.of(by), waits[by]
+    run = own.run
+    cell = scene.run_cell[run]
+    order = _execution_order(starts(line, cell), waits)
+    columns = (runs["tokens"][run], runs["format"][run].astype(np.int64), runs["address"][run])
+    every = _Runs(own, waits, *scene.step_and_layer(cell), order, *columns)
+    busy_ps, ends = _busy_ps(scene, every), run_tokens[run]
+    for rows in slices(line):
+        index, deferred = divmod(int(line[rows.start]), 2)
+        unit = scene.machine.units[scene.plan.units[index]]
+        lane = scene.machine.lane_id(unit.name, unit.lanes[0])
+        slot = slots.DEFERRED if deferred else slots.EXPERTS if index == scene.gpu_index else slots.NEAR_DATA
+        _kernels(scene, unit, lane, slot, every, rows, busy_ps)
+        some = rows.start + np.flatnonzero(waits[rows])
+        if len(some):
+            token = scene.carried.arrival(runs["move"][run[some]])
+            sheet.add(WAIT, lane, every.place(some, slot, _ARRIVED), _SYNCHRONISE, token=token, count=1)
+        some = rows.start + np.flatnonzero(ends[rows] >= 0)
+        if len(some):
+            sheet.add(SIGNAL, lane, every.place(some, slot, _ENDED), _SYNCHRONISE, token=ends[some])
+    lower_exchange(scene, shares, gate_tokens)
 
 
-def _first_use_of_move(scene: Scene, shares: Shares) -> np.ndarray:
-    """Whether a share is the first of its unit to use what a move brought: it must wait for it."""
-    move = scene.plan.runs["move"][shares.run]
-    first = np.zeros(len(move), dtype=bool)
-    moved = np.flatnonzero(move >= 0)
-    key = move[moved] * len(scene.plan.units) + shares.unit[moved]
-    earliest = moved[np.unique(key, return_index=True)[1]]
-    first[earliest[scene.carried.use(move[earliest], shares.unit[earliest])]] = True
-    return first
+def _execution_order(begins: NDArray[np.bool_], waits: NDArray[np.bool_]) -> Ints:
+    """Rank within the cells that begin at these rows: what is there first, then what arrives, in the plan's order."""
+    from moe_cosim.workloads.lowering.walks import ready_first  # Numba takes a while to import
 
-
-def _execution_order(cell: Ints, waits: np.ndarray) -> Ints:
-    """Rank within the cell: what is there first, then what arrives, in the plan's order."""
-    by = np.lexsort((waits, cell))
-    starts = np.searchsorted(cell[by], cell[by], side="left")
-    rank = np.empty(len(cell), dtype=np.int64)
-    rank[by] = np.arange(len(cell)) - starts
+    rank = np.empty(len(begins), np.int64)
+    ready_first(begins, waits, rank)
     return rank
 
 
-def _kernels(scene: Scene, unit_name: str, shares: Shares, order: Ints, waits: np.ndarray, slot: int) -> None:
+def _kernels(scene: Scene, unit: Unit, lane: int, slot: int, every: _Runs, line: slice, busy_ps: Ints) -> None:
     """One kernel per expert; experts that are at hand share one launch, as a grouped kernel does."""
-    striped = is_striped(scene.plan.runs["address"][shares.run])
-    slices = shares.slices
-    for width in np.unique(slices).tolist():
-        for spread in (False, True):
-            some = np.flatnonzero((slices == width) & (striped == spread))
-            if len(some):
-                _kernels_alike(scene, unit_name, shares.of(some), order[some], waits[some], slot, spread)
-
-
-def _kernels_alike(
-    scene: Scene, unit_name: str, shares: Shares, order: Ints, waits: np.ndarray, slot: int, striped: bool
-) -> None:
-    """Kernels whose weights lie alike: in one range, in all parts of a stripe, or in one of them."""
-    plan, model = scene.plan, scene.model
-    unit = scene.machine.units[unit_name]
-    unit_model = model_of(unit)
-    runs = plan.runs[shares.run]
-    bits = np.array([f.bits for f in plan.formats])[runs["format"]]
-    sizes = [f.expert_bytes(model.expert) for f in plan.formats]
-    launches = (order == 0) | waits
-    slices = int(shares.slices[0])
-    shape = replace(model.expert, intermediate=-(-model.expert.intermediate // slices))
-    busy = unit_model.expert_ps(runs["tokens"], shape, bits)
-    activation_bytes = ACTIVATION_BYTES * model.hidden * runs["tokens"]
+    formats, expert = scene.plan.formats, scene.plan.runs["expert"]
+    bits = np.array([each.bits for each in formats])
+    launch_ps = model_of(unit).expert_launch_ps
     scratch = scene.layout.activations[unit.local_memory]
-    for index in np.unique(runs["format"]).tolist() if striped or slices > 1 else [-1]:
-        same = np.flatnonzero((runs["format"] == index) | (index < 0))
-        if index < 0:
-            weights = [Range(runs["address"], np.array(sizes)[runs["format"]], READ, _WEIGHTS)]
-        else:
-            weights = _parts(scene, shares.of(same), sizes[index])
+    for rows, weights in _alike(scene, every, line):
+        row_bytes = ACTIVATION_BYTES * scene.model.hidden * every.tokens[rows]
+        purpose = Purpose(_EXPERT, expert[every.shares.run[rows]], bits[every.format[rows]], every.tokens[rows])
         scene.sheet.add(
             STREAM,
-            scene.machine.lane_id(unit_name, unit.lanes[0]),
-            Place(runs["step"][same], scene.model_layer(runs["layer"])[same], slot, order[same] * _PER_RUN + _KERNEL),
-            Purpose(PURPOSES.index("expert"), runs["expert"][same], bits[same], runs["tokens"][same]),
-            setup_ps=np.where(launches, unit_model.expert_launch_ps, 0)[same],
-            busy_ps=busy[same],
+            lane,
+            every.place(rows, slot, _KERNEL),
+            purpose,
+            setup_ps=np.where((every.order[rows] == 0) | every.waits[rows], launch_ps, 0),
+            busy_ps=busy_ps[rows],
             ranges=(
                 *weights,
-                Range(scratch, activation_bytes[same], READ, _ACTIVATIONS),
-                Range(scratch, activation_bytes[same], WRITE, _ACTIVATIONS),
+                Range(scratch, row_bytes, READ, _ACTIVATIONS),
+                Range(scratch, row_bytes, WRITE, _ACTIVATIONS),
             ),
         )
 
 
-def _parts(scene: Scene, shares: Shares, size: int) -> list[Range]:
+def _alike(scene: Scene, every: _Runs, line: slice) -> Iterator[tuple[Ints | slice, list[Range]]]:
+    """Rows of a line whose weights lie alike, and where: in one range, in all parts of a stripe, or in one of them."""
+    formats = scene.plan.formats
+    sizes = np.array([each.expert_bytes(scene.model.expert) for each in formats])
+    wide, spread = every.shares.slices[line] - 1, is_striped(every.address[line])
+    if not (wide.any() or spread.any()):
+        yield line, [Range(every.address[line], sizes[every.format[line]], READ, _WEIGHTS)]
+        return
+    kind = np.where(wide | spread, (wide * 2 + spread) * len(formats) + every.format[line] + 1, 0)
+    for alike in segments(kind, grouped(kind)):
+        rows = line.start + alike
+        if kind[alike[0]] == 0:
+            yield rows, [Range(every.address[rows], sizes[every.format[rows]], READ, _WEIGHTS)]
+        else:
+            yield rows, _parts(scene, every.shares.of(rows), every.address[rows], sizes[every.format[rows[0]]])
+
+
+def _busy_ps(scene: Scene, every: _Runs) -> Ints:
+    """Least time of each kernel on its unit. A unit is asked once for all kernels that are alike."""
+    expert, unit, width = scene.model.expert, every.shares.unit, every.shares.slices
+    bits = np.array([each.bits for each in scene.plan.formats])
+    seen = np.zeros(int(every.tokens.max()) + 1, np.int64)
+    seen[every.tokens] = 1
+    counts, alike = np.flatnonzero(seen), (np.cumsum(seen) - 1)[every.tokens]
+    busy_ps = np.empty(len(unit), np.int64)
+    kind = unit * (int(width.max()) + 1) + width
+    for rows in segments(kind, grouped(kind)):
+        unit_model = model_of(scene.machine.units[scene.plan.units[unit[rows[0]]]])
+        shape = replace(expert, intermediate=-(-expert.intermediate // int(width[rows[0]])))
+        busy_ps[rows] = unit_model.expert_ps(counts, shape, bits[:, None])[every.format[rows], alike[rows]]
+    return busy_ps
+
+
+def _parts(scene: Scene, shares: Shares, address: Ints, size: int) -> list[Range]:
     """What one unit reads of striped copies of `size` bytes: all parts, or in a team its own."""
     stripes = scene.plan.stripes
-    address = scene.plan.runs["address"][shares.run]
     if stripes is None:
         raise ValueError("a team computes a copy that is not striped over its members")
     parts = stripes.sizes(size)
     if shares.slices[0] == 1:
         return [Range(stripes.part(address, part), parts[part], READ, _WEIGHTS) for part in range(len(parts))]
-    starts = np.array(stripes.starts, dtype=np.int64)[shares.slice]
-    return [Range(address - STRIPED + starts, parts[shares.slice], READ, _WEIGHTS)]
+    own = np.array(stripes.starts, dtype=np.int64)[shares.slice]
+    return [Range(address - STRIPED + own, parts[shares.slice], READ, _WEIGHTS)]

@@ -40,7 +40,7 @@ class Lowering:
     ) -> None:
         self._machine, self._model, self._workload, self._layout = machine, model, workload, layout
         self._host_ps_per_layer, self._hooks = host_ps_per_layer, hooks
-        self._carried = Carried()
+        self._carried = Carried(len(machine.units))
 
     def lower(self, plan: Plan, first_step: int, last_step: int) -> Program:
         """The events of the steps from `first_step` (0: the prefill) up to, but without, `last_step`, which `plan`
@@ -67,23 +67,23 @@ class Lowering:
 
 def _signals(scene: Scene) -> Triggers:
     """The GPU says when a layer begins and when its gate is known, where another lane waits for it."""
-    plan = scene.plan
-    moves = plan.moves
-    remote = plan.runs[plan.runs["unit"] != plan.units.index(scene.gpu.name)]
-    asked = moves[~moves["early"]]
-    gates = [scene.cells(rows["step"], rows["layer"]) for rows in (remote, asked)]
-    early = moves[moves["early"]]
-    starts = scene.cells(early["step"], early["layer"])
+    moves = scene.plan.moves
+    remote = scene.run_cell[scene.plan.runs["unit"] != scene.gpu_index]
+    cells, early = scene.cells(moves["step"], moves["layer"]), moves["early"]
     return Triggers(
-        start=_signal(scene, np.unique(starts), slots.START_SIGNAL),
-        gate=_signal(scene, np.unique(np.concatenate(gates)), slots.GATE_SIGNAL),
+        start=_signal(scene, [cells[early]], slots.START_SIGNAL),
+        gate=_signal(scene, [remote, cells[~early]], slots.GATE_SIGNAL),
     )
 
 
-def _signal(scene: Scene, wanted: Ints, slot: int) -> Ints:
+def _signal(scene: Scene, wanted: list[Ints], slot: int) -> Ints:
     """Tokens [cells], -1 where not `wanted`, signalled by the GPU in that slot of the layer."""
+    asked = np.zeros(scene.cell_count, dtype=np.bool_)
+    for cells in wanted:
+        asked[cells] = True
+    which = np.flatnonzero(asked)
     tokens = np.full(scene.cell_count, -1, dtype=np.int64)
-    tokens[wanted] = scene.sheet.new_tokens(len(wanted))
-    place = Place(*scene.step_and_layer(wanted), slot)
-    scene.sheet.add(SIGNAL, scene.gpu_lane, place, Purpose(PURPOSES.index("synchronise")), token=tokens[wanted])
+    tokens[which] = scene.sheet.new_tokens(len(which))
+    place = Place(*scene.step_and_layer(which), slot)
+    scene.sheet.add(SIGNAL, scene.gpu_lane, place, Purpose(PURPOSES.index("synchronise")), token=tokens[which])
     return tokens

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moe_cosim.hw_models.components import Unit
 from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.order import grouped, order_in_cell, segments, starts
 from moe_cosim.workloads.lowering.scene import Scene
-from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range, order_in_cell
+from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
 from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, WAIT, WRITE
 from moe_cosim.workloads.stripes import is_striped
 
@@ -39,79 +42,85 @@ def lower_moves(scene: Scene, triggers: Triggers) -> Ints:
         return run_tokens
     arrival = sheet.new_tokens(len(moves))
     cell = scene.cells(moves["step"], moves["layer"])
+    step, layer = scene.step_and_layer(cell)
     order = order_in_cell(cell) * _PER_MOVE
-    layer = scene.model_layer(moves["layer"])
-    lanes = _lanes(scene)
+    source, target, early = moves["source"], moves["target"], moves["early"]
+    memory = scene.machine.memory_index(np.concatenate((source, target))).reshape(2, -1)
+    lanes = _lanes(scene, *memory)
     after_run = _same_cell_runs(scene, cell)
-    after_move = scene.carried.add_moves(arrival, moves["target"], lanes)
+    after_move = scene.carried.add_moves(arrival, target, lanes)
     blocked = after_run >= 0
-    run_tokens[after_run[blocked]] = sheet.new_tokens(int(blocked.sum()))
-    settled, settled_token = _settling(scene, cell)
-    for lane in np.unique(lanes).tolist():
-        mine = lanes == lane
+    run_tokens[after_run[blocked]] = sheet.new_tokens(int(np.count_nonzero(blocked)))
+    # the early ones, and those between homes: what they leave is free when the layer has ended
+    settled = _settling(scene, cell, early | (memory[1] != scene.gpu_memory))
 
-        def place(rows: Ints, part: int) -> Place:
-            return Place(moves["step"][rows], layer[rows], slots.MOVES, order[rows] + part)
+    def place(rows: Ints, part: int) -> Place:
+        return Place(step[rows], layer[rows], slots.MOVES, order[rows] + part)
 
-        for early, tokens in ((True, triggers.start), (False, triggers.gate)):
-            first = np.flatnonzero(mine & (moves["early"] == early))
-            first = first[np.unique(cell[first], return_index=True)[1]]
+    for mine in segments(lanes, grouped(lanes)):
+        lane = int(lanes[mine[0]])
+        for asked, tokens in ((early[mine], triggers.start), (~early[mine], triggers.gate)):
+            first = mine[asked]
+            first = first[starts(cell[first])]
             sheet.add(WAIT, lane, place(first, _GATE), _SYNCHRONISE, token=tokens[cell[first]], count=1)
-        rows = np.flatnonzero(mine & blocked)
-        token, count = run_tokens[after_run[rows]], _sharers(scene)[after_run[rows]]
-        sheet.add(WAIT, lane, place(rows, _AFTER_RUN), _SYNCHRONISE, token=token, count=count)
-        rows = np.flatnonzero(mine & (after_move >= 0))
-        token = scene.carried.arrival(after_move[rows])
-        sheet.add(WAIT, lane, place(rows, _AFTER_MOVE), _SYNCHRONISE, token=token, count=1)
-        _copies(scene, lane, np.flatnonzero(mine), order + _COPY)
-        rows = np.flatnonzero(mine)
-        sheet.add(SIGNAL, lane, place(rows, _DONE), _SYNCHRONISE, token=arrival[rows])
-        rows = np.flatnonzero(mine & settled)
-        sheet.add(SIGNAL, lane, place(rows, _SETTLED), _SYNCHRONISE, token=settled_token[cell[rows]])
+        rows = mine[blocked[mine]]
+        if len(rows):
+            token, count = run_tokens[after_run[rows]], _sharers(scene)[after_run[rows]]
+            sheet.add(WAIT, lane, place(rows, _AFTER_RUN), _SYNCHRONISE, token=token, count=count)
+        rows = mine[after_move[mine] >= 0]
+        if len(rows):
+            token = scene.carried.arrival(after_move[rows])
+            sheet.add(WAIT, lane, place(rows, _AFTER_MOVE), _SYNCHRONISE, token=token, count=1)
+        for rows, formats, ranges in _copies(scene, mine):
+            bits, expert = np.array([each.bits for each in plan.formats])[formats], moves["expert"][rows]
+            purpose = Purpose(PURPOSES.index("move weights"), expert, bits)
+            sheet.add(COPY, lane, place(rows, _COPY), purpose, ranges=ranges)
+        sheet.add(SIGNAL, lane, place(mine, _DONE), _SYNCHRONISE, token=arrival[mine])
+        rows = mine[settled[mine] >= 0]
+        if len(rows):
+            sheet.add(SIGNAL, lane, place(rows, _SETTLED), _SYNCHRONISE, token=settled[rows])
     return run_tokens
 
 
-def _copies(scene: Scene, lane: int, rows: Ints, order: Ints) -> None:
-    """One copy per move; a pair of ranges for each part of a striped end."""
-    moves, stripes, formats = scene.plan.moves[rows], scene.plan.stripes, scene.plan.formats
-    layer = scene.model_layer(moves["layer"])
-    spread = is_striped(moves["source"]), is_striped(moves["target"])
-    for index in np.unique(moves["format"]).tolist():
-        size = formats[index].expert_bytes(scene.model.expert)
-        for kind in range(4):
-            from_stripe, to_stripe = bool(kind & 1), bool(kind & 2)
-            some = (moves["format"] == index) & (spread[0] == from_stripe) & (spread[1] == to_stripe)
-            if not some.any():
-                continue
-            source, target = moves["source"][some], moves["target"][some]
-            ranges: list[Range] = []
-            if stripes is None or not kind:
-                ranges = [Range(source, size, READ, _WEIGHTS), Range(target, size, WRITE, _WEIGHTS)]
-            else:
-                parts = stripes.sizes(size)
-                before = np.cumsum(parts) - parts
-                for part in range(len(parts)):
-                    a = stripes.part(source, part) if from_stripe else source + before[part]
-                    b = stripes.part(target, part) if to_stripe else target + before[part]
-                    ranges.append(Range(a, parts[part], READ, _WEIGHTS))
-                    ranges.append(Range(b, parts[part], WRITE, _WEIGHTS))
-            scene.sheet.add(
-                COPY,
-                lane,
-                Place(moves["step"][some], layer[some], slots.MOVES, order[rows[some]]),
-                Purpose(PURPOSES.index("move weights"), moves["expert"][some], formats[index].bits),
-                ranges=tuple(ranges),
-            )
+def _copies(scene: Scene, rows: Ints) -> Iterator[tuple[Ints, Ints, tuple[Range, ...]]]:
+    """Rows of moves whose two ends lie alike, their formats and ranges: a pair for each part of a striped end."""
+    moves = scene.plan.moves
+    sources, targets, formats = moves["source"][rows], moves["target"][rows], moves["format"][rows].astype(np.int64)
+    sizes = np.array([each.expert_bytes(scene.model.expert) for each in scene.plan.formats])
+    spread = is_striped(sources) + 2 * is_striped(targets)
+    kind = formats * 4 + spread
+    # neighbours that lie in one range at both ends make one column, whatever their format
+    for alike in segments(np.where(spread == 0, -1, kind), grouped(kind)):
+        source, target, of = sources[alike], targets[alike], formats[alike]
+        if spread[alike[0]] == 0:
+            ranges = [Range(source, sizes[of], READ, _WEIGHTS), Range(target, sizes[of], WRITE, _WEIGHTS)]
+        else:
+            ranges = _parts(scene, source, target, int(sizes[of[0]]))
+        yield rows[alike], of, tuple(ranges)
 
 
-def _lanes(scene: Scene) -> Ints:
-    """The lane that makes each move: the GPU's engine where it takes part, else that of the module whose
-    memory holds the whole copy (its source, of two)."""
-    moves, machine = scene.plan.moves, scene.machine
-    gpu = list(machine.memories).index(scene.gpu.local_memory)
-    source, target = machine.memory_index(moves["source"]), machine.memory_index(moves["target"])
-    on_gpu = (source == gpu) | (target == gpu)
-    lanes = np.where(moves["prefetch"], scene.dma_lane("prefetch"), scene.dma_lane("weights"))
+def _parts(scene: Scene, source: Ints, target: Ints, size: int) -> list[Range]:
+    """Ranges of copies of `size` bytes that all leave a stripe, or a place, for a stripe, or a place."""
+    stripes = scene.plan.stripes
+    if stripes is None:
+        raise ValueError("a striped copy in a plan without stripes")
+    from_stripe, to_stripe = is_striped(source)[0], is_striped(target)[0]
+    parts = stripes.sizes(size)
+    before = np.cumsum(parts) - parts
+    ranges: list[Range] = []
+    for part in range(len(parts)):
+        a = stripes.part(source, part) if from_stripe else source + before[part]
+        b = stripes.part(target, part) if to_stripe else target + before[part]
+        ranges += [Range(a, parts[part], READ, _WEIGHTS), Range(b, parts[part], WRITE, _WEIGHTS)]
+    return ranges
+
+
+def _lanes(scene: Scene, source: Ints, target: Ints) -> Ints:
+    """The lane that makes each move between memories: the GPU's engine where it takes part, else that of the module
+    whose memory holds the whole copy (its source, of two)."""
+    machine = scene.machine
+    on_gpu = (source == scene.gpu_memory) | (target == scene.gpu_memory)
+    lanes = np.where(scene.plan.moves["prefetch"], scene.dma_lane("prefetch"), scene.dma_lane("weights"))
     if on_gpu.all():
         return lanes
     beside = np.full(len(machine.memory_list), -1, dtype=np.int64)
@@ -130,32 +139,28 @@ def _engine_beside(scene: Scene, memory: str) -> Unit | None:
     return next((unit for unit in scene.machine.copy_units if unit.local_memory == memory), None)
 
 
-def _settling(scene: Scene, cell: Ints) -> tuple[np.ndarray, Ints]:
-    """Which moves the GPU waits for before it combines, and each cell's token for it.
-
-    The early ones, and those between homes: what they leave is free when the layer has ended.
-    """
-    moves = scene.plan.moves
-    memory = scene.machine.memory_index(moves["target"])
-    gpu = list(scene.machine.memories).index(scene.gpu.local_memory)
-    early = moves["early"] | (memory != gpu)
-    which, count = np.unique(cell[early], return_counts=True)
-    token = np.full(scene.cell_count, -1, dtype=np.int64)
-    token[which] = scene.sheet.new_tokens(len(which))
-    place = Place(*scene.step_and_layer(which), slots.GATHER, 1)
-    scene.sheet.add(WAIT, scene.gpu_lane, place, _SYNCHRONISE, token=token[which], count=count)
-    return early, token
+def _settling(scene: Scene, cell: Ints, which: NDArray[np.bool_]) -> Ints:
+    """[moves] token by which the moves of `which` tell the GPU, before it combines the cell, that they have ended;
+    -1 for the others."""
+    token = np.full(len(cell), -1, dtype=np.int64)
+    if which.any():
+        count = np.bincount(cell[which])
+        cells = np.flatnonzero(count)
+        of_cell = np.empty_like(count)
+        of_cell[cells] = scene.sheet.new_tokens(len(cells))
+        place = Place(*scene.step_and_layer(cells), slots.GATHER, 1)
+        scene.sheet.add(WAIT, scene.gpu_lane, place, _SYNCHRONISE, token=of_cell[cells], count=count[cells])
+        token[which] = of_cell[cell[which]]
+    return token
 
 
 def _same_cell_runs(scene: Scene, cell: Ints) -> Ints:
     """[moves] the block's run that a move must wait for, where the GPU's own order does not see to it already; -1."""
     after = scene.plan.moves["after_run"] - scene.plan.first_run
     after[after < 0] = -1
-    runs = scene.plan.runs
     given = np.flatnonzero(after >= 0)
-    run_cell = scene.cells(runs["step"], runs["layer"])[after[given]]
     # a run of an earlier layer ended before this layer began; a deferred one runs on in the next
-    last_cell = run_cell + runs["deferred"][after[given]]
+    last_cell = scene.run_cell[after[given]] + scene.plan.runs["deferred"][after[given]]
     after[given[last_cell < cell[given]]] = -1
     return after
 

@@ -65,5 +65,16 @@ def passes_of(scene: Scene) -> Iterator[Pass]:
             continue
         cells = Cells(*scene.grid(part, every))
         sparse = Cells(*scene.grid(part, scene.moe_layers)) if len(others) else cells
-        head = busy[1][-1]  # of each sequence's last token alone
-        yield Pass(part, count, cells, sparse, Cells(*scene.grid(part, others)), *times[:-1], head)
+        projections, gate, shared, dense, _ = times
+        yield Pass(
+            part,
+            count,
+            cells,
+            sparse,
+            Cells(*scene.grid(part, others)),
+            projections,
+            gate,
+            shared,
+            dense,
+            head_ps=busy[1][-1],  # of each sequence's last token alone
+        )

@@ -46,6 +46,16 @@ class Scene:
         return self.machine.lane_id(self.gpu.name, self.gpu.lanes[0])
 
     @cached_property
+    def gpu_index(self) -> int:
+        """Index into `Plan.units`."""
+        return self.plan.units.index(self.gpu.name)
+
+    @cached_property
+    def gpu_memory(self) -> int:
+        """Index into the machine's `memory_list`."""
+        return list(self.machine.memories).index(self.gpu.local_memory)
+
+    @cached_property
     def dma(self) -> Unit:
         return next(u for u in self.machine.copy_units if u.local_memory == self.gpu.local_memory)
 
@@ -74,6 +84,11 @@ class Scene:
     def cells(self, step: Ints, moe_layer: Ints) -> Ints:
         """Number of a cell, counted from the block's first."""
         return (step.astype(np.int64) - self.steps.start) * len(self.model.moe_layers) + moe_layer
+
+    @cached_property
+    def run_cell(self) -> Ints:
+        """[runs] the cell of each run of the block."""
+        return self.cells(self.plan.runs["step"], self.plan.runs["layer"])
 
     def step_and_layer(self, cell: Ints) -> tuple[Ints, Ints]:
         """Step and the model's layer of cells."""

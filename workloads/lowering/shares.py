@@ -28,6 +28,8 @@ class Shares:
 
 def shares_of(plan: Plan) -> Shares:
     unit = plan.runs["unit"].astype(np.int64)
+    if not plan.teams:
+        return Shares(np.arange(len(unit)), unit, np.zeros_like(unit), np.ones_like(unit))
     members = [[index] for index in range(len(plan.units))]
     members += [[plan.units.index(name) for name in team] for team in plan.teams]
     count = np.array([len(who) for who in members], dtype=np.int64)[unit]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.compiled import compiled
-from moe_cosim.workloads.lowering.columns import LANE, LAYER, ORDER, SIZE, SLOT, STEP
-from moe_cosim.workloads.lowering.values import first_and_mask
+from moe_cosim.workloads.lowering.sheet.columns import LANE, LAYER, ORDER, SIZE, SLOT, STEP
+from moe_cosim.workloads.lowering.sheet.values import first_and_mask
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]

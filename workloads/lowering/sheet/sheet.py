@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moe_cosim.workloads.lowering.columns import COLUMN, RANGE, SIZE, SLOT
+from moe_cosim.workloads.lowering.sheet.columns import COLUMN, RANGE, SIZE, SLOT
 from moe_cosim.workloads.program import ACCESS, EVENT, TAG, Program
 
 Ints = NDArray[np.int64]
@@ -39,12 +39,6 @@ class Purpose(NamedTuple):
     expert: ArrayLike = -1
     weight_bits: ArrayLike = 0
     tokens: ArrayLike = 0
-
-
-def order_in_cell(cell: Ints) -> Ints:
-    """0, 1, … for rows of the same cell (rows of a cell follow each other)."""
-    starts = np.flatnonzero(np.diff(cell, prepend=cell[0] - 1))
-    return np.arange(len(cell)) - np.repeat(starts, np.diff(starts, append=len(cell)))
 
 
 class EventSheet:
@@ -113,27 +107,27 @@ class EventSheet:
         self._access_count += size * len(ranges)
 
     def _value(self, value: ArrayLike, size: int) -> int:
-        """Its code (`moe_cosim.workloads.lowering.columns`)."""
+        """Its code (`moe_cosim.workloads.lowering.sheet.columns`)."""
         if type(value) is int:
             self._numbers.append(value)
             return -len(self._numbers)
-        array = np.asarray(value)
-        if array.size == 1:
-            self._numbers.append(int(array.item()))
+        values = np.asarray(value)
+        if values.size == 1:
+            self._numbers.append(int(values.item()))
             return -len(self._numbers)
-        start = self._array_starts.get(id(value))
+        start = self._array_starts.get(id(values))
         if start is None:
-            if array.shape != (size,):
-                raise ValueError(f"an array of shape {array.shape} in a column of {size} events")
-            start = self._array_starts[id(value)] = self._array_total
-            self._arrays.append(array)
+            if values.shape != (size,):
+                raise ValueError(f"an array of shape {values.shape} in a column of {size} events")
+            start = self._array_starts[id(values)] = self._array_total
+            self._arrays.append(values)
             self._array_total += size
         return start
 
     def program(self, lanes: tuple[tuple[str, str], ...], machine: str, meta: dict[str, object]) -> Program:
         """All columns as tables. Raises `ValueError` for a lane, step, layer, slot or order that the sheet does not
         have."""
-        from moe_cosim.workloads.lowering.fill import fill  # Numba takes a while to import
+        from moe_cosim.workloads.lowering.sheet.fill import fill  # Numba takes a while to import
 
         columns = np.frombuffer(self._columns, np.int64).reshape(-1, COLUMN)
         ranges = np.frombuffer(self._ranges, np.int64).reshape(-1, RANGE)
@@ -143,12 +137,11 @@ class EventSheet:
         events, tags = _words(len(position), EVENT), _words(len(position), TAG)
         accesses = _words(self._access_count, ACCESS)
         fill(columns, ranges, pool, position, events, tags, accesses)
-        tables = (events.view(EVENT), accesses.view(ACCESS), tags.view(TAG))
-        return Program(lanes, *(table.reshape(-1) for table in tables), machine, meta)
+        return Program(lanes, _table(events, EVENT), _table(accesses, ACCESS), _table(tags, TAG), machine, meta)
 
     def _positions(self, columns: Ints, pool: Ints, lanes: int) -> NDArray[np.int32]:
         """[events] of the columns, one after the other: their places in the program."""
-        from moe_cosim.workloads.lowering.lane_order import put_in_order
+        from moe_cosim.workloads.lowering.sheet.lane_order import put_in_order
 
         sizes = columns[:, SIZE]
         starts = np.cumsum(sizes) - sizes
@@ -178,3 +171,7 @@ class EventSheet:
 def _words(rows: int, dtype: np.dtype[np.void]) -> Ints:
     """[rows, words] room for a table."""
     return np.empty((rows, dtype.itemsize // 8), np.int64)
+
+
+def _table(words: Ints, dtype: np.dtype[np.void]) -> NDArray[np.void]:
+    return words.view(dtype).reshape(-1)

@@ -1,0 +1,43 @@
+"""Ranks of rows among those of their cell, without sorting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moe_cosim.workloads.lowering.sheet import Ints
+
+
+def order_in_cell(cell: Ints) -> Ints:
+    """0, 1, … for rows of the same cell (rows of a cell follow each other)."""
+    rows = np.arange(len(cell))
+    return rows - np.maximum.accumulate(np.where(starts(cell), rows, 0))
+
+
+def starts(*columns: Ints) -> NDArray[np.bool_]:
+    """Rows that differ from the one before in any of the columns."""
+    found = np.zeros(len(columns[0]), dtype=bool)
+    found[:1] = True
+    for column in columns:
+        found[1:] |= column[1:] != column[:-1]
+    return found
+
+
+def grouped(group: Ints) -> Ints:
+    """Rows in the order of small numbers, those of one group as they were."""
+    small = group.astype(np.uint16) if len(group) and group.max() < 1 << 16 else group
+    return np.argsort(small, kind="stable")  # counts 16-bit numbers, compares larger ones
+
+
+def slices(group: Ints) -> Iterator[slice]:
+    """Rows in each of which `group` is one."""
+    first = np.flatnonzero(starts(group)).tolist()
+    for begin, end in zip(first, [*first[1:], len(group)], strict=True):
+        yield slice(begin, end)
+
+
+def segments(group: Ints, by: Ints) -> Iterator[Ints]:
+    """The rows of `by`, one part after the other in each of which `group` is one."""
+    return (by[rows] for rows in slices(group[by]))
