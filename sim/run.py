@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from moe_cosim.compiling import Stopwatch
 from moe_cosim.experiment import Experiment, load_experiment
 from moe_cosim.sim.engines.base import Engine, Progress, engine_of, engines
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.results.measure import measure
+from moe_cosim.sim.results.meter import Meter, Seconds
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.results.rows import Extrapolation
+from moe_cosim.sim.results.run_timeline import RunTimeline
 from moe_cosim.sim.run_folder import RunFolder
 from moe_cosim.sim.window import extrapolate, spans
 from moe_cosim.workloads.prepare import Prepared, prepare
@@ -33,13 +34,16 @@ def run(
     chosen = load_experiment(experiment, settings)
     engine = engine_of(chosen)
     folder = RunFolder(Path(out)) if out is not None else None
-    started = time.perf_counter()
+    watch = Stopwatch()
     prepared = prepare(chosen)
     prepared.whole  # noqa: B018 (planned and lowered here, so that it is not counted as the engine's time)
-    lowered = time.perf_counter()
+    lowering_s = watch.lap_s()
     timeline, extrapolation = _simulate(prepared, engine, progress)
-    simulated = time.perf_counter()
-    result = measure(prepared, timeline, lowered - started, simulated - lowered, extrapolation)
+    engine_s = watch.lap_s()
+    meter = Meter(prepared)
+    meter.add(prepared.whole, timeline)
+    whole = RunTimeline(**vars(timeline), program=prepared.program)
+    result = meter.result(Seconds(lowering_s, engine_s, watch.lap_s()), extrapolation, whole)
     if folder is not None:
         folder.write(prepared, timeline, result)
     return result

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     import pandas
 
 SCHEMA_VERSION: Final = 1
-"""Of `Result.as_dict`: another number where a field comes, goes, or means something else."""
+"""Of `Result.as_dict`: another number where a field goes or means something else. A field that came later has a
+value for the results of older versions, which do not say it."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,10 @@ class Result:
     assumptions: list[AssumptionRow]
     extrapolation: Extrapolation | None = None
     """Where only a window of the program ran on the engine: which, and how the rest was estimated."""
+    measuring_s: float | None = None
+    """None, as `writing_s`: a result of an older version."""
+    writing_s: float | None = None
+    """Of program and timeline into the run's folder."""
     _timeline: RunTimeline | Path | None = field(default=None, repr=False, compare=False)
     """Or the folder that has it."""
 

@@ -6,8 +6,10 @@ from collections import defaultdict
 from dataclasses import replace
 from functools import cache
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
+from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
@@ -19,7 +21,8 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.cli.tables.machine import machine_document
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.sst.graph.build import BuildOptions, build_graph
-from moe_cosim.sim.results.traffic import bytes_by_kind, link_rows, memory_rows, traffic_table
+from moe_cosim.sim.results.metrics.activity import Activity
+from moe_cosim.sim.results.metrics.traffic import bytes_by_kind, link_rows, memory_rows, traffic_table
 from moe_cosim.sim.run import run
 from moe_cosim.testing.engine.random_programs import RandomCase, cases
 from moe_cosim.workloads.program import COPY, READ, WRITE, Program
@@ -137,11 +140,17 @@ def test_no_resource_carries_more_than_its_peak(case: RandomCase) -> None:
         assert taken[resource.name] <= most * (1 + 1e-9), resource
 
 
+def traffic(found: Machine, program: Program) -> NDArray[np.int64]:
+    activity = Activity(found)
+    activity.add(program, EmbeddedEngine().run(found, program), is_last=True)
+    return traffic_table(found, activity)
+
+
 def test_utilization_is_of_the_arrays_and_of_the_port() -> None:
     found = machine()
     size, outside = 3_000_000, 1_000_000
     program = both(found, size, outside)[2]
-    table = traffic_table(found, program, found.memory_index(program.accesses["address"]))
+    table = traffic(found, program)
     rows = {row.name: row for row in memory_rows(found, table, 10**8)}
     assert rows["ndp.dram"].peak_bytes_per_s == 2e12
     assert rows["ndp.dram"].utilization == pytest.approx((size + outside) / 1e-4 / 2e12)
@@ -157,7 +166,7 @@ def test_a_copy_within_the_memory_counts_at_its_port_twice() -> None:
     builder = ProgramBuilder(found)
     builder.copy("gpu.dma.weights", *(builder.access("ndp.dram", op, 5000, 0, 0) for op in (READ, WRITE)))
     program = builder.build()
-    table = traffic_table(found, program, found.memory_index(program.accesses["address"]))
+    table = traffic(found, program)
     port = next(index for index, resource in enumerate(found.resources) if resource.name == "ndp.dram:port")
     assert table[port].sum() == 10_000
 

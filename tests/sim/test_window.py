@@ -11,7 +11,7 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.base import Engine, Progress, engines
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.results.critical_path import critical_path
+from moe_cosim.sim.results.path.critical_path import critical_path
 from moe_cosim.sim.run import run
 from moe_cosim.sim.window import Span, extrapolate, spans, window
 from moe_cosim.testing.engine.machines import one_memory, unit

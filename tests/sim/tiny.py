@@ -15,7 +15,7 @@ from moe_cosim.experiment import Experiment, load_experiment
 from moe_cosim.sim.cli.main import main
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.results.measure import measure
+from moe_cosim.sim.results.meter import Meter, Seconds
 from moe_cosim.sim.results.result import Result as RunResult
 from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.routing.token_trace import TokenTrace
@@ -90,7 +90,9 @@ def run_parts(
     experiment = source if isinstance(source, Experiment) else load_experiment(source, changes)
     prepared = prepare(experiment)
     timeline = engines.get("embedded")().run(prepared.machine, prepared.program)
-    return prepared, timeline, measure(prepared, timeline, 0.0, 0.0)
+    meter = Meter(prepared)
+    meter.add(prepared.whole, timeline)
+    return prepared, timeline, meter.result(Seconds())
 
 
 def refused(tiny: Tiny, *options: object) -> str:

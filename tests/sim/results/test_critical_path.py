@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from moe_cosim.errors import RunError
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.timeline import BOUNDS, Timeline
-from moe_cosim.sim.results.critical_path import critical_path
+from moe_cosim.sim.results.path.critical_path import critical_path
 from moe_cosim.testing.engine.machines import memory, one_memory, unit
 from moe_cosim.testing.engine.random_programs import RandomCase, cases
 from moe_cosim.workloads.program import PHASES, PURPOSES, Program

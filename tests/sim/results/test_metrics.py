@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from types import SimpleNamespace
 
 import networkx as nx
 import numpy as np
 import pytest
 
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.units.base import ExpertShape
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.results.experts import expert_summary, mean_loss
+from moe_cosim.sim.results.metrics.busy_time import BusyTime
+from moe_cosim.sim.results.metrics.decisions import Decisions
+from moe_cosim.sim.results.metrics.event_pass import Spells
 from moe_cosim.sim.results.result import Result
-from moe_cosim.sim.results.units import _union_ps
-from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder
+from moe_cosim.testing.engine.machines import memory, one_memory, unit
+from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder, join_plans
 from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.program import COMPUTE, CONTENTS, COPY, PURPOSES, READ, STREAM, Program
 from moe_cosim.workloads.quantization.formats import find_format
@@ -131,12 +135,32 @@ def test_units_are_busy_while_any_of_their_lanes_is(parts: Parts) -> None:
             assert row.decode_utilization == 0
 
 
-def test_union_of_random_intervals() -> None:
-    random = np.random.default_rng(0)
-    for _ in range(200):
-        start = random.integers(0, 60, random.integers(0, 12))
-        end = start + random.integers(0, 20, len(start))
-        assert _union_ps(start, end) == len({t for a, b in zip(start, end, strict=True) for t in range(a, b)})
+def _spells(lanes: list[list[tuple[int, int]]]) -> Spells:
+    count = np.array([len(spells) for spells in lanes], np.int64)
+    rows = np.array([spell for spells in lanes for spell in spells], np.int64).reshape(-1, 2)
+    return Spells(rows[:, 0].copy(), rows[:, 1].copy(), np.cumsum(count) - count, count)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 5])
+def test_busy_time_is_the_union_of_lanes_in_whatever_blocks_they_come(blocks: int) -> None:
+    """Lanes that lag behind, begin late, or never: two units beside one memory."""
+    machine = one_memory([unit("a", 2), unit("b", 3)])
+    random = np.random.default_rng(blocks)
+    for _ in range(60):
+        edges = [np.sort(random.choice(100, 2 * random.integers(0, 9), replace=False)) for _ in machine.lanes]
+        lanes = [list(zip(edge[::2].tolist(), edge[1::2].tolist(), strict=True)) for edge in edges]
+        cuts = [[0, *np.sort(random.integers(0, len(spells) + 1, blocks - 1)), len(spells)] for spells in lanes]
+        busy, from_ps = BusyTime(machine), int(random.integers(0, 100))
+        for block in range(blocks):
+            taken = [spells[cut[block] : cut[block + 1]] for spells, cut in zip(lanes, cuts, strict=True)]
+            reached = [
+                spells[cut[block + 1] - 1][1] if cut[block + 1] else -1 for spells, cut in zip(lanes, cuts, strict=True)
+            ]
+            busy.add(_spells(taken), from_ps, None if block == blocks - 1 else np.array(reached))
+        for name, mine in {"a": (0, 1), "b": (2, 3, 4), "both": (0, 1, 2, 3, 4)}.items():
+            spells = [spell for lane in mine for spell in lanes[lane]]
+            wanted = (_covered(spells, 0), _covered(spells, from_ps))
+            assert (busy.beside_ps("a") if name == "both" else busy.of_unit_ps(name)) == wanted
 
 
 def test_the_critical_path_sums_to_the_total(parts: Parts) -> None:
@@ -174,8 +198,8 @@ def test_events_and_expert_runs_are_counted(parts: Parts) -> None:
     assert experts.gpu_hits + experts.gpu_misses + experts.near_data == len(decode)
 
 
-def _plan() -> Plan:
-    """Two decode steps of one layer; the experts' stories are told in the test below."""
+def _plans() -> list[Plan]:
+    """Two decode steps of one layer, in two blocks; the experts' stories are told in the test below."""
     builder = PlanBuilder(("gpu", "ndp"))
     fp16, int2 = builder.format_index(find_format("fp16")), builder.format_index(find_format("int2"))
     resident, home = Copy(fp16, 0), [Copy(fp16, 4096 * (1 + e)) for e in range(6)]
@@ -190,16 +214,28 @@ def _plan() -> Plan:
     builder.run(3, 1, "ndp", Copy(int2, 9 << 20))
     builder.skip(5, 1)
     ahead = builder.move(0, 4, home[4], 3 << 20, prefetch=True)
+    before = builder.take()
     builder.at(2, 0)
     builder.run(4, 1, "gpu", ahead)
     builder.run(2, 1, "gpu", fetched)
     builder.run(3, 3, "ndp", Copy(int2, 9 << 20))
-    return builder.take()
+    return [before, builder.take()]
 
 
-def test_hits_and_misses_of_a_plan_made_by_hand() -> None:
+def _decisions(plans: Sequence[Plan], losses: LossTable = LossTable((2,), np.ones((1, 6, 1)))) -> Decisions:  # noqa: B008
+    machine = one_memory([unit("gpu"), unit("ndp", kind="ndp")], memory(capacity=1 << 40))
+    demand = SimpleNamespace(layers=1, num_experts=6, steps=3)
+    found = Decisions(machine, demand, ExpertShape(16, 16), losses)
+    for plan in plans:
+        found.add(plan)
+    return found
+
+
+@pytest.mark.parametrize("in_blocks", [False, True])
+def test_hits_and_misses_of_a_plan_made_by_hand(in_blocks: bool) -> None:
     """Hits: 0 was there, 1 came in the prefill, 4 was fetched ahead, 2 (again) was still there. Miss: 2 at first."""
-    assert expert_summary(_plan(), "gpu").as_dict() == {
+    found = _decisions(_plans() if in_blocks else [join_plans(_plans())])
+    assert found.expert_summary().as_dict() == {
         "gpu_hits": 4,
         "gpu_hits_by_prefetch": 1,
         "gpu_misses": 1,
@@ -209,25 +245,41 @@ def test_hits_and_misses_of_a_plan_made_by_hand() -> None:
         "skipped": 1,
         "moves": 2,
     }
+    fp16 = find_format("fp16").expert_bytes(ExpertShape(16, 16))
+    assert {way: row.as_dict() for way, row in found.move_rows().items()} == {
+        "to the GPU on demand": {"copies": 1, "bytes": fp16},
+        "to the GPU ahead": {"copies": 1, "bytes": fp16},
+    }
+
+
+def test_classes_are_by_rank_in_each_layer_and_step() -> None:
+    """Of 6 experts the first is hot, the last 4 cold; of equal tokens the lower number is hotter."""
+    rows = {(row.class_, row.unit): row for row in _decisions(_plans()).class_rows()}
+    runs = {place: round(2 * row.runs_per_layer) for place, row in rows.items()}
+    # step 1: expert 2 (2 tokens), 0, 1, 3; step 2: expert 3 (3 tokens), 2, 4
+    assert runs == {("hot", "gpu"): 1, ("warm", "gpu"): 2, ("cold", "gpu"): 2, ("hot", "ndp"): 1, ("cold", "ndp"): 1}
+    assert rows["hot", "ndp"].tokens_share == 3 / 10
+    assert sum(row.tokens_per_layer for row in rows.values()) == pytest.approx(10 / 2)
 
 
 def test_a_plan_without_decode_has_no_rates() -> None:
     builder = PlanBuilder(("gpu",))
     builder.run(0, 5, "gpu", Copy(builder.format_index(find_format("fp16")), 0))
-    plan = builder.take()
-    assert expert_summary(plan, "gpu").hit_rate is None
-    assert expert_summary(plan, "gpu").near_data_share is None
-    assert mean_loss(plan, LossTable((2,), np.ones((1, 6, 1)))) is None
+    found = _decisions([builder.take()])
+    assert found.expert_summary().hit_rate is None
+    assert found.expert_summary().near_data_share is None
+    assert found.mean_loss() is None
+    assert found.class_rows() == []
 
 
 def test_mean_loss_weighs_by_tokens_and_counts_16_bits_as_none() -> None:
     """Of 10 decoded tokens, 1 + 3 ran expert 3 at 2 bits."""
     losses = LossTable((1, 2), np.arange(12, dtype=float)[::-1].reshape(1, 6, 2).copy())
-    assert mean_loss(_plan(), losses) == pytest.approx((1 + 3) * losses.loss[0, 3, 1] / 10)
+    assert _decisions(_plans(), losses).mean_loss() == pytest.approx((1 + 3) * losses.loss[0, 3, 1] / 10)
 
 
 def test_mean_loss_is_none_where_a_width_was_not_measured() -> None:
-    assert mean_loss(_plan(), LossTable((1, 3), np.ones((1, 6, 2)))) is None
+    assert _decisions(_plans(), LossTable((1, 3), np.ones((1, 6, 2)))).mean_loss() is None
 
 
 def test_mean_loss_of_a_run_is_that_of_its_plan(tiny: Tiny) -> None:

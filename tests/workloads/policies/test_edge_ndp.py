@@ -7,7 +7,7 @@ import pytest
 
 from moe_cosim.experiment import Experiment
 from moe_cosim.sim.engines.base import engines
-from moe_cosim.sim.results.measure import measure
+from moe_cosim.sim.results.meter import Meter, Seconds
 from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.program import CONTENTS, PURPOSES, STREAM
 
@@ -68,7 +68,9 @@ def test_balance_uses_the_gpu_where_the_modules_would_take_longer() -> None:
 
 def decode_s(found: Prepared) -> float:
     timeline = engines.get("embedded")().run(found.machine, found.program)
-    return measure(found, timeline, 0.0, 0.0).decode_s
+    meter = Meter(found)
+    meter.add(found.whole, timeline)
+    return meter.result(Seconds()).decode_s
 
 
 def test_slices_gain_little_from_two_modules() -> None:

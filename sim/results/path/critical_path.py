@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 
 from moe_cosim.errors import RunError
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.sim.engines.timeline import BOUNDS, Timeline
+from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.results.path.cells import CELLS_PER_UNIT, cells, path_rows
 from moe_cosim.sim.results.rows import PathRow
-from moe_cosim.workloads.program import PHASES, PURPOSES, Program
-
-_PS_PER_S: Final = 1e12
+from moe_cosim.workloads.program import Program
 
 SEGMENT: Final = np.dtype([("event", "<i8"), ("time_ps", "<i8"), ("bound", "<i8")])
 """An event (for latency the wait, for idle time the event that came late), how long, and why."""
@@ -41,35 +40,18 @@ class CriticalPath:
     def rows(self) -> list[PathRow]:
         """Sums per (unit, phase, purpose, bound), the largest first: `time_ps` exact, `seconds`,
         and `share` of the total. A program without tags has empty phases and purposes."""
-        if not len(self.segments):
-            return []
-        events = self.program.events[self.segments["event"]]
         units = list(self.machine.units)
-        unit = np.array([units.index(name) for name, _ in self.program.lanes])[events["lane"]]
-        tagged = len(self.program.tags) > 0
-        tags = self.program.tags[events["tag"]] if tagged else np.zeros(len(events), self.program.tags.dtype)
-        columns = (unit, tags["phase"], tags["purpose"], self.segments["bound"])
-        keys, group = np.unique(np.stack(columns, axis=1).astype(np.int64), axis=0, return_inverse=True)
-        sums = np.zeros(len(keys), dtype=np.int64)
-        np.add.at(sums, group.reshape(-1), self.segments["time_ps"])
-        total_ps = self.total_ps
-        return [
-            PathRow(
-                unit=units[keys[row, 0]],
-                phase=PHASES[keys[row, 1]] if tagged else "",
-                purpose=PURPOSES[keys[row, 2]] if tagged else "",
-                bound=BOUNDS[keys[row, 3]],
-                time_ps=int(sums[row]),
-                seconds=int(sums[row]) / _PS_PER_S,
-                share=int(sums[row]) / total_ps,
-            )
-            for row in np.argsort(-sums, kind="stable")
-        ]
+        unit = np.array([units.index(name) for name, _ in self.program.lanes])
+        events = self.program.events[self.segments["event"]]
+        tags = self.program.tags[events["tag"]] if len(self.program.tags) else None
+        sums = np.zeros(len(units) * CELLS_PER_UNIT, dtype=np.int64)
+        np.add.at(sums, cells(unit[events["lane"]], tags, self.segments["bound"]), self.segments["time_ps"])
+        return path_rows(self.machine, sums, tags is not None)
 
 
 def critical_path(machine: Machine, program: Program, timeline: Timeline) -> CriticalPath:
     """`timeline` is what an engine made of `program` on `machine`; `RunError` where it says no bounds."""
-    from moe_cosim.sim.results.critical_walk import walk  # compiled: Numba takes a while to import
+    from moe_cosim.sim.results.path.walk import walk  # compiled: Numba takes a while to import
 
     if timeline.bound is None or timeline.last_signal is None:
         raise RunError("the engine does not say what bounds its events (Timeline.bound and Timeline.last_signal)")

@@ -2,75 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.results.metrics.activity import Activity
 from moe_cosim.sim.results.rows import LinkRow, MemoryRow, TrafficRow
-from moe_cosim.workloads.program import CONTENTS, COPY, READ, Program
+from moe_cosim.workloads.program import CONTENTS, READ
 
 
-def traffic_table(machine: Machine, program: Program, access_memory: NDArray[np.int64]) -> NDArray[np.int64]:
+def traffic_table(machine: Machine, activity: Activity) -> NDArray[np.int64]:
     """[resources, contents, 2]: bytes read and written in each memory, carried by each link direction.
 
     The last axis is (read, write) for memories; links, switches and ports count everything under 0.
-    `access_memory` [accesses] indexes `machine.memory_list`.
     """
-    accesses = program.accesses
     table = np.zeros((len(machine.resources), len(CONTENTS), 2), dtype=np.int64)
-    size = accesses["bytes"].astype(np.int64)
-    np.add.at(table, (access_memory, accesses["what"], accesses["op"]), size)
-    for route, what, carried in _routes(machine, program, access_memory, size):
-        for resource in machine.path(*route).resources:
-            table[resource, what, 0] += carried
-    return table
-
-
-def _routes(
-    machine: Machine, program: Program, memory: NDArray[np.int64], size: NDArray[np.int64]
-) -> list[tuple[tuple[str, str], int, int]]:
-    """((from, to), contents, bytes) of every kind of transfer in the program."""
-    accesses, events = program.accesses, program.events
-    owner = np.repeat(np.arange(len(events)), events["accesses"])
-    index = _flat(events["first_access"].astype(np.int64), events["accesses"].astype(np.int64))
-    copying = events["kind"][owner] == COPY
-    names = [m.name for m in machine.memory_list]
-    found = []
+    memories = [memory.name for memory in machine.memory_list]
+    table[: len(memories)] = activity.memory_bytes
     units = list(machine.units)
-    unit_of_lane = np.array([units.index(unit) for unit, _ in program.lanes])
-    streams = index[~copying]
-    unit = unit_of_lane[events["lane"][owner[~copying]]]
-    for (u, m, op, what), carried in _sums(
-        size[streams], unit, memory[streams], accesses["op"][streams], accesses["what"][streams]
-    ):
-        ends = (names[m], units[u]) if op == READ else (units[u], names[m])
-        found.append((ends, what, carried))
-    sources = index[copying][0::2]
-    targets = index[copying][1::2]
-    for (a, b, what), carried in _sums(size[sources], memory[sources], memory[targets], accesses["what"][sources]):
+    for unit, memory, op in np.argwhere(activity.stream_bytes.any(axis=3)).tolist():
+        ends = (memories[memory], units[unit]) if op == READ else (units[unit], memories[memory])
+        crossed = list(machine.path(*ends).resources)
+        table[crossed, :, 0] += activity.stream_bytes[unit, memory, op]
+    for source, target in np.argwhere(activity.copy_bytes.any(axis=2)).tolist():
         # within one memory: out of its port and in again
-        found += [((names[a], names[b]), what, carried)] * (1 if a != b else 2)
-    return found
-
-
-def _sums(size: NDArray[np.int64], *keys: NDArray[Any]) -> list[tuple[tuple[int, ...], int]]:
-    """Total of `size` for every combination of `keys` that occurs."""
-    if not len(size):
-        return []
-    columns = [key.astype(np.int64) for key in keys]
-    shape = tuple(int(column.max()) + 1 for column in columns)
-    flat = np.ravel_multi_index(columns, shape)
-    totals = np.zeros(int(np.prod(shape)), dtype=np.int64)
-    np.add.at(totals, flat, size)
-    present = np.unique(flat)
-    return [(tuple(int(i) for i in np.unravel_index(cell, shape)), int(totals[cell])) for cell in present]
-
-
-def _flat(first: NDArray[np.int64], count: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Every index in [first, first + count), row after row."""
-    return np.repeat(first - np.cumsum(count) + count, count) + np.arange(int(count.sum()))
+        times = 1 if source != target else 2
+        crossed = list(machine.path(memories[source], memories[target]).resources)
+        table[crossed, :, 0] += times * activity.copy_bytes[source, target]
+    return table
 
 
 def memory_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list[MemoryRow]:

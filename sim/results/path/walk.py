@@ -1,4 +1,4 @@
-"""The compiled walk behind `moe_cosim.sim.results.critical_path`."""
+"""The compiled walk behind `moe_cosim.sim.results.path.critical_path`."""
 
 from __future__ import annotations
 

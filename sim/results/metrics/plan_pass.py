@@ -1,0 +1,123 @@
+"""The compiled looks at a block's plan."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moe_cosim.compiled import compiled
+
+
+class PlanSums(NamedTuple):
+    """Added up through the run, decode only."""
+
+    runs: NDArray[np.int64]  # [5] runs, on the GPU, of these fetched when asked for, and ahead; tokens
+    classes: NDArray[np.int64]  # [classes, kinds of unit, 2] runs and their tokens
+    moves: NDArray[np.int64]  # [3, 2] copies and bytes: to the GPU on demand, ahead; between other memories
+
+
+class PlanKey(NamedTuple):
+    """What a block's numbers mean."""
+
+    first_move: int
+    gpu: int
+    """Index of the unit."""
+    hot: int
+    """Rank from which an expert of a layer is no longer hot."""
+    cold: int
+    """Rank from which it is cold."""
+    gpu_base: int
+    gpu_end: int
+    """Addresses of the GPU's memory."""
+
+
+@compiled
+def rank_keys(runs: NDArray[np.void], layers: int, experts: int, most_tokens: int, keys: NDArray[np.int64]) -> None:
+    """Keys [runs] that sort runs by step and layer, and there by tokens, most first, then expert. -1: no decode."""
+    for row in range(len(runs)):
+        run = runs[row]
+        cell = np.int64(run.step) * layers + run.layer
+        key = (cell * (most_tokens + 1) + most_tokens - run.tokens) * experts + run.expert
+        keys[row] = key if run.step > 0 else -1
+
+
+@compiled
+def count_runs(
+    runs: NDArray[np.void],
+    order: NDArray[np.int64],
+    moves: NDArray[np.void],
+    prefetched: NDArray[np.bool_],
+    kind: NDArray[np.int64],
+    key: PlanKey,
+    sums: PlanSums,
+    used_at_once: NDArray[np.bool_],
+    of_format: NDArray[np.int64],
+) -> None:
+    """Add a block's runs to `sums`. `order`: as `rank_keys` sorts. `prefetched` [moves of the run so far].
+
+    Fills `used_at_once` [moves of the block]: run in the layer that asked; and `of_format` [formats]: its runs.
+    """
+    step, layer, rank = -1, -1, 0
+    for place in range(len(order)):
+        run = runs[order[place]]
+        if run.step <= 0:
+            continue
+        rank = rank + 1 if run.step == step and run.layer == layer else 0
+        step, layer = run.step, run.layer
+        sums.runs[0] += 1
+        sums.runs[4] += run.tokens
+        of_format[run.format] += 1
+        which = 0 if rank < key.hot else 1 if rank < key.cold else 2
+        sums.classes[which, kind[run.unit], 0] += 1
+        sums.classes[which, kind[run.unit], 1] += run.tokens
+        asked_now = False
+        if run.move >= key.first_move:
+            move = moves[run.move - key.first_move]
+            asked_now = move.step == step and move.layer == layer
+            if asked_now:
+                used_at_once[run.move - key.first_move] = True
+        if run.unit == key.gpu:
+            sums.runs[1] += 1
+            if asked_now:
+                sums.runs[2] += 1
+            elif run.move >= 0 and prefetched[run.move]:
+                sums.runs[3] += 1
+
+
+@compiled
+def count_moves(
+    moves: NDArray[np.void],
+    used_at_once: NDArray[np.bool_],
+    format_bytes: NDArray[np.int64],
+    key: PlanKey,
+    sums: PlanSums,
+) -> None:
+    """Add a block's moves to `sums`."""
+    for row in range(len(moves)):
+        move = moves[row]
+        if move.step > 0:
+            way = 2
+            if key.gpu_base <= move.target < key.gpu_end:
+                way = 1 if move.early or (move.prefetch and not used_at_once[row]) else 0
+            sums.moves[way, 0] += 1
+            sums.moves[way, 1] += format_bytes[move.format]
+
+
+@compiled
+def losses_of(
+    runs: NDArray[np.void],
+    format_bits: NDArray[np.int64],
+    bits: int,
+    loss: NDArray[np.float64],
+    column: int,
+    lost: NDArray[np.float64],
+) -> None:
+    """Fill `lost` [decode runs of this width], in their order: tokens times `loss` [layers, experts, `column`]."""
+    found = 0
+    for row in range(len(runs)):
+        run = runs[row]
+        if run.step > 0 and format_bits[run.format] == bits:
+            lost[found] = np.float64(run.tokens) * loss[run.layer, run.expert, column]
+            found += 1
