@@ -1,15 +1,16 @@
 """What a policy decided: which unit runs whose tokens from which copy, and what moves when.
 
 A plan is columnar (one row per decision), because a run has hundreds of thousands of decisions;
-`PlanBuilder` is how a policy writes it, one layer of one step at a time. A long run is planned in
-blocks of steps; rows are numbered through the whole run.
+`PlanBuilder` is how a policy writes it, row by row or in columns. A long run is planned in blocks of
+steps; rows are numbered through the whole run.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,9 @@ MOVE: Final = np.dtype(
 SKIP: Final = np.dtype([("step", "<i4"), ("layer", "<i4"), ("expert", "<i4"), ("tokens", "<i8")])
 RESIDENT: Final = np.dtype([("layer", "<i4"), ("expert", "<i4"), ("format", "<i4"), ("address", "<i8")])
 
+Column: TypeAlias = NDArray[Any] | int
+"""Of whole numbers or truths; a single one holds for all rows."""
+
 
 class Copy(NamedTuple):
     """One copy of an expert's weights: where it lies, how it is stored, which move brought it."""
@@ -77,16 +81,60 @@ class Plan:
     first_move: int = 0
 
 
+class _Table:
+    """A growing table: records one by one, or whole columns at once; the order is that in which they came."""
+
+    def __init__(self, dtype: np.dtype[np.void]) -> None:
+        self._dtype = dtype
+        kinds = {"<i4": "i", "<i8": "q", "|b1": "?"}
+        self._pack = struct.Struct("<" + "".join(kinds[dtype[name].str] for name in dtype.names or ())).pack
+        self._whole: list[NDArray[np.void]] = []
+        self._last = bytearray()
+        self.next = 0
+        """Number of the row that comes next, counted through the whole run."""
+
+    def append(self, *fields: int) -> int:
+        """Returns the row's number."""
+        self._last += self._pack(*fields)
+        self.next += 1
+        return self.next - 1
+
+    def extend(self, rows: int, *columns: Column) -> int:
+        """So many `rows`; a column that is one number holds for all. Returns the number of the first."""
+        table = np.empty(rows, self._dtype)
+        for name, column in zip(self._dtype.names or (), columns, strict=True):
+            table[name] = column
+        self._end_piece()
+        self._whole.append(table)
+        self.next += rows
+        return self.next - rows
+
+    def take(self) -> NDArray[np.void]:
+        """Everything since the last call."""
+        self._end_piece()
+        whole, self._whole = self._whole, []
+        if len(whole) == 1:
+            return whole[0]
+        return np.concatenate(whole) if whole else np.zeros(0, self._dtype)
+
+    def _end_piece(self) -> None:
+        if self._last:
+            self._whole.append(np.frombuffer(self._last, self._dtype))
+            self._last = bytearray()
+
+
 class PlanBuilder:
-    """Collects a plan. `at` sets the layer and step that the following decisions belong to."""
+    """Collects a plan: decisions one by one (`run`, `move`, `skip`), or many at once as columns (`run_rows`,
+    `move_rows`, `skip_rows`) where a policy takes them so.
+
+    `at` sets the layer and step that the following single decisions belong to.
+    """
 
     def __init__(self, units: tuple[str, ...]) -> None:
         self._units = {name: index for index, name in enumerate(units)}
         self._computing = len(units)
         self._formats: dict[WeightFormat, int] = {}
-        self._runs: list[tuple[int, ...]] = []
-        self._moves: list[tuple[int, ...]] = []
-        self._skips: list[tuple[int, ...]] = []
+        self._runs, self._moves, self._skips = _Table(RUN), _Table(MOVE), _Table(SKIP)
         self._residents: list[NDArray[np.void]] = []
         self._first_run = 0
         self._first_move = 0
@@ -104,8 +152,17 @@ class PlanBuilder:
         self._teams.append(members)
         return name
 
+    def unit_index(self, name: str) -> int:
+        """Of a unit that computes, or of a team, as `run_rows` takes it."""
+        return self._units[name]
+
     def format_index(self, weight_format: WeightFormat) -> int:
         return self._formats.setdefault(weight_format, len(self._formats))
+
+    @property
+    def next_run(self) -> int:
+        """Number of the run that comes next, counted through the whole run of the experiment."""
+        return self._runs.next
 
     def reside(self, weight_format: WeightFormat, addresses: NDArray[np.int64]) -> None:
         """Copies in place from the start: `addresses` [layers, experts], -1 where there is none."""
@@ -121,20 +178,28 @@ class PlanBuilder:
 
         A `deferred` run is not on the GPU, not in the last MoE layer, and merged one MoE layer later.
         """
-        self._runs.append(
-            (self._step, self._layer, expert, tokens, self._units[unit], copy.format, copy.address, copy.move, deferred)
+        return self._runs.append(
+            self._step, self._layer, expert, tokens, self._units[unit], copy.format, copy.address, copy.move, deferred
         )
-        return self._first_run + len(self._runs) - 1
 
-    def run_all(
-        self, experts: list[int], tokens: list[int], units: list[str], weight_format: int, copies: list[tuple[int, int]]
-    ) -> None:
-        """As `run` for many experts of this layer at once; `copies` are (address, move)."""
-        step, layer, index = self._step, self._layer, self._units
-        self._runs += [
-            (step, layer, expert, count, index[unit], weight_format, address, move, False)
-            for expert, count, unit, (address, move) in zip(experts, tokens, units, copies, strict=True)
-        ]
+    def run_rows(
+        self,
+        step: Column,
+        layer: Column,
+        expert: NDArray[Any],
+        tokens: Column,
+        unit: Column,
+        weight_format: Column,
+        address: Column,
+        move: Column = -1,
+        deferred: Column = False,
+    ) -> int:
+        """As `run` for many experts at once: columns as `RUN` has them, [len(expert)] or one number for all.
+
+        Returns the first row; the others follow it.
+        """
+        columns = (step, layer, expert, tokens, unit, weight_format, address, move, deferred)
+        return self._runs.extend(len(expert), *columns)
 
     def move(
         self,
@@ -152,14 +217,38 @@ class PlanBuilder:
         it leaves and fills is free to use in every later layer.
         """
         places = (source.address, target)
-        self._moves.append(
-            (self._step, self._layer, of_layer, expert, source.format, *places, prefetch, after_run, early)
+        row = self._moves.append(
+            self._step, self._layer, of_layer, expert, source.format, *places, prefetch, after_run, early
         )
-        return Copy(source.format, target, self._first_move + len(self._moves) - 1)
+        return Copy(source.format, target, row)
+
+    def move_rows(
+        self,
+        step: Column,
+        layer: Column,
+        of_layer: Column,
+        expert: NDArray[Any],
+        weight_format: Column,
+        source: Column,
+        target: Column,
+        prefetch: Column = False,
+        after_run: Column = -1,
+        early: Column = False,
+    ) -> int:
+        """As `move` for many experts at once: columns as `MOVE` has them, [len(expert)] or one number for all.
+
+        Returns the first row; the others follow it.
+        """
+        columns = (step, layer, of_layer, expert, weight_format, source, target, prefetch, after_run, early)
+        return self._moves.extend(len(expert), *columns)
 
     def skip(self, expert: int, tokens: int) -> None:
         """Leave `tokens` tokens of `expert` uncomputed (only for policies that may)."""
-        self._skips.append((self._step, self._layer, expert, tokens))
+        self._skips.append(self._step, self._layer, expert, tokens)
+
+    def skip_rows(self, step: Column, layer: Column, expert: NDArray[Any], tokens: Column) -> None:
+        """As `skip` for many experts at once: columns as `SKIP` has them."""
+        self._skips.extend(len(expert), step, layer, expert, tokens)
 
     def take(self) -> Plan:
         """What was decided since the last call."""
@@ -167,19 +256,17 @@ class PlanBuilder:
         taken = Plan(
             tuple(self._units)[: self._computing],
             tuple(self._formats),
-            _table(self._runs, RUN),
-            _table(self._moves, MOVE),
-            _table(self._skips, SKIP),
+            self._runs.take(),
+            self._moves.take(),
+            self._skips.take(),
             residents,
             self.stripes,
             tuple(self._teams),
             self._first_run,
             self._first_move,
         )
-        self._first_run += len(self._runs)
-        self._first_move += len(self._moves)
-        for rows in (self._runs, self._moves, self._skips, self._residents):
-            rows.clear()
+        self._first_run, self._first_move = self._runs.next, self._moves.next
+        self._residents.clear()
         return taken
 
 
@@ -199,11 +286,3 @@ def join_plans(plans: Sequence[Plan]) -> Plan:
         first_run=first.first_run,
         first_move=first.first_move,
     )
-
-
-def _table(rows: list[tuple[int, ...]], dtype: np.dtype[np.void]) -> NDArray[np.void]:
-    table = np.zeros(len(rows), dtype)
-    columns = np.array(rows, dtype=np.int64).reshape(len(rows), len(dtype.names or ()))
-    for index, name in enumerate(dtype.names or ()):
-        table[name] = columns[:, index]
-    return table

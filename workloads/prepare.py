@@ -77,7 +77,7 @@ def policy_of(experiment: Experiment, scenario: Scenario) -> Policy:
     options = {name: value for name, value in experiment.policy.items() if name not in ("name", "home")}
     chosen, asked = policy_class(experiment), experiment.policy.get("home")
     home = residence(scenario.machine, asked, chosen.homes, str(experiment.policy["name"]), experiment.where)
-    return chosen(Context.of(scenario, builder, home), options)
+    return chosen(Context(scenario, builder, home), options)
 
 
 def lowering_of(scenario: Scenario, hooks: tuple[str, ...] = ()) -> Lowering:

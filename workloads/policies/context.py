@@ -2,48 +2,93 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.assumptions import Assumption
+from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.experiment import Workload
 from moe_cosim.hw_models.components import Unit
-from moe_cosim.workloads.address_map import aligned
+from moe_cosim.hw_models.machine import Machine
+from moe_cosim.workloads.address_map import AddressMap, aligned
+from moe_cosim.workloads.demand import Demand
+from moe_cosim.workloads.layout import ModelLayout
+from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.plan import Copy, PlanBuilder
 from moe_cosim.workloads.policies.residence import Residence
 from moe_cosim.workloads.quantization.formats import WeightFormat
+from moe_cosim.workloads.quantization.precisions import Quantization
 from moe_cosim.workloads.scenario import Scenario
 from moe_cosim.workloads.stripes import STRIPED, Stripes
 
 
 @dataclass(frozen=True)
-class Context(Scenario):
-    """A scenario, and the plan that one policy writes for it."""
+class Part:
+    """What of a unit has no rate and no latency."""
 
-    plan: PlanBuilder = field(kw_only=True)
-    residence: Residence = field(kw_only=True)
-    _homes: dict[WeightFormat, NDArray[np.int64]] = field(default_factory=dict, kw_only=True)
+    name: str
+    local_memory: str
+    """The memory it sits beside."""
 
     @classmethod
-    def of(cls, scenario: Scenario, plan: PlanBuilder, residence: Residence) -> Context:
-        return cls(**vars(scenario), plan=plan, residence=residence)
+    def of(cls, unit: Unit) -> Part:
+        return cls(unit.name, unit.local_memory)
+
+
+class Context:
+    """A scenario, and the plan that one policy writes for it.
+
+    Names, roles and capacities of the machine's parts are free to ask; whatever else is asked of it
+    hangs on its rates and latencies, and is remembered in `asked_costs`.
+    """
+
+    def __init__(self, scenario: Scenario, plan: PlanBuilder, residence: Residence) -> None:
+        self.model: Model = scenario.model
+        self.workload: Workload = scenario.workload
+        self.demand: Demand = scenario.demand
+        self.quantization: Quantization = scenario.quantization
+        self.assumptions: Assumptions = scenario.assumptions
+        self.addresses: AddressMap = scenario.addresses
+        self.seed: int = scenario.seed
+        self.where: object = scenario.where
+        self.plan = plan
+        self.residence = residence
+        self.asked_costs = scenario.layout.kv_stripes is not None
+        """Whether decisions may hang on rates or latencies: the policy looked at the `machine` or the `layout`, or
+        what attends near the data was chosen, and given its place, by what that costs. While it is False, machines
+        that differ in rates and latencies alone get the same plan."""
+        self._machine = scenario.machine
+        self._layout = scenario.layout
+        self._homes: dict[WeightFormat, NDArray[np.int64]] = {}
+
+    @property
+    def machine(self) -> Machine:
+        """All of it, for what something costs alone (`moe_cosim.hw_models.alone`, the units' models)."""
+        self.asked_costs = True
+        return self._machine
+
+    @property
+    def layout(self) -> ModelLayout:
+        """Where all but the experts lies, and who attends to it."""
+        self.asked_costs = True
+        return self._layout
 
     # -- the machine's parts by role --------------------------------------------------------
 
-    @property
-    def gpu(self) -> Unit:
-        return self.machine.main_unit
+    @cached_property
+    def gpu(self) -> Part:
+        return Part.of(self._machine.main_unit)
 
     @property
     def gpu_memory(self) -> str:
         return self.gpu.local_memory
 
-    @property
-    def ndps(self) -> tuple[Unit, ...]:
-        return self.machine.near_data_units
+    @cached_property
+    def ndps(self) -> tuple[Part, ...]:
+        return tuple(Part.of(unit) for unit in self._machine.near_data_units)
 
     @property
     def home_memories(self) -> list[str]:
@@ -54,15 +99,24 @@ class Context(Scenario):
     def _memory_of_expert(self) -> tuple[str, ...]:
         return self.residence.of_experts(self.demand.num_experts)
 
-    def ndp_of(self, expert: int) -> Unit:
+    def ndp_of(self, expert: int) -> Part:
         """The NDP core beside the memory in which `expert` lives."""
         return next(unit for unit in self.ndps if unit.local_memory == self._memory_of_expert[expert])
 
-    def require_cpu(self, policy: str) -> Unit:
-        found = self.machine.host_units
+    @cached_property
+    def ndp_units(self) -> NDArray[np.int64]:
+        """[experts] index of `ndp_of` as `PlanBuilder.run_rows` takes it."""
+        found = [self.plan.unit_index(self.ndp_of(expert).name) for expert in range(self.demand.num_experts)]
+        return np.array(found, dtype=np.int64)
+
+    def require_cpu(self, policy: str) -> Part:
+        found = self._machine.host_units
         if not found:
-            raise InputError(self.where, "machine", self.machine.name, f"a machine with a CPU unit (policy {policy})")
-        return found[0]
+            raise InputError(self.where, "machine", self._machine.name, f"a machine with a CPU unit (policy {policy})")
+        return Part.of(found[0])
+
+    def capacity_bytes(self, memory: str) -> int:
+        return self._machine.memories[memory].capacity_bytes
 
     # -- copies of experts ------------------------------------------------------------------
 
@@ -91,10 +145,10 @@ class Context(Scenario):
             return
         layers, experts = self.demand.layers, self.demand.num_experts
         places = self.stripe_places(f"experts ({weight_format.name}), striped", weight_format, layers * experts)
-        self._homes[weight_format] = np.array(places, dtype=np.int64).reshape(layers, experts)
+        self._homes[weight_format] = places.reshape(layers, experts)
         self.plan.reside(weight_format, self._homes[weight_format])
 
-    def stripe_places(self, name: str, weight_format: WeightFormat, count: int) -> list[int]:
+    def stripe_places(self, name: str, weight_format: WeightFormat, count: int) -> NDArray[np.int64]:
         """Striped addresses of `count` places for one expert each; a run has one such region."""
         if self.plan.stripes is not None:
             raise ValueError("the stripes of this plan are taken already")
@@ -102,21 +156,33 @@ class Context(Scenario):
         part = aligned(-(-self.expert_bytes(weight_format) // len(memories)))
         starts = [self.addresses.take(name, memory, count * part).address for memory in memories]
         self.plan.stripes = Stripes(tuple(memories), tuple(starts))
-        return [STRIPED + part * index for index in range(count)]
+        return STRIPED + part * np.arange(count, dtype=np.int64)
 
     def local_places(self, name: str, memory: str, weight_format: WeightFormat, count: int) -> list[int]:
         """Addresses of `count` places for one expert each in one memory."""
-        grid = self.addresses.take_grid(name, [memory], 1, count, self.expert_bytes(weight_format))
-        return [int(address) for address in grid[0]]
+        places: list[int] = self._places(name, memory, weight_format, 1, count)[0].tolist()
+        return places
 
     def home(self, layer: int, expert: int, weight_format: WeightFormat) -> Copy:
         """The copy `keep_all` put in place."""
         return Copy(self.plan.format_index(weight_format), int(self._homes[weight_format][layer, expert]))
 
+    def homes(self, weight_format: WeightFormat) -> NDArray[np.int64]:
+        """[layers, experts] addresses of the copies `keep_all` put in place."""
+        return self._homes[weight_format]
+
     def gpu_slots(self, name: str, weight_format: WeightFormat, count: int) -> list[int]:
         """Addresses of `count` places for one expert each in the GPU's memory."""
-        grid = self.addresses.take_grid(name, [self.gpu_memory], 1, count, self.expert_bytes(weight_format))
-        return [int(address) for address in grid[0]]
+        return self.local_places(name, self.gpu_memory, weight_format, count)
+
+    def gpu_slots_by_layer(self, name: str, weight_format: WeightFormat, per_layer: int) -> NDArray[np.int64]:
+        """[layers, per_layer] addresses of places for one expert each in the GPU's memory."""
+        return self._places(name, self.gpu_memory, weight_format, self.demand.layers, per_layer)
+
+    def _places(
+        self, name: str, memory: str, weight_format: WeightFormat, rows: int, columns: int
+    ) -> NDArray[np.int64]:
+        return self.addresses.take_grid(name, [memory], rows, columns, self.expert_bytes(weight_format))
 
     def gpu_slots_that_fit(self, weight_format: WeightFormat) -> int:
         """How many experts the GPU's memory still has room for."""

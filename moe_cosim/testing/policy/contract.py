@@ -28,12 +28,15 @@ from moe_cosim.workloads.address_map import AddressMap, aligned
 from moe_cosim.workloads.layout import place_model
 from moe_cosim.workloads.lowering.shares import shares_of
 from moe_cosim.workloads.models.find import find_model
-from moe_cosim.workloads.plan import Plan
-from moe_cosim.workloads.policies.base import policies
-from moe_cosim.workloads.prepare import Prepared, prepare
+from moe_cosim.workloads.plan import Plan, join_plans
+from moe_cosim.workloads.policies.base import Policy, policies
+from moe_cosim.workloads.prepare import Prepared, policy_of, prepare
 from moe_cosim.workloads.quantization.formats import find_format
+from moe_cosim.workloads.scenario import draw
 
 PROMPT_TOKENS = 7
+BLOCK_STEPS = (0, 1, 2, 3)
+"""Blocks in which a policy must decide as it does all at once; 0: layer by layer."""
 GPU_CAPACITY = "devices.gpu.memories.hbm.capacity"
 
 
@@ -128,6 +131,12 @@ class PolicyContract:
         experiment = self.experiment(case)
         assert digest(prepare(experiment)) == digest(self.prepared(case))
 
+    def test_blocks_of_any_length_decide_the_same(self, case: SmallRun) -> None:
+        """Also layer by layer, as a policy of another package may ask ours to."""
+        experiment, whole = self.experiment(case), self.prepared(case).plan
+        for steps in BLOCK_STEPS:
+            assert plan_bytes(plan_in_blocks(experiment, steps)) == plan_bytes(whole), f"blocks of {steps} steps"
+
     def test_other_processes_decide_the_same(self, case: SmallRun) -> None:
         """With other seeds of Python's hashes, on which the order of sets hangs."""
         own = digest(self.prepared(case))
@@ -152,6 +161,19 @@ class PolicyContract:
         summary = policies.get(self.policy).summary
         assert 10 <= len(summary) <= 120
         assert "\n" not in summary
+
+
+def plan_in_blocks(experiment: Experiment, steps: int) -> Plan:
+    """What the policy decides so many steps at a time; 0: one layer at a time."""
+    policy, plans = policy_of(experiment, draw(experiment)), []
+    last = policy.context.demand.steps
+    for first in range(0, last, steps or 1):
+        if steps:
+            policy.plan_steps(first, min(first + steps, last))
+        else:
+            Policy.plan_steps(policy, first, first + 1)
+        plans.append(policy.plan.take())
+    return join_plans(plans)
 
 
 def check(found: Prepared) -> None:

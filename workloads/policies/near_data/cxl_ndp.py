@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.options import EXPERTS, Options, option
-from moe_cosim.workloads.demand import LayerDemand
-from moe_cosim.workloads.plan import Copy
-from moe_cosim.workloads.policies.base import Policy, policies
+from moe_cosim.workloads.demand import DemandRows
+from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.policies.block_policy import BlockPolicy
+from moe_cosim.workloads.policies.parts.cells import cell_of
+from moe_cosim.workloads.policies.parts.copies import Copies
 from moe_cosim.workloads.quantization.allocation import allocators
 from moe_cosim.workloads.quantization.formats import WeightFormat, format_of_bits
 
@@ -35,7 +37,7 @@ class CxlNdpOptions(Options):
 
 
 @policies.register("cxl-ndp")
-class CxlNdp(Policy):
+class CxlNdp(BlockPolicy):
     """Without an average of bits all experts keep full precision."""
 
     summary = "prefill-ranked experts on the GPU, the rest near the data at 1-4 bits (arXiv 2512.04476)"
@@ -50,59 +52,68 @@ class CxlNdp(Policy):
         budget = context.quantization.average_bits
         self._budget = None if budget is None else float(budget)
         self._alpha = self.options.alpha
-        for weight_format in [self._full, *(self._low.values() if self._budget is not None else ())]:
+        kept = [self._full, *(self._low.values() if self._budget is not None else ())]
+        for weight_format in kept:
             context.keep_all(weight_format)
         layers, experts = context.demand.layers, context.demand.num_experts
         count = self.options.gpu_experts
         if count is None:
             count = min(context.gpu_slots_that_fit(self._full) // layers, experts)
-        slots = context.gpu_slots("experts on the GPU", self._full, count * layers)
-        self._slots = [slots[layer * count : (layer + 1) * count] for layer in range(layers)]
-        self._on_gpu: list[dict[int, Copy]] = [{} for _ in range(layers)]
-        self._on_ndp: list[dict[int, Copy]] = [{} for _ in range(layers)]
+        self._slots = context.gpu_slots_by_layer("experts on the GPU", self._full, count)
+        self._index = {weight_format: self.plan.format_index(weight_format) for weight_format in kept}
+        self._gpu = self.plan.unit_index(context.gpu.name)
+        # the prompt itself is computed at full precision; its routing is what chooses the widths
+        self._prompt, self._decode = (
+            Copies(context.homes(self._full), self._index[self._full], context.ndp_units) for _ in range(2)
+        )
         self._allocator = allocators.get(context.quantization.allocation, context.where, "quantization.allocation")()
 
     def formats(self) -> set[WeightFormat]:
         return {self._full, *self._low.values()}
 
-    def plan_layer(self, demand: LayerDemand) -> None:
-        if demand.step == 0:
-            self._place(demand)
-        context, layer = self.context, demand.layer
-        on_gpu, on_ndp = self._on_gpu[layer], self._on_ndp[layer]
-        for expert, tokens in zip(demand.experts, demand.tokens, strict=True):
-            if expert in on_gpu:
-                self.plan.run(expert, tokens, context.gpu.name, on_gpu[expert])
-                continue
-            # the prompt itself is computed at full precision; its routing is what chooses the widths
-            copy = context.home(layer, expert, self._full) if demand.step == 0 else on_ndp[expert]
-            self.plan.run(expert, tokens, context.ndp_of(expert).name, copy)
+    def plan_prefill(self, rows: DemandRows) -> None:
+        self._place(rows)
+        self._prompt.run(self.plan, rows)
 
-    def _place(self, demand: LayerDemand) -> None:
-        """Steps 3 to 5 of the algorithm for one layer, once the prompt's routing is known."""
-        context, layer = self.context, demand.layer
-        importance = self.importance(demand)
-        ranked = np.argsort(-importance, kind="stable")
-        hot, cold = ranked[: len(self._slots[layer])], ranked[len(self._slots[layer]) :]
-        for expert, slot in zip(hot.tolist(), self._slots[layer], strict=True):
-            home = context.home(layer, expert, self._full)
-            self._on_gpu[layer][expert] = self.plan.move(layer, expert, home, slot)
-        if self._budget is None:
-            self._on_ndp[layer] = {e: context.home(layer, e, self._full) for e in cold.tolist()}
-            return
-        losses = context.quantization.losses.of_layer(layer, WIDTHS, context.where)[cold]
-        bits = self._allocator.allocate(importance[cold], losses, self._budget, context.where)
-        for expert, width in zip(cold.tolist(), bits.tolist(), strict=True):
-            self._on_ndp[layer][expert] = context.home(layer, expert, self._low[width])
+    def plan_decode(self, rows: DemandRows) -> None:
+        self._decode.run(self.plan, rows)
 
-    def importance(self, demand: LayerDemand) -> NDArray[np.float64]:
-        """S = alpha * norm(P) + (1 - alpha) * norm(W) [experts], P counts and W summed gate weights.
+    def _place(self, rows: DemandRows) -> None:
+        """Steps 3 to 5 of the algorithm, once the prompt's routing is known."""
+        layers = rows.layer[rows.starts[:-1]]
+        importance = self.importance(rows)
+        ranked = np.argsort(-importance, axis=1, kind="stable")
+        count = self._slots.shape[1]
+        hot, layer = ranked[:, :count].ravel(), np.repeat(layers, count)
+        homes, slots = self._prompt.address[layer, hot], self._slots[layers].ravel()
+        full = self._index[self._full]
+        first = self.plan.move_rows(0, layer, layer, hot, full, homes, slots)
+        for copies in (self._prompt, self._decode):
+            copies.put(layer, hot, self._gpu, full, slots, first + np.arange(len(hot)))
+        if self._budget is not None:
+            for at, cold in enumerate(ranked[:, count:]):
+                self._quantize(int(layers[at]), cold, importance[at, cold], self._budget)
+
+    def _quantize(self, layer: int, experts: NDArray[np.int64], importance: NDArray[np.float64], budget: float) -> None:
+        context = self.context
+        losses = context.quantization.losses.of_layer(layer, WIDTHS, context.where)[experts]
+        bits = self._allocator.allocate(importance, losses, budget, context.where)
+        for width, weight_format in self._low.items():
+            chosen = experts[bits == width]
+            self._decode.weight_format[layer, chosen] = self._index[weight_format]
+            self._decode.address[layer, chosen] = context.homes(weight_format)[layer, chosen]
+
+    def importance(self, rows: DemandRows) -> NDArray[np.float64]:
+        """S = alpha * norm(P) + (1 - alpha) * norm(W) [cells, experts], P counts and W summed gate weights.
 
         The paper does not say which norm; each is divided by its sum over the layer's experts.
         """
-        counts = np.zeros(self.context.demand.num_experts)
-        weights = np.zeros(self.context.demand.num_experts)
-        counts[demand.experts] = demand.tokens
-        weights[demand.experts] = demand.gate_weights
-        total = max(float(weights.sum()), 1e-30)  # weights may all be 0
-        return np.asarray(self._alpha * counts / counts.sum() + (1 - self._alpha) * weights / total)
+        counts = np.zeros((len(rows.starts) - 1, self.context.demand.num_experts))
+        weights = np.zeros_like(counts)
+        cell = cell_of(rows)
+        counts[cell, rows.expert] = rows.tokens
+        weights[cell, rows.expert] = rows.gate_weight
+        total = np.maximum(weights.sum(axis=1, keepdims=True), 1e-30)  # weights may all be 0
+        return np.asarray(
+            self._alpha * counts / counts.sum(axis=1, keepdims=True) + (1 - self._alpha) * weights / total
+        )

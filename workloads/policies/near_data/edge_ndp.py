@@ -76,7 +76,7 @@ class EdgeNdp(Policy):
             transfer = time_alone_ps(machine, gpu.name, parts)
         else:
             transfer = move_alone_ps(machine, home, context.gpu_memory, size)
-        near, far = _model(core.model), _model(gpu.model)
+        near, far = _model(machine.units[core.name].model), _model(machine.units[gpu.name].model)
 
         @cache
         def modules_ps(tokens: int) -> float:

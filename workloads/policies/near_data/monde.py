@@ -8,14 +8,17 @@ every layer and step.
 
 from __future__ import annotations
 
-import math
+import numpy as np
+from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption
 from moe_cosim.hw_models.link_share import link_share
 from moe_cosim.options import EXPERTS, Options, option
-from moe_cosim.workloads.demand import LayerDemand
-from moe_cosim.workloads.plan import Copy
-from moe_cosim.workloads.policies.base import Policy, policies
+from moe_cosim.workloads.demand import DemandRows
+from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.policies.block_policy import BlockPolicy
+from moe_cosim.workloads.policies.parts.cells import busiest_first, cell_of, rank_in_cell, sum_in_cell
+from moe_cosim.workloads.policies.parts.copies import Copies
 
 ALPHA = Assumption(
     "monde-alpha",
@@ -46,7 +49,7 @@ class MondeOptions(Options):
 
 
 @policies.register("monde")
-class Monde(Policy):
+class Monde(BlockPolicy):
     """H = alpha * BW_link / (BW_device + BW_link) * activated experts, rounded by assumption."""
 
     summary = "hottest experts' weights to the GPU, other experts near the data (MoNDE, DAC 2024)"
@@ -61,56 +64,52 @@ class Monde(Policy):
         context.keep_all(self._format)
         self._wanted = self.options.resident_experts
         self._migration = context.choice(MIGRATION)
+        self._gpu = self.plan.unit_index(context.gpu.name)
         self._share = context.number(ALPHA) * link_share(context.machine, context.home_memories, context.gpu_memory)
-        self._resident: dict[tuple[int, int], Copy] = {}
-        self._resident_slots: list[list[int]] = []
-        if self._migration == "ceil-unless-resident":
-            self._take_resident_slots()
-        count = min(self._moved(context.demand.num_experts), context.gpu_slots_that_fit(self._format))
-        context.require_slots(count, min(self._moved(1), 1), "staging area")
-        self._staging = context.gpu_slots("staging area", self._format, count)
+        self._resident_slots = self._take_resident_slots()
+        self._resident = Copies(context.homes(self._format), self.plan.format_index(self._format), context.ndp_units)
+        count = min(int(self._moved(context.demand.num_experts)), context.gpu_slots_that_fit(self._format))
+        context.require_slots(count, min(int(self._moved(1)), 1), "staging area")
+        self._staging = np.array(context.gpu_slots("staging area", self._format, count), dtype=np.int64)
 
-    def _take_resident_slots(self) -> None:
+    def _take_resident_slots(self) -> NDArray[np.int64]:
+        """[layers, experts that the GPU keeps of each]"""
         context = self.context
-        layers = context.demand.layers
-        most = context.demand.num_experts
+        layers, most = context.demand.layers, context.demand.num_experts
+        if self._migration != "ceil-unless-resident":
+            return np.zeros((layers, 0), dtype=np.int64)
         fit = max(context.gpu_slots_that_fit(self._format) - most, 0) // layers
         count = min(fit, most) if self._wanted is None else self._wanted
-        slots = context.gpu_slots("resident experts", self._format, count * layers)
-        self._resident_slots = [slots[layer * count : (layer + 1) * count] for layer in range(layers)]
+        return context.gpu_slots_by_layer("resident experts", self._format, count)
 
-    def _moved(self, activated: int) -> int:
-        exact = self._share * activated
-        return math.floor(exact) if self._migration == "floor" else math.ceil(exact - 1e-9)
+    def _moved(self, activated: NDArray[np.int64] | int) -> NDArray[np.int64]:
+        exact = self._share * np.asarray(activated)
+        rounded = np.floor(exact) if self._migration == "floor" else np.ceil(exact - 1e-9)
+        return rounded.astype(np.int64)
 
-    def plan_layer(self, demand: LayerDemand) -> None:
-        context, gpu = self.context, self.context.gpu.name
-        ranked = demand.busiest_first()
-        held = {expert: self._resident[demand.layer, expert] for expert, _ in ranked if self._holds(demand, expert)}
-        moves = 0 if held else min(self._moved(len(ranked)), len(self._staging))
-        to_move = [expert for expert, _ in ranked if expert not in held][:moves]
-        kept = self._keep_after_prefill(demand, [expert for expert, _ in ranked])
-        for expert, tokens in ranked:
-            home = context.home(demand.layer, expert, self._format)
-            if expert in held:
-                self.plan.run(expert, tokens, gpu, held[expert])
-            elif expert in kept:
-                self.plan.run(expert, tokens, gpu, kept[expert])
-            elif expert in to_move:
-                target = self._staging[to_move.index(expert)]
-                self.plan.run(expert, tokens, gpu, self.plan.move(demand.layer, expert, home, target))
-            else:
-                self.plan.run(expert, tokens, context.ndp_of(expert).name, home)
-
-    def _holds(self, demand: LayerDemand, expert: int) -> bool:
-        return (demand.layer, expert) in self._resident
-
-    def _keep_after_prefill(self, demand: LayerDemand, ranked: list[int]) -> dict[int, Copy]:
+    def plan_prefill(self, rows: DemandRows) -> None:
         """The prefill's hottest experts move into the resident slots, where there are any."""
-        if demand.step != 0 or not self._resident_slots:
-            return {}
-        kept = {}
-        for expert, slot in zip(ranked, self._resident_slots[demand.layer], strict=False):
-            home = self.context.home(demand.layer, expert, self._format)
-            kept[expert] = self._resident[demand.layer, expert] = self.plan.move(demand.layer, expert, home, slot)
-        return kept
+        self._plan(rows, self._resident_slots.shape[1])
+
+    def plan_decode(self, rows: DemandRows) -> None:
+        self._plan(rows, 0)
+
+    def _plan(self, rows: DemandRows, keep: int) -> None:
+        """The GPU keeps the `keep` hottest of each layer."""
+        ranked = busiest_first(rows)
+        rank, at = rank_in_cell(ranked), (ranked.layer, ranked.expert)
+        unit, address, move = self._resident.unit[at], self._resident.address[at], self._resident.move[at]
+        moves = np.minimum(self._moved(np.diff(ranked.starts)), len(self._staging))
+        moves[sum_in_cell(move >= 0, ranked) > 0] = 0  # one asked for is there
+        going = np.flatnonzero(rank < np.maximum(moves, keep)[cell_of(ranked)])
+        layer, expert, rank = ranked.layer[going], ranked.expert[going], rank[going]
+        stays = rank < keep
+        target = np.empty(len(going), dtype=np.int64)
+        target[stays] = self._resident_slots[layer[stays], rank[stays]]
+        target[~stays] = self._staging[rank[~stays]]
+        weight_format = self.plan.format_index(self._format)
+        first = self.plan.move_rows(ranked.step[going], layer, layer, expert, weight_format, address[going], target)
+        number = first + np.arange(len(going))
+        unit[going], address[going], move[going] = self._gpu, target, number
+        self._resident.put(layer[stays], expert[stays], self._gpu, weight_format, target[stays], number[stays])
+        self.plan.run_rows(ranked.step, ranked.layer, ranked.expert, ranked.tokens, unit, weight_format, address, move)

@@ -5,13 +5,14 @@ A near-data system may beat it: it adds the bandwidth of another memory, and may
 
 from __future__ import annotations
 
-from moe_cosim.workloads.demand import LayerDemand
-from moe_cosim.workloads.plan import Copy
-from moe_cosim.workloads.policies.base import Policy, policies
+from moe_cosim.workloads.demand import DemandRows
+from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.policies.block_policy import BlockPolicy
+from moe_cosim.workloads.policies.parts.copies import Copies
 
 
 @policies.register("all-on-gpu")
-class AllOnGpu(Policy):
+class AllOnGpu(BlockPolicy):
     """Refuses a model that does not fit; enlarge the memory in the experiment to see the bound."""
 
     summary = "every expert resident in GPU memory (upper bound of what a GPU alone can do)"
@@ -19,18 +20,12 @@ class AllOnGpu(Policy):
 
     def prepare(self) -> None:
         context = self.context
-        self._format = context.quantization.expert_format
-        self._addresses = context.addresses.take_grid(
-            f"all experts ({self._format.name})",
-            [context.gpu_memory],
-            context.demand.layers,
-            context.demand.num_experts,
-            context.expert_bytes(self._format),
+        weight_format = context.quantization.expert_format
+        addresses = context.gpu_slots_by_layer(
+            f"all experts ({weight_format.name})", weight_format, context.demand.num_experts
         )
-        context.plan.reside(self._format, self._addresses)
+        self.plan.reside(weight_format, addresses)
+        self._copies = Copies(addresses, self.plan.format_index(weight_format), self.plan.unit_index(context.gpu.name))
 
-    def plan_layer(self, demand: LayerDemand) -> None:
-        index = self.plan.format_index(self._format)
-        for expert, tokens in zip(demand.experts, demand.tokens, strict=True):
-            copy = Copy(index, int(self._addresses[demand.layer, expert]))
-            self.plan.run(expert, tokens, self.context.gpu.name, copy)
+    def plan_decode(self, rows: DemandRows) -> None:
+        self._copies.run(self.plan, rows)

@@ -103,8 +103,7 @@ class Hobbit(ExpertCachePolicy):
 
     def _take_caches(self) -> None:
         context = self.context
-        memory = context.machine.memories[context.gpu_memory]
-        withheld = max(memory.capacity_bytes - round(context.number(GPU_MEMORY)), 0)
+        withheld = max(context.capacity_bytes(context.gpu_memory) - round(context.number(GPU_MEMORY)), 0)
         free = max(context.addresses.free_bytes(context.gpu_memory) - withheld, 0)
         total = context.demand.layers * context.demand.num_experts
         low_share = context.number(LOW_SHARE)

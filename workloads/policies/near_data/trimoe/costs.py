@@ -74,12 +74,11 @@ class TriMoeCosts:
 def trimoe_costs(context: Context, weight_format: WeightFormat) -> TriMoeCosts:
     """For up to as many tokens as a decode step has."""
     machine, shape = context.machine, context.model.expert
-    modules = context.ndps
-    homes = [unit.local_memory for unit in modules]
+    homes = [unit.local_memory for unit in context.ndps]
     size = context.expert_bytes(weight_format)
     part = -(-size // len(homes))
     tokens = np.arange(context.workload.batch + 1)
-    gpu, core = context.gpu, modules[0]
+    gpu, core = machine.main_unit, machine.near_data_units[0]
     assert gpu.model is not None
     assert core.model is not None
     f_gpu = gpu.model.expert_ps(tokens, shape, weight_format.bits).astype(np.float64)

@@ -48,7 +48,7 @@ class Homes:
             for memory in memories
         ]
         places = context.stripe_places("striped experts", weight_format, int(_SPARE * layers * experts))
-        self._free.append(list(reversed(places)))  # at index STRIPED_PLACE
+        self._free.append(places[::-1].tolist())  # at index STRIPED_PLACE
         self._left: list[tuple[int, int]] = []
         self.place = np.broadcast_to(np.arange(experts) % count, (layers, experts)).copy()
         self._address = np.array(
@@ -61,9 +61,9 @@ class Homes:
     def copy(self, layer: int, expert: int) -> Copy:
         return Copy(self._index, int(self._address[layer, expert]), int(self._move[layer, expert]))
 
-    def copies(self, layer: int, experts: NDArray[np.int64]) -> list[tuple[int, int]]:
-        """(address, move) of each."""
-        return list(zip(self._address[layer, experts].tolist(), self._move[layer, experts].tolist(), strict=True))
+    def copies(self, layer: int, experts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Their addresses and moves."""
+        return self._address[layer, experts], self._move[layer, experts]
 
     @property
     def format_index(self) -> int:

@@ -114,12 +114,16 @@ class TriMoe(GpuPrefillPolicy):
         modules = self._homes.modules
         where = zip(path[off_gpu].tolist(), place[off_gpu].tolist(), strict=True)
         units = [self._cpu if chosen == CPU else modules[module] for chosen, module in where]
-        self.plan.run_all(
-            experts[off_gpu].tolist(),
-            tokens[off_gpu].tolist(),
-            units,
+        addresses, moves = self._homes.copies(layer, experts[off_gpu])
+        self.plan.run_rows(
+            demand.step,
+            layer,
+            experts[off_gpu],
+            tokens[off_gpu],
+            np.array([self.plan.unit_index(unit) for unit in units], dtype=np.int64),
             self._homes.format_index,
-            self._homes.copies(layer, experts[off_gpu]),
+            addresses,
+            moves,
         )
         for index in order[path[order] == GPU].tolist():
             expert, count = demand.experts[index], demand.tokens[index]
