@@ -10,9 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.hw_models.access_rate import PS_PER_S, MemorySide, memory_side, window_cap
+from moe_cosim.hw_models.access_rate import PS_PER_S, channel_cap, line_time_ps, window_cap
 from moe_cosim.hw_models.components import LINE_BYTES, Memory, Unit
 from moe_cosim.hw_models.machine import Machine, Path
 
@@ -28,6 +29,17 @@ class _Flow:
     """Bytes/ps."""
     use: dict[int, float]
     """What one byte takes of each resource: 1 of a link, 1 / share of the peak of a memory and of its port."""
+
+
+class _MemorySide(NamedTuple):
+    """What the memory does to an access."""
+
+    share: float
+    """Of the peak, that its pattern reaches."""
+    cap: float
+    """Bytes/ps that the channels it touches allow."""
+    line_ps: float
+    """Time of one request on its channel."""
 
 
 def time_alone_ps(
@@ -69,9 +81,9 @@ def move_alone_ps(machine: Machine, source: str, target: str, size_bytes: int, u
     window = window_cap(engine.window_bytes, size_bytes, size_bytes, LINE_BYTES, turn_ps)
     weights: dict[str, float] = {}
     for memory, side in zip((a, b), sides, strict=True):
-        weights[memory.name] = weights.get(memory.name, 0.0) + 1.0 / float(side.share)
+        weights[memory.name] = weights.get(memory.name, 0.0) + 1.0 / side.share
     use = _use(machine, data, weights)
-    cap = min(float(window), float(sides[0].cap), float(sides[1].cap))
+    cap = min(window, sides[0].cap, sides[1].cap)
     return _drain_ps(machine, [_Flow(latency_ps, float(size_bytes), cap, use)])
 
 
@@ -82,8 +94,8 @@ def _access(machine: Machine, unit: Unit, name: str, size_bytes: int, is_write: 
     latency_ps = machine.round_trip_ps(unit.name, name)
     side = _side(memory, size_bytes, is_write, machine.is_inside(unit.name, name))
     window = window_cap(unit.window_bytes, size_bytes, of_bytes, LINE_BYTES, latency_ps + side.line_ps)
-    use = _use(machine, there if is_write else back, {name: 1.0 / float(side.share)})
-    return _Flow(latency_ps, float(size_bytes), min(float(window), float(side.cap)), use)
+    use = _use(machine, there if is_write else back, {name: 1.0 / side.share})
+    return _Flow(latency_ps, float(size_bytes), min(window, side.cap), use)
 
 
 def _drain_ps(machine: Machine, flows: Sequence[_Flow]) -> int:
@@ -130,9 +142,13 @@ def _fair_rates(flows: Sequence[_Flow], rates: Sequence[float]) -> list[float]:
     return found
 
 
-def _side(memory: Memory, size_bytes: int, is_write: bool, inside: bool = False) -> MemorySide:
-    """Of a contiguous range that starts where an interleave block starts."""
-    return memory_side([memory], 0, memory.efficiency.share(0, is_write), 0, size_bytes, LINE_BYTES, inside)
+def _side(memory: Memory, size_bytes: int, is_write: bool, inside: bool = False) -> _MemorySide:
+    """Of a contiguous range that starts where an interleave block starts; the peak is the internal one `inside`."""
+    share = float(memory.efficiency.share(0, is_write))
+    peak = memory.array_bytes_per_s if inside else memory.peak_bytes_per_s
+    channels, interleave = memory.channels, memory.interleave_bytes
+    cap = channel_cap(share, peak, channels, interleave, 0, size_bytes)
+    return _MemorySide(share, cap, line_time_ps(share, peak, channels, interleave, size_bytes, LINE_BYTES))
 
 
 def _use(machine: Machine, way: Path, weights: Mapping[str, float]) -> dict[int, float]:

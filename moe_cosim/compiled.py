@@ -38,6 +38,8 @@ _MAKES_NO_ARRAYS: Final = _MAY_MAKE_ARRAYS | ({"_nrt": False} if hasattr(CPUTarg
 """Reference counts off where Numba offers that (it does not promise to): counting took nine tenths of
 the time of kernels that allocate nothing."""
 
+_IS_A_PART: Final = _MAKES_NO_ARRAYS | {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
 
 class _Listener(event.Listener):
     """Numba says when it compiles; what it finds in its cache it does not compile."""
@@ -55,6 +57,15 @@ event.register("numba:compile", _Listener())  # type: ignore[no-untyped-call]
 def compiled(function: F) -> F:
     """`function` compiled on its first call. It may read and write arrays but not make any."""
     return _compiled(function, _MAKES_NO_ARRAYS)
+
+
+def compiled_part(function: F) -> F:
+    """`function` as a part of the `compiled` functions that call it, in whose code it is put. Python cannot call it.
+
+    A function of its own would be compiled three times, as one for Python, for C and for its callers, and be handed
+    every field of every array.
+    """
+    return cast(F, njit(**_IS_A_PART)(function))
 
 
 def compiled_making_arrays(function: F) -> F:

@@ -30,16 +30,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
-
-COMPUTE: Final = 0
-STREAM: Final = 1
-COPY: Final = 2
-SIGNAL: Final = 3
-WAIT: Final = 4
-KINDS: Final = ("compute", "stream", "copy", "signal", "wait")
-
-READ: Final = 0
-WRITE: Final = 1
+from moe_cosim.workloads.record_codes import COMPUTE as COMPUTE
+from moe_cosim.workloads.record_codes import CONTENTS as CONTENTS
+from moe_cosim.workloads.record_codes import COPY as COPY
+from moe_cosim.workloads.record_codes import KINDS as KINDS
+from moe_cosim.workloads.record_codes import READ as READ
+from moe_cosim.workloads.record_codes import SIGNAL as SIGNAL
+from moe_cosim.workloads.record_codes import STREAM as STREAM
+from moe_cosim.workloads.record_codes import WAIT as WAIT
+from moe_cosim.workloads.record_codes import WRITE as WRITE
 
 EVENT: Final = np.dtype(
     [
@@ -68,8 +67,6 @@ ACCESS: Final = np.dtype(
     ]
 )
 """24 bytes."""
-
-CONTENTS: Final = ("weights", "activations", "kv")
 
 TAG: Final = np.dtype(
     [
@@ -101,6 +98,9 @@ PURPOSES: Final = (
     "hook",
 )
 
+_FEW_TOKENS: Final = 1024
+"""An array of so many is nothing."""
+
 _FORMAT: Final = "moe-cosim program 1"
 
 
@@ -127,65 +127,37 @@ class Program:
         synchronising = self.events["kind"] >= SIGNAL
         return int(self.events["token"][synchronising].max()) + 1 if synchronising.any() else 0
 
-    def validate(self, where: object = "program") -> None:
-        """Raise `InputError` for a program no engine could run as meant."""
-        events, accesses = self.events, self.accesses
-        _require(
-            bool((events["kind"] < len(KINDS)).all()), where, "events.kind", "an unknown kind", f"0..{len(KINDS) - 1}"
-        )
-        _require(
-            bool((np.diff(events["lane"].astype(np.int64)) >= 0).all()), where, "events.lane", "unsorted", "by lane"
-        )
-        _require(
-            bool((events["lane"] < len(self.lanes)).all()),
-            where,
-            "events.lane",
-            "an unknown lane",
-            f"< {len(self.lanes)}",
-        )
-        _require(
-            bool((events["tag"] < max(len(self.tags), 1)).all()), where, "events.tag", "past the table", "a row of tags"
-        )
-        last = events["first_access"].astype(np.int64) + events["accesses"]
-        _require(
-            bool((last <= len(accesses)).all()), where, "events.first_access", "past the table", "rows of accesses"
-        )
-        _require(bool((accesses["op"] <= WRITE).all()), where, "accesses.op", "an unknown one", f"{READ} or {WRITE}")
-        _require(
-            bool((accesses["what"] < len(CONTENTS)).all()),
-            where,
-            "accesses.what",
-            "unknown contents",
-            f"0..{len(CONTENTS) - 1}",
-        )
-        copies = events["kind"] == COPY
-        _require(
-            bool((events["accesses"][copies] % 2 == 0).all()), where, "copy", "an odd access", "source, target pairs"
-        )
-        first = events["first_access"][copies].astype(np.int64)
-        pairs = events["accesses"][copies].astype(np.int64) // 2
-        source = np.repeat(first, pairs) + 2 * _ranges(pairs)
-        _require(
-            bool(
-                (accesses["op"][source] == READ).all()
-                and (accesses["op"][source + 1] == WRITE).all()
-                and (accesses["bytes"][source] == accesses["bytes"][source + 1]).all()
-            ),
-            where,
-            "copy",
-            "unequal ends",
-            "a read and a write of equal length",
-        )
-        waits = events[events["kind"] == WAIT]
-        signals = np.sort(events["token"][events["kind"] == SIGNAL])
-        signalled = np.searchsorted(signals, waits["token"], "right") - np.searchsorted(signals, waits["token"], "left")
-        _require(
-            bool((signalled == waits["count"]).all()),
-            where,
-            "wait.count",
-            "another number than the token has signals",
-            "the number of signals of the token",
-        )
+    def validate(self, where: object = "program", follows: bool = False) -> None:
+        """Raise `InputError` for a program no engine could run as meant.
+
+        `follows`: it is a block that follows others, so that waits may name signals of those.
+        """
+        from moe_cosim.workloads import program_check  # compiled: Numba is slow to import
+
+        events, accesses = (np.require(table, None, ["C", "W"]) for table in (self.events, self.accesses))
+        faults = program_check.faults_of_tables(events, accesses, len(self.lanes), max(len(self.tags), 1))
+        if not faults:
+            events, first_token, tokens = dense_tokens(events)
+            signals = np.zeros(tokens, dtype=np.int64)
+            faults = program_check.faults_of_waits(events, first_token, signals, follows)
+        if faults:
+            what, found, allowed = self._in_words(faults & -faults)
+            raise InputError(where, what, Plain(found), allowed)
+
+    def _in_words(self, fault: int) -> tuple[str, str, str]:
+        """(field, what was found, what is allowed), of one bit of `program_check`."""
+        return (
+            ("events.kind", "an unknown kind", f"0..{len(KINDS) - 1}"),
+            ("events.lane", "unsorted", "by lane"),
+            ("events.lane", "an unknown lane", f"< {len(self.lanes)}"),
+            ("events.tag", "past the table", "a row of tags"),
+            ("events.first_access", "past the table", "rows of accesses"),
+            ("accesses.op", "an unknown one", f"{READ} or {WRITE}"),
+            ("accesses.what", "unknown contents", f"0..{len(CONTENTS) - 1}"),
+            ("copy", "an odd access", "source, target pairs"),
+            ("copy", "unequal ends", "a read and a write of equal length"),
+            ("wait.count", "another number than the token has signals", "the number of signals of the token"),
+        )[fault.bit_length() - 1]
 
     def save(self, path: Path) -> None:
         """One zip of three .npy tables and a JSON header (`numpy.load` opens the tables)."""
@@ -224,13 +196,19 @@ class Program:
         return program
 
 
-def _ranges(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """0..n-1 for each n in `lengths`, concatenated."""
-    total = int(lengths.sum())
-    starts = np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return np.arange(total) - starts
+def dense_tokens(events: NDArray[np.void]) -> tuple[NDArray[np.void], int, int]:
+    """`events` with the smallest token in use and the number of tokens from there to the largest.
 
-
-def _require(holds: bool, where: object, what: str, found: str, allowed: str) -> None:
-    if not holds:
-        raise InputError(where, what, Plain(found), allowed)
+    Where that number is far beyond the number of events, tokens are numbered anew in a copy of them.
+    """
+    synchronising = np.flatnonzero(events["kind"] >= SIGNAL)
+    if not len(synchronising):
+        return events, 0, 0
+    token = events["token"][synchronising].astype(np.int64)
+    first, last = int(token.min()), int(token.max())
+    if last - first < 4 * len(events) + _FEW_TOKENS:
+        return events, first, last - first + 1
+    used, place = np.unique(token, return_inverse=True)
+    renamed = events.copy()
+    renamed["token"][synchronising] = place
+    return renamed, 0, len(used)

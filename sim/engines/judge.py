@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.signals import signal_latency_ps, signals_by_token
 from moe_cosim.sim.engines.timeline import COMPUTE_BOUND, IDLE_BOUND, LATENCY_BOUND, TRAFFIC_BOUND, Timeline
-from moe_cosim.workloads.program import COPY, STREAM, WAIT, Program
+from moe_cosim.workloads.program import COPY, STREAM, WAIT, Program, dense_tokens
 
 
 def judge(machine: Machine, program: Program, start_ps: NDArray[np.int64], end_ps: NDArray[np.int64]) -> Timeline:
@@ -33,19 +33,20 @@ def _last_signals(
 ) -> NDArray[np.int64]:
     """The event whose signal arrived last at each wait (of equals the first); -1 where none is sent."""
     found = np.full(len(waits), -1, dtype=np.int64)
-    token_start, token_signal = signals_by_token(program)
-    token = program.events["token"][waits].astype(np.int64)
+    events, first_token, tokens = dense_tokens(program.events)
+    token_start, token_signal = signals_by_token(events, first_token, tokens)
+    token = events["token"][waits].astype(np.int64) - first_token
     count = token_start[token + 1] - token_start[token]
     some = np.flatnonzero(count)
     if not len(some):
         return found
     units = list(machine.units)
-    unit = np.array([units.index(name) for name, _ in program.lanes])[program.events["lane"]]
+    unit = np.array([units.index(name) for name, _ in program.lanes])[events["lane"]]
     first = np.cumsum(count[some]) - count[some]
     owner = np.repeat(some, count[some])
     index = np.arange(len(owner)) + np.repeat(token_start[token[some]] - first, count[some])
     signal = token_signal[index]
-    arrival = end_ps[signal] + signal_latency_ps(machine, program)[unit[signal], unit[waits[owner]]]
+    arrival = end_ps[signal] + signal_latency_ps(machine, events)[unit[signal], unit[waits[owner]]]
     is_last = np.flatnonzero(arrival == np.repeat(np.maximum.reduceat(arrival, first), count[some]))
     found[owner[is_last[::-1]]] = signal[is_last[::-1]]  # backwards: the first is written last
     return found

@@ -18,10 +18,15 @@ def memory_of(machine: Machine, program: Program, rows: NDArray[np.int64], where
     room = np.where(memory >= 0, ends[memory] - access["address"], np.uint64(0))
     bad = (memory < 0) | (access["bytes"] > room)
     if bad.any():
-        first = int(np.argmax(bad))
-        ranges = ", ".join(
-            f"{m.name} {m.base_address:#x}..{m.base_address + m.capacity_bytes:#x}" for m in machine.memory_list
-        )
-        found = f"{int(access['address'][first]):#x} + {int(access['bytes'][first])} bytes"
-        raise InputError(where, f"accesses[{int(rows[first])}]", Plain(found), f"a range inside one of {ranges}")
+        raise outside_every_memory(machine, program, int(rows[np.argmax(bad)]), where)
     return memory
+
+
+def outside_every_memory(machine: Machine, program: Program, row: int, where: str) -> InputError:
+    """The error of access `row`, whose range no memory holds."""
+    ranges = ", ".join(
+        f"{m.name} {m.base_address:#x}..{m.base_address + m.capacity_bytes:#x}" for m in machine.memory_list
+    )
+    access = program.accesses[row]
+    found = f"{int(access['address']):#x} + {int(access['bytes'])} bytes"
+    return InputError(where, f"accesses[{row}]", Plain(found), f"a range inside one of {ranges}")

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal, Self
 
+import numpy as np
+
 from moe_cosim.errors import RunError
 from moe_cosim.hw_models.components import LINE_BYTES
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.options import Options, option, read_options
 from moe_cosim.sim.engines.base import Engine, Progress, engines
-from moe_cosim.sim.engines.embedded.flatten import LONGEST_PS, flatten
+from moe_cosim.sim.engines.embedded.flatten import flatten
 from moe_cosim.sim.engines.embedded.state import KernelState, ended_events, new_state
+from moe_cosim.sim.engines.embedded.tables import LONGEST_PS
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.program import WAIT, Program
 
@@ -60,21 +63,22 @@ class EmbeddedEngine(Engine):
             outcome = kernel.advance(flat, state, self.events_per_slice)
             if progress is not None:
                 progress(ended_events(state) / events if events else 1.0)
-        if outcome == kernel.STUCK:
+        if ended_events(state) < events:
             raise RunError(_why_stuck(program, state))
         return Timeline(state.start_ps, state.end_ps, state.bound, state.last_signal)
 
 
 def _why_stuck(program: Program, state: KernelState) -> str:
-    stuck = [lane for lane, end in enumerate(program.lane_starts[1:]) if state.lane_next[lane] < end]
-    waiting = [lane for lane in stuck if program.events["kind"][state.lane_next[lane]] == WAIT]
+    at = state.lane["next"]
+    stuck = np.flatnonzero(at < state.lane["end"]).tolist()
+    waiting = [lane for lane in stuck if program.events["kind"][at[lane]] == WAIT]
     if (
-        waiting != stuck or state.lane_time_ps.max() >= LONGEST_PS
+        waiting != stuck or state.lane["time_ps"].max() >= LONGEST_PS
     ):  # some lane moves bytes still: the kernel gave up at its limit of time
         return "the run takes more than 13 days of simulated time: some rate, size or duration must be wrong"
     named = []
     for lane in stuck[:_NAMED_LANES]:
-        event = int(state.lane_next[lane])
+        event = int(at[lane])
         named.append(f"{'.'.join(program.lanes[lane])} at event {event} (token {program.events['token'][event]})")
     more = f" and {len(stuck) - _NAMED_LANES} more lanes" if len(stuck) > _NAMED_LANES else ""
     return f"deadlock: these lanes wait for signals that never come: {', '.join(named)}{more}"

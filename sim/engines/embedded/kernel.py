@@ -2,13 +2,15 @@
 
 Only flows need a common clock. A lane runs ahead of it, because when its next events end is known
 from its own time and from signals whose times are known; it stops at traffic or at a signal that
-has no time yet. Arrivals of flows (their latency is over) wait in a binary heap; flows that move
-bytes are in a list, each with the picosecond at which it ends at its present rate.
+has no time yet. One heap holds when flows begin (their latency is over) and when those that move
+bytes end at their present rates.
 
 Most resources cannot bind: what their flows reach alone fits. A flow over such resources only has
-its rate alone, and its coming and going concerns nobody else. Rates are shared out anew when a flow
-comes to, or goes from, a *contended* resource. Demand is counted in integers, so that whether a
-resource is contended depends on its flows, not on their order.
+its rate alone, and its coming and going concerns nobody else. A *contended* resource is disturbed
+when a flow comes or goes, and then the flows of its component are given rates anew: those which
+cross it, those which cross another contended resource of theirs, and so on. Nobody else's rate can
+change. Demand and weights are counted in integers, so that neither contention nor rates depend on
+the order of the flows.
 
 One file on purpose: Numba's cache notices a change of the file a compiled function is in, not of the
 files of those it calls. And no array is made here (see `moe_cosim.compiled`).
@@ -21,23 +23,20 @@ from typing import Final
 
 import numpy as np
 
-from moe_cosim.compiled import compiled
-from moe_cosim.sim.engines.embedded.flatten import LONGEST_PS, NEITHER, FlatProgram
-from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, NEVER_PS, KernelState
+from moe_cosim.compiled import compiled, compiled_part
+from moe_cosim.sim.engines.embedded.flatten import FlatProgram
+from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, KernelState
+from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE, FIRST, LONGEST_PS, SECOND
 from moe_cosim.sim.engines.timeline import LATENCY_BOUND, TRAFFIC_BOUND
 from moe_cosim.workloads.program import COMPUTE, SIGNAL, WAIT
 
 RUNNING: Final = 0
-DONE: Final = 1
-STUCK: Final = 2
-"""A deadlock, or a time past `LONGEST_PS`."""
+OVER: Final = 1
+"""Nothing moves and no lane can go on: all has ended, or never will. Or the next is past `LONGEST_PS`."""
 
 _ROUNDING_PS: Final = 1e-3
 """A flow that ends this little after a whole picosecond ends at it: rounding errors of float64
 (1e-4 ps in a second) must not decide about a picosecond."""
-
-_NO_WEIGHT: Final = 0.5
-"""A coefficient is at least 1, so a sum below this is none (its rounding apart)."""
 
 _FULL: Final = 1e300
 """Level of a contended resource all of whose flows have their rate: above any rate, but finite."""
@@ -45,341 +44,349 @@ _FULL: Final = 1e300
 
 @compiled
 def advance(p: FlatProgram, s: KernelState, events: int) -> int:
-    """Go on until about `events` more events have ended; RUNNING, or how the run ended."""
+    """Go on until about `events` more events have ended: RUNNING, or OVER."""
     c = s.counters[0]
     limit = c.ended + events
-    _run_ready_lanes(p, s)
-    while c.ended < limit:
-        now = c.next_end_ps
-        if c.waiting > 0 and s.heap_ps[0] < now:
-            now = s.heap_ps[0]
-        if now == NEVER_PS:
-            return DONE if c.ended == len(p.kind) else STUCK
-        if now >= LONGEST_PS:
-            return STUCK
-        if c.next_end_ps == now:
-            _end_flows(p, s, now)
-            _run_ready_lanes(p, s)
-        while c.waiting > 0 and s.heap_ps[0] == now:
-            flow = _pop(s)
-            if p.flow_bytes[flow] > 0.0:
-                _begin_flow(p, s, flow, now)
-            else:
-                _leave_event(p, s, p.flow_lane[flow], now)
-                _run_ready_lanes(p, s)
-        if c.contention_changed == 1:
-            _share_anew(p, s, now)
-    return RUNNING
+    while True:
+        while c.ready > 0:
+            c.ready -= 1
+            _run_lane(p, s, s.ready[c.ready])
+        while c.waiting > 0 and s.heap[0].key == 2 * c.now_ps + 1:
+            _begin_flows(p, s, _pop(s))
+        if c.begun > 0 or c.disturbed > 0:
+            _share_anew(s)
+        if c.ended >= limit:
+            return RUNNING
+        if c.waiting == 0 or s.heap[0].key >= 2 * LONGEST_PS:
+            return OVER
+        c.now_ps = s.heap[0].key >> 1
+        while c.waiting > 0 and s.heap[0].key == 2 * c.now_ps:
+            _end_flow(p, s, _pop(s))
 
 
 # -- lanes -------------------------------------------------------------------------------------
 
 
-@compiled
-def _run_ready_lanes(p: FlatProgram, s: KernelState) -> None:
-    c = s.counters[0]
-    while c.ready > 0:
-        c.ready -= 1
-        _run_lane(p, s, s.ready[c.ready])
-
-
-@compiled
-def _run_lane(p: FlatProgram, s: KernelState, lane: int) -> None:
+@compiled_part
+def _run_lane(p: FlatProgram, s: KernelState, at: int) -> None:
     """Events of the lane up to the first whose end is not known yet."""
     c = s.counters[0]
-    event = s.lane_next[lane]
-    now = s.lane_time_ps[lane]
-    first = event
-    while event < p.lane_start[lane + 1] and now < LONGEST_PS:
-        s.start_ps[event] = now
-        kind = p.kind[event]
-        token = p.token[event]
-        if kind == SIGNAL:
-            s.end_ps[event] = now
+    lane = s.lane[at]
+    first = lane.next
+    now = lane.time_ps
+    row = first
+    while row < lane.end and now < LONGEST_PS:
+        event = p.events[row]
+        s.start_ps[row] = now
+        if event.kind == SIGNAL:
+            token = np.int64(event.token) - p.first_token
             s.token_missing[token] -= 1
             if s.token_missing[token] == 0:
-                _wake(s, token)
-        elif kind == WAIT:
+                waiter = s.token_waiter[token]
+                while waiter >= 0:
+                    s.ready[c.ready] = waiter
+                    c.ready += 1
+                    waiter = s.lane[waiter].after
+        elif event.kind == WAIT:
+            token = np.int64(event.token) - p.first_token
             if s.token_missing[token] > 0:
-                s.lane_after[lane] = s.token_waiter[token]
-                s.token_waiter[token] = lane
+                lane.after = s.token_waiter[token]
+                s.token_waiter[token] = at
                 break
-            now = _pass_wait(p, s, event, p.lane_unit[lane])
-        elif kind == COMPUTE or p.first_flow[event] == p.first_flow[event + 1]:
-            now += p.floor_ps[event]
+            for index in range(p.token_start[token], p.token_start[token + 1]):
+                signal = p.token_signal[index]
+                latency_ps = p.unit_latency_ps[s.lane[p.events[signal].lane].unit, lane.unit]
+                arrives = s.end_ps[signal] + latency_ps
+                if arrives > now:  # of equal arrivals the first: that of the lowest lane
+                    now = arrives
+                    s.bound[row] = LATENCY_BOUND
+                    s.last_signal[row] = signal
         else:
-            for flow in range(p.first_flow[event], p.first_flow[event + 1]):
-                _push(s, now + p.setup_ps[event] + p.flow_latency_ps[flow], flow)
-            s.lane_flows[lane] = p.first_flow[event + 1] - p.first_flow[event]
-            break
-        s.end_ps[event] = now
-        event += 1
-    c.ended += event - first
-    s.lane_next[lane] = event
-    s.lane_time_ps[lane] = now
+            setup_ps = np.int64(event.setup_ps)
+            flow, end = p.first_flow[row], p.first_flow[row + 1]
+            if event.kind != COMPUTE and flow < end:
+                lane.flows = end - flow
+                _send(p, s, at, flow, end, now + setup_ps)
+                break
+            now += setup_ps + np.int64(event.busy_ps)
+        s.end_ps[row] = now
+        row += 1
+    c.ended += row - first
+    lane.next = row
+    lane.time_ps = now
 
 
-@compiled
-def _wake(s: KernelState, token: int) -> None:
-    lane = s.token_waiter[token]
-    s.token_waiter[token] = -1
-    while lane >= 0:
-        s.ready[s.counters[0].ready] = lane
-        s.counters[0].ready += 1
-        lane = s.lane_after[lane]
-
-
-@compiled
-def _pass_wait(p: FlatProgram, s: KernelState, event: int, unit: int) -> int:
-    """When the wait ends, all its signals having a time: as it starts, or with the last to arrive."""
-    end = s.start_ps[event]
-    for index in range(p.token_start[p.token[event]], p.token_start[p.token[event] + 1]):
-        signal = p.token_signal[index]
-        arrives = s.end_ps[signal] + p.unit_latency_ps[p.signal_unit[index], unit]
-        if arrives > end:  # of equal arrivals the first: that of the lowest lane
-            end = arrives
-            s.bound[event] = LATENCY_BOUND
-            s.last_signal[event] = signal
-    return int(end)
-
-
-@compiled
-def _leave_event(p: FlatProgram, s: KernelState, lane: int, now: int) -> None:
-    """One flow of the lane's event is over; after the last one the event ends, at its floor at least."""
-    s.lane_flows[lane] -= 1
-    if s.lane_flows[lane] == 0:
-        event = s.lane_next[lane]
-        end = s.start_ps[event] + p.floor_ps[event]
-        if now > end:
-            end = now
-            s.bound[event] = TRAFFIC_BOUND
-        s.end_ps[event] = end
-        s.counters[0].ended += 1
-        s.lane_next[lane] = event + 1
-        s.lane_time_ps[lane] = end
-        s.ready[s.counters[0].ready] = lane
-        s.counters[0].ready += 1
+@compiled_part
+def _send(p: FlatProgram, s: KernelState, lane: int, flow: int, end: int, time_ps: int) -> None:
+    """Flows of an event on their way: those next to each other with equal latency arrive together."""
+    c = s.counters[0]
+    while flow < end:
+        latency_ps = p.route[p.flow[flow].route].latency_ps
+        c.free -= 1
+        at = s.free[c.free]
+        slot = s.slot[at]
+        slot.lane = lane
+        slot.flow = flow
+        while flow < end and p.route[p.flow[flow].route].latency_ps == latency_ps:
+            flow += 1
+        slot.flows = flow - slot.flow
+        c.waiting += 1
+        _settle(s, c.waiting - 1, 2 * (time_ps + latency_ps) + 1, at)
 
 
 # -- flows -------------------------------------------------------------------------------------
 
 
-@compiled
-def _coefficient(p: FlatProgram, flow: int, at: int) -> float:
-    """What one byte of the flow takes of ``route_resource[at]``, which is one of its route's."""
-    side = p.route_side[at]
-    return p.flow_coefficient[flow, side] if side < NEITHER else 1.0
-
-
-@compiled
-def _count_demand(p: FlatProgram, s: KernelState, flow: int, sign: int) -> bool:
-    """The flow comes (1) or goes (-1); whether that changes the rates of others."""
-    route = p.flow_route[flow]
-    first = p.route_start[route]
-    matters = False
-    for hop in range(p.route_start[route + 1] - first):
-        resource = p.route_resource[first + hop]
-        alone = p.flow_alone[flow] * _coefficient(p, flow, first + hop)
-        demand = int(min(np.ceil(alone * DEMAND_GRID), DEMAND_LIMIT))
-        if sign < 0:
-            matters = matters or _is_contended(s, resource)
-        s.users[resource] += sign
-        s.demand[resource] += sign * demand
-        if sign > 0:
-            matters = matters or _is_contended(s, resource)
-    return matters
-
-
-@compiled
-def _is_contended(s: KernelState, resource: int) -> bool:
-    return bool(s.users[resource] > 1 and s.demand[resource] > s.limit[resource])
-
-
-@compiled
-def _begin_flow(p: FlatProgram, s: KernelState, flow: int, now: int) -> None:
+@compiled_part
+def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
     c = s.counters[0]
-    at = c.active
-    c.active += 1
-    s.flow[at] = flow
-    s.remaining[at] = p.flow_bytes[flow]
-    s.rate[at] = 0.0
-    s.anchor_ps[at] = now
-    if _count_demand(p, s, flow, 1):
-        c.contention_changed = 1
-    s.new_rate[at] = p.flow_alone[flow]
-    _predict_end(s, at, now)
-    c.next_end_ps = min(c.next_end_ps, s.flow_end_ps[at])
+    first, flows, lane = s.slot[at].flow, s.slot[at].flows, s.slot[at].lane
+    longest = len(s.crossing) // len(s.slot)
+    for index in range(first, first + flows):
+        if index > first:
+            c.free -= 1
+            at = s.free[c.free]
+        flow = p.flow[index]
+        route = p.route[flow.route]
+        slot = s.slot[at]
+        slot.lane = lane
+        slot.remaining = flow.bytes
+        slot.rate = 0.0
+        slot.alone = flow.alone
+        slot.anchor_ps = c.now_ps
+        slot.crossings = route.hops
+        s.begun[c.begun] = at
+        c.begun += 1
+        for hop in range(route.hops):
+            side = p.hop[route.first_hop + hop].side
+            weight = np.int64(COEFFICIENT_ONE)
+            if side == FIRST:
+                weight = flow.first_weight
+            elif side == SECOND:
+                weight = flow.second_weight
+            demand = int(min(np.ceil(flow.alone * (weight / COEFFICIENT_ONE) * DEMAND_GRID), DEMAND_LIMIT))
+            number = p.hop[route.first_hop + hop].resource
+            resource = s.resource[number]
+            place = at * longest + hop
+            crossing = s.crossing[place]
+            crossing.resource = number
+            crossing.weight = weight
+            crossing.demand = demand
+            crossing.next = resource.first
+            crossing.previous = -1
+            if resource.first >= 0:
+                s.crossing[resource.first].previous = place
+            resource.first = place
+            resource.users += 1
+            resource.demand += demand
+            resource.weight += weight
+            _disturb(s, number)
 
 
-@compiled
-def _end_flows(p: FlatProgram, s: KernelState, now: int) -> None:
+@compiled_part
+def _end_flow(p: FlatProgram, s: KernelState, at: int) -> None:
+    """The flow is over; with the last one of its event the event ends, at its floor at least."""
     c = s.counters[0]
-    at = 0
-    next_end = NEVER_PS
-    while at < c.active:
-        if s.flow_end_ps[at] != now:
-            next_end = min(next_end, s.flow_end_ps[at])
-            at += 1
-            continue
-        if _count_demand(p, s, s.flow[at], -1):
-            c.contention_changed = 1
-        _leave_event(p, s, p.flow_lane[s.flow[at]], now)
-        c.active -= 1
-        last = c.active
-        s.flow[at] = s.flow[last]
-        s.remaining[at] = s.remaining[last]
-        s.rate[at] = s.rate[last]
-        s.anchor_ps[at] = s.anchor_ps[last]
-        s.flow_end_ps[at] = s.flow_end_ps[last]
-    c.next_end_ps = next_end
+    longest = len(s.crossing) // len(s.slot)
+    for place in range(at * longest, at * longest + s.slot[at].crossings):
+        crossing = s.crossing[place]
+        _disturb(s, crossing.resource)
+        resource = s.resource[crossing.resource]
+        resource.users -= 1
+        resource.demand -= crossing.demand
+        resource.weight -= crossing.weight
+        if crossing.next >= 0:
+            s.crossing[crossing.next].previous = crossing.previous
+        if crossing.previous >= 0:
+            s.crossing[crossing.previous].next = crossing.next
+        else:
+            resource.first = crossing.next
+    s.free[c.free] = at
+    c.free += 1
+    lane = s.lane[s.slot[at].lane]
+    lane.flows -= 1
+    if lane.flows == 0:
+        row = lane.next
+        end = s.start_ps[row] + np.int64(p.events[row].setup_ps) + np.int64(p.events[row].busy_ps)
+        if c.now_ps > end:
+            end = c.now_ps
+            s.bound[row] = TRAFFIC_BOUND
+        s.end_ps[row] = end
+        c.ended += 1
+        lane.next = row + 1
+        lane.time_ps = end
+        s.ready[c.ready] = s.slot[at].lane
+        c.ready += 1
 
 
-@compiled
-def _predict_end(s: KernelState, at: int, now: int) -> None:
-    """A flow whose rate changes is re-anchored at `now`: what is counted is what remains."""
-    if now > s.anchor_ps[at]:
-        s.remaining[at] -= s.rate[at] * (now - s.anchor_ps[at])
-    s.anchor_ps[at] = now
-    s.rate[at] = s.new_rate[at]
-    left_ps = np.ceil(s.remaining[at] / s.rate[at] - _ROUNDING_PS)
-    s.flow_end_ps[at] = now + int(min(max(left_ps, 0.0), float(LONGEST_PS)))
+@compiled_part
+def _is_contended(s: KernelState, number: int) -> bool:
+    resource = s.resource[number]
+    return bool(resource.users > 1 and resource.demand > resource.limit)
 
 
-@compiled
-def _share_anew(p: FlatProgram, s: KernelState, now: int) -> None:
+@compiled_part
+def _disturb(s: KernelState, number: int) -> None:
+    """A flow has come to the resource, or is about to go."""
     c = s.counters[0]
-    _fill(p, s, _open_flows(p, s))
-    c.next_end_ps = NEVER_PS
-    for at in range(c.active):
-        if s.new_rate[at] != s.rate[at]:
-            _predict_end(s, at, now)
-        c.next_end_ps = min(c.next_end_ps, s.flow_end_ps[at])
-    for index in range(c.contended):
-        s.level[s.contended[index]] = math.inf
-    c.contended = 0
-    c.contention_changed = 0
+    if s.resource[number].disturbed == 0 and _is_contended(s, number):
+        s.resource[number].disturbed = 1
+        s.disturbed[c.disturbed] = number
+        c.disturbed += 1
 
 
-@compiled
-def _open_flows(p: FlatProgram, s: KernelState) -> int:
-    """Collect the flows over contended resources (their number returned), and those resources."""
-    count = 0
-    for at in range(s.counters[0].active):
-        flow = s.flow[at]
-        s.new_rate[at] = p.flow_alone[flow]
-        route = p.flow_route[flow]
-        first = p.route_start[route]
-        is_open = False
-        for hop in range(p.route_start[route + 1] - first):
-            resource = p.route_resource[first + hop]
-            if _is_contended(s, resource):
-                is_open = True
-                if s.level[resource] == math.inf:
-                    s.level[resource] = 0.0
-                    s.contended[s.counters[0].contended] = resource
-                    s.counters[0].contended += 1
-                    s.weight[resource] = 0.0
-                    s.used[resource] = 0.0
-                    s.frozen[resource] = 0.0
-                s.weight[resource] += _coefficient(p, flow, first + hop)
-        if is_open:
-            s.open[count] = at
-            count += 1
-    for index in range(s.counters[0].contended):
-        resource = s.contended[index]
-        s.level[resource] = p.resource_rate[resource] / s.weight[resource]
-    return count
+# -- rates -------------------------------------------------------------------------------------
 
 
-@compiled
-def _fill(p: FlatProgram, s: KernelState, count: int) -> None:
+@compiled_part
+def _share_anew(s: KernelState) -> None:
+    """Rates for the flows of disturbed resources and their components, and for those that have begun."""
+    c = s.counters[0]
+    c.mark += 1
+    for index in range(c.disturbed):
+        number = s.disturbed[index]
+        s.resource[number].disturbed = 0
+        if s.resource[number].mark != c.mark:
+            _share_component(s, number)
+    c.disturbed = 0
+    for index in range(c.begun):
+        slot = s.slot[s.begun[index]]
+        if slot.rate == 0.0:
+            _set_rate(s, s.begun[index], slot.alone)
+    c.begun = 0
+
+
+@compiled_part
+def _share_component(s: KernelState, number: int) -> None:
+    """Collect the flows that cross the resource, and all that they share contended resources with."""
+    c = s.counters[0]
+    longest = len(s.crossing) // len(s.slot)
+    s.reached[0] = number
+    s.resource[number].mark = c.mark
+    resources, flows, index = 1, 0, 0
+    while index < resources:
+        resource = s.resource[s.reached[index]]
+        if _is_contended(s, s.reached[index]):
+            resource.level = resource.rate / (resource.weight / COEFFICIENT_ONE)
+            resource.open = resource.weight
+            resource.used = 0.0
+            resource.frozen = 0
+        index += 1
+        place = resource.first
+        while place >= 0:
+            at = place // longest
+            if s.slot[at].mark != c.mark:
+                s.slot[at].mark = c.mark
+                s.open[flows] = at
+                flows += 1
+                for other in range(at * longest, at * longest + s.slot[at].crossings):
+                    reached = s.crossing[other].resource
+                    if s.resource[reached].mark != c.mark and _is_contended(s, reached):
+                        s.resource[reached].mark = c.mark
+                        s.reached[resources] = reached
+                        resources += 1
+            place = s.crossing[place].next
+    _fill(s, flows, resources)
+    for index in range(resources):
+        s.resource[s.reached[index]].level = math.inf
+
+
+@compiled_part
+def _fill(s: KernelState, flows: int, resources: int) -> None:
     """Max-min fair rates by progressive filling: all open flows rise together; the flows that reach
     their rate alone, or cross the resource which fills first, stay at that level; the others go on.
 
-    Sums of coefficients are exact (see flatten.py), and what is frozen at a level is summed before it
-    is multiplied, so the rates do not depend on the order of the flows.
+    Weights are integers, and what is frozen at a level is summed before it is multiplied, so the
+    rates do not depend on the order of the flows.
     """
+    longest = len(s.crossing) // len(s.slot)
     level = 0.0
-    while count > 0:
+    while flows > 0:
         lowest = math.inf
-        for index in range(s.counters[0].contended):
-            lowest = min(lowest, s.level[s.contended[index]])
-        for index in range(count):
-            lowest = min(lowest, p.flow_alone[s.flow[s.open[index]]])
+        for index in range(resources):
+            lowest = min(lowest, s.resource[s.reached[index]].level)
+        for index in range(flows):
+            lowest = min(lowest, s.slot[s.open[index]].alone)
         level = max(level, lowest)  # never below the last one, whatever the rounding
         kept = 0
-        for index in range(count):
+        for index in range(flows):
             at = s.open[index]
-            if not _freeze(p, s, s.flow[at], level):
+            crossings = range(at * longest, at * longest + s.slot[at].crossings)
+            stays = s.slot[at].alone <= level
+            for place in crossings:
+                stays = stays or s.resource[s.crossing[place].resource].level <= level
+            if not stays:
                 s.open[kept] = at
                 kept += 1
-            else:
-                s.new_rate[at] = level
-        count = kept
-        for index in range(s.counters[0].contended):
-            resource = s.contended[index]
-            if s.frozen[resource] > 0.0:
-                s.used[resource] += level * s.frozen[resource]
-                s.weight[resource] -= s.frozen[resource]
-                s.frozen[resource] = 0.0
-                left = p.resource_rate[resource] - s.used[resource]
-                s.level[resource] = left / s.weight[resource] if s.weight[resource] > _NO_WEIGHT else _FULL
+                continue
+            for place in crossings:
+                s.resource[s.crossing[place].resource].frozen += s.crossing[place].weight
+            if s.slot[at].rate != level:
+                _set_rate(s, at, level)
+        flows = kept
+        for index in range(resources):
+            resource = s.resource[s.reached[index]]
+            if resource.frozen > 0 and resource.level < math.inf:
+                resource.used += level * (resource.frozen / COEFFICIENT_ONE)
+                resource.open -= resource.frozen
+                resource.frozen = 0
+                left = resource.rate - resource.used
+                resource.level = left / (resource.open / COEFFICIENT_ONE) if resource.open > 0 else _FULL
 
 
-@compiled
-def _freeze(p: FlatProgram, s: KernelState, flow: int, level: float) -> bool:
-    """Whether the flow stays at `level`; then its coefficients are marked frozen."""
-    route = p.flow_route[flow]
-    first = p.route_start[route]
-    hops = p.route_start[route + 1] - first
-    stays = p.flow_alone[flow] <= level
-    for hop in range(hops):
-        stays = stays or s.level[p.route_resource[first + hop]] <= level
-    if stays:
-        for hop in range(hops):
-            resource = p.route_resource[first + hop]
-            if s.level[resource] < math.inf:
-                s.frozen[resource] += _coefficient(p, flow, first + hop)
-    return bool(stays)
+@compiled_part
+def _set_rate(s: KernelState, at: int, rate: float) -> None:
+    """A flow whose rate changes is re-anchored now: what is counted is what remains."""
+    c = s.counters[0]
+    slot = s.slot[at]
+    place = slot.place
+    if slot.rate == 0.0:  # it has just begun
+        place = c.waiting
+        c.waiting += 1
+    elif c.now_ps > slot.anchor_ps:
+        slot.remaining -= slot.rate * (c.now_ps - slot.anchor_ps)
+    slot.anchor_ps = c.now_ps
+    slot.rate = rate
+    left_ps = np.ceil(slot.remaining / rate - _ROUNDING_PS)
+    _settle(s, place, 2 * (c.now_ps + int(min(max(left_ps, 0.0), float(LONGEST_PS)))), at)
 
 
-# -- the heap of arrivals ----------------------------------------------------------------------
+# -- the heap ----------------------------------------------------------------------------------
 
 
-@compiled
-def _push(s: KernelState, time_ps: int, flow: int) -> None:
-    at = s.counters[0].waiting
-    s.counters[0].waiting += 1
-    while at > 0:
-        above = (at - 1) // 2
-        if s.heap_ps[above] <= time_ps:
+@compiled_part
+def _settle(s: KernelState, place: int, key: int, at: int) -> None:
+    """The slot gets this key; `place` in the heap is its own, or free."""
+    size = s.counters[0].waiting
+    while place > 0:
+        above = (place - 1) // 2
+        if s.heap[above].key <= key:
             break
-        s.heap_ps[at] = s.heap_ps[above]
-        s.heap_flow[at] = s.heap_flow[above]
-        at = above
-    s.heap_ps[at] = time_ps
-    s.heap_flow[at] = flow
+        s.heap[place].key = s.heap[above].key
+        s.heap[place].slot = s.heap[above].slot
+        s.slot[s.heap[above].slot].place = place
+        place = above
+    while 2 * place + 1 < size:
+        below = 2 * place + 1
+        if below + 1 < size and s.heap[below + 1].key < s.heap[below].key:
+            below += 1
+        if s.heap[below].key >= key:
+            break
+        s.heap[place].key = s.heap[below].key
+        s.heap[place].slot = s.heap[below].slot
+        s.slot[s.heap[below].slot].place = place
+        place = below
+    s.heap[place].key = key
+    s.heap[place].slot = at
+    s.slot[at].place = place
 
 
-@compiled
+@compiled_part
 def _pop(s: KernelState) -> int:
-    """The flow that arrives first."""
-    first = s.heap_flow[0]
+    """The slot whose time comes first."""
+    first = s.heap[0].slot
     s.counters[0].waiting -= 1
     size = s.counters[0].waiting
-    time_ps, flow = s.heap_ps[size], s.heap_flow[size]
-    at = 0
-    while True:
-        below = 2 * at + 1
-        if below >= size:
-            break
-        if below + 1 < size and s.heap_ps[below + 1] < s.heap_ps[below]:
-            below += 1
-        if s.heap_ps[below] >= time_ps:
-            break
-        s.heap_ps[at] = s.heap_ps[below]
-        s.heap_flow[at] = s.heap_flow[below]
-        at = below
-    s.heap_ps[at] = time_ps
-    s.heap_flow[at] = flow
+    if size > 0:
+        _settle(s, 0, s.heap[size].key, s.heap[size].slot)
     return int(first)

@@ -1,4 +1,4 @@
-"""All that changes during a run of the kernel, as arrays."""
+"""All that changes during a run of the kernel, as tables."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from moe_cosim.sim.engines.embedded.flatten import FlatProgram
 from moe_cosim.sim.engines.timeline import COMPUTE_BOUND
 
-NEVER_PS: Final = 2**62
-
 DEMAND_GRID: Final = 2.0**30
 """Demand is counted in 2^-30 bytes per ps, about 1 kB/s, rounded up: a resource may be taken for
 contended that is not, which costs time but changes no rate."""
@@ -23,14 +21,73 @@ DEMAND_LIMIT: Final = 2.0**45
 COUNTERS: Final = np.dtype(
     [
         ("ended", np.int64),  # events
-        ("active", np.int64),  # flows that move bytes
-        ("waiting", np.int64),  # flows in the heap
+        ("now_ps", np.int64),  # the common clock of the flows
         ("ready", np.int64),  # lanes on the stack
-        ("next_end_ps", np.int64),  # of the active flows
-        ("contended", np.int64),  # resources in the scratch list
-        ("contention_changed", np.int64),  # 1: rates must be shared out anew
+        ("waiting", np.int64),  # entries of the heap
+        ("free", np.int64),  # slots on the stack
+        ("begun", np.int64),  # flows in the list
+        ("disturbed", np.int64),  # resources in the list
+        ("mark", np.int64),  # of the last sharing out
     ]
 )
+
+LANE: Final = np.dtype(
+    [
+        ("unit", np.int64),
+        ("next", np.int64),  # event it is at
+        ("end", np.int64),  # one past its last event
+        ("time_ps", np.int64),  # when the event it is at starts
+        ("flows", np.int64),  # that it still waits for
+        ("after", np.int64),  # next lane that waits for the same token, or -1
+    ]
+)
+
+SLOT: Final = np.dtype(
+    [
+        ("lane", np.int64),
+        ("flow", np.int64),  # before they move: the first of `flows` flows that arrive together
+        ("flows", np.int64),
+        ("place", np.int64),  # in the heap
+        ("remaining", np.float64),  # bytes at `anchor_ps`
+        ("rate", np.float64),  # bytes per ps since then; 0 of a flow that has just begun
+        ("alone", np.float64),  # the rate it reaches alone
+        ("anchor_ps", np.int64),
+        ("crossings", np.int64),
+        ("mark", np.int64),  # of the sharing out that saw it last
+    ]
+)
+"""A flow under way, or flows of one event that are on their way together."""
+
+CROSSING: Final = np.dtype(
+    [
+        ("resource", np.int64),
+        ("weight", np.int64),  # what one byte takes of the resource (COEFFICIENT_ONE)
+        ("demand", np.int64),  # what the flow would take at its rate alone (DEMAND_GRID)
+        ("next", np.int64),  # in the resource's list, or -1
+        ("previous", np.int64),
+    ]
+)
+"""Of a flow and a resource on its route: a place in the resource's list of flows."""
+
+RESOURCE: Final = np.dtype(
+    [
+        ("rate", np.float64),  # bytes per ps
+        ("limit", np.int64),  # the same in units of demand
+        ("users", np.int64),  # flows that cross it now, and of those:
+        ("demand", np.int64),
+        ("weight", np.int64),
+        ("first", np.int64),  # crossing of its list, or -1
+        ("disturbed", np.int64),  # 1: in the list of those
+        ("mark", np.int64),  # of the sharing out that saw it last
+        ("level", np.float64),  # scratch: common rate at which it is full; infinite: cannot bind
+        ("open", np.int64),  # scratch: weight of the flows without a rate
+        ("frozen", np.int64),  # scratch: weight that leaves `open` now
+        ("used", np.float64),  # scratch: bytes per ps of the flows with a rate
+    ]
+)
+
+ENTRY: Final = np.dtype([("key", np.int64), ("slot", np.int64)])
+"""Of the heap. The key is twice the time, plus 1 where flows begin: at one time, ends come first."""
 
 
 class KernelState(NamedTuple):
@@ -40,79 +97,58 @@ class KernelState(NamedTuple):
     end_ps: NDArray[np.int64]  # [E]
     bound: NDArray[np.uint8]  # [E] as in Timeline
     last_signal: NDArray[np.int64]  # [E] as in Timeline
-    counters: NDArray[np.void]  # [1] of COUNTERS
-    lane_next: NDArray[np.int64]  # [L] event the lane is at
-    lane_time_ps: NDArray[np.int64]  # [L] when that event starts
-    lane_flows: NDArray[np.int64]  # [L] flows it still waits for
-    lane_after: NDArray[np.int64]  # [L] next lane that waits for the same token, or -1
-    ready: NDArray[np.int64]  # [L] a stack of lanes that can go on
     token_missing: NDArray[np.int64]  # [T] signals without a time yet
     token_waiter: NDArray[np.int64]  # [T] first lane that waits, or -1
-    heap_ps: NDArray[np.int64]  # [C]
-    heap_flow: NDArray[np.int64]  # [C]
-    flow: NDArray[np.int64]  # [C] flows that move bytes, and of each:
-    remaining: NDArray[np.float64]  # bytes at `anchor_ps`
-    rate: NDArray[np.float64]  # bytes per ps since then
-    anchor_ps: NDArray[np.int64]
-    flow_end_ps: NDArray[np.int64]
-    new_rate: NDArray[np.float64]
-    users: NDArray[np.int64]  # [R] flows that cross it now
-    demand: NDArray[np.int64]  # [R] what they would take if each had its rate alone
-    limit: NDArray[np.int64]  # [R] the resource's rate in units of demand
-    open: NDArray[np.int64]  # [C] scratch: flows whose rate is not found yet
-    contended: NDArray[np.int64]  # [R] scratch: the resources that can bind
-    level: NDArray[np.float64]  # [R] scratch: common rate at which it is full; infinite: cannot bind
-    weight: NDArray[np.float64]  # [R] scratch: sum of the open flows' coefficients
-    used: NDArray[np.float64]  # [R] scratch: bytes per ps of the other flows
-    frozen: NDArray[np.float64]  # [R] scratch: sum of coefficients that leave `weight` now
+    counters: NDArray[np.void]  # [1] of COUNTERS
+    lane: NDArray[np.void]  # [L] of LANE
+    ready: NDArray[np.int64]  # [L] a stack of lanes that can go on
+    slot: NDArray[np.void]  # [C] of SLOT
+    free: NDArray[np.int64]  # [C] a stack of slots
+    crossing: NDArray[np.void]  # [C * longest route] of CROSSING
+    heap: NDArray[np.void]  # [C] of ENTRY
+    resource: NDArray[np.void]  # [R] of RESOURCE
+    disturbed: NDArray[np.int64]  # [R] resources whose flows must be given rates anew
+    begun: NDArray[np.int64]  # [C] slots of flows that have begun and have no rate yet
+    open: NDArray[np.int64]  # [C] scratch: slots whose rate is not found yet
+    reached: NDArray[np.int64]  # [R] scratch: resources of one component
 
 
 def new_state(flat: FlatProgram) -> KernelState:
     """Nothing has happened: every lane is ready at time 0."""
-    events, lanes, tokens = len(flat.kind), len(flat.lane_unit), len(flat.token_start) - 1
-    resources = len(flat.resource_rate)
-    flows = np.diff(flat.first_flow)
-    limit = np.minimum(flat.resource_rate * DEMAND_GRID, DEMAND_LIMIT).astype(np.int64)
-    limit[np.isinf(flat.resource_rate)] = np.iinfo(np.int64).max
-    begun = np.flatnonzero(np.diff(flat.lane_start))
-    capacity = int(np.maximum.reduceat(flows, flat.lane_start[begun]).sum()) if len(begun) else 0
+    events, lanes, tokens = len(flat.events), len(flat.lane_unit), len(flat.token_start) - 1
+    capacity = int(flat.lane_flows.sum())
     counters = np.zeros(1, dtype=COUNTERS)
-    counters["ready"] = lanes
-    counters["next_end_ps"] = NEVER_PS
-
-    def integers(size: int) -> NDArray[np.int64]:
-        return np.zeros(size, dtype=np.int64)
-
+    counters["ready"], counters["free"] = lanes, capacity
+    lane = np.zeros(lanes, dtype=LANE)
+    lane["unit"], lane["next"], lane["end"], lane["after"] = (
+        flat.lane_unit,
+        flat.lane_start[:-1],
+        flat.lane_start[1:],
+        -1,
+    )
+    resource = np.zeros(len(flat.resource_rate), dtype=RESOURCE)
+    resource["rate"], resource["first"], resource["level"] = flat.resource_rate, -1, math.inf
+    resource["limit"] = np.minimum(flat.resource_rate * DEMAND_GRID, DEMAND_LIMIT)
+    resource["limit"][np.isinf(flat.resource_rate)] = np.iinfo(np.int64).max
     return KernelState(
-        start_ps=integers(events),
-        end_ps=integers(events),
+        start_ps=np.zeros(events, dtype=np.int64),
+        end_ps=np.zeros(events, dtype=np.int64),
         bound=np.full(events, COMPUTE_BOUND, dtype=np.uint8),
         last_signal=np.full(events, -1, dtype=np.int64),
-        counters=counters,
-        lane_next=flat.lane_start[:-1].copy(),
-        lane_time_ps=integers(lanes),
-        lane_flows=integers(lanes),
-        lane_after=np.full(lanes, -1, dtype=np.int64),
-        ready=np.arange(lanes, dtype=np.int64),
         token_missing=np.diff(flat.token_start),
         token_waiter=np.full(tokens, -1, dtype=np.int64),
-        heap_ps=integers(capacity),
-        heap_flow=integers(capacity),
-        flow=integers(capacity),
-        remaining=np.zeros(capacity),
-        rate=np.zeros(capacity),
-        anchor_ps=integers(capacity),
-        flow_end_ps=integers(capacity),
-        new_rate=np.zeros(capacity),
-        users=integers(resources),
-        demand=integers(resources),
-        limit=limit,
-        open=integers(capacity),
-        contended=integers(resources),
-        level=np.full(resources, math.inf),
-        weight=np.zeros(resources),
-        used=np.zeros(resources),
-        frozen=np.zeros(resources),
+        counters=counters,
+        lane=lane,
+        ready=np.arange(lanes, dtype=np.int64),
+        slot=np.zeros(capacity, dtype=SLOT),
+        free=np.arange(capacity, dtype=np.int64),
+        crossing=np.zeros(capacity * int(flat.route["hops"].max(initial=0)), dtype=CROSSING),
+        heap=np.zeros(capacity, dtype=ENTRY),
+        resource=resource,
+        disturbed=np.zeros(len(resource), dtype=np.int64),
+        begun=np.zeros(capacity, dtype=np.int64),
+        open=np.zeros(capacity, dtype=np.int64),
+        reached=np.zeros(len(resource), dtype=np.int64),
     )
 
 

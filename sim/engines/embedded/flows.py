@@ -1,0 +1,193 @@
+"""The compiled passes that turn the accesses of a program into flows.
+
+`survey` finds out what the program uses: how many flows each event has, which memory each access lies
+in, and which routes and access patterns occur. What those are like is then worked out in Python, once
+for each (`tables.py`); `fill` puts it together, flow by flow.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moe_cosim.compiled import compiled, compiled_part
+from moe_cosim.hw_models import access_rate
+from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE, LONGEST_PS, NO_KEY, NO_MEMORY, Tables
+from moe_cosim.workloads.program import COPY, STREAM, WRITE
+
+FITS: Final = -1
+FULL: Final = -2
+DAYS: Final = -3
+"""What `survey` returns where it returns no row: all is well; more routes or patterns than half the room
+for them; an event that takes days."""
+
+_DAYS_PS: Final = np.uint64(LONGEST_PS // 4)
+_SCATTER: Final = 0x1E3779B97F4A7C15
+"""Multiplying by it (the golden ratio's digits) spreads keys over the upper bits."""
+
+_channel_cap = compiled_part(access_rate.channel_cap)
+_line_time_ps = compiled_part(access_rate.line_time_ps)
+_window_cap = compiled_part(access_rate.window_cap)
+
+
+@compiled
+def survey(
+    t: Tables,
+    events: NDArray[np.void],
+    accesses: NDArray[np.void],
+    first_flow: NDArray[np.int64],
+    memory: NDArray[np.int32],
+    lane_events: NDArray[np.int64],
+    lane_flows: NDArray[np.int64],
+) -> int:
+    """Fill `first_flow` [E + 1], `memory` [A] of what moves, and of each lane the events (`lane_events`
+    [L], zero) and the most flows that one of them has (`lane_flows` [L], zero).
+
+    Returns FITS, FULL, DAYS or the row of an access that lies in no memory.
+    """
+    used, count = np.int64(0), np.int64(0)
+    for row in range(len(events)):
+        event = events[row]
+        if event.setup_ps >= _DAYS_PS or event.busy_ps >= _DAYS_PS:
+            return DAYS
+        first_flow[row] = count
+        lane_events[event.lane] += 1
+        if event.kind != STREAM and event.kind != COPY:
+            continue
+        ends = 2 if event.kind == COPY else 1
+        first = np.int64(event.first_access)
+        for source in range(first, first + np.int64(event.accesses), ends):
+            if accesses[source].bytes == 0:
+                continue
+            for access in range(source, source + ends):
+                memory[access] = _memory_at(t.memory, accesses[access].address, accesses[access].bytes)
+                if memory[access] == NO_MEMORY:
+                    return access
+                used += _note(t.pattern_keys, _pattern(accesses, access, memory))
+            used += _note(t.route_keys, _route(t, event.lane, accesses, source, ends, memory))
+            count += 1
+            if 2 * used > len(t.route_keys):
+                return FULL
+        lane_flows[event.lane] = max(lane_flows[event.lane], count - first_flow[row])
+    first_flow[len(events)] = count
+    return FITS
+
+
+@compiled
+def fill(
+    t: Tables,
+    events: NDArray[np.void],
+    accesses: NDArray[np.void],
+    first_flow: NDArray[np.int64],
+    memory: NDArray[np.int32],
+    flows: NDArray[np.void],
+    line_bytes: int,
+) -> bool:
+    """Fill `flows` [F of FLOW]; False where the window of a unit lets nothing through."""
+    for row in range(len(events)):
+        if first_flow[row] == first_flow[row + 1]:
+            continue
+        event = events[row]
+        unit = t.lane_unit[event.lane]
+        ends = 2 if event.kind == COPY else 1
+        first = np.int64(event.first_access)
+        total = 0.0
+        for source in range(first, first + np.int64(event.accesses), ends):
+            total += np.float64(accesses[source].bytes)
+        at = first_flow[row]
+        for source in range(first, first + np.int64(event.accesses), ends):
+            if accesses[source].bytes == 0:
+                continue
+            size = np.float64(accesses[source].bytes)
+            target = source + ends - 1
+            place = t.route_of[_slot(t.route_keys, _route(t, event.lane, accesses, source, ends, memory))]
+            route = t.route[place]
+            inside = ends == 1 and t.inside[unit] == memory[source]
+            share = t.share_of[_slot(t.pattern_keys, _pattern(accesses, source, memory))]
+            cap, line_ps = _memory_side(t.memory_part[memory[source]], accesses[source], share, line_bytes, inside)
+            turn_ps = route.latency_ps + line_ps
+            first_weight = second_weight = 1.0 / share
+            if ends == 2:
+                share = t.share_of[_slot(t.pattern_keys, _pattern(accesses, target, memory))]
+                other, line_ps = _memory_side(t.memory_part[memory[target]], accesses[target], share, line_bytes, False)
+                turn_ps += line_ps
+                cap = min(cap, other)
+                second_weight = 1.0 / share
+                if memory[source] == memory[target]:  # crosses its only memory twice
+                    first_weight += second_weight
+            cap = min(_window_cap(t.window_bytes[unit], size, total, float(line_bytes), turn_ps), cap)
+            if not cap > 0.0:
+                return False
+            flow = flows[at]
+            flow.route = place
+            flow.bytes = size
+            flow.first_weight = int(np.rint(first_weight * COEFFICIENT_ONE))
+            flow.second_weight = int(np.rint(second_weight * COEFFICIENT_ONE))
+            first_rate = route.first_rate / (flow.first_weight / COEFFICIENT_ONE)
+            second_rate = route.second_rate / (flow.second_weight / COEFFICIENT_ONE)
+            flow.alone = min(cap, min(route.fabric_rate, min(first_rate, second_rate)))
+            at += 1
+    return True
+
+
+@compiled_part
+def _memory_at(memory: NDArray[np.void], address: int, size: int) -> int:
+    """Index of the memory that holds the whole range, or NO_MEMORY. `memory` is sorted by address."""
+    low, high = 0, len(memory)
+    while low < high:
+        middle = (low + high) // 2
+        if memory[middle].base <= address:
+            low = middle + 1
+        else:
+            high = middle
+    if low == 0 or address >= memory[low - 1].end or size > memory[low - 1].end - address:
+        return NO_MEMORY
+    return int(memory[low - 1].index)
+
+
+@compiled_part
+def _route(t: Tables, lane: int, accesses: NDArray[np.void], source: int, ends: int, memory: NDArray[np.int32]) -> int:
+    """The key of the unit, what it does (READ, WRITE, or 2 for a copy) and the memory or memories."""
+    op = np.int64(accesses[source].op) if ends == 1 else 2
+    target = memory[source + 1] + 1 if ends == 2 else 0
+    memories = len(t.memory)
+    return int(((t.lane_unit[lane] * 3 + op) * memories + memory[source]) * (memories + 1) + target)
+
+
+@compiled_part
+def _pattern(accesses: NDArray[np.void], access: int, memory: NDArray[np.int32]) -> int:
+    """The key of the memory, the operation and the length of contiguous blocks."""
+    key: Any = np.int64(memory[access]) << 33 | np.int64(accesses[access].block_bytes)
+    return int(key | 1 << 32 if accesses[access].op == WRITE else key)
+
+
+@compiled_part
+def _slot(keys: NDArray[np.int64], key: int) -> int:
+    """Where the key is, or would be put. Open addressing: there is always a free slot."""
+    last = len(keys) - 1  # the length is a power of two
+    at = ((key * _SCATTER) >> 30) & last
+    while keys[at] != key and keys[at] != NO_KEY:
+        at = (at + 1) & last
+    return at
+
+
+@compiled_part
+def _note(keys: NDArray[np.int64], key: int) -> int:
+    """Put the key where it belongs; 1 where it is new."""
+    at = _slot(keys, key)
+    if keys[at] == key:
+        return 0
+    keys[at] = key
+    return 1
+
+
+@compiled_part
+def _memory_side(part: Any, access: Any, share: float, line_bytes: int, inside: bool) -> tuple[float, float]:
+    """Rate that the touched channels allow, and the time of a line. `part` is of MEMORY_PART, `access` of ACCESS."""
+    peak = part.array_bytes_per_s if inside else part.port_bytes_per_s
+    size: Any = np.int64(access.bytes)
+    offset = np.int64(access.address) - part.base
+    cap = _channel_cap(share, peak, part.channels, part.interleave_bytes, offset, size)
+    return cap, _line_time_ps(share, peak, part.channels, part.interleave_bytes, size, line_bytes)

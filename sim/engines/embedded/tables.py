@@ -1,0 +1,169 @@
+"""What the compiled passes read of a machine: its memories, and the routes and access patterns in use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moe_cosim.errors import InputError, Plain
+from moe_cosim.hw_models.access_rate import PS_PER_S
+from moe_cosim.hw_models.machine import Machine, Resource
+from moe_cosim.workloads.program import READ, WRITE
+
+LONGEST_PS: Final = 2**60
+"""13 days: far from the end of int64, so that no sum in the kernel wraps round."""
+
+COEFFICIENT_ONE: Final = 2.0**40
+"""What a byte takes of a memory is counted in integers, in units of 2^-40 (1e-12 of the value): sums do
+not depend on the order of the flows."""
+
+NO_KEY: Final = -1
+NO_MEMORY: Final = -1
+
+FIRST, SECOND, NEITHER = range(3)
+"""Sides of a route: whose coefficient counts at a hop, that of the flow's first or second memory, or none."""
+
+_ROOM: Final = 256
+"""Slots of the hash tables to begin with."""
+
+MEMORY_RANGE: Final = np.dtype([("base", np.uint64), ("end", np.uint64), ("index", np.int64)])
+
+MEMORY_PART: Final = np.dtype(
+    [
+        ("base", np.int64),
+        ("channels", np.int64),
+        ("interleave_bytes", np.int64),
+        ("port_bytes_per_s", np.float64),
+        ("array_bytes_per_s", np.float64),
+    ]
+)
+
+ROUTE: Final = np.dtype(
+    [
+        ("latency_ps", np.int64),
+        ("first_hop", np.int64),
+        ("hops", np.int64),
+        ("first_rate", np.float64),  # bytes per ps of the narrowest hop on that side, infinite where there is none
+        ("second_rate", np.float64),
+        ("fabric_rate", np.float64),
+    ]
+)
+
+HOP: Final = np.dtype([("resource", np.int64), ("side", np.int64)])
+
+
+class Tables(NamedTuple):
+    """Read by `flows.py`, which notes in the two hash tables what a program uses. Q: slots of each."""
+
+    lane_unit: NDArray[np.int64]  # [L]
+    window_bytes: NDArray[np.float64]  # [U]
+    inside: NDArray[np.int64]  # [U] the memory it sits inside, or NO_MEMORY
+    memory: NDArray[np.void]  # [M] of MEMORY_RANGE, by address
+    memory_part: NDArray[np.void]  # [M] of MEMORY_PART, in the machine's order
+    route_keys: NDArray[np.int64]  # [Q] key or NO_KEY
+    route_of: NDArray[np.int64]  # [Q] index into `route`, or -1 of one whose route is not worked out
+    pattern_keys: NDArray[np.int64]  # [Q] key or NO_KEY
+    share_of: NDArray[np.float64]  # [Q] of the memory's peak, that the pattern reaches
+    route: NDArray[np.void]  # of ROUTE
+    hop: NDArray[np.void]  # of HOP: a route's are [first_hop, first_hop + hops), memories first
+
+
+def new_tables(machine: Machine) -> Tables:
+    """Nothing is used yet."""
+    units, memories = list(machine.units.values()), machine.memory_list
+    names = [memory.name for memory in memories]
+    ranges = [(m.base_address, m.base_address + m.capacity_bytes, index) for index, m in enumerate(memories)]
+    parts = [
+        (m.base_address, m.channels, m.interleave_bytes, m.peak_bytes_per_s, m.array_bytes_per_s) for m in memories
+    ]
+    unit_index = {name: index for index, name in enumerate(machine.units)}
+    empty = Tables(
+        lane_unit=np.array([unit_index[unit] for unit, _ in machine.lanes], dtype=np.int64),
+        window_bytes=np.array([unit.window_bytes for unit in units], dtype=np.float64),
+        inside=np.array([names.index(u.local_memory) if u.inside else NO_MEMORY for u in units], dtype=np.int64),
+        memory=np.array(sorted(ranges, key=lambda entry: entry[0]), dtype=MEMORY_RANGE),
+        memory_part=np.array(parts, dtype=MEMORY_PART),
+        route_keys=np.zeros(0, dtype=np.int64),
+        route_of=np.zeros(0, dtype=np.int64),
+        pattern_keys=np.zeros(0, dtype=np.int64),
+        share_of=np.zeros(0),
+        route=np.zeros(0, dtype=ROUTE),
+        hop=np.zeros(0, dtype=HOP),
+    )
+    return with_room(empty, _ROOM)
+
+
+def with_room(tables: Tables, slots: int) -> Tables:
+    """The tables with empty hash tables of so many slots, a power of two."""
+    return tables._replace(
+        route_keys=np.full(slots, NO_KEY, dtype=np.int64),
+        route_of=np.full(slots, -1, dtype=np.int64),
+        pattern_keys=np.full(slots, NO_KEY, dtype=np.int64),
+        share_of=np.zeros(slots),
+    )
+
+
+def worked_out(tables: Tables, machine: Machine) -> Tables:
+    """The tables with every route and share that was noted. `InputError` where a route carries nothing."""
+    _fill_shares(tables, machine)
+    new = np.flatnonzero((tables.route_keys != NO_KEY) & (tables.route_of < 0))
+    if not len(new):
+        return tables
+    routes: list[tuple[int | float, ...]] = []
+    hops: list[tuple[int, int]] = []
+    for slot in new.tolist():
+        tables.route_of[slot] = len(tables.route) + len(routes)
+        latency_ps, crossed = _route(machine, int(tables.route_keys[slot]))
+        narrowest = [np.inf, np.inf, np.inf]
+        for index, side in crossed:
+            resource = machine.resources[index]
+            rate = resource.bytes_per_s / PS_PER_S
+            if not rate > 0:
+                allowed = "a rate above 0 for what is used"
+                raise InputError(f"machine {machine.name}", resource.name, Plain("a rate of 0"), allowed)
+            narrowest[side] = min(narrowest[side], rate)
+        routes.append((latency_ps, len(tables.hop) + len(hops), len(crossed), *narrowest))
+        hops += crossed
+    return tables._replace(
+        route=np.concatenate([tables.route, np.array(routes, dtype=ROUTE)]),
+        hop=np.concatenate([tables.hop, np.array(hops, dtype=HOP)]),
+    )
+
+
+def _fill_shares(tables: Tables, machine: Machine) -> None:
+    new = np.flatnonzero((tables.pattern_keys != NO_KEY) & (tables.share_of == 0))
+    key = tables.pattern_keys[new]
+    memory, is_write, block_bytes = key >> 33, (key >> 32 & 1) == 1, key & 0xFFFFFFFF
+    for index in np.unique(memory).tolist():
+        here = memory == index
+        efficiency = machine.memory_list[index].efficiency
+        tables.share_of[new[here]] = efficiency.share(block_bytes[here], is_write[here])
+
+
+def _route(machine: Machine, key: int) -> tuple[int, list[tuple[int, int]]]:
+    """Latency, and (resource, side) of each hop, memories first."""
+    memories = len(machine.memory_list)
+    key, target = divmod(key, memories + 1)
+    key, source = divmod(key, memories)
+    unit_index, op = divmod(key, 3)
+    unit, memory = list(machine.units)[unit_index], machine.memory_list[source].name
+    at = [source]
+    if op in (READ, WRITE):
+        data = machine.path(memory, unit) if op == READ else machine.path(unit, memory)
+        latency_ps = machine.round_trip_ps(unit, memory)
+    else:
+        other = machine.memory_list[target - 1].name
+        data = machine.path(memory, other)
+        latency_ps = machine.copy_latency_ps(unit, memory, other)
+        at = [source] if target - 1 == source else [source, target - 1]
+    names = [machine.memory_list[index].name for index in at]
+    crossed = [*at, *data.resources]  # a machine's first resources are its memories, in order
+    return latency_ps, [(index, _side(machine.resources[index], names)) for index in crossed]
+
+
+def _side(resource: Resource, memories: Sequence[str]) -> int:
+    """Which of the route's memories the resource belongs to."""
+    return memories.index(resource.component) if resource.kind in ("memory", "port") else NEITHER
