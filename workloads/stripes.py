@@ -29,9 +29,9 @@ class Stripes:
         share, more = divmod(size_bytes, len(self.starts))
         return share + (np.arange(len(self.starts)) < more).astype(np.int64)
 
-    def part(self, address: NDArray[np.int64], index: int) -> NDArray[np.int64]:
-        """Where part `index` of the copies at `address` (each from `STRIPED` on) starts."""
-        return address - STRIPED + self.starts[index]
+    def part(self, index: int) -> int:
+        """What to add to the address of a copy, from `STRIPED` on, for where its part `index` starts."""
+        return self.starts[index] - STRIPED
 
 
 def is_striped(address: NDArray[np.int64]) -> NDArray[np.bool_]:

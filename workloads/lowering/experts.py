@@ -151,6 +151,8 @@ def _parts(scene: Scene, shares: Shares, address: Ints, size: int) -> list[Range
         raise ValueError("a team computes a copy that is not striped over its members")
     parts = stripes.sizes(size)
     if shares.slices[0] == 1:
-        return [Range(stripes.part(address, part), parts[part], READ, _WEIGHTS) for part in range(len(parts))]
+        return [
+            Range(address, length, READ, _WEIGHTS, stripes.part(part)) for part, length in enumerate(parts.tolist())
+        ]
     own = np.array(stripes.starts, dtype=np.int64)[shares.slice]
     return [Range(address - STRIPED + own, parts[shares.slice], READ, _WEIGHTS)]

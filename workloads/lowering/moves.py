@@ -105,13 +105,13 @@ def _parts(scene: Scene, source: Ints, target: Ints, size: int) -> list[Range]:
     if stripes is None:
         raise ValueError("a striped copy in a plan without stripes")
     from_stripe, to_stripe = is_striped(source)[0], is_striped(target)[0]
-    parts = stripes.sizes(size)
-    before = np.cumsum(parts) - parts
     ranges: list[Range] = []
-    for part in range(len(parts)):
-        a = stripes.part(source, part) if from_stripe else source + before[part]
-        b = stripes.part(target, part) if to_stripe else target + before[part]
-        ranges += [Range(a, parts[part], READ, _WEIGHTS), Range(b, parts[part], WRITE, _WEIGHTS)]
+    before = 0
+    for part, length in enumerate(stripes.sizes(size).tolist()):
+        at = stripes.part(part)
+        ranges.append(Range(source, length, READ, _WEIGHTS, at if from_stripe else before))
+        ranges.append(Range(target, length, WRITE, _WEIGHTS, at if to_stripe else before))
+        before += length
     return ranges
 
 

@@ -10,7 +10,6 @@ from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.scene import Scene, model_of
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
 from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, STREAM, WAIT, WRITE
-from moe_cosim.workloads.stripes import STRIPED
 
 _ACTIVATIONS, _KV = CONTENTS.index("activations"), CONTENTS.index("kv")
 _SYNCHRONISE = Purpose(PURPOSES.index("synchronise"))
@@ -21,9 +20,9 @@ def striped_kv(layout: ModelLayout, layer: Ints, offset: ArrayLike, size: ArrayL
     stripes = layout.kv_stripes
     assert stripes is not None
     count = len(stripes.starts)
-    at = layout.kv[layer] - STRIPED + np.asarray(offset) // count
+    at = layout.kv[layer] + np.asarray(offset) // count
     each, more = np.divmod(size, count)
-    return [Range(start + at, each + (index < more), op, _KV) for index, start in enumerate(stripes.starts)]
+    return [Range(at, each + (index < more), op, _KV, stripes.part(index)) for index in range(count)]
 
 
 def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> None:

@@ -1,14 +1,41 @@
-"""Columns of events as rows of integers: what is the same for all of a column, and where what varies lies."""
+"""Columns of events as records of integers, and where their values go in the tables of a program."""
 
 from __future__ import annotations
 
 from typing import Final
 
-COLUMN: Final = 17
-"""Integers of a column: its size, kind, purpose and ranges, then codes of values in a sheet's pool."""
-SIZE, KIND, PURPOSE, FIRST_RANGE, RANGES = range(5)
-LANE, STEP, LAYER, SLOT, ORDER, SETUP, BUSY, TOKEN, COUNT, EXPERT, BITS, TOKENS = range(5, COLUMN)
+import numpy as np
+from numpy.typing import NDArray
 
-RANGE: Final = 4
-"""Integers of an address range: codes of two values, then op and what."""
-ADDRESS, BYTES, OP, WHAT = range(RANGE)
+from moe_cosim.workloads.program import EVENT, TAG
+
+PLACE: Final = ("lane", "step", "layer", "slot", "order")
+VALUES: Final = (*PLACE, "setup_ps", "busy_ps", "token", "count", "phase", "expert", "weight_bits", "tokens")
+
+SIZE, KIND, PURPOSE, FIRST_RANGE, RANGES, VARIES, FIRST_VALUE = range(7)
+COLUMN: Final = FIRST_VALUE + len(VALUES)
+"""Integers of a column. From `FIRST_VALUE` on those of `VALUES`: what all rows have, or where in the sheet's pool an
+array of what they have starts: bit i of `VARIES` says of value i which."""
+
+OP, WHAT, OFFSET, RANGE_VARIES, ADDRESS, BYTES = range(6)
+RANGE: Final = 6
+"""Integers of an address range: `ADDRESS` and `BYTES` as values of a column; `OFFSET` is added to the address."""
+
+FIELD: Final = 4
+"""Integers of a field of a table: its column's integer, then word, shift and mask in a row of 64-bit words."""
+
+
+def fields_of(dtype: np.dtype[np.void], **constant: int) -> NDArray[np.int64]:
+    """[fields, FIELD] those of `VALUES`, and of `constant` by name: what is `accesses` in an event, say."""
+    columns = constant | {name: FIRST_VALUE + index for index, name in enumerate(VALUES)}
+    assert dtype.fields is not None
+    found = []
+    for name, (kind, offset, *_) in dtype.fields.items():
+        if name in columns:
+            mask = -1 if kind.itemsize == 8 else (1 << 8 * kind.itemsize) - 1
+            found.append((columns[name], offset // 8, offset % 8 * 8, mask))
+    return np.array(found, dtype=np.int64)
+
+
+EVENT_FIELDS: Final = fields_of(EVENT, kind=KIND, accesses=RANGES)
+TAG_FIELDS: Final = fields_of(TAG, purpose=PURPOSE)

@@ -1,10 +1,11 @@
 """Columns of events, each row straight to its place in the program's tables, compiled.
 
-The tables are written as 64-bit words, little end first (`moe_cosim.workloads.program`): half the
-stores of writing field by field.
+The tables are written as rows of 64-bit words: what is the same for all of a column is put together once.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,33 +13,37 @@ from numpy.typing import NDArray
 from moe_cosim.compiled import compiled
 from moe_cosim.workloads.lowering.sheet.columns import (
     ADDRESS,
-    BITS,
-    BUSY,
     BYTES,
-    COUNT,
-    EXPERT,
     FIRST_RANGE,
-    KIND,
-    LANE,
-    LAYER,
+    FIRST_VALUE,
+    OFFSET,
     OP,
-    PURPOSE,
+    RANGE_VARIES,
     RANGES,
-    SETUP,
     SIZE,
-    STEP,
-    TOKEN,
-    TOKENS,
+    VARIES,
     WHAT,
 )
-from moe_cosim.workloads.lowering.sheet.values import first_and_mask
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
+_AT_ONCE: Final = 256
+"""Rows that are written word by word: they stay in the first cache."""
+
 
 @compiled
-def fill(columns: I64, ranges: I64, pool: I64, position: I32, events: I64, tags: I64, accesses: I64) -> None:
+def fill(
+    pool: I64,
+    columns: I64,
+    ranges: I64,
+    event_fields: I64,
+    tag_fields: I64,
+    position: I32,
+    events: I64,
+    tags: I64,
+    accesses: I64,
+) -> None:
     """All rows of all columns, row i of the sheet to ``position[i]``; accesses in the order of columns.
 
     `events` [rows, 5], `tags` [rows, 2] and `accesses` [accesses, 3] are the words of the tables.
@@ -46,59 +51,50 @@ def fill(columns: I64, ranges: I64, pool: I64, position: I32, events: I64, tags:
     row = 0
     access = 0
     for c in range(len(columns)):
-        column = columns[c]
-        rows = position[row : row + column[SIZE]]
-        _fill_events(column, pool, rows, access, events)
-        _fill_tags(column, pool, rows, tags)
-        for r in range(column[RANGES]):
-            _fill_accesses(column, ranges[column[FIRST_RANGE] + r], pool, access + r, accesses)
-        row += column[SIZE]
-        access += column[SIZE] * column[RANGES]
+        size, count = columns[c, SIZE], columns[c, RANGES]
+        for begin in range(0, size, _AT_ONCE):
+            rows = position[row + begin : row + min(begin + _AT_ONCE, size)]
+            _fill(pool, columns[c], begin, event_fields, rows, events)
+            for i in range(len(rows)):
+                events[rows[i], 0] |= np.int64(rows[i]) << 32  # tag
+                events[rows[i], 3] |= access + (begin + i) * count  # first_access
+            _fill(pool, columns[c], begin, tag_fields, rows, tags)
+        for r in range(count):
+            _fill_accesses(pool, ranges[columns[c, FIRST_RANGE] + r], size, access + r, count, accesses)
+        row += size
+        access += size * count
 
 
 @compiled
-def _fill_events(column: I64, pool: I64, position: I32, access: int, events: I64) -> None:
-    lane, lane_mask = first_and_mask(column[LANE], pool)
-    setup, setup_mask = first_and_mask(column[SETUP], pool)
-    busy, busy_mask = first_and_mask(column[BUSY], pool)
-    token, token_mask = first_and_mask(column[TOKEN], pool)
-    count, count_mask = first_and_mask(column[COUNT], pool)
-    kind, ranges = column[KIND], column[RANGES]
-    for i in range(len(position)):
-        at = position[i]
-        events[at, 0] = kind | pool[lane + (i & lane_mask)] << 16 | at << 32
-        events[at, 1] = pool[setup + (i & setup_mask)]
-        events[at, 2] = pool[busy + (i & busy_mask)]
-        events[at, 3] = (access + i * ranges) | ranges << 32
-        events[at, 4] = pool[token + (i & token_mask)] | pool[count + (i & count_mask)] << 32
+def _fill(pool: I64, column: I64, begin: int, fields: I64, rows: I32, table: I64) -> None:
+    """The fields of a table's `rows`, which are those of a column from `begin` on."""
+    for word in range(table.shape[1]):
+        same = 0
+        for f in range(len(fields)):
+            if fields[f, 1] == word and not _varies(column, fields[f, 0]):
+                same |= (column[fields[f, 0]] & fields[f, 3]) << fields[f, 2]
+        for i in range(len(rows)):
+            table[rows[i], word] = same
+    for f in range(len(fields)):
+        if _varies(column, fields[f, 0]):
+            start = column[fields[f, 0]] + begin
+            word, shift, mask = fields[f, 1], fields[f, 2], fields[f, 3]
+            for i in range(len(rows)):
+                table[rows[i], word] |= (pool[start + i] & mask) << shift
 
 
 @compiled
-def _fill_tags(column: I64, pool: I64, position: I32, tags: I64) -> None:
-    step, step_mask = first_and_mask(column[STEP], pool)
-    layer, layer_mask = first_and_mask(column[LAYER], pool)
-    expert, expert_mask = first_and_mask(column[EXPERT], pool)
-    bits, bits_mask = first_and_mask(column[BITS], pool)
-    tokens, tokens_mask = first_and_mask(column[TOKENS], pool)
-    purpose = column[PURPOSE] << 8
-    for i in range(len(position)):
-        at = position[i]
-        of_step = pool[step + (i & step_mask)]
-        of_layer = pool[layer + (i & layer_mask)] & 0xFFFF
-        of_expert = pool[expert + (i & expert_mask)] & 0xFFFF
-        tags[at, 0] = of_step | of_layer << 32 | of_expert << 48
-        decode = 1 if of_step > 0 else 0
-        of_bits = pool[bits + (i & bits_mask)] & 0xFFFF
-        tags[at, 1] = decode | purpose | of_bits << 16 | pool[tokens + (i & tokens_mask)] << 32
+def _varies(column: I64, integer: int) -> bool:
+    return integer >= FIRST_VALUE and column[VARIES] >> (integer - FIRST_VALUE) & 1 != 0
 
 
 @compiled
-def _fill_accesses(column: I64, part: I64, pool: I64, first: int, accesses: I64) -> None:
-    address, address_mask = first_and_mask(part[ADDRESS], pool)
-    size, size_mask = first_and_mask(part[BYTES], pool)
+def _fill_accesses(pool: I64, part: I64, size: int, first: int, stride: int, accesses: I64) -> None:
+    address, length, offset = part[ADDRESS], part[BYTES], part[OFFSET]
     use = part[OP] << 32 | part[WHAT] << 40
-    for i in range(column[SIZE]):
-        at = first + i * column[RANGES]
-        accesses[at, 0] = pool[address + (i & address_mask)]
-        accesses[at, 1] = pool[size + (i & size_mask)]
-        accesses[at, 2] = use
+    address_step, length_step = part[RANGE_VARIES] & 1, part[RANGE_VARIES] >> 1
+    for i in range(size):
+        to = first + i * stride
+        accesses[to, 0] = (pool[address + i] if address_step else address) + offset
+        accesses[to, 1] = pool[length + i] if length_step else length
+        accesses[to, 2] = use

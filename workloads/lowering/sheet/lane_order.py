@@ -2,128 +2,117 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.compiled import compiled
-from moe_cosim.workloads.lowering.sheet.columns import LANE, LAYER, ORDER, SIZE, SLOT, STEP
-from moe_cosim.workloads.lowering.sheet.values import first_and_mask
+from moe_cosim.workloads.lowering.sheet.columns import FIRST_VALUE, SIZE, VARIES
 
 I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
-_SLOTS: Final = 1 << 4
-_ORDERS: Final = 1 << 40
-
 
 @compiled
 def put_in_order(
-    columns: I64,
     pool: I64,
+    columns: I64,
     visit: I64,
-    starts: I64,
-    first_step: int,
-    layers: int,
+    places: I64,
     position: I32,
-    row: I32,
+    row: I64,
     key: I64,
-    spare_row: I32,
-    spare_key: I64,
-    ends: I32,
+    bucket: I64,
+    sort_key: I64,
+    ends: I64,
+    starts: I64,
 ) -> bool:
-    """Fills `position` [rows]: of row i of column c at ``starts[c] + i``. False: a place outside the sheet.
+    """Fills `position` [rows], of the rows of all columns one after the other. False: a place outside the sheet.
 
-    `visit` [columns]: in about the order of their slots, which saves merging. `ends` [lanes * steps *
-    (layers + 2)] holds zeros; it, `row`, `key` and the spare ones [rows] are room to work in.
+    `places`: for each part of a place its limits and factors, in the number of a bucket (a lane's step and layer) and
+    in the key within it. `visit` [columns]: in about the order of their slots, which saves merging. `ends` [buckets]
+    holds zeros; it, `row`, `key`, `bucket`, `sort_key` [rows] and `starts` [columns] are room to work in.
     """
-    lanes, cells = ends.shape
-    ends = ends.reshape(-1)
     for c in range(len(columns)):
-        if not _count(columns[c], pool, first_step, layers, lanes, cells, ends, spare_row[starts[c] :]):
+        starts[c] = starts[c - 1] + columns[c - 1, SIZE] if c > 0 else 0
+        if not _locate(pool, columns, c, places, starts[c], bucket, sort_key):
             return False
-    # the end of each bucket, of a lane's step and layer, is where it begins, until its rows are dealt
+    for i in range(len(bucket)):
+        ends[bucket[i]] += 1
+    # where each bucket begins, until its rows are dealt
     end = 0
-    for bucket in range(len(ends)):
-        count = ends[bucket]
-        ends[bucket] = end
+    for b in range(len(ends)):
+        count = ends[b]
+        ends[b] = end
         end += count
-    for c in visit:
-        _deal(columns[c], pool, starts[c], spare_row, ends, row, key)
-    low = 0
-    for bucket in range(len(ends)):
-        high = ends[bucket]
-        _sort(row, key, low, high, spare_row, spare_key)
-        low = high
+    for v in range(len(visit)):
+        c = visit[v]
+        for i in range(starts[c], starts[c] + columns[c, SIZE]):
+            at = ends[bucket[i]]
+            ends[bucket[i]] = at + 1
+            row[at] = i
+            key[at] = sort_key[i]
+    for b in range(len(ends)):
+        _sort(row, key, ends[b - 1] if b > 0 else 0, ends[b], bucket, sort_key)
     for at in range(len(row)):
         position[row[at]] = at
     return True
 
 
 @compiled
-def _count(
-    column: I64, pool: I64, first_step: int, layers: int, lanes: int, cells: int, count: I32, bucket: I32
-) -> bool:
-    """Finds the `bucket` of each of the column's rows, and adds to their counts."""
-    lane, lane_mask = first_and_mask(column[LANE], pool)
-    step, step_mask = first_and_mask(column[STEP], pool)
-    layer, layer_mask = first_and_mask(column[LAYER], pool)
-    slot, slot_mask = first_and_mask(column[SLOT], pool)
-    order, order_mask = first_and_mask(column[ORDER], pool)
-    for i in range(column[SIZE]):
-        on = pool[lane + (i & lane_mask)]
-        n = pool[layer + (i & layer_mask)]
-        cell = (pool[step + (i & step_mask)] - first_step) * (layers + 2) + n + 1
-        s = pool[slot + (i & slot_mask)]
-        o = pool[order + (i & order_mask)]
-        if not (0 <= on < lanes and 0 <= cell < cells and -1 <= n <= layers and 0 <= s < _SLOTS and 0 <= o < _ORDERS):
-            return False
-        bucket[i] = on * cells + cell
-        count[bucket[i]] += 1
+def _locate(pool: I64, columns: I64, c: int, places: I64, start: int, bucket: I64, sort_key: I64) -> bool:
+    """Bucket and key of a column's rows, from `start` on."""
+    size = columns[c, SIZE]
+    for part in range(len(places)):
+        low, high, in_bucket, in_key = places[part, 0], places[part, 1], places[part, 2], places[part, 3]
+        value = columns[c, FIRST_VALUE + part]
+        varies = columns[c, VARIES] >> part & 1
+        at = value
+        for i in range(size):
+            if varies:
+                value = pool[at + i]
+            if value < low or value >= high:
+                return False
+            if part == 0:
+                bucket[start + i] = sort_key[start + i] = 0
+            bucket[start + i] += (value - low) * in_bucket
+            sort_key[start + i] += value * in_key
     return True
 
 
 @compiled
-def _deal(column: I64, pool: I64, start: int, bucket: I32, ends: I32, row: I32, key: I64) -> None:
-    """Puts the column's rows to the end of their buckets."""
-    slot, slot_mask = first_and_mask(column[SLOT], pool)
-    order, order_mask = first_and_mask(column[ORDER], pool)
-    for i in range(column[SIZE]):
-        at = ends[bucket[start + i]]
-        ends[bucket[start + i]] = at + 1
-        row[at] = start + i
-        key[at] = pool[slot + (i & slot_mask)] * _ORDERS + pool[order + (i & order_mask)]
-
-
-@compiled
-def _sort(row: I32, key: I64, low: int, high: int, spare_row: I32, spare_key: I64) -> None:
+def _sort(row: I64, key: I64, low: int, high: int, spare_row: I64, spare_key: I64) -> None:
     """Merges ascending runs of `key` in low..high, neighbours first, until one is left; `row` goes along. Stable."""
-    while True:
+    runs = 2
+    while runs > 1:
+        runs = 0
         begin = low
-        middle = _run_end(key, begin, high)
-        if middle >= high:
-            return
-        while middle < high:
-            end = _run_end(key, middle, high)
-            for at in range(begin, middle):
-                spare_row[at], spare_key[at] = row[at], key[at]
-            a, b, to = begin, middle, begin
-            while a < middle:
-                if b < end and key[b] < spare_key[a]:
-                    row[to], key[to] = row[b], key[b]
-                    b += 1
-                else:
-                    row[to], key[to] = spare_row[a], spare_key[a]
-                    a += 1
-                to += 1
+        while begin < high:
+            middle = begin + 1
+            while middle < high and key[middle] >= key[middle - 1]:
+                middle += 1
+            end = min(middle + 1, high)
+            while end < high and key[end] >= key[end - 1]:
+                end += 1
+            runs += 1 if middle == high and begin == low else 2
+            if middle < high:
+                _merge(row, key, begin, middle, end, spare_row, spare_key)
             begin = end
-            middle = _run_end(key, begin, high)
 
 
 @compiled
-def _run_end(key: I64, begin: int, high: int) -> int:
-    at = begin + 1
-    while at < high and key[at] >= key[at - 1]:
-        at += 1
-    return at
+def _merge(row: I64, key: I64, begin: int, middle: int, end: int, spare_row: I64, spare_key: I64) -> None:
+    for at in range(begin, middle):
+        spare_row[at] = row[at]
+        spare_key[at] = key[at]
+    a, b = begin, middle
+    for to in range(begin, end):
+        if a == middle:
+            return
+        if b < end and key[b] < spare_key[a]:
+            row[to] = row[b]
+            key[to] = key[b]
+            b += 1
+        else:
+            row[to] = spare_row[a]
+            key[to] = spare_key[a]
+            a += 1
