@@ -7,7 +7,7 @@ tokens x cpu_latency < gpu_latency + transfer, with constants 7 and 70 in the co
 from __future__ import annotations
 
 from moe_cosim.options import option
-from moe_cosim.workloads.demand import LayerDemand
+from moe_cosim.workloads.demand import DemandRows
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.policies.parts.gpu_prefill import GpuExpertsOptions, GpuPrefillPolicy
 
@@ -29,16 +29,10 @@ class Fiddler(GpuPrefillPolicy):
 
     def prepare(self) -> None:
         context = self.context
-        self._cpu = context.require_cpu("fiddler").name
-        context.keep_striped(context.quantization.expert_format)
-        self.take_gpu(context.quantization.expert_format, self.options.gpu_experts)
+        cpu = self.plan.unit_index(context.require_cpu("fiddler").name)
+        weight_format = context.quantization.expert_format
+        context.keep_striped(weight_format)
+        self.take_gpu(context.homes(weight_format), weight_format, cpu, self.options.gpu_experts)
 
-    def plan_decode(self, demand: LayerDemand) -> None:
-        hot, gpu = self.hot[demand.layer], self.context.gpu.name
-        for expert, tokens in zip(demand.experts, demand.tokens, strict=True):
-            if expert in hot:
-                self.plan.run(expert, tokens, gpu, hot[expert])
-            elif tokens < self.options.crossover_tokens:
-                self.plan.run(expert, tokens, self._cpu, self.home(demand.layer, expert))
-            else:
-                self.run_staged(demand.layer, expert, tokens)
+    def plan_decode(self, rows: DemandRows) -> None:
+        self.run(rows, passing=~self.is_hot(rows) & (rows.tokens >= self.options.crossover_tokens))

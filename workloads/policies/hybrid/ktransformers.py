@@ -8,9 +8,13 @@ later, so that the CPU computes them while the GPU attends.
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from moe_cosim.options import TOP_K, option
-from moe_cosim.workloads.demand import LayerDemand
+from moe_cosim.workloads.demand import DemandRows
 from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.policies.parts.cells import cell_of, order_in_cells, sum_before, sum_in_cell
 from moe_cosim.workloads.policies.parts.gpu_prefill import GpuExpertsOptions, GpuPrefillPolicy
 
 
@@ -36,31 +40,21 @@ class KTransformers(GpuPrefillPolicy):
 
     def prepare(self) -> None:
         context = self.context
-        self._cpu = context.require_cpu("ktransformers").name
-        context.keep_striped(context.quantization.expert_format)
-        self.take_gpu(context.quantization.expert_format, self.options.gpu_experts)
+        cpu = self.plan.unit_index(context.require_cpu("ktransformers").name)
+        weight_format = context.quantization.expert_format
+        context.keep_striped(weight_format)
+        self.take_gpu(context.homes(weight_format), weight_format, cpu, self.options.gpu_experts)
         self._deferred_share = self.options.deferred_experts / context.demand.top_k
 
-    def plan_decode(self, demand: LayerDemand) -> None:
-        hot, gpu = self.hot[demand.layer], self.context.gpu.name
-        late = self._deferred(demand)
-        for expert, tokens in zip(demand.experts, demand.tokens, strict=True):
-            if expert in hot:
-                self.plan.run(expert, tokens, gpu, hot[expert])
-            else:
-                self.plan.run(expert, tokens, self._cpu, self.home(demand.layer, expert), deferred=expert in late)
+    def plan_decode(self, rows: DemandRows) -> None:
+        none = np.zeros(len(rows.expert), dtype=np.bool_)
+        self.run(rows, passing=none, deferred=self._deferred(rows) if self._deferred_share else none)
 
-    def _deferred(self, demand: LayerDemand) -> set[int]:
-        if not self._deferred_share or demand.layer == self.context.demand.layers - 1:
-            return set()
-        hot = self.hot[demand.layer]
-        rows = zip(demand.gate_weights, demand.experts, demand.tokens, strict=True)
-        ranked = sorted(row for row in rows if row[1] not in hot)
-        left = self._deferred_share * sum(demand.tokens)
-        late = set()
-        for _, expert, tokens in ranked:
-            if tokens > left:
-                break
-            left -= tokens
-            late.add(expert)
+    def _deferred(self, rows: DemandRows) -> NDArray[np.bool_]:
+        """[rows] Whole experts of the least gate weight, while they fit into the share of the tokens."""
+        late = np.zeros(len(rows.expert), dtype=np.bool_)
+        candidates = ~self.is_hot(rows) & (rows.layer < self.context.demand.layers - 1)
+        order = order_in_cells(rows, np.where(candidates, rows.gate_weight, np.inf))
+        tokens, most = rows.tokens[order], self._deferred_share * sum_in_cell(rows.tokens, rows)
+        late[order] = candidates[order] & (sum_before(tokens, rows) + tokens <= most[cell_of(rows)])
         return late

@@ -10,15 +10,29 @@ first, more while memory lasts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from moe_cosim.hw_models.alone import move_alone_ps, time_alone_ps
 from moe_cosim.hw_models.units.base import ExpertShape, UnitModel
 from moe_cosim.options import Options, option
-from moe_cosim.workloads.demand import LayerDemand
-from moe_cosim.workloads.plan import Copy
-from moe_cosim.workloads.policies.base import Policy, policies
+from moe_cosim.workloads.demand import DemandRows
+from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.policies.block_policy import BlockPolicy
+from moe_cosim.workloads.policies.parts.cells import (
+    cell_of,
+    order_in_cells,
+    rank_in_cell,
+    reordered,
+    sum_before,
+)
+from moe_cosim.workloads.policies.parts.copies import Copies
 from moe_cosim.workloads.policies.parts.staging import StagingRing
+from moe_cosim.workloads.quantization.formats import WeightFormat
+
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
 
 TEAM = "all modules"
 RING_EXPERTS = 4
@@ -31,7 +45,7 @@ class EdgeNdpOptions(Options):
 
 
 @policies.register("edge-ndp")
-class EdgeNdp(Policy):
+class EdgeNdp(BlockPolicy):
     """Its parts can be switched off, as the paper's ablation does."""
 
     summary = "experts sliced over NDP modules, GPU share balanced, prefill-ranked prefetch (arXiv 2601.03992)"
@@ -49,24 +63,32 @@ class EdgeNdp(Policy):
             self.plan.team(TEAM, tuple(unit.name for unit in context.ndps))
         else:
             context.keep_all(weight_format)
-        self._format = weight_format
         fit = context.gpu_slots_that_fit(weight_format)
         context.require_slots(fit, 1, "staging area")
         ring = min(RING_EXPERTS, fit)
         self._ring = StagingRing(self.plan, context.gpu_slots("staging area", weight_format, ring))
-        layers = context.demand.layers
-        left = fit - ring if self._prefetch else 0
-        each = [left // layers + (layer < left % layers) for layer in range(layers)]
-        slots = context.gpu_slots("prefetched experts", weight_format, sum(each)) if sum(each) else []
-        self._slots = [[slots.pop() for _ in range(min(count, context.demand.num_experts))] for count in each]
-        self._held: list[dict[int, Copy]] = [{} for _ in range(layers)]
-        self._modules_ps, self._gpu_ps = self._costs()
+        self._slots = self._take_slots(weight_format, fit - ring if self._prefetch else 0)
+        self._gpu, self._format = self.plan.unit_index(context.gpu.name), self.plan.format_index(weight_format)
+        near = self.plan.unit_index(TEAM) if self._sliced else context.ndp_units
+        self._copies = Copies(context.homes(weight_format), self._format, near)
+        self._modules_ps, self._gpu_ps = self._costs(weight_format)
 
-    def _costs(self) -> tuple[Callable[[int], float], Callable[[int], float]]:
-        """Functions of the tokens of one expert: ps on the modules, and on the GPU with its transfer."""
+    def _take_slots(self, weight_format: WeightFormat, count: int) -> I64:
+        """[layers, most of a layer] addresses for experts that stay, dealt evenly; -1 where a layer has one less."""
+        context, layers = self.context, self.context.demand.layers
+        each = count // layers + (np.arange(layers) < count % layers)
+        given = np.minimum(each, context.demand.num_experts)
+        slots = np.full((layers, int(given.max())), -1, dtype=np.int64)
+        if count:
+            addresses = np.array(context.gpu_slots("prefetched experts", weight_format, count)[::-1], dtype=np.int64)
+            slots[np.arange(slots.shape[1]) < given[:, None]] = addresses[: given.sum()]
+        return slots
+
+    def _costs(self, weight_format: WeightFormat) -> tuple[Callable[[I64], F64], Callable[[I64], F64]]:
+        """Functions of the tokens of experts: ps of each on the modules, and on the GPU with its transfer."""
         context, machine = self.context, self.context.machine
-        shape, size = context.model.expert, context.expert_bytes(self._format)
-        core, gpu, bits = context.ndps[0], context.gpu, self._format.bits
+        shape, size = context.model.expert, context.expert_bytes(weight_format)
+        core, gpu, bits = context.ndps[0], context.gpu, weight_format.bits
         slices = len(context.ndps) if self._sliced else 1
         part = ExpertShape(shape.hidden, -(-shape.intermediate // slices), shape.matrices)
         home = core.local_memory
@@ -78,51 +100,76 @@ class EdgeNdp(Policy):
             transfer = move_alone_ps(machine, home, context.gpu_memory, size)
         near, far = _model(machine.units[core.name].model), _model(machine.units[gpu.name].model)
 
-        @cache
-        def modules_ps(tokens: int) -> float:
-            return float(max(int(near.expert_ps(tokens, part, bits)), reading))
+        def modules_ps(tokens: I64) -> F64:
+            return np.maximum(near.expert_ps(tokens, part, bits), reading).astype(np.float64)
 
-        @cache
-        def gpu_ps(tokens: int) -> float:
-            return float(transfer + int(far.expert_ps(tokens, shape, bits)))
+        def gpu_ps(tokens: I64) -> F64:
+            return (transfer + far.expert_ps(tokens, shape, bits)).astype(np.float64)
 
         return modules_ps, gpu_ps
 
-    def plan_layer(self, demand: LayerDemand) -> None:
-        context, layer = self.context, demand.layer
-        held, gpu = self._held[layer], context.gpu.name
-        ranked = demand.busiest_first()
-        for expert, tokens in ranked:
-            if expert in held:
-                self.plan.run(expert, tokens, gpu, held[expert])
-        missing = [row for row in ranked if row[0] not in held]
-        moved = self._share(missing) if self._balance else 0
-        for expert, tokens in missing[:moved]:
-            copy = self._ring.fetch(layer, expert, self._home(layer, expert))
-            self._ring.ran(copy, self.plan.run(expert, tokens, gpu, copy))
-        for expert, tokens in missing[moved:]:
-            unit = TEAM if self._sliced else context.ndp_of(expert).name
-            self.plan.run(expert, tokens, unit, self._home(layer, expert))
-        if demand.step == 0:
-            for (expert, _), slot in zip(ranked, self._slots[layer], strict=False):
-                held[expert] = self.plan.move(layer, expert, self._home(layer, expert), slot, prefetch=True)
+    def plan_prefill(self, rows: DemandRows) -> None:
+        self._plan(rows, self._slots)
 
-    def _home(self, layer: int, expert: int) -> Copy:
-        return self.context.home(layer, expert, self._format)
+    def plan_decode(self, rows: DemandRows) -> None:
+        self._plan(rows, self._slots[:, :0])
 
-    def _share(self, ranked: list[tuple[int, int]]) -> int:
-        """How many of the busiest experts the GPU should take for both sides to end together.
+    def _plan(self, rows: DemandRows, slots: I64) -> None:
+        """The GPU keeps as many of each layer's busiest experts as it has `slots` [layers, most of a layer]."""
+        held = self._copies.unit[rows.layer, rows.expert] == self._gpu
+        rows = reordered(rows, order_in_cells(rows, ~held, -rows.tokens))
+        step, layer, expert = rows.step, rows.layer, rows.expert
+        unit, address, move = (
+            column[layer, expert] for column in (self._copies.unit, self._copies.address, self._copies.move)
+        )
+        missing = unit != self._gpu
+        fetched = np.zeros(0, dtype=np.int64)
+        if self._balance:
+            fetched = np.flatnonzero(missing & (sum_before(missing, rows) < self._share(rows, missing)[cell_of(rows)]))
+        rank = rank_in_cell(rows)
+        kept = np.flatnonzero(rank < (slots >= 0).sum(axis=1)[layer])
+        self._move(rows, fetched, kept, slots[layer[kept], rank[kept]], address, move)
+        unit[fetched] = self._gpu
+        self.plan.run_rows(step, layer, expert, rows.tokens, unit, self._format, address, move)
+
+    def _move(self, rows: DemandRows, fetched: I64, kept: I64, slots: I64, address: I64, move: I64) -> None:
+        """Rows `fetched` pass through the ring, those `kept` go into `slots` once their layer has run.
+
+        `address` and `move` of the rows are where their copies are before; of those fetched, afterwards in the ring.
+        """
+        going = np.concatenate([fetched, kept])
+        order = np.argsort(cell_of(rows)[going], kind="stable")  # moves are numbered cell by cell
+        target, prefetch, after_run = self._ring.turns(self.plan.next_run + fetched)
+        target = np.concatenate([target, slots])
+        prefetch = np.concatenate([prefetch, np.ones_like(kept)])
+        after_run = np.concatenate([after_run, np.full_like(kept, -1)])
+        at = going[order]
+        step, layer, expert = rows.step[at], rows.layer[at], rows.expert[at]
+        columns = (target[order], prefetch[order], after_run[order])
+        first = self.plan.move_rows(step, layer, layer, expert, self._format, address[at], *columns)
+        number = np.empty_like(order)
+        number[order] = first + np.arange(len(order))
+        through, stays = np.split(number, [len(fetched)])
+        self._copies.put(rows.layer[kept], rows.expert[kept], self._gpu, self._format, slots, stays)
+        address[fetched], move[fetched] = target[: len(fetched)], through
+
+    def _share(self, rows: DemandRows, missing: NDArray[np.bool_]) -> I64:
+        """[cells] how many of the busiest `missing` experts the GPU should take for both sides to end together.
 
         The same search serves prefill and decode: their formulas differ in what an expert costs.
         """
         modules = 1 if self._sliced else len(self.context.ndps)
-        near = sum(self._modules_ps(tokens) for _, tokens in ranked) / modules
-        far, best, lowest = 0.0, 0, near
-        for count, (_, tokens) in enumerate(ranked, start=1):
-            near -= self._modules_ps(tokens) / modules
-            far += self._gpu_ps(tokens)
-            if max(near, far) < lowest:
-                best, lowest = count, max(near, far)
+        cell, place = cell_of(rows)[missing], sum_before(missing, rows)[missing]
+        tokens, at = np.unique(rows.tokens[missing], return_inverse=True)
+        beside, moved = self._modules_ps(tokens)[at], self._gpu_ps(tokens)[at]
+        cells, most = len(rows.starts) - 1, int(place.max(initial=-1)) + 1
+        near, far = np.zeros((cells, most + 1)), np.zeros((cells, most + 1))
+        near[:, 0] = np.bincount(cell, weights=beside, minlength=cells) / modules
+        near[cell, 1 + place], far[cell, 1 + place] = beside / modules, moved
+        ends = np.maximum(np.subtract.accumulate(near, axis=1), np.cumsum(far, axis=1))
+        best: I64 = np.argmin(
+            ends, axis=1
+        )  # after a cell's last expert nothing changes, and the first of equals counts
         return best
 
 

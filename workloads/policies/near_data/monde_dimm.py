@@ -8,13 +8,14 @@ that of all modules together, and the prefill runs on the GPU, as TriMoE's compa
 
 from __future__ import annotations
 
-import math
+import numpy as np
 
 from moe_cosim.hw_models.link_share import link_share
 from moe_cosim.options import EXPERTS, option
-from moe_cosim.workloads.demand import LayerDemand
+from moe_cosim.workloads.demand import DemandRows
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.policies.near_data.monde import ALPHA
+from moe_cosim.workloads.policies.parts.cells import busiest_first, cell_of, sum_before
 from moe_cosim.workloads.policies.parts.gpu_prefill import GpuExpertsOptions, GpuPrefillPolicy
 
 
@@ -39,21 +40,13 @@ class MondeDimm(GpuPrefillPolicy):
     options: MondeDimmOptions
 
     def prepare(self) -> None:
-        context = self.context
-        context.keep_all(context.quantization.expert_format)
-        self.take_gpu(context.quantization.expert_format, self.options.gpu_experts)
+        context, weight_format = self.context, self.context.quantization.expert_format
+        context.keep_all(weight_format)
+        self.take_gpu(context.homes(weight_format), weight_format, context.ndp_units, self.options.gpu_experts)
         self._share = context.number(ALPHA) * link_share(context.machine, context.home_memories, context.gpu_memory)
 
-    def plan_decode(self, demand: LayerDemand) -> None:
-        context, layer = self.context, demand.layer
-        hot = self.hot[layer]
-        ranked = demand.busiest_first()
-        moves = math.ceil(self._share * len(ranked) - 1e-9)
-        for expert, tokens in ranked:
-            if expert in hot:
-                self.plan.run(expert, tokens, context.gpu.name, hot[expert])
-            elif moves > 0:
-                moves -= 1
-                self.run_staged(layer, expert, tokens)
-            else:
-                self.plan.run(expert, tokens, context.ndp_of(expert).name, self.home(layer, expert))
+    def plan_decode(self, rows: DemandRows) -> None:
+        ranked = busiest_first(rows)
+        moves = np.ceil(self._share * np.diff(ranked.starts) - 1e-9)
+        elsewhere = ~self.is_hot(ranked)
+        self.run(ranked, passing=elsewhere & (sum_before(elsewhere, ranked) < moves[cell_of(ranked)]))

@@ -7,8 +7,9 @@ ones are prefetched while the layer before runs, the others run in the order in 
 
 from __future__ import annotations
 
-from moe_cosim.workloads.demand import LayerDemand
+from moe_cosim.workloads.demand import DemandRows
 from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.policies.parts.cells import order_in_cells, reordered
 from moe_cosim.workloads.policies.parts.gpu_prefill import GpuExpertsOptions, GpuPrefillPolicy
 
 
@@ -24,15 +25,10 @@ class Klotski(GpuPrefillPolicy):
 
     def prepare(self) -> None:
         context = self.context
-        context.keep_striped(context.quantization.expert_format)
-        self.take_gpu(context.quantization.expert_format, self.options.gpu_experts)
+        weight_format, gpu = context.quantization.expert_format, self.plan.unit_index(context.gpu.name)
+        context.keep_striped(weight_format)
+        self.take_gpu(context.homes(weight_format), weight_format, gpu, self.options.gpu_experts)
 
-    def plan_decode(self, demand: LayerDemand) -> None:
-        hot, layer = self.hot[demand.layer], demand.layer
-        ranked = demand.busiest_first()
-        for expert, tokens in ranked:
-            if expert in hot:
-                self.plan.run(expert, tokens, self.context.gpu.name, hot[expert])
-        for expert, tokens in ranked:
-            if expert not in hot:
-                self.run_staged(layer, expert, tokens)
+    def plan_decode(self, rows: DemandRows) -> None:
+        resident_first = reordered(rows, order_in_cells(rows, ~self.is_hot(rows), -rows.tokens))
+        self.run(resident_first, passing=~self.is_hot(resident_first))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from moe_cosim.options import EXPERTS, Options, option
-from moe_cosim.workloads.demand import LayerDemand
+from moe_cosim.workloads.demand import DemandRows
 from moe_cosim.workloads.policies.base import policies
-from moe_cosim.workloads.policies.parts.expert_slots import ExpertSlots, Key, oldest
-from moe_cosim.workloads.policies.parts.gpu_cache import GpuCachePolicy
+from moe_cosim.workloads.policies.block_policy import BlockPolicy
+from moe_cosim.workloads.policies.parts.cells import rank_in_cell
 
 
 class OnDemandOptions(Options):
@@ -16,7 +18,7 @@ class OnDemandOptions(Options):
 
 
 @policies.register("on-demand")
-class OnDemand(GpuCachePolicy):
+class OnDemand(BlockPolicy):
     """No cache: a staging area, empty again at the next layer."""
 
     summary = "every expert fetched over the link when the gate asks for it"
@@ -31,12 +33,16 @@ class OnDemand(GpuCachePolicy):
         experts = context.demand.num_experts
         count = self.options.staging_experts or min(experts, context.gpu_slots_that_fit(weight_format))
         context.require_slots(count, 1, "staging area")
-        self._staging = context.gpu_slots("staging area", weight_format, count)
-        self.pools = []
+        self._staging = np.array(context.gpu_slots("staging area", weight_format, count), dtype=np.int64)
+        self._homes, self._format = context.homes(weight_format), self.plan.format_index(weight_format)
+        self._gpu = self.plan.unit_index(context.gpu.name)
 
-    def plan_layer(self, demand: LayerDemand) -> None:
-        self.pools = [ExpertSlots(self._staging)]
-        super().plan_layer(demand)
-
-    def victim(self, candidates: list[Key], demand: LayerDemand) -> Key:
-        return oldest(candidates)
+    def plan_decode(self, rows: DemandRows) -> None:
+        step, layer, expert, slots = rows.step, rows.layer, rows.expert, len(self._staging)
+        rank, run = rank_in_cell(rows), self.plan.next_run + np.arange(len(expert))
+        target = self._staging[rank % slots]
+        after_run = np.where(rank < slots, -1, run - slots)  # each slot in turn
+        homes = self._homes[layer, expert]
+        first = self.plan.move_rows(step, layer, layer, expert, self._format, homes, target, after_run=after_run)
+        move = first + np.arange(len(expert))
+        self.plan.run_rows(step, layer, expert, rows.tokens, self._gpu, self._format, target, move)

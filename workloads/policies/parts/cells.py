@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,9 +24,9 @@ def rank_in_cell(rows: DemandRows) -> I64:
     return np.arange(len(rows.expert)) - rows.starts[:-1][cell_of(rows)]
 
 
-def count_before(chosen: NDArray[np.bool_], rows: DemandRows) -> I64:
-    """[rows] how many earlier rows of the same cell are `chosen`."""
-    running = _running(chosen)
+def sum_before(values: NDArray[Any], rows: DemandRows) -> I64:
+    """[rows] sum of `values` (whole numbers or truths) over the earlier rows of the same cell."""
+    running = _running(values)
     return running[:-1] - running[rows.starts[:-1]][cell_of(rows)]
 
 
@@ -41,9 +43,13 @@ def _running(values: NDArray[Any]) -> I64:
     return found
 
 
-def in_order(rows: DemandRows, key: NDArray[Any]) -> DemandRows:
-    """The rows of each cell by increasing `key` [rows], equals as they were."""
-    order = np.lexsort((key, cell_of(rows)))
+def order_in_cells(rows: DemandRows, *keys: NDArray[Any]) -> I64:
+    """[rows] the rows of each cell by increasing keys [rows], the first key first; equals as they were."""
+    return np.lexsort((*reversed(keys), cell_of(rows)))
+
+
+def reordered(rows: DemandRows, order: I64) -> DemandRows:
+    """`order` moves rows within their cells only."""
     step, layer, expert, tokens, gate_weight, starts = rows
     return DemandRows(step[order], layer[order], expert[order], tokens[order], gate_weight[order], starts)
 
@@ -52,4 +58,12 @@ def busiest_first(rows: DemandRows) -> DemandRows:
     """In each cell the most tokens first, of equals the lower expert first."""
     if (rows.tokens == 1).all():  # one sequence decodes: there is nothing to sort
         return rows
-    return in_order(rows, -rows.tokens)
+    return reordered(rows, order_in_cells(rows, -rows.tokens))
+
+
+def each_cell(rows: DemandRows) -> Iterator[DemandRows]:
+    step, layer, expert, tokens, gate_weight, starts = rows
+    for first, last in pairwise(starts.tolist()):
+        one = slice(first, last)
+        whole = np.array([0, last - first])
+        yield DemandRows(step[one], layer[one], expert[one], tokens[one], gate_weight[one], whole)

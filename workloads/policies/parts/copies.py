@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,7 +21,7 @@ class Copies:
         self.weight_format[:], self.unit[:], self.move[:] = weight_format, unit, -1
 
     def put(
-        self, layer: NDArray[Any], expert: NDArray[Any], unit: Column, weight_format: Column, address: I64, move: Column
+        self, layer: Column, expert: Column, unit: Column, weight_format: Column, address: Column, move: Column
     ) -> None:
         """From now on these copies are read."""
         self.unit[layer, expert], self.weight_format[layer, expert] = unit, weight_format

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
+import numpy as np
+from numpy.typing import NDArray
 
 from moe_cosim.options import EXPERTS, Options, option
-from moe_cosim.workloads.demand import LayerDemand
-from moe_cosim.workloads.plan import Copy
-from moe_cosim.workloads.policies.base import Policy
+from moe_cosim.workloads.demand import DemandRows
+from moe_cosim.workloads.plan import Column
+from moe_cosim.workloads.policies.block_policy import BlockPolicy
+from moe_cosim.workloads.policies.parts.cells import busiest_first, rank_in_cell
+from moe_cosim.workloads.policies.parts.copies import Copies
 from moe_cosim.workloads.policies.parts.staging import StagingRing
 from moe_cosim.workloads.quantization.formats import WeightFormat
+
+I64 = NDArray[np.int64]
 
 RING_EXPERTS = 8
 """Staging slots: enough to fetch on two lanes while earlier ones are computed."""
@@ -25,19 +30,23 @@ class GpuExpertsOptions(Options):
     )
 
 
-class GpuPrefillPolicy(Policy):
+class GpuPrefillPolicy(BlockPolicy):
     """In the prefill every expert passes through the GPU; each layer's most used ones stay.
 
     Subclasses call `take_gpu` in `prepare` and decide the decode steps in `plan_decode`.
     """
 
-    hot: list[dict[int, Copy]]
-    """Per layer: experts kept in the GPU's memory."""
+    copies: Copies
+    """What runs where, but for experts that pass through the GPU."""
+    hot: NDArray[np.bool_]
+    """[layers, experts] which ones the GPU keeps."""
 
-    def take_gpu(self, weight_format: WeightFormat, per_layer: int | None) -> None:
-        """A staging ring, and `per_layer` slots for experts that stay (None: as many as fit)."""
+    def take_gpu(self, homes: I64, weight_format: WeightFormat, unit: Column, per_layer: int | None) -> None:
+        """A staging ring, and `per_layer` slots for experts that stay (None: as many as fit).
+
+        `homes` [layers, experts] are the addresses of the copies outside the GPU, which `unit` runs.
+        """
         context = self.context
-        self.weight_format = weight_format
         layers, experts = context.demand.layers, context.demand.num_experts
         fit = context.gpu_slots_that_fit(weight_format)
         ring = min(RING_EXPERTS, fit)
@@ -45,37 +54,50 @@ class GpuPrefillPolicy(Policy):
         self.ring = StagingRing(self.plan, context.gpu_slots("staging area", weight_format, ring))
         most = min((fit - ring) // layers, experts)
         count = most if per_layer is None else min(per_layer, most)
-        slots = context.gpu_slots("hot experts", weight_format, count * layers)
-        self.hot_slots = [slots[layer * count : (layer + 1) * count] for layer in range(layers)]
-        self.hot = [{} for _ in range(layers)]
+        self.hot_slots = context.gpu_slots_by_layer("hot experts", weight_format, count)
+        self.gpu = self.plan.unit_index(context.gpu.name)
+        self.weight_format = self.plan.format_index(weight_format)
+        self.copies = Copies(homes, self.weight_format, unit)
+        self.hot = np.zeros((layers, experts), dtype=np.bool_)
 
-    def home(self, layer: int, expert: int) -> Copy:
-        """The copy outside the GPU."""
-        return self.context.home(layer, expert, self.weight_format)
+    def is_hot(self, rows: DemandRows) -> NDArray[np.bool_]:
+        """[rows] whether the GPU keeps the expert."""
+        return self.hot[rows.layer, rows.expert]
 
-    def plan_layer(self, demand: LayerDemand) -> None:
-        if demand.step == 0:
-            self.plan_prefill(demand)
-        else:
-            self.plan_decode(demand)
+    def plan_prefill(self, rows: DemandRows) -> None:
+        ranked = busiest_first(rows)
+        rank, layer, expert = rank_in_cell(ranked), ranked.layer, ranked.expert
+        stays = rank < self.hot_slots.shape[1]
+        target, prefetch, after_run = np.empty_like(rank), rank & 1, np.full_like(rank, -1)
+        target[stays] = self.hot_slots[layer[stays], rank[stays]]
+        passing = np.flatnonzero(~stays)
+        target[passing], prefetch[passing], after_run[passing] = self.ring.turns(self.plan.next_run + passing)
+        homes, weight_format = self.copies.address[layer, expert], self.weight_format
+        first = self.plan.move_rows(
+            ranked.step, layer, layer, expert, weight_format, homes, target, prefetch, after_run
+        )
+        move = first + np.arange(len(rank))
+        self.plan.run_rows(ranked.step, layer, expert, ranked.tokens, self.gpu, weight_format, target, move)
+        layer, expert = layer[stays], expert[stays]
+        self.copies.put(layer, expert, self.gpu, weight_format, target[stays], move[stays])
+        self.hot[layer, expert] = True
 
-    def plan_prefill(self, demand: LayerDemand) -> None:
-        layer = demand.layer
-        ranked = demand.busiest_first()
-        slots = self.hot_slots[layer]
-        for rank, (expert, tokens) in enumerate(ranked):
-            if rank < len(slots):
-                copy = self.plan.move(layer, expert, self.home(layer, expert), slots[rank], prefetch=bool(rank & 1))
-                self.hot[layer][expert] = copy
-                self.plan.run(expert, tokens, self.context.gpu.name, copy)
-            else:
-                self.run_staged(layer, expert, tokens)
+    def run(self, rows: DemandRows, passing: NDArray[np.bool_], deferred: Column = False) -> None:
+        """Run all `rows`: those `passing` on the GPU, through the ring; the others where their copies are."""
+        at = rows.layer, rows.expert
+        self.run_from(rows, passing, self.copies.unit[at], self.copies.address[at], self.copies.move[at], deferred)
 
-    def run_staged(self, layer: int, expert: int, tokens: int) -> None:
-        """Fetch an expert into the ring and compute it on the GPU."""
-        copy = self.ring.fetch(layer, expert, self.home(layer, expert))
-        self.ring.ran(copy, self.plan.run(expert, tokens, self.context.gpu.name, copy))
-
-    @abstractmethod
-    def plan_decode(self, demand: LayerDemand) -> None:
-        """Decide one MoE layer of one decode step."""
+    def run_from(
+        self, rows: DemandRows, passing: NDArray[np.bool_], unit: I64, address: I64, move: I64, deferred: Column = False
+    ) -> None:
+        """As `run`, for copies at `address` that `move` brought and `unit` reads, each [rows]; all are written over."""
+        going = np.flatnonzero(passing)
+        if len(going):
+            target, prefetch, after_run = self.ring.turns(self.plan.next_run + going)
+            layer, expert, source = rows.layer[going], rows.expert[going], address[going]
+            first = self.plan.move_rows(
+                rows.step[going], layer, layer, expert, self.weight_format, source, target, prefetch, after_run
+            )
+            unit[going], address[going], move[going] = self.gpu, target, first + np.arange(len(going))
+        columns = (unit, self.weight_format, address, move, deferred)
+        self.plan.run_rows(rows.step, rows.layer, rows.expert, rows.tokens, *columns)

@@ -32,13 +32,13 @@ ends after the layer delays it (at 0.5 none does; 1.0 gains no more)."""
 class Homes:
     """One copy of every expert in the modules: localized in one, or striped over all.
 
-    `place` [layers, experts] is the module's index or `STRIPED_PLACE`. A place that an expert leaves
-    can be filled again in a later layer, when the move out of it has ended.
+    `place` [layers, experts] is the module's index or `STRIPED_PLACE`; `address` and `move` are of the
+    copy. A place that an expert leaves can be filled again in a later layer, when the move out of it has
+    ended.
     """
 
     def __init__(self, context: Context, weight_format: WeightFormat) -> None:
         self._plan, self._format = context.plan, weight_format
-        self.modules = [unit.name for unit in context.ndps]
         memories = [unit.local_memory for unit in context.ndps]
         layers, experts = context.demand.layers, context.demand.num_experts
         count = len(memories)
@@ -51,23 +51,15 @@ class Homes:
         self._free.append(places[::-1].tolist())  # at index STRIPED_PLACE
         self._left: list[tuple[int, int]] = []
         self.place = np.broadcast_to(np.arange(experts) % count, (layers, experts)).copy()
-        self._address = np.array(
+        self.address = np.array(
             [[self._free[expert % count].pop() for expert in range(experts)] for _ in range(layers)], dtype=np.int64
         )
-        self._move = np.full((layers, experts), -1, dtype=np.int64)
-        self._plan.reside(weight_format, self._address)
+        self.move = np.full((layers, experts), -1, dtype=np.int64)
+        self._plan.reside(weight_format, self.address)
         self._index = self._plan.format_index(weight_format)
 
     def copy(self, layer: int, expert: int) -> Copy:
-        return Copy(self._index, int(self._address[layer, expert]), int(self._move[layer, expert]))
-
-    def copies(self, layer: int, experts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Their addresses and moves."""
-        return self._address[layer, experts], self._move[layer, experts]
-
-    @property
-    def format_index(self) -> int:
-        return self._index
+        return Copy(self._index, int(self.address[layer, expert]), int(self.move[layer, expert]))
 
     def stripe(self, layer: int, expert: int, early: bool) -> None:
         self._move_to(layer, expert, STRIPED_PLACE, early)
@@ -82,8 +74,8 @@ class Homes:
         source = self.copy(layer, expert)
         target = self._plan.move(layer, expert, source, self._free[place].pop(), early=early)
         self._left.append((int(self.place[layer, expert]), source.address))
-        self.place[layer, expert], self._address[layer, expert] = place, target.address
-        self._move[layer, expert] = target.move
+        self.place[layer, expert], self.address[layer, expert] = place, target.address
+        self.move[layer, expert] = target.move
 
     def end_of_layer(self) -> None:
         """What was left in this layer is free from the next one on."""

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.options import option
-from moe_cosim.workloads.demand import LayerDemand
-from moe_cosim.workloads.plan import Copy
+from moe_cosim.workloads.demand import DemandRows
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.policies.near_data.trimoe.costs import CHANNELS, CPU, GPU, trimoe_costs
 from moe_cosim.workloads.policies.near_data.trimoe.layout import (
@@ -25,6 +24,7 @@ from moe_cosim.workloads.policies.near_data.trimoe.layout import (
     choose_changes,
     choose_striped,
 )
+from moe_cosim.workloads.policies.parts.cells import each_cell, reordered
 from moe_cosim.workloads.policies.parts.gpu_prefill import GpuExpertsOptions, GpuPrefillPolicy
 
 EMA_WEIGHT = 0.3
@@ -52,14 +52,13 @@ class TriMoe(GpuPrefillPolicy):
     def prepare(self) -> None:
         context = self.context
         self._with_cpu = self.options.cpu
-        self._cpu = ""
-        if self._with_cpu:
-            self._cpu = context.require_cpu("trimoe").name
+        self._cpu = self.plan.unit_index(context.require_cpu("trimoe").name) if self._with_cpu else -1
         self._refine, self._relayout = self.options.refine, self.options.relayout
         weight_format = context.quantization.expert_format
         layers, experts = context.demand.layers, context.demand.num_experts
         self._homes = Homes(context, weight_format)
-        self.take_gpu(weight_format, self.options.gpu_experts)
+        self._modules = np.array([self.plan.unit_index(unit.name) for unit in context.ndps])
+        self.take_gpu(self._homes.address, weight_format, -1, self.options.gpu_experts)
         self._costs = trimoe_costs(context, weight_format)
         self._predicted = np.zeros((layers, experts))
         self._shadow = Shadow.of(context)
@@ -67,70 +66,55 @@ class TriMoe(GpuPrefillPolicy):
         """Makespan of each layer's experts, the last time."""
         self._decided = self._right = 0
 
-    def home(self, layer: int, expert: int) -> Copy:
-        return self._homes.copy(layer, expert)
+    def plan_prefill(self, rows: DemandRows) -> None:
+        for cell in each_cell(rows):
+            super().plan_prefill(cell)
+            layer = int(cell.layer[0])
+            per_step = self.context.workload.batch / max(int(cell.tokens.sum()) / self.context.demand.top_k, 1)
+            self._predicted[layer, cell.expert] = cell.tokens * per_step
+            if not self._with_cpu:
+                continue
+            self.plan.at(0, layer)
+            off_gpu = ~self.hot[layer]
+            for expert in choose_striped(self._costs, self._predicted[layer], off_gpu, len(self._modules)):
+                self._homes.stripe(layer, expert, early=False)
+            self._homes.end_of_layer()
 
-    def plan_prefill(self, demand: LayerDemand) -> None:
-        super().plan_prefill(demand)
-        layer = demand.layer
-        per_step = self.context.workload.batch / max(sum(demand.tokens) / self.context.demand.top_k, 1)
-        self._predicted[layer, demand.experts] = np.array(demand.tokens) * per_step
-        if not self._with_cpu:
-            return
-        off_gpu = self._off_gpu(layer)
-        for expert in choose_striped(self._costs, self._predicted[layer], off_gpu, len(self._homes.modules)):
-            self._homes.stripe(layer, expert, early=False)
-        self._homes.end_of_layer()
+    def plan_decode(self, rows: DemandRows) -> None:
+        for cell in each_cell(rows):
+            layer = int(cell.layer[0])
+            self.plan.at(int(cell.step[0]), layer)
+            changes = self._change_layout(layer) if self._relayout else Changes()
+            self._run(layer, cell)
+            counts = np.zeros(self.context.demand.num_experts)
+            counts[cell.expert] = cell.tokens
+            if self._relayout:
+                self._judge(changes, counts)
+            self._predicted[layer] += EMA_WEIGHT * (counts - self._predicted[layer])
 
-    def plan_decode(self, demand: LayerDemand) -> None:
-        layer = demand.layer
-        changes = self._change_layout(layer) if self._relayout else Changes()
-        self._run(demand)
-        counts = np.zeros(self.context.demand.num_experts)
-        counts[demand.experts] = demand.tokens
-        if self._relayout:
-            self._judge(changes, counts)
-        self._predicted[layer] += EMA_WEIGHT * (counts - self._predicted[layer])
-
-    def _off_gpu(self, layer: int) -> NDArray[np.bool_]:
-        found = np.ones(self.context.demand.num_experts, dtype=bool)
-        found[list(self.hot[layer])] = False
-        return found
-
-    def _run(self, demand: LayerDemand) -> None:
+    def _run(self, layer: int, cell: DemandRows) -> None:
         from moe_cosim.workloads.policies.near_data.trimoe.schedule import schedule  # compiled: Numba is slow to import
 
-        layer, hot, gpu = demand.layer, self.hot[demand.layer], self.context.gpu.name
-        experts, tokens = np.array(demand.experts), np.array(demand.tokens)
-        hit = np.zeros(self.context.demand.num_experts, dtype=bool)
-        hit[list(hot)] = True
+        experts = cell.expert
+        hit = self.hot[layer, experts]
         place = self._homes.place[layer, experts]
-        costs, drain, delay = self._costs.of(tokens, hit[experts], place, self._with_cpu)
+        costs, drain, delay = self._costs.of(cell.tokens, hit, place, self._with_cpu)
         path = np.empty(len(experts), dtype=np.int64)
-        self._span[layer] = schedule(costs, place, drain, delay, len(self._homes.modules), self._refine, path)
-        # the longest first: it is what the others then fill up beside
-        order = np.argsort(-costs[np.arange(len(path)), path], kind="stable")
-        off_gpu = order[path[order] != GPU]
-        modules = self._homes.modules
-        where = zip(path[off_gpu].tolist(), place[off_gpu].tolist(), strict=True)
-        units = [self._cpu if chosen == CPU else modules[module] for chosen, module in where]
-        addresses, moves = self._homes.copies(layer, experts[off_gpu])
-        self.plan.run_rows(
-            demand.step,
-            layer,
-            experts[off_gpu],
-            tokens[off_gpu],
-            np.array([self.plan.unit_index(unit) for unit in units], dtype=np.int64),
-            self._homes.format_index,
-            addresses,
-            moves,
+        self._span[layer] = schedule(costs, place, drain, delay, len(self._modules), self._refine, path)
+        # the longest first: it is what the others then fill up beside; the GPU's after all others
+        order = np.lexsort((-costs[np.arange(len(path)), path], path == GPU))
+        on_gpu = path == GPU
+        unit = np.where(on_gpu, self.gpu, np.where(path == CPU, self._cpu, self._modules[place]))
+        there = hit & on_gpu
+        address, move = (
+            np.where(there, gpu_column[layer, experts], home_column[layer, experts])
+            for gpu_column, home_column in (
+                (self.copies.address, self._homes.address),
+                (self.copies.move, self._homes.move),
+            )
         )
-        for index in order[path[order] == GPU].tolist():
-            expert, count = demand.experts[index], demand.tokens[index]
-            if expert in hot:
-                self.plan.run(expert, count, gpu, hot[expert])
-            else:
-                self.run_staged(layer, expert, count)
+        passing = on_gpu & ~hit
+        self.run_from(reordered(cell, order), passing[order], unit[order], address[order], move[order])
 
     def _judge(self, changes: Changes, counts: NDArray[np.float64]) -> None:
         """Was each migration right about the step it was made for? A fetched expert: at least as many
@@ -149,14 +133,14 @@ class TriMoe(GpuPrefillPolicy):
 
     def _change_layout(self, layer: int) -> Changes:
         """Moves that the layer's attention hides, by the prediction."""
-        hot, homes, off_gpu = self.hot[layer], self._homes, self._off_gpu(layer)
+        hot, homes = self.hot[layer], self._homes
         shadow = self._shadow.with_experts(float(self._span[layer]))
-        changes = choose_changes(
-            self._costs, self._predicted[layer], homes.place[layer], off_gpu, shadow, self._with_cpu
-        )
+        changes = choose_changes(self._costs, self._predicted[layer], homes.place[layer], ~hot, shadow, self._with_cpu)
         for victim, expert in changes.to_gpu:
-            slot = hot.pop(victim).address
-            hot[expert] = self.plan.move(layer, expert, self.home(layer, expert), slot, prefetch=True, early=True)
+            slot = int(self.copies.address[layer, victim])
+            copy = self.plan.move(layer, expert, homes.copy(layer, expert), slot, prefetch=True, early=True)
+            self.copies.put(layer, expert, self.gpu, copy.format, slot, copy.move)
+            hot[victim], hot[expert] = False, True
         for expert in changes.to_stripes:
             homes.stripe(layer, expert, early=True)
         for expert, module in changes.to_module:
