@@ -28,7 +28,7 @@ def _qwen3(
         says,
         machine={"use": machine, "set": dict(settings or {})},
         model=str(_TINY),
-        routing={"source": "generator", "preset": "qwen3-30b"},
+        routing={"source": "generator", "preset": "qwen3-30b", "version": 1},
         workload={"batch": batch, "prompt_tokens": 8, "output_tokens": 3},
         policy={"name": policy} if isinstance(policy, str) else dict(policy),
         **more,

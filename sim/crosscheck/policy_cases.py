@@ -29,7 +29,7 @@ def _mixtral(
         says,
         machine={"use": machine},
         model=str(model),
-        routing={"source": "generator", "preset": "mixtral-8x7b"},
+        routing={"source": "generator", "preset": "mixtral-8x7b", "version": 1},
         workload={"batch": 1, "prompt_tokens": 4, "output_tokens": output_tokens},
         quantization=quantization,
         policy=dict(policy),

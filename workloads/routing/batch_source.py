@@ -14,9 +14,9 @@ one that is AR(1) over the steps, so the classes keep their shares while their m
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.options import Options, option
-from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, routers
+from moe_cosim.workloads.routing.counter_based.pool import key
+from moe_cosim.workloads.routing.routing import VERSION_MEANS, Experts, Routing, RoutingShape, RoutingSource, routers
 
 DRIFT: Final = Assumption(
     "batch-routing-drift",
@@ -52,6 +53,7 @@ class BatchOptions(Options):
     hot_tokens: float = option(0.27, "share of the tokens that go to hot experts", gt=0, lt=1)
     cold_experts: float = option(0.71, "share of a layer's experts that are cold", gt=0, lt=1)
     cold_tokens: float = option(0.08, "share of the tokens that go to cold experts", gt=0, lt=1)
+    version: Literal[1, 2] = option(2, VERSION_MEANS)
 
 
 @routers.register("batch")
@@ -71,19 +73,12 @@ class BatchSource(RoutingSource):
             raise InputError(where, "routing.hot_experts", self.hot, "shares that leave some to the warm experts")
 
     def draw(self, shape: RoutingShape, seed: int, assumptions: Assumptions) -> Routing:
-        from moe_cosim.workloads.routing.kernels import choose_by_weight  # compiled: Numba is slow to import
-
         drift, rho = assumptions.number(DRIFT), assumptions.number(RHO)
         weight_of_rank = class_weights(
             shape.experts, self.hot, self.hot_tokens, self.cold, self.cold_tokens, shape.top_k
         )
-        steps = 1 + shape.output_tokens
-        cumulative = _cumulative(weight_of_rank, shape, steps, seed, drift, rho)
-        prefill = choose_by_weight(cumulative[:1], shape.sequences * shape.prompt_tokens, shape.top_k, _number(seed, 0))
-        decode = choose_by_weight(cumulative[1:], shape.sequences, shape.top_k, _number(seed, 1))
-        size = (shape.sequences, shape.prompt_tokens, shape.layers, shape.top_k)
-        prefill_experts = prefill[0].swapaxes(0, 1).reshape(size)
-        decode_experts = decode.swapaxes(1, 2)
+        draw = _draw if self.options.version == 2 else _draw_version_1
+        prefill_experts, decode_experts = draw(weight_of_rank, shape, seed, drift, rho)
         return Routing(
             prefill_experts=prefill_experts,
             prefill_weights=_equal(prefill_experts.shape),
@@ -91,8 +86,8 @@ class BatchSource(RoutingSource):
             decode_weights=_equal(decode_experts.shape),
             num_experts=shape.experts,
             source=(
-                f"batch generator, seed {seed}: {self.hot:.0%} hot experts with {self.hot_tokens:.0%} of the tokens, "
-                f"{self.cold:.0%} cold with {self.cold_tokens:.0%}"
+                f"batch generator version {self.options.version}, seed {seed}: {self.hot:.0%} hot experts with "
+                f"{self.hot_tokens:.0%} of the tokens, {self.cold:.0%} cold with {self.cold_tokens:.0%}"
             ),
         )
 
@@ -121,6 +116,36 @@ def class_weights(
     return np.asarray(weights / weights.sum())
 
 
+def _draw(
+    weight_of_rank: NDArray[np.float64], shape: RoutingShape, seed: int, drift: float, rho: float
+) -> tuple[Experts, Experts]:
+    """Prefill [sequences, prompt, layers, k] and decode [output, sequences, layers, k]."""
+    from moe_cosim.workloads.routing.counter_based.by_rank import alias_table, draw_by_rank  # compiled
+
+    lasting = _normals(seed, _SCORE, shape.layers, shape.experts)
+    moving = _normals(seed, _DRIFT, shape.output_tokens + 2, shape.layers, shape.experts)
+    order = np.stack(list(_orders(lasting, moving[0], moving[1:], drift, rho))).astype(np.uint16)
+    threshold, alias = alias_table(weight_of_rank)
+    prefill = np.empty((1, shape.sequences * shape.prompt_tokens, shape.layers, shape.top_k), np.uint16)
+    decode = np.empty((shape.output_tokens, shape.sequences, shape.layers, shape.top_k), np.uint16)
+    for phase, (held, chosen) in enumerate(((order[:1], prefill), (order[1:], decode))):
+        seen = np.zeros(shape.experts, np.int64)
+        draw_by_rank(held, threshold, alias, np.uint64(key(seed, _TOKENS, phase)), seen, chosen)
+    return prefill.reshape(shape.sequences, shape.prompt_tokens, shape.layers, shape.top_k), decode
+
+
+def _draw_version_1(
+    weight_of_rank: NDArray[np.float64], shape: RoutingShape, seed: int, drift: float, rho: float
+) -> tuple[Experts, Experts]:
+    from moe_cosim.workloads.routing.kernels import choose_by_weight  # compiled: Numba is slow to import
+
+    cumulative = _cumulative(weight_of_rank, shape, 1 + shape.output_tokens, seed, drift, rho)
+    prefill = choose_by_weight(cumulative[:1], shape.sequences * shape.prompt_tokens, shape.top_k, _number(seed, 0))
+    decode = choose_by_weight(cumulative[1:], shape.sequences, shape.top_k, _number(seed, 1))
+    size = (shape.sequences, shape.prompt_tokens, shape.layers, shape.top_k)
+    return prefill[0].swapaxes(0, 1).reshape(size), decode.swapaxes(1, 2)
+
+
 def _cumulative(
     weight_of_rank: NDArray[np.float64], shape: RoutingShape, steps: int, seed: int, drift: float, rho: float
 ) -> NDArray[np.float64]:
@@ -129,14 +154,21 @@ def _cumulative(
     moving = _normals(seed, _DRIFT, (steps + 1) * shape.layers, shape.experts)
     moving = moving.reshape(steps + 1, shape.layers, shape.experts)
     found = np.empty((steps, shape.layers, shape.experts))
-    state = moving[steps]
-    for step in range(steps):
-        state = rho * state + np.sqrt(1 - rho * rho) * moving[step]
-        order = np.argsort(-(np.sqrt(1 - drift) * lasting + np.sqrt(drift) * state), axis=1, kind="stable")
+    for step, order in enumerate(_orders(lasting, moving[steps], moving[:steps], drift, rho)):
         weights = np.empty_like(lasting)
         np.put_along_axis(weights, order, np.broadcast_to(weight_of_rank, order.shape), axis=1)
         found[step] = np.cumsum(weights, axis=1)
     return found
+
+
+def _orders(
+    lasting: NDArray[np.float64], start: NDArray[np.float64], moving: NDArray[np.float64], drift: float, rho: float
+) -> Iterator[NDArray[np.int64]]:
+    """[layers, experts] who holds each rank, step by step, as scores drift."""
+    state = start
+    for innovation in moving:
+        state = rho * state + np.sqrt(1 - rho * rho) * innovation
+        yield np.argsort(-(np.sqrt(1 - drift) * lasting + np.sqrt(drift) * state), axis=1, kind="stable")
 
 
 def _normals(seed: int, purpose: int, *size: int) -> NDArray[np.float64]:

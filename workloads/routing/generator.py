@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.options import Options, option
+from moe_cosim.workloads.routing.counter_based.draw import draw_pooled
 from moe_cosim.workloads.routing.latent import LatentParameters, load_preset
 from moe_cosim.workloads.routing.latent_field import draw_tokens
-from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, routers
+from moe_cosim.workloads.routing.routing import VERSION_MEANS, Routing, RoutingShape, RoutingSource, routers
 
 WEIGHT_SCALE: Final = Assumption(
     name="routing-weight-scale",
@@ -42,6 +43,7 @@ class GeneratorOptions(Options):
         allowed="a preset (moe-cosim list routing-presets), or the path of a YAML file like one",
     )
     domain: int | None = option(None, "all traffic is of this kind; null: the preset's mixture", ge=0)
+    version: Literal[1, 2] = option(2, VERSION_MEANS)
 
 
 @routers.register("generator")
@@ -64,22 +66,19 @@ class GeneratorSource(RoutingSource):
         coupling = assumptions.number(coupling_assumption(self.parameters))
         scale = assumptions.number(WEIGHT_SCALE)
         parameters = replace(self.parameters.for_layers(shape.layers), coupling=coupling)
-        experts, weights = draw_tokens(parameters, shape, seed, scale, self.domain)
-        prompt = shape.prompt_tokens
-        routing = Routing(
-            prefill_experts=experts[:, :prompt],
-            prefill_weights=weights[:, :prompt],
-            decode_experts=experts[:, prompt:].swapaxes(0, 1),
-            decode_weights=weights[:, prompt:].swapaxes(0, 1),
-            num_experts=shape.experts,
-            source=self._describe(shape, seed),
-        )
-        routing.validate(f"routing generator {self.name}")
-        return routing
+        if self.options.version == 2:
+            drawn = draw_pooled(parameters, shape, seed, scale, self.domain)
+            tables = drawn.prefill_experts, drawn.prefill_weights, drawn.decode_experts, drawn.decode_weights
+        else:
+            experts, weights = draw_tokens(parameters, shape, seed, scale, self.domain)
+            prompt = shape.prompt_tokens
+            decode = experts[:, prompt:].swapaxes(0, 1), weights[:, prompt:].swapaxes(0, 1)
+            tables = experts[:, :prompt], weights[:, :prompt], *decode
+        return Routing(*tables, shape.experts, self._describe(shape, seed))
 
     def _describe(self, shape: RoutingShape, seed: int) -> str:
         fitted = self.parameters
-        text = f"generator, preset {self.name}, seed {seed}"
+        text = f"generator version {self.options.version}, preset {self.name}, seed {seed}"
         if (fitted.layers, fitted.experts, fitted.top_k) != (shape.layers, shape.experts, shape.top_k):
             text += (
                 f" (adapted: fitted to {fitted.layers} layers, top-{fitted.top_k} of {fitted.experts}; "

@@ -9,35 +9,30 @@ every term is √κ of a field common to all layers, seen through a fixed permut
 per layer, and √(1−κ) of the layer's own. Sharing only `sequence` and `slow` cannot reach the
 published 56-62 %: token by token they explain too little.
 
-Popularity, permutations and domains belong to the model: they do not depend on the run's seed.
+This is version 1 of how the numbers are drawn; version 2 is `moe_cosim.workloads.routing.counter_based`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.workloads.routing.latent import LatentParameters
+from moe_cosim.workloads.routing.latent_model import LatentModel, latent_model, stream
 from moe_cosim.workloads.routing.routing import Experts, RoutingShape, Weights
 
 F32 = NDArray[np.float32]
 
-_POPULARITY, _PLACES, _DOMAIN, _DOMAIN_OF, _COMMON, _LAYER = range(6)
-_MODEL_SEED: Final = 0
+_DOMAIN_OF, _COMMON, _LAYER = range(3, 6)
 
 _BLOCK_VALUES: Final = 1 << 21
 """Normals of one kind drawn at once (8 MiB); results do not depend on it."""
 _OPEN_STREAMS: Final = 4096
 """Random streams kept open at once; results do not depend on it."""
-
-
-def _stream(seed: int, purpose: int, *key: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy=seed, spawn_key=(purpose, *key))))
 
 
 def draw_tokens(
@@ -49,17 +44,19 @@ def draw_tokens(
     """
     size = (shape.sequences, shape.tokens_per_sequence, shape.layers, shape.top_k)
     experts, weights = np.empty(size, np.uint16), np.empty(size, np.float32)
-    model = _Model(parameters, shape.experts)
-    domains = _stream(seed, _DOMAIN_OF).integers(parameters.domains, size=shape.sequences)
+    model = latent_model(
+        shape.experts, shape.layers, parameters.domains, parameters.coupling, parameters.popularity_skewness
+    )
+    domains = stream(seed, _DOMAIN_OF).integers(parameters.domains, size=shape.sequences)
     if domain is not None:
         domains[:] = domain
     for group in _blocks(shape.sequences, max(1, _OPEN_STREAMS // (shape.layers + 1))):
         members = range(group.start, group.stop)
-        common = _Innovations([_stream(seed, _COMMON, s) for s in members], shape.experts)
+        common = _Innovations([stream(seed, _COMMON, s) for s in members], shape.experts)
         layers = []
         for layer in range(shape.layers):
-            own = _Innovations([_stream(seed, _LAYER, layer, s) for s in members], shape.experts)
-            layers.append(_Layer(model, layer, common, own, domains[group]))
+            own = _Innovations([stream(seed, _LAYER, layer, s) for s in members], shape.experts)
+            layers.append(_Layer(parameters, model, layer, common, own, domains[group]))
         at_once = max(1, _BLOCK_VALUES // (len(members) * shape.experts * 2))
         for block in _blocks(shape.tokens_per_sequence, at_once):
             shared = common.take(block.stop - block.start)
@@ -68,47 +65,6 @@ def draw_tokens(
                 experts[group, block, number] = chosen
                 weights[group, block, number] = _softmax(scores, weight_scale)
     return experts, weights
-
-
-class _Model:
-    """What is fixed for a model: popularity, permutations, domains."""
-
-    def __init__(self, parameters: LatentParameters, experts: int) -> None:
-        self.parameters = parameters
-        self.experts = experts
-        self.common_domains = [self._normal(_DOMAIN, d) for d in range(parameters.domains)]
-
-    def popularity(self, layer: int) -> F32:
-        """[experts] equally spaced quantiles, mean 0 and variance 1, in random (coupled) order.
-
-        A model has one popularity per layer, not a sample of it: quantiles have the skew the share
-        stands for even with 8 experts. They are normal, or skewed by the first term of the
-        Cornish-Fisher expansion.
-        """
-        normal = NormalDist()
-        scores = np.array([normal.inv_cdf((e + 0.5) / self.experts) for e in range(self.experts)])
-        scores += self.parameters.popularity_skewness * (scores**2 - 1) / 6
-        scores -= scores.mean()
-        deviation = np.sqrt((scores**2).mean())
-        if deviation > 0:
-            scores /= deviation
-        kappa = self.parameters.coupling
-        common = self._normal(_POPULARITY)[self.places(layer)]
-        order = np.argsort(np.sqrt(kappa) * common + np.sqrt(1 - kappa) * self._normal(_POPULARITY, layer))
-        popularity = np.empty(self.experts, np.float32)
-        popularity[order] = np.sort(scores)
-        return popularity
-
-    def places(self, layer: int) -> NDArray[np.int64]:
-        """[experts] where in the common field each expert of this layer looks."""
-        return _stream(_MODEL_SEED, _PLACES, layer).permutation(self.experts).astype(np.int64)
-
-    def own_domains(self, layer: int) -> list[F32]:
-        return [self._normal(_DOMAIN, d, layer) for d in range(self.parameters.domains)]
-
-    def _normal(self, *key: int) -> F32:
-        values: F32 = _stream(_MODEL_SEED, *key).standard_normal(self.experts, dtype=np.float32)
-        return values
 
 
 class _Innovations:
@@ -123,8 +79,8 @@ class _Innovations:
     def take(self, tokens: int) -> F32:
         """[sequences, tokens, 2, experts]: the next `tokens` of every sequence."""
         values = np.empty((len(self._streams), tokens, 2, self._experts), np.float32)
-        for stream, out in zip(self._streams, values, strict=True):
-            stream.standard_normal(out=out, dtype=np.float32)
+        for source, out in zip(self._streams, values, strict=True):
+            source.standard_normal(out=out, dtype=np.float32)
         return values
 
 
@@ -132,26 +88,25 @@ class _Innovations:
 class _Layer:
     """One layer of some sequences, between blocks of tokens."""
 
-    model: _Model
+    parameters: LatentParameters
+    model: LatentModel
     layer: int
     common: _Innovations
     own: _Innovations
     domains: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        p, i = self.model.parameters, self.layer
+        p, i = self.parameters, self.layer
         self._shared, self._fresh = np.float32(np.sqrt(p.coupling)), np.float32(np.sqrt(1 - p.coupling))
-        self._places = self.model.places(i)
+        self._places = self.model.places[i]
         now, before = p.short_factors()
         rho = float(p.slow_rho[i])
         self._factors = np.array(
             [self._shared, self._fresh, rho, np.sqrt(1 - rho * rho), np.sqrt(p.slow[i]), now[i], before[i]], np.float32
         )
-        own_domains = self.model.own_domains(i)
-        domain = np.stack([self._mix(self.model.common_domains[d], own_domains[d]) for d in self.domains])
         steady = (
-            _root(p.popularity[i]) * self.model.popularity(i)
-            + _root(p.domain[i]) * domain
+            _root(p.popularity[i]) * self.model.popularity[i]
+            + _root(p.domain[i]) * self.model.domains[self.domains, i]
             + _root(p.sequence[i]) * self._mix(self.common.sequence, self.own.sequence)
         )
         phases = (

@@ -19,6 +19,9 @@ from moe_cosim.registry import Registry
 Experts = NDArray[np.uint16]
 Weights = NDArray[np.float32]
 
+VERSION_MEANS: Final = "how random numbers are drawn: 2 is many times faster than 1, its statistics are the same"
+"""Of the option `version` of sources that draw."""
+
 
 @dataclass(frozen=True)
 class RoutingShape:

@@ -24,12 +24,20 @@ from moe_cosim.workloads.routing import (
     routing_source,
     routing_stats,
 )
+from moe_cosim.workloads.routing.counter_based.draw import draw_pooled
 from moe_cosim.workloads.routing.latent_field import draw_tokens
 from moe_cosim.workloads.routing.statistics import cosine, expert_counts, top_share, zipf_exponent
 
 SMALL = RoutingShape(layers=3, experts=16, top_k=2, sequences=3, prompt_tokens=20, output_tokens=15)
 ARRAYS = ("prefill_experts", "prefill_weights", "decode_experts", "decode_weights")
-KNOWN_DRAW = [[9, 14], [1, 2], [6, 3], [2, 0]]
+VERSIONS = (1, 2)
+KNOWN_DRAWS = {1: [[9, 14], [1, 2], [6, 3], [2, 0]], 2: [[1, 12], [6, 12], [12, 9], [14, 8]]}
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest) -> int:
+    """How random numbers are drawn: everything below holds for both."""
+    return int(request.param)
 
 
 def draw(preset: str = "gpt-oss-20b", shape: RoutingShape = SMALL, seed: int = 1, **options: object) -> Routing:
@@ -47,9 +55,17 @@ def flat(layers: int = 4, **shares: float) -> LatentParameters:
     return LatentParameters("test", "test", 16, 2, 1, shares.get("coupling", 0.0), 0.0, **values)
 
 
-def overlap_of(parameters: LatentParameters, lag: int, experts: int = 16, k: int = 2) -> float:
+def chosen_by(version: int, parameters: LatentParameters, shape: RoutingShape, seed: int) -> np.ndarray:
+    """[sequences, prompt and output tokens, layers, k]."""
+    if version == 1:
+        return draw_tokens(parameters, shape, seed, 1.0)[0]
+    drawn = draw_pooled(parameters, shape, seed, 1.0)
+    return np.concatenate([drawn.prefill_experts, drawn.decode_experts.swapaxes(0, 1)], axis=1)
+
+
+def overlap_of(version: int, parameters: LatentParameters, lag: int, experts: int = 16, k: int = 2) -> float:
     """Share of experts that tokens `lag` apart have in common, in a large draw."""
-    chosen, _ = draw_tokens(parameters, RoutingShape(parameters.layers, experts, k, 40, 200, 0), 3, 1.0)
+    chosen = chosen_by(version, parameters, RoutingShape(parameters.layers, experts, k, 40, 200, 0), 3)
     pairs = chosen[:, lag:, :, :, None] == chosen[:, :-lag, :, None, :]
     return float(pairs.sum(axis=(-1, -2)).mean() / k)
 
@@ -63,8 +79,8 @@ def overlap_at_correlation(r: float, experts: int = 16, k: int = 2) -> float:
     return float((a[:, :, None] == b[:, None, :]).sum(axis=(1, 2)).mean() / k)
 
 
-def test_draw_has_the_shape_asked_for_and_is_valid() -> None:
-    routing = draw()
+def test_draw_has_the_shape_asked_for_and_is_valid(version: int) -> None:
+    routing = draw(version=version)
     assert routing.prefill_experts.shape == (3, 20, 3, 2)
     assert routing.decode_experts.shape == (15, 3, 3, 2)
     assert routing.prefill_experts.dtype == np.uint16
@@ -74,32 +90,34 @@ def test_draw_has_the_shape_asked_for_and_is_valid() -> None:
     routing.validate()
 
 
-def test_seed_decides_everything() -> None:
-    assert same(draw(seed=5), draw(seed=5))
-    assert not same(draw(seed=5), draw(seed=6))
-    assert "seed 5" in draw(seed=5).source
+def test_version_and_seed_decide_everything(version: int) -> None:
+    assert same(draw(seed=5, version=version), draw(seed=5, version=version))
+    assert not same(draw(seed=5, version=version), draw(seed=6, version=version))
+    assert not same(draw(seed=5, version=version), draw(seed=5, version=3 - version))
+    assert f"version {version}, preset gpt-oss-20b, seed 5" in draw(seed=5, version=version).source
+    assert same(draw(seed=5), draw(seed=5, version=2))
 
 
 @pytest.mark.parametrize(("values", "streams"), [(1, 4096), (500, 4), (1 << 21, 1)])
 def test_blocks_do_not_change_a_bit(monkeypatch: pytest.MonkeyPatch, values: int, streams: int) -> None:
-    whole = draw()
+    whole = draw(version=1)
     monkeypatch.setattr(latent_field, "_BLOCK_VALUES", values)
     monkeypatch.setattr(latent_field, "_OPEN_STREAMS", streams)
-    assert same(whole, draw())
+    assert same(whole, draw(version=1))
 
 
-def test_more_sequences_or_output_leave_the_first_ones_as_they_were() -> None:
-    few, many = draw(), draw(shape=replace(SMALL, sequences=5, output_tokens=40))
+def test_more_sequences_or_output_leave_the_first_ones_as_they_were(version: int) -> None:
+    few, many = draw(version=version), draw(shape=replace(SMALL, sequences=5, output_tokens=40), version=version)
     assert np.array_equal(few.prefill_experts, many.prefill_experts[:3])
     assert np.array_equal(few.decode_experts, many.decode_experts[:15, :3])
 
 
-def test_a_known_draw_is_the_same_on_every_machine() -> None:
-    assert draw().prefill_experts[0, :4, 0].tolist() == KNOWN_DRAW
+def test_a_known_draw_is_the_same_on_every_machine(version: int) -> None:
+    assert draw(version=version).prefill_experts[0, :4, 0].tolist() == KNOWN_DRAWS[version]
 
 
-def test_no_output_is_a_prefill_only_run() -> None:
-    assert draw(shape=replace(SMALL, output_tokens=0)).decode_experts.shape == (0, 3, 3, 2)
+def test_no_output_is_a_prefill_only_run(version: int) -> None:
+    assert draw(shape=replace(SMALL, output_tokens=0), version=version).decode_experts.shape == (0, 3, 3, 2)
 
 
 @pytest.mark.parametrize(
@@ -113,15 +131,15 @@ def test_no_output_is_a_prefill_only_run() -> None:
         ({"sequence": 0.2, "phase": 0.1, "slow": 0.3, "slow_rho": 0.8, "fast": 0.15, "coupling": 0.7}, 1),
     ],
 )
-def test_tokens_correlate_as_the_shares_say(shares: dict[str, float], lag: int) -> None:
+def test_tokens_correlate_as_the_shares_say(version: int, shares: dict[str, float], lag: int) -> None:
     parameters = flat(layers=2, **shares)
     expected = overlap_at_correlation(float(parameters.lag_correlation(lag)[0]))
-    assert overlap_of(parameters, lag) == pytest.approx(expected, abs=0.015)
+    assert overlap_of(version, parameters, lag) == pytest.approx(expected, abs=0.015)
 
 
-def test_prefill_and_decode_share_the_state_of_their_sequence() -> None:
+def test_prefill_and_decode_share_the_state_of_their_sequence(version: int) -> None:
     def similarity(parameters: LatentParameters) -> tuple[float, float]:
-        chosen, _ = draw_tokens(parameters, RoutingShape(4, 16, 2, 30, 150, 150), 2, 1.0)
+        chosen = chosen_by(version, parameters, RoutingShape(4, 16, 2, 30, 150, 150), 2)
         prefill = np.stack([expert_counts(one[:150], 16) for one in chosen])
         decode = np.stack([expert_counts(one[150:], 16) for one in chosen])
         return float(cosine(prefill, decode).mean()), float(cosine(prefill, np.roll(decode, 1, axis=0)).mean())
@@ -131,13 +149,14 @@ def test_prefill_and_decode_share_the_state_of_their_sequence() -> None:
     assert other < 0.75
     drawn_anew, other = similarity(flat(phase=0.4))
     assert drawn_anew == pytest.approx(other, abs=0.05)
-    chosen, _ = draw_tokens(flat(slow=1.0, slow_rho=0.999), RoutingShape(4, 16, 2, 30, 50, 50), 2, 1.0)
+    chosen = chosen_by(version, flat(slow=1.0, slow_rho=0.999), RoutingShape(4, 16, 2, 30, 50, 50), 2)
     assert (chosen[:, 49, :, 0] == chosen[:, 50, :, 0]).mean() > 0.9  # decode goes on where the prompt ended
 
 
-def test_layers_agree_as_the_coupling_says() -> None:
+def test_layers_agree_as_the_coupling_says(version: int) -> None:
     def predicted(coupling: float) -> float:
-        chosen, _ = draw_tokens(flat(coupling=coupling, sequence=0.2), RoutingShape(4, 16, 2, 20, 300, 0), 2, 1.0)
+        shape = RoutingShape(4, 16, 2, 20, 300, 0)
+        chosen = chosen_by(version, flat(coupling=coupling, sequence=0.2), shape, 2)
         offsets = np.arange(21) * 300
         return routing_stats(TokenTrace(chosen.reshape(-1, 4, 2), None, offsets, 16)).next_layer_predicted
 
@@ -147,10 +166,10 @@ def test_layers_agree_as_the_coupling_says() -> None:
     assert predicted(1.0) == 1.0
 
 
-def test_one_domain_is_more_skewed_than_mixed_traffic() -> None:
+def test_one_domain_is_more_skewed_than_mixed_traffic(version: int) -> None:
     shape = RoutingShape(26, 64, 6, 40, 100, 0)
-    mixed = routing_stats(draw("deepseek-v2-lite", shape))
-    single = routing_stats(draw("deepseek-v2-lite", shape, domain=2))
+    mixed = routing_stats(draw("deepseek-v2-lite", shape, version=version))
+    single = routing_stats(draw("deepseek-v2-lite", shape, domain=2, version=version))
     assert single.zipf_pooled > mixed.zipf_pooled + 0.1
     assert single.overlap_other_sequence > mixed.overlap_other_sequence + 0.02
 
@@ -191,12 +210,12 @@ DATA = Path(__file__).resolve().parents[4] / "shared" / "data" / "routing"
 FILES = {"deepseek-v2-lite": "deepseek_v2_lite_top6.npz", "gpt-oss-20b": "gpt_oss_20b_decode_top4.npz"}
 
 
-def generated(preset: str, seed: int) -> dict:
+def generated(preset: str, seed: int, version: int) -> dict:
     """Statistics of about as much traffic as the trace has."""
     parameters = load_preset(preset)
     tokens = {"deepseek-v2-lite": 160, "gpt-oss-20b": 320}[preset]
     shape = RoutingShape(parameters.layers, parameters.experts, parameters.top_k, 100, tokens // 2, tokens // 2)
-    return as_row(routing_stats(draw(preset, shape, seed)))
+    return as_row(routing_stats(draw(preset, shape, seed, version=version)))
 
 
 @cache
@@ -228,8 +247,8 @@ def check_agreement(found: dict, real: dict) -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 @pytest.mark.parametrize("preset", PUBLISHED)
-def test_preset_matches_the_published_figures(preset: str, seed: int) -> None:
-    found = generated(preset, seed)
+def test_preset_matches_the_published_figures(preset: str, seed: int, version: int) -> None:
+    found = generated(preset, seed, version)
     check_agreement(found, PUBLISHED[preset])
     if DATA.exists():
         check_agreement(found, measured(preset))
@@ -251,9 +270,9 @@ def test_statistics_of_the_real_traces_are_the_published_ones(preset: str) -> No
     assert real["zipf_pooled"] == pytest.approx(published["zipf_pooled"], abs=0.02)
 
 
-def test_mixtral_prefill_predicts_decode_as_published() -> None:
+def test_mixtral_prefill_predicts_decode_as_published(version: int) -> None:
     """arXiv 2512.04476: cosine of one sequence's counts in prefill and decode, mean .89, lowest layer about .82."""
-    routing = draw("mixtral-8x7b", RoutingShape(32, 8, 2, 60, 128, 384))
+    routing = draw("mixtral-8x7b", RoutingShape(32, 8, 2, 60, 128, 384), version=version)
     prefill = np.stack([expert_counts(one, 8) for one in routing.prefill_experts])
     decode = np.stack([expert_counts(one, 8) for one in routing.decode_experts.swapaxes(0, 1)])
     by_layer = cosine(prefill, decode).mean(axis=0)
@@ -261,10 +280,11 @@ def test_mixtral_prefill_predicts_decode_as_published() -> None:
     assert by_layer.min() == pytest.approx(0.82, abs=0.02)
 
 
-def test_mixtral_skew_and_repetition_as_published() -> None:
+def test_mixtral_skew_and_repetition_as_published(version: int) -> None:
     parameters = load_preset("mixtral-8x7b")
     assert parameters.lag_correlation(1)[[0, 15, 31]] == pytest.approx([0.03, 0.28, 0.08], abs=0.001)
-    routing = draw("mixtral-8x7b", RoutingShape(32, 8, 2, 1000, 30, 0))  # many short ones: few would add their own skew
+    shape = RoutingShape(32, 8, 2, 1000, 30, 0)  # many short ones: few would add their own skew
+    routing = draw("mixtral-8x7b", shape, version=version)
     pooled = expert_counts(routing.prefill_experts.reshape(-1, 32, 2), 8)
     assert np.mean([zipf_exponent(row) for row in pooled]) == pytest.approx(0.17, abs=0.02)
     assert np.mean([top_share(row) for row in pooled]) == pytest.approx(0.29, abs=0.01)
@@ -282,8 +302,8 @@ def test_qwen3_correlation_as_published() -> None:
 
 
 @pytest.mark.parametrize("preset", preset_names())
-def test_every_preset_serves_other_models(preset: str) -> None:
-    routing = draw(preset, RoutingShape(7, 24, 3, 2, 5, 5))
+def test_every_preset_serves_other_models(preset: str, version: int) -> None:
+    routing = draw(preset, RoutingShape(7, 24, 3, 2, 5, 5), version=version)
     routing.validate()
     assert "adapted" in routing.source
     stretched = load_preset(preset).for_layers(100)
@@ -305,6 +325,7 @@ def test_every_preset_serves_other_models(preset: str) -> None:
         ({"source": "generator", "preset": "mixtral-8x7b", "zipf": 1.1}, "routing.zipf"),
         ({"source": "generator", "preset": "mixtral-8x7b", "domain": 1}, "routing.domain"),
         ({"source": "generator", "preset": "absent.yaml"}, "file"),
+        ({"source": "generator", "preset": "mixtral-8x7b", "version": 3}, "routing.version"),
     ],
 )
 def test_bad_options_name_file_and_field(options: dict, field: str) -> None:
@@ -357,8 +378,8 @@ def test_impossible_shapes_are_refused(change: dict) -> None:
         replace(SMALL, **change)
 
 
-def test_assumptions_are_used_recorded_and_checked() -> None:
-    source = routing_source({"source": "generator", "preset": "mixtral-8x7b"})
+def test_assumptions_are_used_recorded_and_checked(version: int) -> None:
+    source = routing_source({"source": "generator", "preset": "mixtral-8x7b", "version": version})
     assumptions = Assumptions({"routing-weight-scale": 0.0})
     routing = source.draw(SMALL, 1, assumptions)
     assert (routing.prefill_weights == 0.5).all()
