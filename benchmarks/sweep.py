@@ -75,11 +75,11 @@ def overhead(folder: Path) -> None:
     store = Store.create(folder / "overhead")
     claims = store.claims()
     tasks = tasks_of(plan, plan.points)
-    run(tasks[0].experiment)
+    run(tasks[0].experiment, keep=())
     alone, around = [0.0, 0.0], [0.0, 0.0]
     for start in range(0, COMPARED, BLOCK):
         block = tasks[start : start + BLOCK]
-        _add(alone, lambda: [run(task.experiment) for task in block])  # noqa: B023 (called at once)
+        _add(alone, lambda: [run(task.experiment, keep=()) for task in block])  # noqa: B023 (called at once)
         _add(around, lambda: _serve(block, store, claims))  # noqa: B023
     claims.close()
     for name, inner, outer in zip(("wall", "processor"), alone, around, strict=True):

@@ -49,7 +49,7 @@ def compare(a: str, b: str) -> RunComparison:
 
 def load(source: str) -> Result:
     """The result in a folder, or of a run; `InputError` for a folder without a finished one."""
-    return Result.load(source) if Path(source).is_dir() else run(source)
+    return Result.load(source) if Path(source).is_dir() else run(source, keep=())
 
 
 def _title(result: Result, source: str) -> str:

@@ -13,8 +13,7 @@ from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Experiment, load_experiment
 from moe_cosim.hw_models.chosen import machine_of
 from moe_cosim.sim.engines.base import Engine, Progress, engine_of, engines
-from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.workloads.program import Program
+from moe_cosim.sim.results.run_timeline import RunTimeline
 
 
 @dataclass(frozen=True)
@@ -38,18 +37,17 @@ class Replay:
 def replay(folder: str | Path, engine: str | None = None, progress: Progress | None = None) -> Replay:
     """Run the program that a run left in `folder` on `engine` (default: the one it ran on).
 
-    Reads experiment.yaml (for the machine, its assumptions and the engine), program.zip and
-    timeline.npz. Raises `InputError` for a folder that is not a run's, or not whole.
+    Reads experiment.yaml (for the machine, its assumptions and the engine), the program and the
+    timeline. Raises `InputError` for a folder that is not a run's, or not whole.
     """
     folder = Path(folder)
-    for name in ("experiment.yaml", "program.zip", "timeline.npz"):
-        if not (folder / name).is_file():
-            raise InputError(folder, name, Plain("no such file"), "a folder that a run with --out has left")
+    if not (folder / "experiment.yaml").is_file():
+        raise InputError(folder, "experiment.yaml", Plain("no such file"), "a folder that a run with --out has left")
+    saved = RunTimeline.of_folder(folder)
     experiment = load_experiment(folder / "experiment.yaml")
     chosen = _engine(experiment, engine)
     machine = machine_of(experiment, Assumptions(experiment.assumptions, experiment.where))
-    program = Program.load(folder / "program.zip")
-    saved = Timeline.load(folder / "timeline.npz", len(program.events))
+    program = saved.program
     found = chosen.run(machine, program, progress)
     differs = np.flatnonzero((found.start_ps != saved.start_ps) | (found.end_ps != saved.end_ps))
     return Replay(

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from moe_cosim.compiling import Stopwatch
 from moe_cosim.experiment import Experiment, load_experiment
 from moe_cosim.sim.engines.base import Engine, Progress, engine_of, engines
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.results.meter import Meter, Seconds
+from moe_cosim.sim.results.meter import Meter
+from moe_cosim.sim.results.phases import Phases
+from moe_cosim.sim.results.recorder import KEPT, FolderRecorder, MemoryRecorder, Recorder, check_keep
+from moe_cosim.sim.results.report import summary
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.results.rows import Extrapolation
-from moe_cosim.sim.results.run_timeline import RunTimeline
 from moe_cosim.sim.run_folder import RunFolder
 from moe_cosim.sim.window import extrapolate, spans
+from moe_cosim.workloads.blocks import Block
 from moe_cosim.workloads.prepare import Prepared, prepare
+from moe_cosim.workloads.program import Program
 
 
 def run(
@@ -24,36 +29,81 @@ def run(
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
+    keep: Collection[str] = KEPT,
 ) -> Result:
     """Run an experiment (an object, a file, or the name of a shipped one).
 
-    `settings` replaces fields by dotted path. With `out`, the resolved experiment, the result, the
-    timeline and the program are left in that folder, which appears only when the run has succeeded.
+    `settings` replaces fields by dotted path. With `out`, the resolved experiment and the result are
+    left in that folder, which appears only when the run has succeeded; also what `keep` names of
+    ``program`` and ``timeline``. Without `out`, `Result.timeline` has both in memory if `keep` names
+    both. Of a run that keeps nothing, memory holds a few blocks of steps at a time.
     Raises `InputError` for bad input and `RunError` for a run that fails.
     """
+    check_keep(keep)
     chosen = load_experiment(experiment, settings)
     engine = engine_of(chosen)
-    folder = RunFolder(Path(out)) if out is not None else None
-    watch = Stopwatch()
-    prepared = prepare(chosen)
-    prepared.whole  # noqa: B018 (planned and lowered here, so that it is not counted as the engine's time)
-    lowering_s = watch.lap_s()
-    timeline, extrapolation = _simulate(prepared, engine, progress)
-    engine_s = watch.lap_s()
+    if out is None:
+        return _run(chosen, engine, progress, MemoryRecorder() if set(KEPT) <= set(keep) else Recorder())
+    with RunFolder(Path(out)).filled() as folder:
+        result = _run(chosen, engine, progress, FolderRecorder(folder, keep))
+        (folder / "experiment.yaml").write_text(chosen.to_yaml(), encoding="utf-8")
+        document = json.dumps(result.as_dict(), indent=2, allow_nan=False)
+        (folder / "result.json").write_text(document + "\n", encoding="utf-8")
+        (folder / "summary.md").write_text(summary(result), encoding="utf-8")
+    return result.kept_in(Path(out))
+
+
+def _run(experiment: Experiment, engine: Engine, progress: Progress | None, recorder: Recorder) -> Result:
+    """Blocks of steps are planned, lowered, run, measured and kept one after the other, then dropped."""
+    phases = Phases()
+    prepared = prepare(experiment)
     meter = Meter(prepared)
-    meter.add(prepared.whole, timeline)
-    whole = RunTimeline(**vars(timeline), program=prepared.program)
-    result = meter.result(Seconds(lowering_s, engine_s, watch.lap_s()), extrapolation, whole)
-    if folder is not None:
-        folder.write(prepared, timeline, result)
-    return result
+    phases.lowered()
+    extrapolation, finished = _simulate(prepared, engine, progress, phases)
+    with recorder:
+        for block, timeline in finished:
+            phases.simulated()
+            meter.add(block, timeline)
+            phases.measured()
+            recorder.add(block.program, timeline)
+            phases.written()
+        kept = recorder.close()
+        phases.written()
+    return meter.result(phases, extrapolation, kept)
 
 
-def _simulate(prepared: Prepared, engine: Engine, progress: Progress | None) -> tuple[Timeline, Extrapolation | None]:
-    """The whole program on `engine`, or the experiment's window of it and the rest extrapolated."""
-    machine, program, window = prepared.machine, prepared.program, prepared.experiment.window
+def _simulate(
+    prepared: Prepared, engine: Engine, progress: Progress | None, phases: Phases
+) -> tuple[Extrapolation | None, Iterator[tuple[Block, Timeline]]]:
+    """The run's blocks as they finish on `engine`; or its window there, and the rest extrapolated."""
+    machine, window, where = prepared.machine, prepared.experiment.window, prepared.experiment.where
+    if window.is_whole and engine.takes_blocks:
+        return None, _finished(prepared, engine, progress, phases)
+    whole = prepared.whole
+    phases.lowered()
     if window.is_whole:
-        return engine.run(machine, program, progress), None
-    where = prepared.experiment.where
+        return None, iter([(whole, engine.run(machine, whole.program, progress))])
     steps, layers = spans(window, where)
-    return extrapolate(machine, program, engine, engines.get("embedded")(), steps, layers, progress, where)
+    timeline, extrapolation = extrapolate(
+        machine, whole.program, engine, engines.get("embedded")(), steps, layers, progress, where
+    )
+    return extrapolation, iter([(whole, timeline)])
+
+
+def _finished(
+    prepared: Prepared, engine: Engine, progress: Progress | None, phases: Phases
+) -> Iterator[tuple[Block, Timeline]]:
+    """An engine may take blocks ahead of the one that finishes."""
+    under_way: deque[Block] = deque()
+
+    def programs() -> Iterator[Program]:
+        phases.simulated()
+        for block in prepared.blocks:
+            phases.lowered()
+            under_way.append(block)
+            yield block.program
+            phases.simulated()
+        phases.lowered()
+
+    for timeline in engine.run_blocks(prepared.machine, programs(), progress):
+        yield under_way.popleft(), timeline

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
 from moe_cosim.errors import InputError, Plain, RunError
-from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.results.report import summary
-from moe_cosim.sim.results.result import Result
 from moe_cosim.whole_file import whole_folder
-from moe_cosim.workloads.prepare import Prepared
 
 
 class RunFolder:
@@ -41,16 +34,6 @@ class RunFolder:
             raise InputError("--out", str(path), Plain(f"{parent} is no folder"), "a path in a folder")
         if not os.access(parent, os.W_OK | os.X_OK):
             raise RunError(f"{path}: cannot write there: {parent} is not writable")
-
-    def write(self, prepared: Prepared, timeline: Timeline, result: Result) -> None:
-        """experiment.yaml, result.json, summary.md, timeline.npz and program.zip."""
-        with self.filled() as folder:
-            (folder / "experiment.yaml").write_text(prepared.experiment.to_yaml(), encoding="utf-8")
-            document = json.dumps(result.as_dict(), indent=2, allow_nan=False)
-            (folder / "result.json").write_text(document + "\n", encoding="utf-8")
-            (folder / "summary.md").write_text(summary(result), encoding="utf-8")
-            np.savez_compressed(folder / "timeline.npz", **timeline.arrays())
-            prepared.program.save(folder / "program.zip")
 
     @contextmanager
     def filled(self) -> Iterator[Path]:

@@ -19,11 +19,7 @@ Semantics. A lane runs its events in order; an event starts when the one before 
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -101,8 +97,6 @@ PURPOSES: Final = (
 _FEW_TOKENS: Final = 1024
 """An array of so many is nothing."""
 
-_FORMAT: Final = "moe-cosim program 1"
-
 
 @dataclass(frozen=True)
 class Program:
@@ -158,42 +152,6 @@ class Program:
             ("copy", "unequal ends", "a read and a write of equal length"),
             ("wait.count", "another number than the token has signals", "the number of signals of the token"),
         )[fault.bit_length() - 1]
-
-    def save(self, path: Path) -> None:
-        """One zip of three .npy tables and a JSON header (`numpy.load` opens the tables)."""
-        header = {"format": _FORMAT, "lanes": self.lanes, "machine": self.machine, "meta": self.meta}
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-            archive.writestr("header.json", json.dumps(header))
-            for name in ("events", "accesses", "tags"):
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, getattr(self, name), allow_pickle=False)
-
-    @classmethod
-    def load(cls, path: Path) -> Program:
-        """Inverse of `save`; raises `InputError` for anything else."""
-        allowed = f"a file written as '{_FORMAT}'"
-        try:
-            with zipfile.ZipFile(path) as archive:
-                header = json.loads(archive.read("header.json"))
-                if header["format"] != _FORMAT:
-                    raise InputError(path, "format", header["format"], allowed)
-                tables = {
-                    name: np.lib.format.read_array(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
-                    for name in ("events", "accesses", "tags")
-                }
-                lanes = tuple((unit, lane) for unit, lane in header["lanes"])
-                machine, meta = str(header["machine"]), dict(header["meta"])
-        except InputError:
-            raise
-        except Exception as error:  # zip, zlib, JSON and NumPy each have their own for bytes they cannot read
-            raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
-        for name, dtype in (("events", EVENT), ("accesses", ACCESS), ("tags", TAG)):
-            if tables[name].dtype != dtype or tables[name].ndim != 1:
-                found = Plain(f"{tables[name].ndim} axes of {tables[name].dtype}")
-                raise InputError(path, name, found, f"1 axis of {dtype}")
-        program = cls(lanes, tables["events"], tables["accesses"], tables["tags"], machine, meta)
-        program.validate(path)
-        return program
 
 
 def dense_tokens(events: NDArray[np.void]) -> tuple[NDArray[np.void], int, int]:

@@ -51,6 +51,11 @@ class Engine(ABC):
         program, order = join_programs(parts)
         return self.run(machine, program, progress).cut(order, [len(part.events) for part in parts])
 
+    @property
+    def takes_blocks(self) -> bool:
+        """Whether it runs blocks as they come; else a run may as well be given to it whole."""
+        return type(self).run_blocks is not Engine.run_blocks
+
     @abstractmethod
     def run(self, machine: Machine, program: Program, progress: Progress | None = None) -> Timeline:
         """Raises `RunError` when the program cannot end (a deadlock names the waiting lanes)."""

@@ -76,7 +76,7 @@ def _answer(run_key: RunKey) -> _Answer:
     started = time.perf_counter()
     experiment, settings = run_key
     try:
-        found: Result | Exception = run(experiment, dict(settings)).without_timeline()
+        found: Result | Exception = run(experiment, dict(settings), keep=())
     except Exception as error:  # raised again by the command
         found = error
     return _Answer(run_key, found, time.perf_counter() - started)

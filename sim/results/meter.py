@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.results.metrics.activity import Activity
 from moe_cosim.sim.results.metrics.decisions import Decisions
 from moe_cosim.sim.results.metrics.traffic import bytes_by_kind, link_rows, memory_rows, traffic_table
 from moe_cosim.sim.results.metrics.units import unit_rows
 from moe_cosim.sim.results.path.path_tree import PathTree
+from moe_cosim.sim.results.phases import Phases
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.results.rows import AssumptionRow, Extrapolation
 from moe_cosim.sim.results.run_timeline import RunTimeline
@@ -17,17 +16,6 @@ from moe_cosim.version import VERSION
 from moe_cosim.workloads.blocks import Block
 from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.program import Program
-
-
-class Seconds(NamedTuple):
-    """Wall time of a run's phases, which take turns, without what compiling took."""
-
-    lowering_s: float = 0.0
-    """Preparing, planning and lowering."""
-    engine_s: float = 0.0
-    measuring_s: float = 0.0
-    writing_s: float = 0.0
-    """Of program and timeline."""
 
 
 class Meter:
@@ -51,7 +39,7 @@ class Meter:
         self._latest = (block.program, timeline)
 
     def result(
-        self, seconds: Seconds, extrapolation: Extrapolation | None = None, timeline: RunTimeline | None = None
+        self, phases: Phases, extrapolation: Extrapolation | None = None, timeline: RunTimeline | None = None
     ) -> Result:
         """After the last block. `timeline`: to go with the result; `extrapolation`: where the times were made
         from a window of the run."""
@@ -64,6 +52,8 @@ class Meter:
         first_ps, last_ps, total_ps = activity.first_head_ps, activity.last_head_ps, activity.total_ps
         decoded = work.batch * work.decode_steps
         table = traffic_table(machine, activity)
+        path = self._path.rows()
+        phases.measured()
         return Result(
             status="finished",
             name=experiment.name,
@@ -90,15 +80,15 @@ class Meter:
             expert_moves=decisions.move_rows(),
             policy_report=prepared.policy.report(),
             mean_loss=decisions.mean_loss(),
-            critical_path=self._path.rows(),
+            critical_path=path,
             events=activity.events,
-            wall_s=seconds.lowering_s + seconds.engine_s,
-            lowering_s=seconds.lowering_s,
-            engine_s=seconds.engine_s,
+            wall_s=phases.lowering_s + phases.engine_s,
+            lowering_s=phases.lowering_s,
+            engine_s=phases.engine_s,
             assumptions=[AssumptionRow.of(assumption.as_dict()) for assumption in scenario.assumptions.used()],
             extrapolation=extrapolation,
-            measuring_s=seconds.measuring_s,
-            writing_s=seconds.writing_s,
+            measuring_s=phases.measuring_s,
+            writing_s=phases.writing_s,
             _timeline=timeline,
         )
 

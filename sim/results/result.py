@@ -88,8 +88,14 @@ class Result:
     def timeline(self) -> RunTimeline:
         """Start, end and bound of every event, with the program. `RunError` where the result came without it."""
         if self._timeline is None:
-            raise RunError("this result came without its timeline (from another process): run again, or load a folder")
+            raise RunError(
+                "this result came without its timeline (not kept, or from another process): run again, or load a folder"
+            )
         return RunTimeline.of_folder(self._timeline) if isinstance(self._timeline, Path) else self._timeline
+
+    def kept_in(self, folder: Path) -> Result:
+        """The same, with its timeline in the `folder` of the run."""
+        return replace(self, _timeline=folder)
 
     def without_timeline(self) -> Result:
         """For those who keep many results: the numbers alone."""

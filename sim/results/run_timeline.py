@@ -4,17 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim import extras
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.sim.engines.timeline import BOUNDS, Timeline
+from moe_cosim.sim.engines.timeline_file import load_timeline
 from moe_cosim.workloads.program import KINDS, PHASES, PURPOSES, Program
+from moe_cosim.workloads.program_file import load_program
 
 if TYPE_CHECKING:
     import pandas
+
+
+PROGRAM_FILE: Final = "program.zip"
+TIMELINE_FILE: Final = "timeline.zip"
+_OLD_TIMELINE_FILE: Final = "timeline.npz"
+
+
+def timeline_path(folder: Path) -> Path:
+    """Of the timeline in a run's folder, as it is called now or was in older versions."""
+    old = folder / _OLD_TIMELINE_FILE
+    return old if old.is_file() else folder / TIMELINE_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +43,13 @@ class RunTimeline(Timeline):
 
     @classmethod
     def of_folder(cls, folder: Path) -> RunTimeline:
-        """From the folder of a run; `InputError` where its files are not whole."""
-        program = Program.load(folder / "program.zip")
-        return cls(**vars(Timeline.load(folder / "timeline.npz", len(program.events))), program=program)
+        """From the folder of a run, of this or an older version; `InputError` where its files are not whole."""
+        for path in (folder / PROGRAM_FILE, timeline_path(folder)):
+            if not path.is_file():
+                raise InputError(folder, path.name, Plain("no such file"), "a run that kept program and timeline")
+        program = load_program(folder / PROGRAM_FILE)
+        timeline = load_timeline(timeline_path(folder), len(program.events))
+        return cls(**vars(timeline), program=program)
 
     def to_frame(self) -> pandas.DataFrame:
         """One row per event: where it ran, what it was for, its bytes, its times in ps, its bound.

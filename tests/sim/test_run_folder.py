@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import moe_cosim
 from moe_cosim.errors import InputError, RunError
 from moe_cosim.experiment import load_experiment
-from moe_cosim.sim import run_folder
+from moe_cosim.sim.engines.timeline_file import load_timeline
+from moe_cosim.sim.results import report
+from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.run import run
-from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.program_file import load_program
 from tests.sim.tiny import Tiny, cli, run_parts
 
-FILES = {"experiment.yaml", "result.json", "summary.md", "timeline.npz", "program.zip"}
+FILES = {"experiment.yaml", "result.json", "summary.md", "timeline.zip", "program.zip"}
 
 
 @pytest.fixture
@@ -35,17 +36,58 @@ def test_a_run_leaves_five_files(tiny: Tiny, out: Path) -> None:
     prepared, timeline, _ = run_parts(tiny.path, {"workload.batch": 2})
     assert load_experiment(out / "experiment.yaml") == prepared.experiment
     assert json.loads((out / "result.json").read_text()) == result.as_dict()
-    with np.load(out / "timeline.npz") as saved:
-        assert saved["start_ps"].tolist() == timeline.start_ps.tolist()
-        assert saved["end_ps"].tolist() == timeline.end_ps.tolist()
-        assert timeline.bound is not None
-        assert timeline.last_signal is not None
-        assert saved["bound"].tolist() == timeline.bound.tolist()
-        assert saved["last_signal"].tolist() == timeline.last_signal.tolist()
-    program = Program.load(out / "program.zip")
+    saved = load_timeline(out / "timeline.zip", len(prepared.program.events))
+    for column in ("start_ps", "end_ps", "bound", "last_signal"):
+        assert getattr(saved, column).dtype == getattr(timeline, column).dtype
+        assert getattr(saved, column).tolist() == getattr(timeline, column).tolist()
+    program = load_program(out / "program.zip")
     assert program.lanes == prepared.program.lanes
     for table in ("events", "accesses", "tags"):
         assert getattr(program, table).tobytes() == getattr(prepared.program, table).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("keep", "left_out"),
+    [
+        ("all", set()),
+        ("program", {"timeline.zip"}),
+        ("timeline", {"program.zip"}),
+        ("result", {"program.zip", "timeline.zip"}),
+    ],
+)
+def test_what_is_kept_is_asked_for(tiny: Tiny, out: Path, keep: str, left_out: set[str]) -> None:
+    assert cli("run", tiny.path, "--out", out, "--keep", keep).exit_code == 0
+    assert _names(out) == FILES - left_out
+    result = Result.load(out)
+    if left_out:
+        with pytest.raises(
+            InputError, match=f"{max(left_out)}|{min(left_out)}: found no such file; allowed: a run that"
+        ):
+            _ = result.timeline
+        assert cli("replay", out).exit_code == 2
+    else:
+        assert len(result.timeline.start_ps) == result.events
+
+
+def test_without_a_folder_nothing_can_be_kept_but_in_memory(tiny: Tiny) -> None:
+    found = cli("run", tiny.path, "--keep", "program")
+    assert (found.exit_code, found.stderr) == (
+        2,
+        "moe-cosim: --keep: --out: found none; allowed: a folder to keep it in\n",
+    )
+    assert len(run(tiny.path).timeline.start_ps) == run(tiny.path, keep=()).events
+    with pytest.raises(RunError, match="not kept"):
+        _ = run(tiny.path, keep=()).timeline
+    with pytest.raises(InputError, match=r"run: keep: found 'programs'.*did you mean 'program'"):
+        run(tiny.path, keep=("programs",))
+
+
+def test_times_of_phases_are_told(tiny: Tiny, out: Path) -> None:
+    result = run(tiny.path, None, out)
+    assert result.measuring_s is not None
+    assert result.writing_s is not None
+    assert min(result.lowering_s, result.engine_s, result.measuring_s, result.writing_s) > 0
+    assert result.wall_s == result.lowering_s + result.engine_s
 
 
 def test_the_result_names_version_seed_and_assumptions(tiny: Tiny, out: Path) -> None:
@@ -108,7 +150,13 @@ class _DiskFullError(OSError):
 
 @pytest.mark.parametrize("wrong", [_DiskFullError(), KeyboardInterrupt(), MemoryError(), ValueError("a defect")])
 @pytest.mark.parametrize(
-    "at", ["moe_cosim.sim.run_folder.summary", "numpy.savez_compressed", "moe_cosim.workloads.program.Program.save"]
+    "at",
+    [
+        "moe_cosim.sim.run.summary",
+        "moe_cosim.sim.engines.timeline_file.TimelineWriter.add",
+        "moe_cosim.workloads.program_file.ProgramWriter.add",
+        "moe_cosim.column_file.ColumnWriter.close",
+    ],
 )
 def test_a_failure_while_writing_leaves_nothing(
     tiny: Tiny, wrong: BaseException, at: str, monkeypatch: pytest.MonkeyPatch
@@ -128,7 +176,7 @@ def test_a_failure_leaves_an_empty_folder_as_it_was(tiny: Tiny, out: Path, monke
         raise _DiskFullError
 
     out.mkdir()
-    monkeypatch.setattr(run_folder, "summary", fail)
+    monkeypatch.setattr("moe_cosim.sim.run.summary", fail)
     found = cli("run", tiny.path, "--out", out)
     assert (found.exit_code, found.stderr.count("\n")) == (1, 1)
     assert "No space left on device" in found.stderr
@@ -151,14 +199,14 @@ def test_a_parent_that_cannot_be_written_is_one_line(tiny: Tiny, monkeypatch: py
 
 def test_a_folder_that_appears_meanwhile_is_not_touched(tiny: Tiny, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another run wrote there while this one computed."""
-    real = run_folder.summary
+    real = report.summary
 
     def meanwhile(result: object) -> str:
         out.mkdir()
         (out / "theirs.txt").write_text("keep")
         return real(result)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run_folder, "summary", meanwhile)
+    monkeypatch.setattr("moe_cosim.sim.run.summary", meanwhile)
     with pytest.raises(RunError, match="cannot write there"):
         run(tiny.path, None, out)
     assert _names(out) == {"theirs.txt"}

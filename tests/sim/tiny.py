@@ -15,7 +15,8 @@ from moe_cosim.experiment import Experiment, load_experiment
 from moe_cosim.sim.cli.main import main
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.results.meter import Meter, Seconds
+from moe_cosim.sim.results.meter import Meter
+from moe_cosim.sim.results.phases import Phases
 from moe_cosim.sim.results.result import Result as RunResult
 from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.routing.token_trace import TokenTrace
@@ -92,7 +93,7 @@ def run_parts(
     timeline = engines.get("embedded")().run(prepared.machine, prepared.program)
     meter = Meter(prepared)
     meter.add(prepared.whole, timeline)
-    return prepared, timeline, meter.result(Seconds())
+    return prepared, timeline, meter.result(Phases())
 
 
 def refused(tiny: Tiny, *options: object) -> str:

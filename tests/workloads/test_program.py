@@ -17,15 +17,33 @@ from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
 from moe_cosim.workloads.program import ACCESS, COPY, EVENT, SIGNAL, TAG, WAIT, Program
+from moe_cosim.workloads.program_file import ProgramWriter, load_program, save_program
+from moe_cosim.workloads.program_join import join_programs
 from tests.workloads.hand_made import decided, lower_plan, routing
+
+TABLES = {"events": EVENT, "accesses": ACCESS, "tags": TAG}
+Write = Callable[[Path], Path]
 
 DECIDED = decided(routing([[(0, 1), (2, 3)]], [[(0, 1), (1, 2)]], 4), "monde")
 PROGRAM = lower_plan(DECIDED.scenario, DECIDED.plan)
 
 
 def saved(path: Path, program: Program = PROGRAM) -> Path:
-    program.save(path / "p.zip")
+    save_program(program, path / "p.zip")
     return path / "p.zip"
+
+
+def saved_by_an_older_version(path: Path, program: Program = PROGRAM) -> Path:
+    """``moe-cosim program 1``: three .npy tables."""
+    header = {"lanes": program.lanes, "machine": program.machine, "meta": program.meta}
+    with zipfile.ZipFile(path / "p.zip", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("header.json", json.dumps({"format": "moe-cosim program 1", **header}))
+        for name in ("events", "accesses", "tags"):
+            archive.writestr(f"{name}.npy", npy(getattr(program, name)))
+    return path / "p.zip"
+
+
+BOTH = pytest.mark.parametrize("write", [saved, saved_by_an_older_version], ids=["new", "old"])
 
 
 def rewritten(path: Path, name: str, content: bytes | None) -> Path:
@@ -49,14 +67,15 @@ def npy(array: np.ndarray, allow_pickle: bool = False) -> bytes:
 
 def refused(path: Path) -> str:
     with pytest.raises(InputError) as error:
-        Program.load(path)
+        load_program(path)
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
     return str(error.value)
 
 
-def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
-    loaded = Program.load(saved(tmp_path))
+@BOTH
+def test_what_was_saved_is_loaded(tmp_path: Path, write: Write) -> None:
+    loaded = load_program(write(tmp_path))
     for name, dtype in (("events", EVENT), ("accesses", ACCESS), ("tags", TAG)):
         table = getattr(loaded, name)
         assert table.dtype == dtype
@@ -69,7 +88,7 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
 def test_equal_programs_are_equal_files(tmp_path: Path) -> None:
     with zipfile.ZipFile(saved(tmp_path)) as archive:
         first = {name: archive.read(name) for name in archive.namelist()}
-    with zipfile.ZipFile(saved(tmp_path, Program.load(tmp_path / "p.zip"))) as archive:
+    with zipfile.ZipFile(saved(tmp_path, load_program(tmp_path / "p.zip"))) as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == first
 
 
@@ -91,27 +110,29 @@ def test_a_folder(tmp_path: Path) -> None:
 def test_garbage(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "garbage.zip"
     path.write_bytes(content)
-    assert "a file written as 'moe-cosim program 1'" in refused(path)
+    assert "a file written as 'moe-cosim program 2'" in refused(path)
 
 
+@BOTH
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0, 0.999))
-def test_truncated_anywhere(tmp_path: Path, share: float) -> None:
-    whole = saved(tmp_path).read_bytes()
+def test_truncated_anywhere(tmp_path: Path, write: Write, share: float) -> None:
+    whole = write(tmp_path).read_bytes()
     path = tmp_path / "cut.zip"
     path.write_bytes(whole[: int(len(whole) * share)])
     refused(path)
 
 
+@BOTH
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(share=st.floats(0, 0.999), bits=st.integers(1, 255))
-def test_a_damaged_byte_is_noticed_or_harmless(tmp_path: Path, share: float, bits: int) -> None:
-    whole = bytearray(saved(tmp_path).read_bytes())
+def test_a_damaged_byte_is_noticed_or_harmless(tmp_path: Path, write: Write, share: float, bits: int) -> None:
+    whole = bytearray(write(tmp_path).read_bytes())
     whole[int(len(whole) * share)] ^= bits
     path = tmp_path / "damaged.zip"
     path.write_bytes(bytes(whole))
     try:
-        loaded = Program.load(path)
+        loaded = load_program(path)
     except InputError:
         return
     assert loaded.events.tobytes() == PROGRAM.events.tobytes()  # a date or an attribute of the archive
@@ -126,19 +147,55 @@ class _Trap:
 
 def test_a_pickle_is_never_opened(tmp_path: Path) -> None:
     pickled = npy(np.array([_Trap()], dtype=object), allow_pickle=True)
-    assert "allow_pickle" in refused(rewritten(saved(tmp_path), "events.npy", pickled))
+    assert "allow_pickle" in refused(rewritten(saved_by_an_older_version(tmp_path), "events.npy", pickled))
 
 
 @pytest.mark.parametrize("name", ["header.json", "events.npy", "accesses.npy", "tags.npy"])
 @pytest.mark.parametrize("content", [None, b"", b"[]", b"\x93NUMPY\x01\x00", b"\xff\xfe"])
 def test_a_member_missing_or_broken(tmp_path: Path, name: str, content: bytes | None) -> None:
+    refused(rewritten(saved_by_an_older_version(tmp_path), name, content))
+
+
+@pytest.mark.parametrize("name", ["header.json", "0"])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"[]", b"[]\n", b'[["events.kind", "|u1", 9, ["<u1", 0]]]\n123', b"\xff"]
+)
+def test_a_block_missing_or_broken(tmp_path: Path, name: str, content: bytes | None) -> None:
     refused(rewritten(saved(tmp_path), name, content))
+
+
+def block_with(form: object, rows: int = 3, kind: str = "<u4") -> bytes:
+    """A whole block whose column ``events.token`` is another."""
+    names = [f"{table}.{name}" for table, dtype in TABLES.items() for name in dtype.names if name != "pad"]
+    entries = [(name, "<u4", 3, ["one", 0]) for name in names if name != "events.token"]
+    return json.dumps([*entries, ("events.token", kind, rows, form)]).encode() + b"\n" + bytes(12)
+
+
+@pytest.mark.parametrize(
+    ("form", "rows", "kind"),
+    [
+        (["one", 0], 2, "<u4"),
+        (["one", 0], 1 << 50, "<u4"),
+        (["<u4", 0], 4, "<u4"),
+        (["O", 0], 3, "<u4"),
+        (["one", 0], 3, "O"),
+        (["few", 0, 1, ["one", 3], ["one", 1]], 3, "<u8"),
+        (["few", 0], 3, "<u8"),
+        (["halves", 0, ["halves", 0, ["one", 1]]], 3, "<u8"),
+        ("one", 3, "<u4"),
+        (7, 3, "<u4"),
+    ],
+)
+def test_columns_that_cannot_be(tmp_path: Path, form: object, rows: int, kind: str) -> None:
+    lane = replace(PROGRAM, lanes=(("gpu", "main"),))
+    load_program(rewritten(saved(tmp_path, lane), "0", block_with(["one", 0])))
+    refused(rewritten(saved(tmp_path, lane), "0", block_with(form, rows, kind)))
 
 
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": "moe-cosim program 2"},
+        {"format": "moe-cosim program 3"},
         {"format": None},
         {"lanes": 3},
         {"lanes": [["gpu"]]},
@@ -165,14 +222,14 @@ def test_a_header_of_another_kind(tmp_path: Path, change: dict[str, Any]) -> Non
     ids=["another table", "numbers", "big endian", "two axes", "no axis"],
 )
 def test_tables_of_another_kind(tmp_path: Path, table: np.ndarray) -> None:
-    assert "events" in refused(rewritten(saved(tmp_path), "events.npy", npy(table)))
+    assert "events" in refused(rewritten(saved_by_an_older_version(tmp_path), "events.npy", npy(table)))
 
 
 def test_a_table_that_claims_to_be_huge(tmp_path: Path) -> None:
     header = {"descr": np.lib.format.dtype_to_descr(EVENT), "fortran_order": False, "shape": (1 << 50,)}
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(buffer, header)
-    refused(rewritten(saved(tmp_path), "events.npy", buffer.getvalue()))
+    refused(rewritten(saved_by_an_older_version(tmp_path), "events.npy", buffer.getvalue()))
 
 
 def edited(table: str, rows: object, **values: int) -> Program:
@@ -216,7 +273,19 @@ def test_what_no_engine_could_run_is_refused(make: Callable[[], Program], messag
         make().validate()
 
 
+def test_blocks_are_read_as_one_program(tmp_path: Path) -> None:
+    unsynchronised = PROGRAM.events[PROGRAM.events["kind"] < SIGNAL]
+    parts = [PROGRAM, replace(PROGRAM, events=unsynchronised), replace(PROGRAM, events=unsynchronised[:2])]
+    writer = ProgramWriter(tmp_path / "p.zip", PROGRAM.lanes, PROGRAM.machine, PROGRAM.meta)
+    for part in parts:
+        writer.add(part)
+    writer.close()
+    loaded, whole = load_program(tmp_path / "p.zip"), join_programs(parts)[0]
+    for name in TABLES:
+        assert getattr(loaded, name).tobytes() == getattr(whole, name).tobytes()
+
+
 def test_an_empty_program_is_valid(tmp_path: Path) -> None:
     empty = Program((), np.zeros(0, EVENT), np.zeros(0, ACCESS), np.zeros(0, TAG))
     assert empty.tokens == 0
-    assert Program.load(saved(tmp_path, empty)).lane_starts.tolist() == [0]
+    assert load_program(saved(tmp_path, empty)).lane_starts.tolist() == [0]

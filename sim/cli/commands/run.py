@@ -14,6 +14,11 @@ from moe_cosim.sim.cli.output import Output, output_options
 @click.argument("experiment")
 @SETTINGS
 @click.option("--out", type=click.Path(), help="Folder to leave the result, timeline and program in.")
+@click.option(
+    "--keep",
+    type=click.Choice(["all", "program", "timeline", "result"]),
+    help="Of these, with --out: the program, the timeline, both (all, the default), or the result alone.",
+)
 @click.option("--engine", help="Engine to run on (moe-cosim list engines).")
 @click.option("--ranks", type=click.IntRange(1), help="Of the sst engine: MPI processes.")
 @click.option("--threads", type=click.IntRange(1), help="Of the sst engine: threads of each process.")
@@ -25,6 +30,7 @@ def run(
     experiment: str,
     settings: tuple[str, ...],
     out: str | None,
+    keep: str | None,
     engine: str | None,
     ranks: int | None,
     threads: int | None,
@@ -34,14 +40,19 @@ def run(
     output: Output,
 ) -> None:
     """Run EXPERIMENT: a YAML file, or the name of a shipped one (moe-cosim list experiments)."""
+    from moe_cosim.errors import InputError, Plain
     from moe_cosim.experiment import parse_settings
     from moe_cosim.sim.cli.progress import progress_bar
     from moe_cosim.sim.cli.tables.result import result_report
     from moe_cosim.sim.engines.sst.options import slow_choice
+    from moe_cosim.sim.results.recorder import KEPT, PROGRAM, TIMELINE
     from moe_cosim.sim.run import run as run_experiment
 
     if (note := slow_choice(ranks, threads)) is not None:
         click.echo(f"moe-cosim: {note}", err=True)
+    if keep is not None and out is None:
+        raise InputError("--keep", "--out", Plain("none"), "a folder to keep it in")
+    kept = {"result": (), "program": (PROGRAM,), "timeline": (TIMELINE,)}.get(keep or "all", KEPT)
     changes = parse_settings(settings)
     if engine is not None:
         changes["engine"] = engine
@@ -54,7 +65,7 @@ def run(
     }
     changes |= {path: value for path, value in options.items() if value is not None}
     with progress_bar("events") as progress:
-        result = run_experiment(experiment, changes, out, progress)
+        result = run_experiment(experiment, changes, out, progress, kept if out is not None else ())
     output.emit(result.as_dict, lambda: result_report(result))
 
 

@@ -16,6 +16,7 @@ from moe_cosim.sim.engines.sst.graph.traffic import peer_memories, reached_memor
 from moe_cosim.sim.engines.sst.streams import Stream, cut, write_stream
 from moe_cosim.version import VERSION
 from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.program_file import save_program
 
 PYTHON_CONFIGURATION: Final = "config.py"
 JSON_CONFIGURATION: Final = "config.json"
@@ -57,7 +58,7 @@ def write_share(emitted: Emitted, program: Program, source: str) -> None:
     elements.mkdir(exist_ok=True)
     for path in library.sources():
         shutil.copyfile(path, elements / path.name)
-    program.save(emitted.folder / "program.zip")
+    save_program(program, emitted.folder / "program.zip")
     text = (
         emit.environment()
         .get_template("README.md.j2")

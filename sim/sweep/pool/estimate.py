@@ -69,7 +69,7 @@ def refuse_hopeless(plan: SweepPlan) -> None:
         experiment = plan.experiment(point)
         least = {f"workload.{name}": min(getattr(experiment.workload, name), most) for name, most in LITTLE.items()}
         try:
-            run(experiment.with_settings(least))
+            run(experiment.with_settings(least), keep=())
         except InputError as error:
             refusals.append(error)
         except Exception:  # the sweep will keep it as this point's failure
@@ -119,5 +119,5 @@ def _full_time(experiment: Experiment) -> float:
 def _timed(experiment: Experiment, output_tokens: int) -> float:
     shortened = experiment.with_settings({"workload.output_tokens": output_tokens})
     started = time.perf_counter()
-    run(shortened)
+    run(shortened, keep=())
     return time.perf_counter() - started

@@ -23,7 +23,7 @@ def run_point(task: Task) -> PointRecord:
     try:
         check_sources(task.sources, "code")  # this process may have other code loaded than planned the point
         check_files(task.files)
-        found = run(task.experiment).as_dict()
+        found = run(task.experiment, keep=()).as_dict()
         result = {key: value for key, value in found.items() if key != "name"}
     except MoeCosimError as refused:
         error = str(refused)

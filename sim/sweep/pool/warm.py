@@ -14,5 +14,5 @@ from moe_cosim.sim.sweep.identity.code import take_digests
 
 _SMALLEST: Final = {"workload.prompt_tokens": 1, "workload.output_tokens": 2}
 
-run(load_experiment("monde-mixtral-8x7b", _SMALLEST))
+run(load_experiment("monde-mixtral-8x7b", _SMALLEST), keep=())
 take_digests()

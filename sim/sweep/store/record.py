@@ -20,7 +20,7 @@ sources, and the files of the point alone."""
 
 UNREPEATABLE: Final = ("version", "host", "wall_s", "finished_utc")
 """Fields that differ between two runs of the same point; the rest is the same to the last bit."""
-UNREPEATABLE_RESULT: Final = ("version", "wall_s", "lowering_s", "engine_s")
+UNREPEATABLE_RESULT: Final = ("version", "wall_s", "lowering_s", "engine_s", "measuring_s", "writing_s")
 
 
 class DamagedError(Exception):

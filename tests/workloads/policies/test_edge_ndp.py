@@ -7,7 +7,8 @@ import pytest
 
 from moe_cosim.experiment import Experiment
 from moe_cosim.sim.engines.base import engines
-from moe_cosim.sim.results.meter import Meter, Seconds
+from moe_cosim.sim.results.meter import Meter
+from moe_cosim.sim.results.phases import Phases
 from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.program import CONTENTS, PURPOSES, STREAM
 
@@ -70,7 +71,7 @@ def decode_s(found: Prepared) -> float:
     timeline = engines.get("embedded")().run(found.machine, found.program)
     meter = Meter(found)
     meter.add(found.whole, timeline)
-    return meter.result(Seconds()).decode_s
+    return meter.result(Phases()).decode_s
 
 
 def test_slices_gain_little_from_two_modules() -> None:

@@ -1,0 +1,64 @@
+"""Columns of whole numbers are read as they were written, in fewer bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from moe_cosim.column_file import ColumnFile, ColumnWriter
+
+KINDS = ["<u1", "<u2", "<u4", "<u8", "<i2", "<i4", "<i8"]
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> np.ndarray:
+    """Of any type and spread: the whole of it, near each other, or near but for a few."""
+    kind = np.dtype(draw(st.sampled_from(KINDS)))
+    info, rows = np.iinfo(kind), draw(st.integers(0, 40))
+    low = draw(st.integers(info.min, info.max))
+    high = min(low + draw(st.sampled_from([0, 1, 255, 256, 65_535, 65_536, 2**32 - 1, 2**32, 2**63])), info.max)
+    found = draw(arrays.arrays(kind, rows, elements=st.integers(low, high)))
+    for row in draw(st.lists(st.integers(0, max(rows - 1, 0)), max_size=2 if rows else 0)):
+        found[row] = draw(st.integers(info.min, info.max))
+    return found
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(blocks=st.lists(st.dictionaries(st.sampled_from(["a", "b", "c"]), columns()), max_size=3))
+def test_blocks_are_read_as_they_were_written(tmp_path: Path, blocks: list[dict[str, np.ndarray]]) -> None:
+    writer = ColumnWriter(tmp_path / "f.zip", {"about": [1, "x"]})
+    for block in blocks:
+        writer.add(block)
+    writer.close()
+    file = ColumnFile(tmp_path / "f.zip", "a file of columns")
+    assert file.header() == {"about": [1, "x"]}
+    found = list(file.blocks())
+    assert [list(block) for block in found] == [list(block) for block in blocks]
+    for read, written in zip(found, blocks, strict=True):
+        for name, column in written.items():
+            assert read[name].dtype == column.dtype
+            np.testing.assert_array_equal(read[name], column)
+
+
+@pytest.mark.parametrize(
+    ("column", "bytes_per_row"),
+    [
+        (np.full(10_000, 2**40), 0),
+        (2**40 + np.arange(10_000) % 256, 1),
+        (np.arange(10_000) - 5_000, 2),
+        (np.arange(10_000) * 2**24, 5),
+        (np.where(np.arange(10_000) % 1_000, 2**31, 2**60), 4),
+    ],
+    ids=["one number", "near each other", "around 0", "far apart", "but for a few"],
+)
+def test_columns_take_what_their_numbers_need(tmp_path: Path, column: np.ndarray, bytes_per_row: int) -> None:
+    writer = ColumnWriter(tmp_path / "f.zip", {})
+    writer.add({"x": column})
+    writer.close()
+    size = (tmp_path / "f.zip").stat().st_size
+    assert bytes_per_row * len(column) <= size < bytes_per_row * len(column) + 700  # headers
