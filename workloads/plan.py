@@ -164,6 +164,11 @@ class PlanBuilder:
         """Number of the run that comes next, counted through the whole run of the experiment."""
         return self._runs.next
 
+    @property
+    def next_move(self) -> int:
+        """The same of moves."""
+        return self._moves.next
+
     def reside(self, weight_format: WeightFormat, addresses: NDArray[np.int64]) -> None:
         """Copies in place from the start: `addresses` [layers, experts], -1 where there is none."""
         layers, experts = np.nonzero(addresses >= 0)

@@ -9,6 +9,7 @@ distance, one cache per precision.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,14 @@ from numpy.typing import NDArray
 from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import InputError
 from moe_cosim.options import Options, option
-from moe_cosim.workloads.demand import LayerDemand
+from moe_cosim.workloads.demand import DemandRows
 from moe_cosim.workloads.policies.base import policies
-from moe_cosim.workloads.policies.parts.expert_cache import ExpertCachePolicy
-from moe_cosim.workloads.policies.parts.expert_slots import ExpertSlots, Key
+from moe_cosim.workloads.policies.block_policy import BlockPolicy
 from moe_cosim.workloads.policies.parts.speculation import Speculation
 from moe_cosim.workloads.quantization.formats import WeightFormat, find_format
+
+if TYPE_CHECKING:
+    from moe_cosim.workloads.policies.offloading.hobbit_cache import Written
 
 PREFETCH_ACCURACY = Assumption(
     "hobbit-prefetch-accuracy",
@@ -62,7 +65,7 @@ class HobbitOptions(Options):
 
 
 @policies.register("hobbit")
-class Hobbit(ExpertCachePolicy):
+class Hobbit(BlockPolicy):
     """Unimportance of an expert: the gate weights of the token's experts before it, added up. The
     thresholds are those of the paper for Mixtral."""
 
@@ -74,6 +77,8 @@ class Hobbit(ExpertCachePolicy):
     options: HobbitOptions
 
     def prepare(self) -> None:
+        from moe_cosim.workloads.policies.offloading.hobbit_cache import Caches  # compiled: Numba is slow to import
+
         context = self.context
         self._high = context.quantization.expert_format
         self._low = find_format(self.options.low_format, context.where, "policy.low_format")
@@ -82,26 +87,31 @@ class Hobbit(ExpertCachePolicy):
             raise InputError(context.where, "policy.low_format", self._low.name, allowed)
         for weight_format in (self._high, self._low):  # not the set: addresses follow the order
             context.keep_all(weight_format)
-        self._take_caches()
-        shape = (context.demand.layers, context.demand.num_experts)
-        self._last_use = np.full(shape, -1.0)
-        self._uses = np.zeros(shape)
-        self._high_uses = np.zeros(shape)
-        self._weights = [context.number(weight) for weight in (W_LRU, W_LFU, W_LHU, W_FLD)]
+        slots = self._take_caches()
+        weights = [context.number(weight) for weight in (W_LRU, W_LFU, W_LHU, W_FLD)]
         self._t1, self._t2 = self.options.t1, self.options.t2
         if self._t2 < self._t1:
             raise InputError(context.where, "policy.t2", self._t2, f"at least t1, {self._t1}")
-        self._by_level: tuple[WeightFormat | None, ...] = (self._high, self._low, None)
+        self._caches = Caches.empty(slots, context.demand.layers * context.demand.num_experts, weights)
         self._levels = self._deserved_levels()
-        self._active = context.demand.active()
         ahead = self.options.prefetch_layers
         accuracy = context.number(PREFETCH_ACCURACY) if ahead else 1.0
-        self._guesses = [Speculation(context.demand, accuracy, context.seed, ahead=n + 1) for n in range(ahead)]
+        guesses = [Speculation(context.demand, accuracy, context.seed, ahead=n + 1) for n in range(ahead)]
+        before = np.cumsum([0, *(len(one.guesses) for one in guesses)])
+        cells = context.demand.steps * context.demand.layers
+        self._guesses = np.concatenate([np.zeros(0, np.int32), *(one.guesses for one in guesses)])
+        self._guess_starts = np.zeros((ahead, cells + 1), np.int64)
+        for distance, one in enumerate(guesses):
+            self._guess_starts[distance] = before[distance] + one.starts
+        self._formats = np.array([self.plan.format_index(one) for one in (self._high, self._low)])
+        self._homes = np.stack([context.homes(one).ravel() for one in (self._high, self._low)])
+        self._gpu = self.plan.unit_index(context.gpu.name)
 
     def formats(self) -> set[WeightFormat]:
         return {self._high, self._low}
 
-    def _take_caches(self) -> None:
+    def _take_caches(self) -> list[list[int]]:
+        """Addresses of the slots at full and at low precision."""
         context = self.context
         withheld = max(context.capacity_bytes(context.gpu_memory) - round(context.number(GPU_MEMORY)), 0)
         free = max(context.addresses.free_bytes(context.gpu_memory) - withheld, 0)
@@ -114,95 +124,59 @@ class Hobbit(ExpertCachePolicy):
         high = min(math.floor(free * (1 - low_share) / context.expert_bytes(self._high)), total)
         context.require_slots(high, 2, "expert cache")
         high_slots = context.gpu_slots("expert cache", self._high, high)
-        self._pools = {self._high: ExpertSlots(high_slots), self._low: ExpertSlots(low_slots)}
+        return [high_slots, low_slots]
 
-    # -- one layer --------------------------------------------------------------------------
+    def plan_decode(self, rows: DemandRows) -> None:
+        from moe_cosim.workloads.policies.offloading.hobbit_cache import Asked, Written, decide
 
-    def plan_layer(self, demand: LayerDemand) -> None:
-        step, layer = demand.step, demand.layer
-        precision = {expert: self._precision(step, layer, expert) for expert in demand.experts}
-        keys = {expert: self.key(demand.layer, expert) for expert in demand.experts}
-        cached = {expert: self._cached(keys[expert], precision[expert]) for expert in demand.experts}
-        order = sorted(demand.experts, key=lambda expert: cached[expert] is None)
-        tokens = dict(zip(demand.experts, demand.tokens, strict=True))
-        for expert in order:
-            key, found, wanted = keys[expert], cached[expert], precision[expert]
-            if found is None and wanted is None:
-                self.plan.skip(expert, tokens[expert])
-                continue
-            if found is None:
-                assert wanted is not None
-                found = wanted
-                # what was at hand has run by now, so any slot may be taken
-                self.fetch(self._pools[found], demand, demand.layer, expert, found, set(), prefetch=False)
-            pool = self._pools[found]
-            pool.ran(key, self.plan.run(expert, tokens[expert], self.context.gpu.name, pool.used(key)))
-            self._note_use(demand, expert, found)
-        if demand.step > 0:
-            self._prefetch(demand)
+        asked = Asked(rows.step, rows.layer, rows.expert, rows.starts, self._levels, self._guesses, self._guess_starts)
+        written = Written.room_for(len(rows.expert), len(rows.expert) + self._most_guessed(rows))
+        decide(self._caches, asked, written, self.plan.next_run, self.plan.next_move)
+        self._write(rows, written)
 
-    def _precision(self, step: int, layer: int, expert: int) -> WeightFormat | None:
-        """What a chosen expert deserves on a miss; None: it may be skipped."""
-        return self._by_level[int(self._levels[step, layer, expert])]
+    def _most_guessed(self, rows: DemandRows) -> int:
+        """As many experts as may be fetched ahead in these steps."""
+        layers = self.context.demand.layers
+        first, last = int(rows.step[0]) * layers, (int(rows.step[-1]) + 1) * layers
+        return int((self._guess_starts[:, last] - self._guess_starts[:, first]).sum())
 
-    def _deserved_levels(self) -> NDArray[np.uint8]:
-        """[steps, layers, experts]: 0 full, 1 low, 2 skip; the best that any of the tokens asks for."""
+    def _write(self, rows: DemandRows, written: Written) -> None:
+        runs, moves, skips = written.counts.tolist()
+        at, experts = written.run_row[:runs], self.context.demand.num_experts
+        columns = (self._formats[written.run_cache[:runs]], written.run_address[:runs], written.run_move[:runs])
+        self.plan.run_rows(rows.step[at], rows.layer[at], rows.expert[at], rows.tokens[at], self._gpu, *columns)
+        at, key, cache = written.move_row[:moves], written.move_key[:moves], written.move_cache[:moves]
+        self.plan.move_rows(
+            rows.step[at],
+            rows.layer[at],
+            key // experts,
+            key % experts,
+            self._formats[cache],
+            self._homes[cache, key],
+            written.move_target[:moves],
+            written.move_ahead[:moves],
+            written.move_after[:moves],
+        )
+        at = written.skip_row[:skips]
+        self.plan.skip_rows(rows.step[at], rows.layer[at], rows.expert[at], rows.tokens[at])
+
+    def _deserved_levels(self) -> NDArray[np.int8]:
+        """[steps, layers, experts]: 0 full, 1 low, 2 skip; the best that any of the tokens asks for.
+
+        The predictor sees nearly the gate's own weights, so a right guess comes at the precision the gate
+        will ask for; a wrong one ranks low, and comes at low precision.
+        """
         demand = self.context.demand
-        levels = np.full((demand.steps, demand.layers, demand.num_experts), 2, dtype=np.uint8)
+        levels = np.full((demand.steps, demand.layers, demand.num_experts), 2, dtype=np.int8)
         first = 0
         for experts, weights in demand.choices():
             order = np.argsort(-weights, axis=-1, kind="stable")
             share = np.take_along_axis(weights, order, axis=-1).astype(np.float64)
             unimportance = np.cumsum(share, axis=-1) - share
-            level = (unimportance > self._t1).astype(np.uint8) + (unimportance > self._t2)
+            level = (unimportance > self._t1).astype(np.int8) + (unimportance > self._t2)
             step, layer = np.indices(experts.shape[:2]).reshape(2, *experts.shape[:2], 1, 1)
             ranked = np.take_along_axis(experts, order, axis=-1)
             np.minimum.at(levels, (first + step, layer, ranked), level)
             first += len(experts)
+        levels[~demand.active()] = 1
         return levels
-
-    def _cached(self, key: Key, wanted: WeightFormat | None) -> WeightFormat | None:
-        """The best copy at hand; a low-precision one does not stand in where full is deserved."""
-        if key in self._pools[self._high]:
-            return self._high
-        if key in self._pools[self._low] and wanted != self._high:
-            return self._low
-        return None
-
-    def _prefetch(self, demand: LayerDemand) -> None:
-        """Later layers' likely experts, nearest layer first.
-
-        The predictor sees nearly the gate's own weights, so a right guess comes at the precision the
-        gate will ask for; a wrong one ranks low, and comes at low precision.
-        """
-        pinned = {self.key(demand.layer, expert) for expert in demand.experts}
-        for distance, guesses in enumerate(self._guesses, start=1):
-            layer = demand.layer + distance
-            guessed = guesses.experts(demand.step, layer)
-            pinned.update(self.key(layer, expert) for expert in guessed)
-            for expert in guessed:
-                chosen = self._active[demand.step, layer, expert]
-                wanted = self._precision(demand.step, layer, expert) if chosen else self._low
-                if wanted is not None and self._cached(self.key(layer, expert), wanted) is None:
-                    self.fetch(self._pools[wanted], demand, layer, expert, wanted, pinned, prefetch=True)
-
-    # -- cache priority ---------------------------------------------------------------------
-
-    def _note_use(self, demand: LayerDemand, expert: int, weight_format: WeightFormat) -> None:
-        self._last_use[demand.layer, expert] = demand.step
-        self._uses[demand.layer, expert] += 1
-        self._high_uses[demand.layer, expert] += weight_format == self._high
-
-    def victim(self, candidates: list[Key], demand: LayerDemand) -> Key:
-        """Lowest priority; each term lies in [0, 1]; ties: oldest use."""
-        keys = np.array(candidates)
-        layer, expert = np.divmod(keys, self.context.demand.num_experts)
-        now = demand.step + 1.0
-        layers = self.context.demand.layers
-        recency = (self._last_use[layer, expert] + 1) / (now + 1)
-        frequency = self._uses[layer, expert] / now
-        high = self._high_uses[layer, expert] / now
-        nearness = 1 - ((layer - demand.layer) % layers) / layers
-        terms = (recency, frequency, high, nearness)
-        priority = sum(weight * term for weight, term in zip(self._weights, terms, strict=True))
-        return candidates[int(np.argmin(priority))]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moe_cosim.workloads.demand import Demand
+from moe_cosim.workloads.policies.parts.cells import cell_of
 
 
 class Speculation:
@@ -15,19 +17,21 @@ class Speculation:
     """
 
     def __init__(self, demand: Demand, accuracy: float, seed: int, ahead: int) -> None:
-        active = demand.active()
-        self._layers = active.shape[1]
-        steps, layers, experts = np.nonzero(active)
+        rows, experts = demand.rows(0, demand.steps), demand.num_experts
+        count, self._layers = len(rows.expert), demand.layers
         generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 0x5BEC, ahead])))
-        wrong = generator.random(len(experts)) >= accuracy
-        other = (experts + generator.integers(1, max(demand.num_experts, 2), len(experts))) % demand.num_experts
-        cells = steps * self._layers + layers
-        self._starts = np.searchsorted(cells, np.arange(active.shape[0] * self._layers + 1)).tolist()
-        self._guesses = np.where(wrong, other, experts).tolist()
+        wrong = generator.random(count) >= accuracy
+        other = (rows.expert + generator.integers(1, max(experts, 2), count)) % experts
+        guesses = np.unique(cell_of(rows) * experts + np.where(wrong, other, rows.expert))
+        self.guesses: NDArray[np.int32] = (guesses % experts).astype(np.int32)
+        """Experts of one cell after the other, increasing, without repeats."""
+        self.starts: NDArray[np.int64] = np.searchsorted(guesses, np.arange(len(rows.starts)) * experts)
+        """[cells + 1]: those of cell c, which is step * layers + layer, are from starts[c] to starts[c + 1]."""
 
     def experts(self, step: int, layer: int) -> list[int]:
         """Increasing, without repeats; empty past the last layer."""
         if layer >= self._layers:
             return []
-        cell = step * self._layers + layer
-        return sorted(set(self._guesses[self._starts[cell] : self._starts[cell + 1]]))
+        first, last = self.starts[step * self._layers + layer :][:2]
+        found: list[int] = self.guesses[first:last].tolist()
+        return found
