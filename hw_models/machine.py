@@ -212,14 +212,18 @@ class Machine:
     def memory_list(self) -> tuple[Memory, ...]:
         return tuple(self.memories.values())
 
+    @cached_property
+    def _memory_ranges(self) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
+        """Memories by address: index into `memory_list`, first address, and the one behind the last."""
+        order = np.argsort([m.base_address for m in self.memory_list], kind="stable")
+        bases = np.array([self.memory_list[i].base_address for i in order], dtype=np.uint64)
+        ends = [self.memory_list[i].base_address + self.memory_list[i].capacity_bytes for i in order]
+        return order, bases, np.array(ends, dtype=np.uint64)
+
     def memory_index(self, addresses: ArrayLike) -> NDArray[np.int64]:
         """Index into `memory_list` of each address; -1 where no memory lies."""
         where = np.asarray(addresses, dtype=np.uint64)
-        order = np.argsort([m.base_address for m in self.memory_list], kind="stable")
-        bases = np.array([self.memory_list[i].base_address for i in order], dtype=np.uint64)
-        ends = np.array(
-            [self.memory_list[i].base_address + self.memory_list[i].capacity_bytes for i in order], dtype=np.uint64
-        )
+        order, bases, ends = self._memory_ranges
         slot = np.searchsorted(bases, where, side="right") - 1
         inside = (slot >= 0) & (where < ends[np.maximum(slot, 0)])
         return np.where(inside, order[np.maximum(slot, 0)], -1)

@@ -33,9 +33,10 @@ def grouped(group: Ints) -> Ints:
 
 def slices(group: Ints) -> Iterator[slice]:
     """Rows in each of which `group` is one."""
-    first = np.flatnonzero(starts(group)).tolist()
-    for begin, end in zip(first, [*first[1:], len(group)], strict=True):
-        yield slice(begin, end)
+    changes = ((group[1:] != group[:-1]).nonzero()[0] + 1).tolist()
+    if len(group):
+        for begin, end in zip([0, *changes], [*changes, len(group)], strict=True):
+            yield slice(begin, end)
 
 
 def segments(group: Ints, by: Ints) -> Iterator[Ints]:

@@ -58,7 +58,7 @@ def passes_of(scene: Scene) -> Iterator[Pass]:
     tokens = work.batch * work.prompt_tokens, work.batch
     busy = scene.gpu_model.dense_ps(np.array(tokens)[:, None], model.hidden, np.array(columns)).tolist()
     every = np.arange(model.layers)
-    others = np.delete(every, scene.moe_layers)
+    others = np.delete(every, scene.moe_layers) if len(scene.moe_layers) < model.layers else every[:0]
     parts = range(steps.start, min(steps.stop, 1)), range(max(steps.start, 1), steps.stop)
     for part, count, times in zip(parts, tokens, busy, strict=True):
         if not part:

@@ -69,7 +69,9 @@ class Scene:
 
     def grid(self, steps: range, layers: Ints) -> tuple[Ints, Ints]:
         """[steps * layers] step and layer of all `layers` of all `steps`."""
-        return np.repeat(np.array(steps), len(layers)), np.tile(layers, len(steps))
+        of_step = np.empty((len(steps), len(layers)), dtype=np.int64)
+        of_step[:] = layers
+        return np.arange(steps.start, steps.stop).repeat(len(layers)), of_step.reshape(-1)
 
     @cached_property
     def moe_layers(self) -> Ints:

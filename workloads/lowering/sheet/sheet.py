@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moe_cosim.workloads.lowering.sheet.columns import COLUMN, EVENT_FIELDS, RANGE, TAG_FIELDS
+from moe_cosim.workloads.lowering.sheet.columns import COLUMN, EVENT_FIELDS, RANGE, RANGE_VARIES, TAG_FIELDS, VARIES
 from moe_cosim.workloads.program import ACCESS, EVENT, TAG, Program
 
 Ints = NDArray[np.int64]
@@ -85,67 +85,58 @@ class EventSheet:
         Arrays are read when the program is made: they must not change before. Raises `ValueError` for an
         array of another length.
         """
-        size = np.size(place.step)
+        step, slot = place.step, place.slot
+        size = step.size if type(step) is np.ndarray else np.size(step)
         if size == 0:
             return
-        slot = place.slot
         self._first_slots.append(slot if type(slot) is int else int(np.ravel(slot)[0]))
-        phase = self._phase(place.step)
-        values = (
-            lane,
-            place.step,
-            place.layer,
-            slot,
-            place.order,
-            setup_ps,
-            busy_ps,
-            token,
-            count,
-            phase,
-            *purpose[1:],
-        )
-        first_range = len(self._ranges) // RANGE
-        self._columns.extend((size, kind, purpose.purpose, first_range, len(ranges), *self._coded(values, size)))
+        column = [size, kind, purpose.purpose, len(self._ranges) // RANGE, len(ranges), 0]
+        values = (lane, step, place.layer, slot, place.order, setup_ps, busy_ps, token, count)
+        self._code(column, VARIES, (*values, self._phase(step), *purpose[1:]), size)
+        self._columns.extend(column)
         for part in ranges:
-            self._ranges.extend((part.op, part.what, part.offset, *self._coded((part.address, part.bytes), size)))
+            coded = [part.op, part.what, part.offset, 0]
+            self._code(coded, RANGE_VARIES, (part.address, part.bytes), size)
+            self._ranges.extend(coded)
         self._event_count += size
         self._access_count += size * len(ranges)
 
-    def _coded(self, values: tuple[ArrayLike, ...], size: int) -> list[int]:
-        """Which of them vary, as bits, and the values (`moe_cosim.workloads.lowering.sheet.columns`)."""
-        coded = [0]
-        for index, value in enumerate(values):
+    def _code(self, record: list[int], varies: int, values: tuple[ArrayLike, ...], size: int) -> None:
+        """Appends the values to a record, or where they start, as bits of its integer `varies` say
+        (`moe_cosim.workloads.lowering.sheet.columns`)."""
+        bit = 1
+        for value in values:
             if type(value) is int:
-                coded.append(value)
-                continue
-            found = np.asarray(value)
-            if found.size == 1:
-                coded.append(int(found.item()))
-                continue
-            if found.shape != (size,):
-                raise ValueError(f"an array of shape {found.shape} in a column of {size} events")
-            coded[0] |= 1 << index
-            coded.append(self._start(found))
-        return coded
+                record.append(value)
+            else:
+                found = value if type(value) is np.ndarray else np.asarray(value)
+                if found.size == 1:
+                    record.append(int(found.item()))
+                elif found.shape == (size,):
+                    record[varies] |= bit
+                    start = self._starts.get(id(found))
+                    record.append(self._keep(found) if start is None else start)
+                else:
+                    raise ValueError(f"an array of shape {found.shape} in a column of {size} events")
+            bit <<= 1
 
     def _phase(self, step: ArrayLike) -> ArrayLike:
         """Index into `moe_cosim.workloads.program.PHASES`."""
         if self._steps.start > 0:
             return 1
         found = np.asarray(step)
+        if found.size == 1:
+            return int(found.item() > 0)
         phase = self._phases.get(id(found))
         if phase is None:
-            phase = found > 0
-            if phase.size > 1:
-                self._phases[id(found)] = phase
+            phase = self._phases[id(found)] = found > 0
         return phase
 
-    def _start(self, values: NDArray[Any]) -> int:
-        start = self._starts.get(id(values))
-        if start is None:
-            start = self._starts[id(values)] = self._values
-            self._arrays.append(values)
-            self._values += len(values)
+    def _keep(self, values: NDArray[Any]) -> int:
+        """Where in the pool they start from now on."""
+        start = self._starts[id(values)] = self._values
+        self._arrays.append(values)
+        self._values += len(values)
         return start
 
     def program(self, lanes: tuple[tuple[str, str], ...], machine: str, meta: dict[str, object]) -> Program:
