@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -35,7 +36,9 @@ def blocks_of(policy: Policy, lowering: Lowering) -> Iterator[Block]:
     demand, first = policy.context.demand, 0
     per_step = _guess(demand, policy.context.workload.batch)
     while first < demand.steps:
-        last = min(first + max(1, int(EVENTS_PER_BLOCK / per_step)), demand.steps)
+        # of about equal size, the last one too
+        rest = demand.steps - first
+        last = first + math.ceil(rest / max(1, round(rest * per_step / EVENTS_PER_BLOCK)))
         policy.plan_steps(first, last)
         plan = policy.plan.take()
         program = lowering.lower(plan, first, last)

@@ -13,17 +13,25 @@ from moe_cosim.workloads.program import Program
 def join_programs(programs: Sequence[Program]) -> tuple[Program, NDArray[np.int64]]:
     """One program of parts that follow each other in every lane, and where each of its events was among
     those of all parts, one part after the other."""
-    events = np.concatenate([program.events for program in programs])
-    accesses = np.cumsum([0, *(len(program.accesses) for program in programs)])
-    tags = np.cumsum([0, *(len(program.tags) for program in programs)])
-    count = [len(program.events) for program in programs]
-    events["first_access"] += np.repeat(accesses[:-1], count).astype(np.uint32)
-    events["tag"] += np.repeat(tags[:-1], count).astype(np.uint32)
-    order = np.argsort(events["lane"], kind="stable")
     first = programs[0]
+    count, accesses, tags = (
+        np.cumsum([0, *(len(getattr(program, table)) for program in programs)]).tolist()
+        for table in ("events", "accesses", "tags")
+    )
+    starts = [program.lane_starts.tolist() for program in programs]
+    events, order = np.empty(count[-1], first.events.dtype), np.empty(count[-1], np.int64)
+    end = 0
+    for lane in range(len(first.lanes)):
+        for part, program in enumerate(programs):
+            rows = slice(starts[part][lane], starts[part][lane + 1])
+            begin, end = end, end + rows.stop - rows.start
+            events[begin:end] = program.events[rows]
+            events["first_access"][begin:end] += np.uint32(accesses[part])
+            events["tag"][begin:end] += np.uint32(tags[part])
+            order[begin:end] = count[part] + np.arange(rows.start, rows.stop)
     whole = Program(
         first.lanes,
-        events[order],
+        events,
         np.concatenate([program.accesses for program in programs]),
         np.concatenate([program.tags for program in programs]),
         first.machine,
