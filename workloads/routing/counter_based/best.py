@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.compiled import compiled
+from moe_cosim.compiled import compiled, compiled_part
 
 I32 = NDArray[np.int32]
 
 
-@compiled
+@compiled_part
 def _order(one: int, other: int) -> tuple[int, int]:
     return max(one, other), min(one, other)
 

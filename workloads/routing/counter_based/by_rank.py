@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.compiled import compiled
+from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.workloads.routing.counter_based.tiles import hashed
 
 
@@ -71,7 +71,7 @@ def draw_by_rank(
                             seen[rank] = stamp
 
 
-@compiled
+@compiled_part
 def _rank(number: np.uint64, columns: np.uint64, threshold: NDArray[np.uint64], alias: NDArray[np.uint16]) -> int:
     """Of 32 random bits: a column, and the rest against its threshold. Both answers are read, so that no branch is."""
     place = number * columns

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.compiled import compiled
+from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.workloads.routing.counter_based.best import keep_best
 
 F32 = NDArray[np.float32]
@@ -144,7 +144,7 @@ def draw_sequences(
                 _write(best, raised, lanes, k, id_mask, (row * layers + c * 16) * k, chosen, weights)
 
 
-@compiled
+@compiled_part
 def hashed(key: np.uint64, counter: int) -> np.uint64:
     """`moe_cosim.workloads.routing.counter_based.pool.mixed` of the key's counter."""
     word = key + np.uint64(counter) * np.uint64(0x9E3779B97F4A7C15)
@@ -153,7 +153,7 @@ def hashed(key: np.uint64, counter: int) -> np.uint64:
     return word ^ (word >> np.uint64(31))
 
 
-@compiled
+@compiled_part
 def _begin(fields: Fields, level: F32, slow: F32, common: F32, domain: int, key: np.uint64) -> None:
     """Levels and slow term of a sequence."""
     tiles = common.shape[1]
@@ -177,7 +177,7 @@ def _begin(fields: Fields, level: F32, slow: F32, common: F32, domain: int, key:
                     _advance(terms, fields.one, factor[tile // tiles], common[0, 0], fields.own_pool, word)
 
 
-@compiled
+@compiled_part
 def _spread(common: F32, pool: F32, word: np.uint64) -> None:
     """One tile of a field that all layers share: eight sums of two normals, each in all lanes."""
     one, other = np.int64(word & np.uint64(0x3FFF)), np.int64((word >> np.uint64(14)) & np.uint64(0x3FFF))
@@ -187,7 +187,7 @@ def _spread(common: F32, pool: F32, word: np.uint64) -> None:
             common[16 * row + i] = value
 
 
-@compiled
+@compiled_part
 def _advance(terms: F32, keep: F32, push: F32, common: F32, own: F32, word: np.uint64) -> None:
     """A tile of terms takes a step: what all layers share, and the layers' own part from the pool."""
     offset = np.int64(word & np.uint64(0x3FFF))
@@ -195,7 +195,7 @@ def _advance(terms: F32, keep: F32, push: F32, common: F32, own: F32, word: np.u
         terms[i] = keep[i] * terms[i] + push[i] * (common[i] + own[offset + i])
 
 
-@compiled
+@compiled_part
 def _score(
     keys: I32,
     ids: I32,
@@ -219,7 +219,7 @@ def _score(
         keys[i] = (np.int32(score * np.float32(134217728.0)) & high) | ids[i]
 
 
-@compiled
+@compiled_part
 def _weigh(best: I32, weights: F32, total: F32, k: int, step: np.float32) -> None:
     """Softmax over each lane's k best: exp(64 y) as the 64th power of a polynomial, the same on every machine."""
     one = np.float32(1)
@@ -245,7 +245,7 @@ def _weigh(best: I32, weights: F32, total: F32, k: int, step: np.float32) -> Non
             weights[16 * row + i] *= total[i]
 
 
-@compiled
+@compiled_part
 def _write(
     best: I32, weights: F32, lanes: int, k: int, id_mask: int, at: int, chosen: NDArray[np.uint16], chosen_weights: F32
 ) -> None:
