@@ -134,16 +134,23 @@ def _fields(p: LatentParameters, model: LatentModel) -> Fields:
     pool = normal_pool()
     return Fields(
         steady=np.stack([_tiled(of_domain, _NO_EXPERT) for of_domain in steady]).astype(np.float32),
-        sequence=_lanes(np.sqrt(p.sequence)),
-        phase=_lanes(np.sqrt(p.phase)),
-        slow=_lanes(slow),
-        keep=_lanes(p.slow_rho),
-        push=_lanes(slow * np.sqrt(1 - p.slow_rho**2)),
-        now=_lanes(now),
-        before=_lanes(before),
-        one=np.ones(TILE, np.float32),
-        shared_pool=pool * np.float32(np.sqrt(p.coupling / 2)),
-        own_pool=pool * np.float32(np.sqrt(1 - p.coupling)),
+        factors=np.stack(
+            [
+                _lanes(values)
+                for values in (
+                    np.sqrt(p.sequence),
+                    np.sqrt(p.phase),
+                    np.sqrt(p.phase),
+                    slow,
+                    p.slow_rho,
+                    slow * np.sqrt(1 - p.slow_rho**2),
+                    now,
+                    before,
+                    np.ones(p.layers),
+                )
+            ]
+        ),
+        pools=np.stack([pool * np.float32(np.sqrt(p.coupling / 2)), pool * np.float32(np.sqrt(1 - p.coupling))]),
         ids=_tiled(expert_of, 0).astype(np.int32),
     )
 

@@ -19,27 +19,22 @@ F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
 
 
+SEQUENCE, PROMPT, OUTPUT, SLOW, KEEP, PUSH, NOW, BEFORE, ONE = range(9)
+"""Factors of a layer: of what lasts a sequence, its prompt, its output; of the slow term's first value, rho, and
+the slow term's innovation; of short-lived innovations of this token and the last one; and 1."""
+SHARED, OWN = range(2)
+
+
 class Fields(NamedTuple):
-    """One model's parameters as tiles; every factor is [chunks of 16 layers, 128], the same in all rows."""
+    """One model's parameters as tiles."""
 
     steady: F32
     """[domains, chunks * tiles, 128]: popularity and domain, scaled; far below all others where there is no expert."""
-    sequence: F32
-    phase: F32
-    slow: F32
-    """Of the slow term's first value."""
-    keep: F32
-    """rho."""
-    push: F32
-    """Of the slow term's innovation."""
-    now: F32
-    before: F32
-    one: F32
-    """[128]."""
-    shared_pool: F32
-    """[POOL + 128] normals times the square root of half the coupling: two are added."""
-    own_pool: F32
-    """[POOL + 128] normals times the square root of what the coupling leaves."""
+    factors: F32
+    """[9, chunks of 16 layers, 128], the same in all rows."""
+    pools: F32
+    """[2, POOL + 128] normals: times the square root of half the coupling, of which two are added; and times that of
+    what the coupling leaves."""
     ids: I32
     """[chunks * tiles, 128]: the experts' numbers."""
 
@@ -88,10 +83,10 @@ def draw_sequences(
     domains [sequences]: 0 for the first in `steady`. step: gate weights are exp(step * 64 * difference of keys).
     chosen, weights: the prompts [sequences, prompt, layers, k], then the outputs [output, sequences, layers, k].
     """
-    sequences, chunks = len(domains), len(fields.keep)
+    sequences, chunks = len(domains), fields.factors.shape[1]
     tiles = len(fields.ids) // chunks
     level, slow, common, hashes, rows, best, raised, total = scratch
-    own, shared = fields.own_pool, fields.shared_pool
+    factors, own, shared = fields.factors, fields.pools[OWN], fields.pools[SHARED]
     for s in range(first_sequence, last_sequence):
         key_of_sequence = hashed(key, s)
         _begin(fields, level, slow, common, domains[s], hashed(key_of_sequence, 0))
@@ -110,7 +105,7 @@ def draw_sequences(
                     word = hashed(key_of_token, tiles + tile)
                     hashes[now, tile] = word >> np.uint64(32)
                     if t >= 0:
-                        _advance(slow[tile], fields.keep[c], fields.push[c], common[2, b], own, word)
+                        _advance(slow[tile], factors[KEEP, c], factors[PUSH, c], common[2, b], own, word)
                 if t < first_token:
                     continue
                 for first in range(0, len(best), 128):
@@ -124,8 +119,8 @@ def draw_sequences(
                             id_mask,
                             level[phase, tile],
                             slow[tile],
-                            fields.now[c],
-                            fields.before[c],
+                            factors[NOW, c],
+                            factors[BEFORE, c],
                             common[now, b],
                             common[before, b],
                             own,
@@ -162,9 +157,8 @@ def _begin(fields: Fields, level: F32, slow: F32, common: F32, domain: int, key:
             level[0, tile, i] = level[1, tile, i] = fields.steady[domain, tile, i]
             slow[tile, i] = 0
     for field in range(4):  # of the sequence, of its prompt, of its output, the slow term
-        factor = fields.sequence if field == 0 else fields.slow if field == 3 else fields.phase
         for b in range(tiles):
-            _spread(common[0, 0], fields.shared_pool, hashed(key, 4 * b + field))
+            _spread(common[0, 0], fields.pools[SHARED], hashed(key, 4 * b + field))
             for tile in range(b, len(slow), tiles):
                 word = hashed(key, 4 * (tiles + tile) + field)
                 for phase in range(2):
@@ -174,7 +168,14 @@ def _begin(fields: Fields, level: F32, slow: F32, common: F32, domain: int, key:
                         terms = level[phase, tile]
                     else:
                         continue
-                    _advance(terms, fields.one, factor[tile // tiles], common[0, 0], fields.own_pool, word)
+                    _advance(
+                        terms,
+                        fields.factors[ONE, 0],
+                        fields.factors[field, tile // tiles],
+                        common[0, 0],
+                        fields.pools[OWN],
+                        word,
+                    )
 
 
 @compiled_part
