@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Final, Literal, Self
 
-import numpy as np
-
-from moe_cosim.errors import RunError
 from moe_cosim.hw_models.components import LINE_BYTES
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.options import Options, option, read_options
 from moe_cosim.sim.engines.base import Engine, Progress, engines
-from moe_cosim.sim.engines.embedded.flatten import flatten
-from moe_cosim.sim.engines.embedded.state import KernelState, ended_events, new_state
-from moe_cosim.sim.engines.embedded.tables import LONGEST_PS
+from moe_cosim.sim.engines.embedded.block_run import BlockRun
+from moe_cosim.sim.engines.embedded.flatten import FlatProgram
+from moe_cosim.sim.engines.embedded.state import KernelState, ended_events
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.workloads.program import WAIT, Program
+from moe_cosim.workloads.program import Program
 
 EVENTS_PER_SLICE: Final = 50_000
 """Between two looks at the keyboard and the progress bar: a small part of a second."""
-
-_NAMED_LANES: Final = 8
 
 
 class EmbeddedOptions(Options):
@@ -53,32 +48,22 @@ class EmbeddedEngine(Engine):
     def run(self, machine: Machine, program: Program, progress: Progress | None = None) -> Timeline:
         """Raises `InputError` before the run where program and machine do not fit, `RunError` for a
         deadlock or a time beyond 13 days."""
-        from moe_cosim.sim.engines.embedded import kernel  # Numba takes a while to import; only a run needs it
+        return next(self.run_blocks(machine, [program], progress))
 
-        flat = flatten(machine, program, self.line_bytes)
-        state = new_state(flat)
-        events = len(program.events)
-        outcome = kernel.RUNNING
-        while outcome == kernel.RUNNING:
-            outcome = kernel.advance(flat, state, self.events_per_slice)
+    def run_blocks(
+        self, machine: Machine, blocks: Iterable[Program], progress: Progress | None = None
+    ) -> Iterator[Timeline]:
+        """What has not ended of the blocks so far, and the next block, are all that is kept of them.
+
+        `progress` hears the share of the events known so far. A lane that has no event in a block goes on with
+        a wait for a signal of the block it goes on in: else, `RunError` where the other lanes are ahead.
+        """
+        from moe_cosim.sim.engines.embedded.kernel import advance  # Numba takes a while to import; only a run needs it
+
+        def step(flat: FlatProgram, state: KernelState, known: int) -> int:
+            outcome = advance(flat, state, self.events_per_slice)
             if progress is not None:
-                progress(ended_events(state) / events if events else 1.0)
-        if ended_events(state) < events:
-            raise RunError(_why_stuck(program, state))
-        return Timeline(state.start_ps, state.end_ps, state.bound, state.last_signal)
+                progress(ended_events(state) / known if known else 1.0)
+            return outcome
 
-
-def _why_stuck(program: Program, state: KernelState) -> str:
-    at = state.lane["next"]
-    stuck = np.flatnonzero(at < state.lane["end"]).tolist()
-    waiting = [lane for lane in stuck if program.events["kind"][at[lane]] == WAIT]
-    if (
-        waiting != stuck or state.lane["time_ps"].max() >= LONGEST_PS
-    ):  # some lane moves bytes still: the kernel gave up at its limit of time
-        return "the run takes more than 13 days of simulated time: some rate, size or duration must be wrong"
-    named = []
-    for lane in stuck[:_NAMED_LANES]:
-        event = int(at[lane])
-        named.append(f"{'.'.join(program.lanes[lane])} at event {event} (token {program.events['token'][event]})")
-    more = f" and {len(stuck) - _NAMED_LANES} more lanes" if len(stuck) > _NAMED_LANES else ""
-    return f"deadlock: these lanes wait for signals that never come: {', '.join(named)}{more}"
+        return BlockRun(machine, self.line_bytes).timelines(blocks, step)

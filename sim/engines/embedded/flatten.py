@@ -12,7 +12,7 @@ from moe_cosim.hw_models.access_rate import PS_PER_S
 from moe_cosim.hw_models.components import LINE_BYTES
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded.addresses import outside_every_memory
-from moe_cosim.sim.engines.embedded.tables import LONGEST_PS, new_tables, with_room, worked_out
+from moe_cosim.sim.engines.embedded.tables import LONGEST_PS, NO_KEY, Tables, with_room, worked_out
 from moe_cosim.sim.engines.signals import signal_latency_ps, signals_by_token
 from moe_cosim.workloads.program import Program, dense_tokens
 
@@ -47,25 +47,24 @@ class FlatProgram(NamedTuple):
     resource_rate: NDArray[np.float64]  # [R] bytes per ps
 
 
-def flatten(machine: Machine, program: Program, line_bytes: int = LINE_BYTES) -> FlatProgram:
-    """Raises `InputError` where the program does not fit the machine.
+def flatten(
+    machine: Machine, program: Program, tables: Tables, line_bytes: int = LINE_BYTES
+) -> tuple[FlatProgram, Tables]:
+    """The program for the kernel, and the tables with what it uses. `InputError` where it does not fit the machine.
 
     `line_bytes` is what units ask for at a time: a window turns over once per round trip and the
     time of a line on its channels.
     """
     from moe_cosim.sim.engines.embedded import flows  # compiled: Numba is slow to import
 
-    where = f"program {program.machine}".strip()
-    program.validate(where)
-    if tuple(program.lanes) != machine.lanes:
-        raise InputError(where, "lanes", Plain(f"{len(program.lanes)} other lanes"), f"the lanes of {machine.name}")
+    where = name_of(program)
     events, accesses = (np.require(table, None, ["C", "W"]) for table in (program.events, program.accesses))
-    tables = new_tables(machine)
     first_flow = np.empty(len(events) + 1, dtype=np.int64)
     memory = np.empty(len(accesses), dtype=np.int32)
     while True:
         of_lanes = np.zeros((2, len(machine.lanes)), dtype=np.int64)
-        found = flows.survey(tables, events, accesses, first_flow, memory, of_lanes[0], of_lanes[1])
+        used = int((tables.route_keys != NO_KEY).sum() + (tables.pattern_keys != NO_KEY).sum())
+        found = flows.survey(tables, events, accesses, first_flow, memory, of_lanes[0], of_lanes[1], used)
         if found != flows.FULL:
             break
         tables = with_room(tables, 2 * len(tables.route_keys))
@@ -80,7 +79,7 @@ def flatten(machine: Machine, program: Program, line_bytes: int = LINE_BYTES) ->
 
     events, first_token, tokens = dense_tokens(events)
     token_start, token_signal = signals_by_token(events, first_token, tokens)
-    return FlatProgram(
+    flat = FlatProgram(
         events=events,
         first_token=first_token,
         first_flow=first_flow,
@@ -95,3 +94,9 @@ def flatten(machine: Machine, program: Program, line_bytes: int = LINE_BYTES) ->
         hop=tables.hop,
         resource_rate=np.array([r.bytes_per_s for r in machine.resources], dtype=np.float64) / PS_PER_S,
     )
+    return flat, tables
+
+
+def name_of(program: Program) -> str:
+    """In messages."""
+    return f"program {program.machine}".strip()

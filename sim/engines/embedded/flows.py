@@ -41,13 +41,14 @@ def survey(
     memory: NDArray[np.int32],
     lane_events: NDArray[np.int64],
     lane_flows: NDArray[np.int64],
+    used: int,
 ) -> int:
     """Fill `first_flow` [E + 1], `memory` [A] of what moves, and of each lane the events (`lane_events`
-    [L], zero) and the most flows that one of them has (`lane_flows` [L], zero).
+    [L], zero) and the most flows that one of them has (`lane_flows` [L], zero). `used` keys are in the tables.
 
     Returns FITS, FULL, DAYS or the row of an access that lies in no memory.
     """
-    used, count = np.int64(0), np.int64(0)
+    count = np.int64(0)
     for row in range(len(events)):
         event = events[row]
         if event.setup_ps >= _DAYS_PS or event.busy_ps >= _DAYS_PS:

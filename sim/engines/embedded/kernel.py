@@ -33,6 +33,10 @@ from moe_cosim.workloads.program import COMPUTE, SIGNAL, WAIT
 RUNNING: Final = 0
 OVER: Final = 1
 """Nothing moves and no lane can go on: all has ended, or never will. Or the next is past `LONGEST_PS`."""
+SHORT: Final = 2
+"""A lane that gates has no event left: go on with those of the next block."""
+LATE: Final = 3
+"""A lane went on at a time that is past for the others (see `engine.py`)."""
 
 _ROUNDING_PS: Final = 1e-3
 """A flow that ends this little after a whole picosecond ends at it: rounding errors of float64
@@ -44,13 +48,17 @@ _FULL: Final = 1e300
 
 @compiled
 def advance(p: FlatProgram, s: KernelState, events: int) -> int:
-    """Go on until about `events` more events have ended: RUNNING, or OVER."""
+    """Go on until about `events` more events have ended: RUNNING, or why not."""
     c = s.counters[0]
     limit = c.ended + events
     while True:
         while c.ready > 0:
             c.ready -= 1
             _run_lane(p, s, s.ready[c.ready])
+        if c.late > 0:
+            return LATE
+        if c.short > 0:
+            return SHORT
         while c.waiting > 0 and s.heap[0].key == 2 * c.now_ps + 1:
             _begin_flows(p, s, _pop(s))
         if c.begun > 0 or c.disturbed > 0:
@@ -101,6 +109,9 @@ def _run_lane(p: FlatProgram, s: KernelState, at: int) -> None:
                     now = arrives
                     s.bound[row] = LATENCY_BOUND
                     s.last_signal[row] = signal
+            signals = p.token_start[token + 1] - p.token_start[token]
+            if np.int64(event.count) > signals and s.start_ps[row] < c.forgotten_ps and now <= c.forgotten_ps:
+                c.late = at + 1
         else:
             setup_ps = np.int64(event.setup_ps)
             flow, end = p.first_flow[row], p.first_flow[row + 1]
@@ -111,6 +122,8 @@ def _run_lane(p: FlatProgram, s: KernelState, at: int) -> None:
             now += setup_ps + np.int64(event.busy_ps)
         s.end_ps[row] = now
         row += 1
+    if row == lane.end and lane.gates > 0:
+        c.short = 1
     c.ended += row - first
     lane.next = row
     lane.time_ps = now
@@ -130,6 +143,8 @@ def _send(p: FlatProgram, s: KernelState, lane: int, flow: int, end: int, time_p
         while flow < end and p.route[p.flow[flow].route].latency_ps == latency_ps:
             flow += 1
         slot.flows = flow - slot.flow
+        if time_ps + latency_ps < c.now_ps:
+            c.late = lane + 1
         c.waiting += 1
         _settle(s, c.waiting - 1, 2 * (time_ps + latency_ps) + 1, at)
 

@@ -28,6 +28,9 @@ COUNTERS: Final = np.dtype(
         ("begun", np.int64),  # flows in the list
         ("disturbed", np.int64),  # resources in the list
         ("mark", np.int64),  # of the last sharing out
+        ("short", np.int64),  # 1: a lane that gates has no event left
+        ("late", np.int64),  # one more than the lane that went on in the past, or 0
+        ("forgotten_ps", np.int64),  # all signals that are not in the window have arrived by then
     ]
 )
 
@@ -39,6 +42,7 @@ LANE: Final = np.dtype(
         ("time_ps", np.int64),  # when the event it is at starts
         ("flows", np.int64),  # that it still waits for
         ("after", np.int64),  # next lane that waits for the same token, or -1
+        ("gates", np.int64),  # 1: the next block must be there before its events run out
     ]
 )
 
@@ -115,40 +119,79 @@ class KernelState(NamedTuple):
 
 def new_state(flat: FlatProgram) -> KernelState:
     """Nothing has happened: every lane is ready at time 0."""
-    events, lanes, tokens = len(flat.events), len(flat.lane_unit), len(flat.token_start) - 1
-    capacity = int(flat.lane_flows.sum())
-    counters = np.zeros(1, dtype=COUNTERS)
-    counters["ready"], counters["free"] = lanes, capacity
-    lane = np.zeros(lanes, dtype=LANE)
-    lane["unit"], lane["next"], lane["end"], lane["after"] = (
-        flat.lane_unit,
-        flat.lane_start[:-1],
-        flat.lane_start[1:],
-        -1,
-    )
+    lane = np.zeros(len(flat.lane_unit), dtype=LANE)
+    lane["unit"], lane["after"] = flat.lane_unit, -1
     resource = np.zeros(len(flat.resource_rate), dtype=RESOURCE)
     resource["rate"], resource["first"], resource["level"] = flat.resource_rate, -1, math.inf
     resource["limit"] = np.minimum(flat.resource_rate * DEMAND_GRID, DEMAND_LIMIT)
     resource["limit"][np.isinf(flat.resource_rate)] = np.iinfo(np.int64).max
-    return KernelState(
+    nothing = np.zeros(0, dtype=np.int64)
+    empty = KernelState(
+        start_ps=nothing,
+        end_ps=nothing,
+        bound=nothing.astype(np.uint8),
+        last_signal=nothing,
+        token_missing=nothing,
+        token_waiter=nothing,
+        counters=np.zeros(1, dtype=COUNTERS),
+        lane=lane,
+        ready=np.zeros(len(lane), dtype=np.int64),
+        slot=np.zeros(0, dtype=SLOT),
+        free=nothing,
+        crossing=np.zeros(0, dtype=CROSSING),
+        heap=np.zeros(0, dtype=ENTRY),
+        resource=resource,
+        disturbed=np.zeros(len(resource), dtype=np.int64),
+        begun=nothing,
+        open=nothing,
+        reached=np.zeros(len(resource), dtype=np.int64),
+    )
+    return with_events(empty, flat, flat.lane_start[:-1])
+
+
+def with_events(state: KernelState, flat: FlatProgram, begin: NDArray[np.int64]) -> KernelState:
+    """The state at another list of events, in which lane l is at row ``begin[l]``; its columns are empty."""
+    events, tokens = len(flat.events), len(flat.token_start) - 1
+    state = _with_room(state, int(flat.lane_flows.sum()), int(flat.route["hops"].max(initial=0)))
+    state.lane["next"], state.lane["end"] = begin, flat.lane_start[1:]
+    ready = np.flatnonzero(state.lane["flows"] == 0)  # those that wait for a signal look for it again
+    state.ready[: len(ready)] = ready
+    state.counters["ready"] = len(ready)
+    return state._replace(
         start_ps=np.zeros(events, dtype=np.int64),
         end_ps=np.zeros(events, dtype=np.int64),
         bound=np.full(events, COMPUTE_BOUND, dtype=np.uint8),
         last_signal=np.full(events, -1, dtype=np.int64),
         token_missing=np.diff(flat.token_start),
         token_waiter=np.full(tokens, -1, dtype=np.int64),
-        counters=counters,
-        lane=lane,
-        ready=np.arange(lanes, dtype=np.int64),
-        slot=np.zeros(capacity, dtype=SLOT),
-        free=np.arange(capacity, dtype=np.int64),
-        crossing=np.zeros(capacity * int(flat.route["hops"].max(initial=0)), dtype=CROSSING),
-        heap=np.zeros(capacity, dtype=ENTRY),
-        resource=resource,
-        disturbed=np.zeros(len(resource), dtype=np.int64),
-        begun=np.zeros(capacity, dtype=np.int64),
-        open=np.zeros(capacity, dtype=np.int64),
-        reached=np.zeros(len(resource), dtype=np.int64),
+    )
+
+
+def _with_room(state: KernelState, slots: int, longest: int) -> KernelState:
+    """The state with so many slots, each with so many crossings, at the least."""
+    old_slots = len(state.slot)
+    old_longest = len(state.crossing) // old_slots if old_slots else 0
+    slots, longest = max(slots, old_slots), max(longest, old_longest)
+    if (slots, longest) == (old_slots, old_longest):
+        return state
+    crossing = np.zeros((slots, longest), dtype=CROSSING)
+    if old_longest:
+        crossing[:old_slots, :old_longest] = state.crossing.reshape(old_slots, old_longest)
+        for table, link in ((crossing, "next"), (crossing, "previous"), (state.resource, "first")):
+            at = table[link]
+            table[link] = np.where(at >= 0, at // old_longest * longest + at % old_longest, at)
+    more = slots - old_slots
+    free = int(state.counters["free"][0])
+    state.counters["free"] += more
+    return state._replace(
+        slot=np.concatenate([state.slot, np.zeros(more, dtype=SLOT)]),
+        free=np.concatenate(
+            [state.free[:free], np.arange(old_slots, slots), np.zeros(old_slots - free, dtype=np.int64)]
+        ),
+        crossing=crossing.reshape(-1),
+        heap=np.concatenate([state.heap, np.zeros(more, dtype=ENTRY)]),
+        begun=np.zeros(slots, dtype=np.int64),
+        open=np.zeros(slots, dtype=np.int64),
     )
 
 
