@@ -15,6 +15,7 @@ from moe_cosim.hw_models.description import Fields, Origin, Reading
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.merge import EXPERIMENT, Places, merge, nested
 from moe_cosim.hw_models.parts import DeviceParts, read_device
+from moe_cosim.remembered import stamp
 
 ADDRESS_STEP = 1 << 40
 """Every memory starts at a multiple of 1 TiB, the first at 1 TiB: address 0 is nobody's."""
@@ -27,18 +28,27 @@ def build_machine(name: str | Path, assumptions: Assumptions, settings: Mapping[
     `settings` replaces fields before building, ``{"devices.ndp.count": 4}``; a plain value there
     counts as set by the experiment. Raises `InputError` for anything that is not a valid machine.
     """
-    return build_with_origins(name, assumptions, settings)[0]
+    return read_machine(name, assumptions, settings)[0]
 
 
 def build_with_origins(
     name: str | Path, assumptions: Assumptions, settings: Mapping[str, object] | None = None
 ) -> tuple[Machine, tuple[Origin, ...]]:
     """As `build_machine`, with the origin of every constant, in the order in which they were read."""
+    machine, reading = read_machine(name, assumptions, settings)
+    return machine, tuple(reading.origins)
+
+
+def read_machine(
+    name: str | Path, assumptions: Assumptions, settings: Mapping[str, object] | None = None
+) -> tuple[Machine, Reading]:
+    """As `build_machine`, with what was collected on the way."""
     path = catalog.find(name, "machine")
     places = Places(str(path))
-    tree = merge(catalog.read(path, "machine"), nested(settings or {}), places, lambda _: EXPERIMENT)
-    shared, shared_path = catalog.shared_assumptions()
-    reading = Reading(assumptions, shared, str(shared_path))
+    shared_path = catalog.shared_path()
+    files = {shared_path: stamp(shared_path)}
+    reading = Reading(assumptions, catalog.shared_assumptions()[0], str(shared_path), files=files)
+    tree = merge(reading.read(path, "machine"), nested(settings or {}), places, lambda _: EXPERIMENT)
     fields = Fields(tree, reading, places)
     fields.only("title", "devices", optional=("links", "peers"))
 
@@ -64,7 +74,7 @@ def build_with_origins(
         title=fields.text("title"),
         peers=peers,
     )
-    return machine, tuple(reading.origins)
+    return machine, reading
 
 
 def _read_instances(group: str, fields: Fields, places: Places) -> list[tuple[str, DeviceParts]]:
@@ -76,7 +86,7 @@ def _read_instances(group: str, fields: Fields, places: Places) -> list[tuple[st
     count = fields.count("count", 1)
     own = places.below(f"devices.{group}", str(file))
     changes = {key: value for key, value in fields.items() if key not in ("device", "count")}
-    tree = merge(catalog.read(file, "device"), changes, own, lambda full: places.locate(full)[0])
+    tree = merge(fields.reading.read(file, "device"), changes, own, lambda full: places.locate(full)[0])
     device = read_device(tree, fields.reading, own)
     names = [group] if count == 1 else [f"{group}{index}" for index in range(count)]
     return [(name, device.named(name)) for name in names]
@@ -93,7 +103,7 @@ def _read_links(
     file = catalog.find(fields.text("link"), "link", where, path)
     own = places.below(f"links.{name}", str(file))
     changes = {key: value for key, value in fields.items() if key not in ("link", "ends")}
-    tree = merge(catalog.read(file, "link"), changes, own, lambda full: places.locate(full)[0])
+    tree = merge(fields.reading.read(file, "link"), changes, own, lambda full: places.locate(full)[0])
     link = Fields(tree, fields.reading, own)
     link.only("title", "peak", "efficiency", "latency")
     peak, efficiency, latency_ps = link.positive("peak", "bytes/s"), link.share("efficiency"), link.time_ps("latency")

@@ -26,6 +26,7 @@ class Entry:
     path: Path
 
 
+@cache
 def root() -> Path:
     return Path(str(files("moe_cosim.hw_models"))) / "catalog"
 
@@ -65,5 +66,9 @@ def read(path: Path, kind: str) -> dict[str, Any]:
 
 def shared_assumptions() -> tuple[dict[str, Any], Path]:
     """Declarations that several descriptions use, and the file they are in."""
-    path = root() / "assumptions.yaml"
+    path = shared_path()
     return read_yaml(path), path
+
+
+def shared_path() -> Path:
+    return root() / "assumptions.yaml"

@@ -15,13 +15,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.merge import Places
 from moe_cosim.quantity import format_quantity, parse_quantity
 from moe_cosim.registry import Registry
+from moe_cosim.remembered import Stamp, stamp
 
 T = TypeVar("T")
 
@@ -51,6 +54,13 @@ class Reading:
     shared_where: str = ""
     declared: dict[str, Assumption] = field(default_factory=dict)
     origins: list[Origin] = field(default_factory=list)
+    files: dict[Path, Stamp] = field(default_factory=dict)
+    """Every description that was read."""
+
+    def read(self, path: Path, kind: str) -> dict[str, Any]:
+        """The description of this kind in `path`."""
+        self.files[path] = stamp(path)
+        return catalog.read(path, kind)
 
     def resolve(self, assumption: Assumption, where: str, path: str) -> Assumption:
         """The assumption as this run makes it; one name must be declared the same everywhere."""

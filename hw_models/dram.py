@@ -18,7 +18,7 @@ def read_efficiency(name: str, reading: Reading, places: Places, memory: str) ->
     standard = f"{memory}.standard"
     where, path = places.locate(standard)
     file = catalog.find(name, "dram", where, path)
-    fields = Fields(catalog.read(file, "dram"), reading, places.below(standard, str(file)))
+    fields = Fields(reading.read(file, "dram"), reading, places.below(standard, str(file)))
     fields.only("title", "efficiency")
     points = []
     for block, shares in fields.children("efficiency"):

@@ -6,8 +6,10 @@ other values by name; every result lists those its run used.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from moe_cosim.errors import InputError
@@ -64,6 +66,20 @@ class Assumptions:
     def choice(self, declared: Assumption) -> str:
         """Shorthand: resolve, and return the chosen word."""
         return str(self.resolve(declared).value)
+
+    @cached_property
+    def settings_text(self) -> str:
+        """The same text for equal settings."""
+        return json.dumps(self._settings, sort_keys=True, default=str)
+
+    def apart(self) -> Assumptions:
+        """Others with the same settings, none of them used yet."""
+        return Assumptions(self._settings, self._where)
+
+    def recall(self, resolved: Iterable[Assumption]) -> None:
+        """These were resolved before, under the same settings, and are used here too."""
+        for one in resolved:
+            self._used.setdefault(one.name, one)
 
     def used(self) -> list[Assumption]:
         return list(self._used.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from moe_cosim.errors import InputError, one_of
 from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.remembered import Stamp, stamp
 from moe_cosim.schema import Count, Few, Flag, Size, check
 from moe_cosim.workloads.models.hf_config import read_hf_config
 from moe_cosim.workloads.models.model import Attention, AttentionKind, Model, RouterScore
@@ -29,7 +30,7 @@ def find_model(name_or_path: str | Path, where: object = "experiment", field: st
     text = str(name_or_path)
     path = Path(os.path.expanduser(text))  # Path.expanduser raises for the home of somebody unknown
     if isinstance(name_or_path, Path) or text.endswith(".json") or "/" in text or "\\" in text or os.path.isdir(path):
-        return read_hf_config(path / "config.json" if os.path.isdir(path) else path)
+        return _read_once(path / "config.json" if os.path.isdir(path) else path)
     models = _catalog()
     if text not in models:
         raise InputError(where, field, text, one_of(models, text) + "; or the path of a Hugging Face config.json")
@@ -39,6 +40,19 @@ def find_model(name_or_path: str | Path, where: object = "experiment", field: st
 def model_names() -> dict[str, str]:
     """Every catalogue name with one line about it, by name."""
     return {name: model.title() for name, model in sorted(_catalog().items())}
+
+
+def _read_once(path: Path) -> Model:
+    """As `read_hf_config`, until the file changes."""
+    try:
+        return _read(path, stamp(path))
+    except OSError:
+        return read_hf_config(path)  # says what is wrong with it
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, _stamp: Stamp) -> Model:
+    return read_hf_config(path)
 
 
 class _Entry(BaseModel):

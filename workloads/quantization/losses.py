@@ -98,6 +98,7 @@ def synthetic_losses(
     depth = np.arange(layers) / max(layers - 1, 1)
     sensitivity = scale * np.exp(spread * normal + math.log(growth) * depth[:, None])
     loss = sensitivity[:, :, None] * 0.25 ** np.asarray(bits, dtype=np.float64)
+    loss.flags.writeable = False  # runs share it
     return LossTable(tuple(bits), loss).validate("synthetic losses")
 
 

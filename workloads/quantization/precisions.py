@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.experiment import Experiment
+from moe_cosim.remembered import Remembered
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.quantization.formats import WeightFormat, find_format
 from moe_cosim.workloads.quantization.losses import LossTable, read_losses, synthetic_losses
+
+_SYNTHETIC: Final[Remembered[LossTable]] = Remembered(4)
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,8 @@ def quantization_of(experiment: Experiment, model: Model, assumptions: Assumptio
 def _losses(experiment: Experiment, model: Model, assumptions: Assumptions) -> LossTable:
     source = experiment.quantization.losses
     if source == "synthetic":
-        return synthetic_losses(len(model.moe_layers), model.routed_experts, experiment.seed, assumptions)
+        shape = len(model.moe_layers), model.routed_experts, experiment.seed
+        return _SYNTHETIC.get(shape, assumptions, lambda apart: (synthetic_losses(*shape, apart), {}))
     if not Path(source).is_file():
         allowed = "'synthetic', or the path of a .npz or .csv loss table"
         raise InputError(experiment.where, "quantization.losses", source, allowed)
