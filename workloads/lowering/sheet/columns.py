@@ -21,21 +21,24 @@ OP, WHAT, OFFSET, RANGE_VARIES, ADDRESS, BYTES = range(6)
 RANGE: Final = 6
 """Integers of an address range: `ADDRESS` and `BYTES` as values of a column; `OFFSET` is added to the address."""
 
-FIELD: Final = 4
-"""Integers of a field of a table: its column's integer, then word, shift and mask in a row of 64-bit words."""
+EVENT_WORDS: Final = EVENT.itemsize // 8
+WORDS: Final = EVENT_WORDS + TAG.itemsize // 8
+"""64-bit words of an event and its tag."""
 
 
-def fields_of(dtype: np.dtype[np.void], **constant: int) -> NDArray[np.int64]:
-    """[fields, FIELD] those of `VALUES`, and of `constant` by name: what is `accesses` in an event, say."""
-    columns = constant | {name: FIRST_VALUE + index for index, name in enumerate(VALUES)}
+def _fields_of(dtype: np.dtype[np.void], first_word: int, **more: int) -> list[tuple[int, ...]]:
+    """Those of `VALUES`, and of `more` by name: what is `accesses` in an event, say."""
+    columns = more | {name: FIRST_VALUE + index for index, name in enumerate(VALUES)}
     assert dtype.fields is not None
-    found = []
+    found: list[tuple[int, ...]] = []
     for name, (kind, offset, *_) in dtype.fields.items():
         if name in columns:
             mask = -1 if kind.itemsize == 8 else (1 << 8 * kind.itemsize) - 1
-            found.append((columns[name], offset // 8, offset % 8 * 8, mask))
-    return np.array(found, dtype=np.int64)
+            found.append((columns[name], first_word + offset // 8, offset % 8 * 8, mask))
+    return found
 
 
-EVENT_FIELDS: Final = fields_of(EVENT, kind=KIND, accesses=RANGES)
-TAG_FIELDS: Final = fields_of(TAG, purpose=PURPOSE)
+FIELDS: Final[NDArray[np.int64]] = np.array(
+    _fields_of(EVENT, 0, kind=KIND, accesses=RANGES) + _fields_of(TAG, EVENT_WORDS, purpose=PURPOSE)
+)
+"""[fields, 4] a column's integer, and the word, shift and mask of what it says about an event."""

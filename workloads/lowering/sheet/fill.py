@@ -14,6 +14,7 @@ from moe_cosim.compiled import compiled
 from moe_cosim.workloads.lowering.sheet.columns import (
     ADDRESS,
     BYTES,
+    EVENT_WORDS,
     FIRST_RANGE,
     FIRST_VALUE,
     OFFSET,
@@ -23,9 +24,9 @@ from moe_cosim.workloads.lowering.sheet.columns import (
     SIZE,
     VARIES,
     WHAT,
+    WORDS,
 )
 
-I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
 _AT_ONCE: Final = 256
@@ -34,65 +35,58 @@ _AT_ONCE: Final = 256
 
 @compiled
 def fill(
-    pool: I64,
-    columns: I64,
-    ranges: I64,
-    event_fields: I64,
-    tag_fields: I64,
-    position: I32,
-    events: I64,
-    tags: I64,
-    accesses: I64,
+    pool: I64, columns: I64, ranges: I64, fields: I64, starts: I64, position: I64, words: I64, accesses: I64
 ) -> None:
-    """All rows of all columns, row i of the sheet to ``position[i]``; accesses in the order of columns.
+    """All rows of all columns, which begin at `starts`, row i of the sheet to ``position[i]``; accesses in the order
+    of columns.
 
-    `events` [rows, 5], `tags` [rows, 2] and `accesses` [accesses, 3] are the words of the tables.
+    `words` holds events, then tags, and `accesses` [accesses, 3] the words of that table.
     """
-    row = 0
     access = 0
     for c in range(len(columns)):
         size, count = columns[c, SIZE], columns[c, RANGES]
         for begin in range(0, size, _AT_ONCE):
-            rows = position[row + begin : row + min(begin + _AT_ONCE, size)]
-            _fill(pool, columns[c], begin, event_fields, rows, events)
-            for i in range(len(rows)):
-                events[rows[i], 0] |= np.int64(rows[i]) << 32  # tag
-                events[rows[i], 3] |= access + (begin + i) * count  # first_access
-            _fill(pool, columns[c], begin, tag_fields, rows, tags)
+            _fill(pool, columns, c, begin, fields, starts[c], position, words)
+        for i in range(size):
+            at = position[starts[c] + i]
+            words[at * EVENT_WORDS] |= at << 32  # tag
+            words[at * EVENT_WORDS + 3] |= access + i * count  # first_access
         for r in range(count):
-            _fill_accesses(pool, ranges[columns[c, FIRST_RANGE] + r], size, access + r, count, accesses)
-        row += size
+            _fill_accesses(pool, ranges, columns[c, FIRST_RANGE] + r, size, access + r, count, accesses)
         access += size * count
 
 
 @compiled
-def _fill(pool: I64, column: I64, begin: int, fields: I64, rows: I32, table: I64) -> None:
-    """The fields of a table's `rows`, which are those of a column from `begin` on."""
-    for word in range(table.shape[1]):
+def _fill(pool: I64, columns: I64, c: int, begin: int, fields: I64, start: int, position: I64, words: I64) -> None:
+    """Some of a column's rows from `begin` on."""
+    end = min(begin + _AT_ONCE, columns[c, SIZE])
+    for word in range(WORDS):
+        first, stride = word, EVENT_WORDS
+        if word >= EVENT_WORDS:
+            first, stride = len(position) * EVENT_WORDS + word - EVENT_WORDS, WORDS - EVENT_WORDS
         same = 0
         for f in range(len(fields)):
-            if fields[f, 1] == word and not _varies(column, fields[f, 0]):
-                same |= (column[fields[f, 0]] & fields[f, 3]) << fields[f, 2]
-        for i in range(len(rows)):
-            table[rows[i], word] = same
-    for f in range(len(fields)):
-        if _varies(column, fields[f, 0]):
-            start = column[fields[f, 0]] + begin
-            word, shift, mask = fields[f, 1], fields[f, 2], fields[f, 3]
-            for i in range(len(rows)):
-                table[rows[i], word] |= (pool[start + i] & mask) << shift
+            if fields[f, 1] == word and not _varies(columns, c, fields[f, 0]):
+                same |= (columns[c, fields[f, 0]] & fields[f, 3]) << fields[f, 2]
+        for i in range(begin, end):
+            words[first + position[start + i] * stride] = same
+        for f in range(len(fields)):
+            if fields[f, 1] == word and _varies(columns, c, fields[f, 0]):
+                at, shift, mask = columns[c, fields[f, 0]], fields[f, 2], fields[f, 3]
+                for i in range(begin, end):
+                    words[first + position[start + i] * stride] |= (pool[at + i] & mask) << shift
 
 
 @compiled
-def _varies(column: I64, integer: int) -> bool:
-    return integer >= FIRST_VALUE and column[VARIES] >> (integer - FIRST_VALUE) & 1 != 0
+def _varies(columns: I64, c: int, integer: int) -> bool:
+    return integer >= FIRST_VALUE and columns[c, VARIES] >> (integer - FIRST_VALUE) & 1 != 0
 
 
 @compiled
-def _fill_accesses(pool: I64, part: I64, size: int, first: int, stride: int, accesses: I64) -> None:
-    address, length, offset = part[ADDRESS], part[BYTES], part[OFFSET]
-    use = part[OP] << 32 | part[WHAT] << 40
-    address_step, length_step = part[RANGE_VARIES] & 1, part[RANGE_VARIES] >> 1
+def _fill_accesses(pool: I64, ranges: I64, r: int, size: int, first: int, stride: int, accesses: I64) -> None:
+    address, length, offset = ranges[r, ADDRESS], ranges[r, BYTES], ranges[r, OFFSET]
+    use = ranges[r, OP] << 32 | ranges[r, WHAT] << 40
+    address_step, length_step = ranges[r, RANGE_VARIES] & 1, ranges[r, RANGE_VARIES] >> 1
     for i in range(size):
         to = first + i * stride
         accesses[to, 0] = (pool[address + i] if address_step else address) + offset

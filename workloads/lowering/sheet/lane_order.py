@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from moe_cosim.compiled import compiled
 from moe_cosim.workloads.lowering.sheet.columns import FIRST_VALUE, SIZE, VARIES
 
-I32 = NDArray[np.int32]
 I64 = NDArray[np.int64]
 
 
@@ -18,7 +17,6 @@ def put_in_order(
     columns: I64,
     visit: I64,
     places: I64,
-    position: I32,
     row: I64,
     key: I64,
     bucket: I64,
@@ -26,24 +24,22 @@ def put_in_order(
     ends: I64,
     starts: I64,
 ) -> bool:
-    """Fills `position` [rows], of the rows of all columns one after the other. False: a place outside the sheet.
+    """Fills `row` [rows]: what comes first, second, ..., counted through all columns. False: a place outside the sheet.
 
     `places`: for each part of a place its limits and factors, in the number of a bucket (a lane's step and layer) and
-    in the key within it. `visit` [columns]: in about the order of their slots, which saves merging. `ends` [buckets]
-    holds zeros; it, `row`, `key`, `bucket`, `sort_key` [rows] and `starts` [columns] are room to work in.
+    in the key within it. `visit` [columns]: in about the order of their slots, which saves merging. `ends`
+    [buckets + 1] holds zeros; it, `key`, `bucket` and `sort_key` [rows] are room to work in. `starts` [columns] becomes
+    where the rows of each column begin.
     """
     for c in range(len(columns)):
         starts[c] = starts[c - 1] + columns[c - 1, SIZE] if c > 0 else 0
         if not _locate(pool, columns, c, places, starts[c], bucket, sort_key):
             return False
+    # one bucket further on: where a bucket begins, until its rows are dealt
     for i in range(len(bucket)):
-        ends[bucket[i]] += 1
-    # where each bucket begins, until its rows are dealt
-    end = 0
-    for b in range(len(ends)):
-        count = ends[b]
-        ends[b] = end
-        end += count
+        ends[bucket[i] + 1] += 1
+    for b in range(1, len(ends)):
+        ends[b] += ends[b - 1]
     for v in range(len(visit)):
         c = visit[v]
         for i in range(starts[c], starts[c] + columns[c, SIZE]):
@@ -51,10 +47,8 @@ def put_in_order(
             ends[bucket[i]] = at + 1
             row[at] = i
             key[at] = sort_key[i]
-    for b in range(len(ends)):
-        _sort(row, key, ends[b - 1] if b > 0 else 0, ends[b], bucket, sort_key)
-    for at in range(len(row)):
-        position[row[at]] = at
+    for b in range(1, len(ends)):
+        _sort(row, key, ends[b - 2] if b > 1 else 0, ends[b - 1], bucket, sort_key)
     return True
 
 

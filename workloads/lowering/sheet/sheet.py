@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from moe_cosim.workloads.lowering.sheet.columns import COLUMN, EVENT_FIELDS, RANGE, RANGE_VARIES, TAG_FIELDS, VARIES
+from moe_cosim.workloads.lowering.sheet.columns import COLUMN, EVENT_WORDS, FIELDS, RANGE, RANGE_VARIES, VARIES, WORDS
 from moe_cosim.workloads.program import ACCESS, EVENT, TAG, Program
 
 Ints = NDArray[np.int64]
@@ -147,14 +147,15 @@ class EventSheet:
         columns = np.frombuffer(self._columns, np.int64).reshape(-1, COLUMN)
         ranges = np.frombuffer(self._ranges, np.int64).reshape(-1, RANGE)
         pool = np.concatenate((*self._arrays, _NOTHING), dtype=np.int64, casting="unsafe")
-        position = self._positions(pool, columns, len(lanes))
-        events, tags = _words(len(position), EVENT), _words(len(position), TAG)
-        accesses = _words(self._access_count, ACCESS)
-        fill(pool, columns, ranges, EVENT_FIELDS, TAG_FIELDS, position, events, tags, accesses)
-        return Program(lanes, _table(events, EVENT), _table(accesses, ACCESS), _table(tags, TAG), machine, meta)
+        starts, position = self._positions(pool, columns, len(lanes))
+        words = np.empty(len(position) * WORDS, np.int64)
+        accesses = np.empty((self._access_count, ACCESS.itemsize // 8), np.int64)
+        fill(pool, columns, ranges, FIELDS, starts, position, words, accesses)
+        events, tags = np.split(words, [len(position) * EVENT_WORDS])
+        return Program(lanes, events.view(EVENT), accesses.reshape(-1).view(ACCESS), tags.view(TAG), machine, meta)
 
-    def _positions(self, pool: Ints, columns: Ints, lanes: int) -> NDArray[np.int32]:
-        """[events] of the columns, one after the other: their places in the program."""
+    def _positions(self, pool: Ints, columns: Ints, lanes: int) -> tuple[Ints, Ints]:
+        """Where the rows of each column start among all [columns], and the place of each in the program [events]."""
         from moe_cosim.workloads.lowering.sheet.lane_order import put_in_order
 
         layers = self._layers + 2
@@ -165,20 +166,11 @@ class EventSheet:
             (0, _SLOTS, 0, _ORDERS),
             (0, _ORDERS, 0, 1),
         )
-        position = np.empty(self._event_count, np.int32)
-        row, key, bucket, sort_key = np.empty((4, self._event_count), np.int64)
-        ends = np.zeros(lanes * len(self._steps) * layers, np.int64)
+        position, row, key, bucket, sort_key = np.empty((5, self._event_count), np.int64)
+        ends = np.zeros(lanes * len(self._steps) * layers + 1, np.int64)
         starts = np.empty(len(columns), np.int64)
         visit = np.argsort(self._first_slots, kind="stable")
-        if not put_in_order(pool, columns, visit, np.array(places), position, row, key, bucket, sort_key, ends, starts):
+        if not put_in_order(pool, columns, visit, np.array(places), row, key, bucket, sort_key, ends, starts):
             raise ValueError("an event on a lane, or at a step, layer, slot or order, that the sheet has no room for")
-        return position
-
-
-def _words(rows: int, dtype: np.dtype[np.void]) -> Ints:
-    """[rows, words] room for a table."""
-    return np.empty((rows, dtype.itemsize // 8), np.int64)
-
-
-def _table(words: Ints, dtype: np.dtype[np.void]) -> NDArray[np.void]:
-    return words.view(dtype).reshape(-1)
+        position[row] = np.arange(len(row))
+        return starts, position
