@@ -26,11 +26,13 @@ import moe_cosim
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.hw_models.build import build_with_origins
 from moe_cosim.hw_models.catalog import entries
+from moe_cosim.sim.bench import Speed
 from moe_cosim.sim.cli.listing import listing, registry_of
 from moe_cosim.sim.cli.main import main
 from moe_cosim.sim.cli.progress import progress_bar, watching
 from moe_cosim.sim.cli.routing_stats import routing_statistics
 from moe_cosim.sim.cli.table import Column, Report, Table
+from moe_cosim.sim.cli.tables.bench import bench_report
 from moe_cosim.sim.cli.tables.comparison import comparison_report
 from moe_cosim.sim.cli.tables.crosscheck import crosscheck_report
 from moe_cosim.sim.cli.tables.description import description_document, description_report
@@ -144,6 +146,7 @@ REPORTS: dict[str, Make] = {
     "compare": _comparison,
     "reproduce": lambda _: reproduction_report(outcome_of_reproduction()),
     "crosscheck": _crosscheck,
+    "bench": lambda _: bench_report([Speed(ODD, ODD, 50, 10**8, 12_345, 12.5, 6.0, 4.0, 1.5)]),
     "list": lambda _: listing_report(listing()),
     "routing stats": lambda _: routing_report(replace(routing_statistics("mixtral-8x7b", None, 4, 32, 0), where=ODD)),
     "sweep plan": _plan,
