@@ -32,7 +32,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _CONFIG: Final[Any] = numba.config
 """Its attributes are set by Numba when it starts."""
 
-_MAY_MAKE_ARRAYS: Final[dict[str, Any]] = {"error_model": "numpy"}
+_MAY_MAKE_ARRAYS: Final[dict[str, Any]] = {"error_model": "numpy", "no_cfunc_wrapper": True}
 """No fast-math, so that every run rounds alike."""
 _MAKES_NO_ARRAYS: Final = _MAY_MAKE_ARRAYS | ({"_nrt": False} if hasattr(CPUTargetOptions, "_nrt") else {})
 """Reference counts off where Numba offers that (it does not promise to): counting took nine tenths of
