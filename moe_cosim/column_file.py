@@ -91,6 +91,7 @@ def _narrow(column: NDArray[Any], pieces: list[NDArray[Any]]) -> list[Any]:
     """The form in which a column is kept; its bytes are added to `pieces`."""
     if not len(column):
         return ["one", 0]
+    column = np.ascontiguousarray(column)  # a field of records: looked at three times
     lowest, highest = int(column.min()), int(column.max())
     span = highest - lowest
     if not span:

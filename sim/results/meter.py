@@ -85,7 +85,10 @@ class Meter:
             wall_s=phases.lowering_s + phases.engine_s,
             lowering_s=phases.lowering_s,
             engine_s=phases.engine_s,
-            assumptions=[AssumptionRow.of(assumption.as_dict()) for assumption in scenario.assumptions.used()],
+            assumptions=[
+                AssumptionRow(used.name, used.value, list(used.range), used.source)
+                for used in scenario.assumptions.used()
+            ],
             extrapolation=extrapolation,
             measuring_s=phases.measuring_s,
             writing_s=phases.writing_s,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.results.metrics.busy_time import BusyTime
 from moe_cosim.workloads.program import CONTENTS, Program
 
+if TYPE_CHECKING:  # compiled: Numba takes a while to import
+    from moe_cosim.sim.results.metrics.event_pass import Places
+
 _NEVER_PS: Final = 2**62
 
 
@@ -19,19 +23,10 @@ class Activity:
     """Sums over all events so far, in whole bytes and picoseconds."""
 
     def __init__(self, machine: Machine) -> None:
-        from moe_cosim.sim.results.metrics.event_pass import Places, Sums
+        from moe_cosim.sim.results.metrics.event_pass import Sums
 
-        units = {name: index for index, name in enumerate(machine.units)}
-        near = {unit.name for unit in machine.near_data_units}
-        memories = machine.memory_list
-        order = sorted(range(len(memories)), key=lambda index: memories[index].base_address)
-        self._places = Places(
-            unit=np.array([units[unit] for unit, _ in machine.lanes], np.int64),
-            near_data=np.array([unit in near for unit, _ in machine.lanes], np.bool_),
-            base=np.array([memories[index].base_address for index in order], np.int64),
-            end=np.array([memories[index].base_address + memories[index].capacity_bytes for index in order], np.int64),
-            memory=np.array(order, np.int64),
-        )
+        units, memories = machine.units, machine.memories
+        self._places = _places(machine)
         self._sums = Sums(
             memory_bytes=np.zeros((len(memories), len(CONTENTS), 2), np.int64),
             stream_bytes=np.zeros((len(units), len(memories), 2, len(CONTENTS)), np.int64),
@@ -101,3 +96,20 @@ class Activity:
     def copy_bytes(self) -> NDArray[np.int64]:
         """[memories, memories, contents] from memory to memory."""
         return self._sums.copy_bytes
+
+
+@lru_cache(maxsize=2)
+def _places(machine: Machine) -> Places:
+    from moe_cosim.sim.results.metrics.event_pass import Places
+
+    units = {name: index for index, name in enumerate(machine.units)}
+    near = {unit.name for unit in machine.near_data_units}
+    memories = machine.memory_list
+    order = sorted(range(len(memories)), key=lambda index: memories[index].base_address)
+    return Places(
+        unit=np.array([units[unit] for unit, _ in machine.lanes], np.int64),
+        near_data=np.array([unit in near for unit, _ in machine.lanes], np.bool_),
+        base=np.array([memories[index].base_address for index in order], np.int64),
+        end=np.array([memories[index].base_address + memories[index].capacity_bytes for index in order], np.int64),
+        memory=np.array(order, np.int64),
+    )

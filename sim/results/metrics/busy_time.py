@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from moe_cosim.hw_models.machine import Machine
 
 if TYPE_CHECKING:  # compiled: Numba takes a while to import
     from moe_cosim.sim.results.metrics.event_pass import Spells
-    from moe_cosim.sim.results.metrics.spell_pass import Merged
+    from moe_cosim.sim.results.metrics.spell_pass import Groups, Merged
 
 _NEVER_PS: Final = 2**62
 
@@ -25,20 +26,8 @@ class BusyTime:
     """
 
     def __init__(self, machine: Machine) -> None:
-        from moe_cosim.sim.results.metrics.spell_pass import Groups
-
-        owner = [machine.units[name] for name, _ in machine.lanes]
-        of_units = [tuple(i for i, unit in enumerate(owner) if unit is mine) for mine in machine.units.values()]
-        beside = [
-            tuple(i for i, unit in enumerate(owner) if unit.local_memory == mine.local_memory)
-            for mine in machine.units.values()
-        ]
-        groups = list(dict.fromkeys(of_units + beside))
-        self._of_unit = {name: groups.index(lanes) for name, lanes in zip(machine.units, of_units, strict=True)}
-        self._beside = {name: groups.index(lanes) for name, lanes in zip(machine.units, beside, strict=True)}
-        self._members = [list(lanes) for lanes in groups]
-        first = np.cumsum([0, *(len(lanes) for lanes in groups)])
-        self._groups = Groups(first, np.concatenate([np.array(lanes, np.int64) for lanes in groups]))
+        self._groups, self._members, self._of_unit, self._beside = _groups(machine)
+        groups = self._members
         self._busy_ps = np.zeros((len(groups), 2), dtype=np.int64)
         self._at = np.zeros(len(machine.lanes), dtype=np.int64)
         self._settled = np.zeros(len(groups), dtype=np.int64)
@@ -117,4 +106,26 @@ def _joined(groups: list[list[tuple[NDArray[np.int64], NDArray[np.int64]]]]) -> 
         np.concatenate([start for start, _ in pieces]),
         np.concatenate([end for _, end in pieces]),
         np.cumsum([0, *count]),
+    )
+
+
+@lru_cache(maxsize=2)
+def _groups(machine: Machine) -> tuple[Groups, list[list[int]], dict[str, int], dict[str, int]]:
+    """Groups of lanes, also as lists; and by unit its own group, and that of all units beside its memory."""
+    from moe_cosim.sim.results.metrics.spell_pass import Groups
+
+    owner = [machine.units[name] for name, _ in machine.lanes]
+    of_unit = {
+        name: tuple(lane for lane, unit in enumerate(owner) if unit is mine) for name, mine in machine.units.items()
+    }
+    beside = {
+        name: tuple(lane for lane, unit in enumerate(owner) if unit.local_memory == mine.local_memory)
+        for name, mine in machine.units.items()
+    }
+    groups = list(dict.fromkeys([*of_unit.values(), *beside.values()]))
+    return (
+        Groups(np.cumsum([0, *map(len, groups)]), np.concatenate([np.array(lanes, np.int64) for lanes in groups])),
+        [list(lanes) for lanes in groups],
+        {name: groups.index(lanes) for name, lanes in of_unit.items()},
+        {name: groups.index(lanes) for name, lanes in beside.items()},
     )

@@ -39,7 +39,6 @@ class Decisions:
         )
         self._prefetched = np.zeros(0, np.bool_)  # one per move of the run so far, and room
         self._moves = 0
-        self._decode_moves = 0
         self._skipped = 0
         self._lost: dict[int, list[NDArray[np.float64]]] = {}
         """By width: tokens times loss of every run. All are kept, since their sum depends on the order."""
@@ -80,8 +79,8 @@ class Decisions:
         if len(moves):
             sizes = np.array([form.expert_bytes(self._shape) for form in plan.formats], np.int64)
             count_moves(moves, used_at_once, sizes, key, self._sums)
-            self._decode_moves += int((moves["step"] > 0).sum())
-        self._skipped += int((plan.skips["step"] > 0).sum())
+        if len(plan.skips):
+            self._skipped += int((plan.skips["step"] > 0).sum())
         self._lose(plan, of_format)
 
     def _remember(self, plan: Plan) -> None:
@@ -96,11 +95,15 @@ class Decisions:
     def _lose(self, plan: Plan, of_format: NDArray[np.int64]) -> None:
         from moe_cosim.sim.results.metrics.plan_pass import losses_of
 
+        runs_of_bits: dict[int, int] = {}
+        for weight_format, runs in zip(plan.formats, of_format.tolist(), strict=True):
+            if runs:
+                runs_of_bits[weight_format.bits] = runs_of_bits.get(weight_format.bits, 0) + runs
         format_bits = np.array([weight_format.bits for weight_format in plan.formats], np.int64)
-        for bits in np.unique(format_bits[of_format > 0]).tolist():
+        for bits, runs in runs_of_bits.items():
             kept = self._lost.setdefault(bits, [])
             if bits != _FULL_BITS and bits in self._losses.bits:
-                lost = np.empty(int(of_format[format_bits == bits].sum()), np.float64)
+                lost = np.empty(runs, np.float64)
                 losses_of(plan.runs, format_bits, bits, self._losses.loss, self._losses.bits.index(bits), lost)
                 kept.append(lost)
 
@@ -118,7 +121,7 @@ class Decisions:
             near_data=runs - on_gpu,
             near_data_share=(runs - on_gpu) / runs if runs else None,
             skipped=self._skipped,
-            moves=self._decode_moves,
+            moves=int(self._sums.moves[:, 0].sum()),
         )
 
     def class_rows(self) -> list[ClassRow]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,20 +24,19 @@ def traffic_table(machine: Machine, activity: Activity) -> NDArray[np.int64]:
     units = list(machine.units)
     for unit, memory, op in np.argwhere(activity.stream_bytes.any(axis=3)).tolist():
         ends = (memories[memory], units[unit]) if op == READ else (units[unit], memories[memory])
-        crossed = list(machine.path(*ends).resources)
-        table[crossed, :, 0] += activity.stream_bytes[unit, memory, op]
+        for resource in machine.path(*ends).resources:
+            table[resource, :, 0] += activity.stream_bytes[unit, memory, op]
     for source, target in np.argwhere(activity.copy_bytes.any(axis=2)).tolist():
         # within one memory: out of its port and in again
         times = 1 if source != target else 2
-        crossed = list(machine.path(memories[source], memories[target]).resources)
-        table[crossed, :, 0] += times * activity.copy_bytes[source, target]
+        for resource in machine.path(memories[source], memories[target]).resources:
+            table[resource, :, 0] += times * activity.copy_bytes[source, target]
     return table
 
 
 def memory_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list[MemoryRow]:
     rows = []
-    for index, memory in enumerate(machine.memory_list):
-        read, written = (int(table[index, :, op].sum()) for op in (0, 1))
+    for memory, (read, written) in zip(machine.memory_list, table.sum(axis=1).tolist(), strict=False):
         achieved = (read + written) / total_ps * 1e12 if total_ps else 0.0
         rows.append(
             MemoryRow(
@@ -54,11 +55,10 @@ def memory_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> li
 def link_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list[LinkRow]:
     """One row per direction of every link with a finite rate, and per port of a memory with an internal peak."""
     rows = []
-    for index, resource in enumerate(machine.resources):
-        if resource.kind not in ("link", "port") or not np.isfinite(resource.bytes_per_s):
+    for resource, carried in zip(machine.resources, table.sum(axis=(1, 2)).tolist(), strict=True):
+        if resource.kind not in ("link", "port") or math.isinf(resource.bytes_per_s):
             continue
         link = machine.links.get(resource.component)
-        carried = int(table[index].sum())
         achieved = carried / total_ps * 1e12 if total_ps else 0.0
         rows.append(
             LinkRow(
@@ -76,9 +76,6 @@ def link_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list
 def bytes_by_kind(machine: Machine, table: NDArray[np.int64]) -> dict[str, TrafficRow]:
     """Per content: bytes through memories, and through links (each link crossed counts once)."""
     memories = len(machine.memory_list)
-    ports = np.array([resource.kind == "port" for resource in machine.resources])
-    links = ~ports & (np.arange(len(machine.resources)) >= memories)
-    return {
-        name: TrafficRow(memory_bytes=int(table[:memories, what].sum()), link_bytes=int(table[links, what].sum()))
-        for what, name in enumerate(CONTENTS)
-    }
+    links = [index for index, resource in enumerate(machine.resources) if resource.kind not in ("memory", "port")]
+    through, over = table[:memories].sum(axis=(0, 2)).tolist(), table[links].sum(axis=(0, 2)).tolist()
+    return {name: TrafficRow(*both) for name, *both in zip(CONTENTS, through, over, strict=True)}

@@ -182,6 +182,16 @@ def _find(known: Known, row: int) -> int:
 
 
 @compiled
+def sum_walk(block: BlockEvents, begin: int, known: Known, sums: NDArray[np.int64], touched: NDArray[np.int32]) -> int:
+    """Add to `sums` the time from row `begin` back to where the walk leaves the block; where it goes on."""
+    row, before = begin - block.first_row, begin
+    while row >= 0:
+        _, before = _add_event(block, row, known, sums, touched, 0)
+        row = before - block.first_row
+    return before
+
+
+@compiled
 def follow(branches: Branches, known: Known, row: int, sums: NDArray[np.int64]) -> None:
     """Add the sums of all branches from `row` back to the run's beginning. `known`: the branches' rows."""
     while row >= 0:

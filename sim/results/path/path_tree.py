@@ -20,7 +20,7 @@ from moe_cosim.sim.results.rows import PathRow
 from moe_cosim.workloads.program import Program
 
 if TYPE_CHECKING:  # compiled: Numba takes a while to import
-    from moe_cosim.sim.results.path.branches import Known
+    from moe_cosim.sim.results.path.branches import BlockEvents, Known
 
 KEPT_SIGNALS: Final = 1 << 21
 """Beyond so many branches a lane that did nothing in a block is not waited for: signals that have reached all
@@ -49,14 +49,13 @@ class PathTree:
 
     def add(self, program: Program, timeline: Timeline, following: NDArray[np.int64] | None) -> None:
         """The next block. `following`: the `last_signal` of the block after it; None: nothing follows."""
-        from moe_cosim.sim.results.path.branches import BlockEvents, Branches, mark_branches, sum_branches
+        from moe_cosim.sim.results.path.branches import BlockEvents
 
         if timeline.bound is None or timeline.last_signal is None:
             raise RunError("the engine does not say what bounds its events (Timeline.bound and Timeline.last_signal)")
-        events, starts = program.events, program.lane_starts
         self._is_tagged |= len(program.tags) > 0
         block = BlockEvents(
-            events,
+            program.events,
             program.tags,
             timeline.start_ps,
             timeline.end_ps,
@@ -67,18 +66,30 @@ class PathTree:
             self._lane_end_ps.copy(),
             self._rows,
         )
-        ran = np.flatnonzero(np.diff(starts))
-        self._lane_row[ran] = self._rows + starts[ran + 1] - 1
-        self._lane_end_ps[ran] = timeline.end_ps[starts[ran + 1] - 1]
+        starts = program.lane_starts
+        ran = np.flatnonzero(starts[1:] > starts[:-1])
+        last = starts[ran + 1] - 1
+        self._lane_row[ran] = self._rows + last
+        self._lane_end_ps[ran] = timeline.end_ps[last]
+        self._rows += len(program.events)
         if following is None:
-            live, live_from_ps = self._lane_row[self._last_lane][None], _NEVER_PS
+            self._finish(block)
         else:
-            asked = np.unique(following[(following >= self._rows) & (following < self._rows + len(events))])
-            live, live_from_ps = np.concatenate([self._lane_row[ran], asked]), self._live_from_ps(ran)
-        live = live[live >= self._rows]
-        mark = np.zeros(len(events), np.uint8)
-        found = mark_branches(block, live, live_from_ps, mark)
-        room = 2 * len(events)
+            self._branch(block, ran, following)
+
+    def rows(self) -> list[PathRow]:
+        """As `CriticalPath.rows`, once the last block was added."""
+        return path_rows(self._machine, self._sums, self._is_tagged)
+
+    def _branch(self, block: BlockEvents, ran: NDArray[np.int64], following: NDArray[np.int64]) -> None:
+        """Keep the walks back through a block in which the lanes `ran` did something."""
+        from moe_cosim.sim.results.path.branches import Branches, mark_branches, sum_branches
+
+        asked = np.unique(following[(following >= block.first_row) & (following < self._rows)])
+        live = np.concatenate([self._lane_row[ran], asked])
+        mark = np.zeros(len(block.events), np.uint8)
+        found = mark_branches(block, live, self._live_from_ps(ran), mark)
+        room = 2 * len(block.events)
         branches = Branches(
             row=np.empty(found, np.int64),
             end_ps=np.empty(found, np.int64),
@@ -92,27 +103,23 @@ class PathTree:
         for name, column in self._branches.items():
             added: NDArray[Any] = getattr(branches, name)
             column.extend(added[:parts] if name in _OF_SUMS else added)
-        self._rows += len(events)
 
-    def rows(self) -> list[PathRow]:
-        """As `CriticalPath.rows`, once the last block was added."""
-        from moe_cosim.sim.results.path.branches import Branches, follow
+    def _finish(self, block: BlockEvents) -> None:
+        """Walk back from the event that ends last: of equal ends that in the lowest lane."""
+        from moe_cosim.sim.results.path.branches import Branches, follow, sum_walk
 
-        sums = np.zeros_like(self._sums)
-        whole = Branches(**{name: column.whole for name, column in self._branches.items()})
-        follow(whole, self._known(), int(self._lane_row[self._last_lane]), sums)
-        return path_rows(self._machine, sums, self._is_tagged)
+        row = int(self._lane_row[np.argmax(self._lane_end_ps)])
+        if row >= block.first_row:
+            row = sum_walk(block, row, self._known(), self._sums, self._touched)
+        if row >= 0:
+            whole = Branches(**{name: column.whole for name, column in self._branches.items()})
+            follow(whole, self._known(), row, self._sums)
 
     def _known(self) -> Known:
         from moe_cosim.sim.results.path.branches import Known
 
         row = self._branches["row"]
         return Known(row.whole, self._branches["end_ps"].whole, row.size)
-
-    @property
-    def _last_lane(self) -> int:
-        """In which the event is that ends last; of equal ends the lowest."""
-        return int(np.argmax(self._lane_end_ps))
 
     def _live_from_ps(self, ran: NDArray[np.int64]) -> int:
         """Signals that end later may bind a wait in a block after the next."""
