@@ -23,7 +23,7 @@ from moe_cosim.sim.sweep.plan.plan import plan_sweep
 from moe_cosim.sim.sweep.pool.keeper import Keeper
 from moe_cosim.sim.sweep.pool.local import run_points, tasks_of
 from moe_cosim.sim.sweep.pool.messages import Task
-from moe_cosim.sim.sweep.pool.worker import compute
+from moe_cosim.sim.sweep.pool.worker import serve
 from moe_cosim.sim.sweep.store.claims import Claims
 from moe_cosim.sim.sweep.store.store import Store
 
@@ -89,8 +89,7 @@ def overhead(folder: Path) -> None:
 
 def _serve(tasks: list[Task], store: Store, claims: Claims) -> None:
     with Keeper(store, claims, lambda report: None) as keeper:
-        for task in tasks:
-            keeper.put(compute(task, store, claims))
+        serve(tasks, store, claims, keeper)
 
 
 def _add(total: list[float], action: Callable[[], object]) -> None:

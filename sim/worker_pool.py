@@ -23,10 +23,13 @@ STILLBORN_ALLOWED: Final = 20
 """Workers that die one after the other with no task done in between: then it is not the tasks."""
 
 SHORT_S: Final = 0.5
-"""Tasks shorter than this go to a worker three at a time: one is written, one runs, the next waits in
-the pipe, and no worker waits for the pool. Of longer ones none waits behind another."""
+"""Of tasks shorter than this a worker has several in hand: one is written, one runs, others wait in the
+pipe, and no worker waits for the pool. Of longer ones none waits behind another."""
 
-_SHORT_IN_HAND: Final = 3
+_AHEAD_S: Final = 0.2
+"""So much work at once for short tasks: a message costs as much as a tenth of the shortest."""
+_FEWEST_SHORT: Final = 3
+_MOST_SHORT: Final = 64
 
 
 @dataclass
@@ -42,8 +45,9 @@ class _Worker(Generic[T]):
 class WorkerPool(ABC, Generic[T, A]):
     """`number` processes; `run` yields an answer for each task, in whatever order they end.
 
-    A subclass says what a worker runs: a function that serves tasks off a pipe and sends one answer
-    for each, in order, until the pipe closes. Leave with `close`; until then workers stay warm.
+    A subclass says what a worker runs: a function that takes lists of tasks off a pipe and sends one answer
+    for each task, in order, until the pipe closes. Tasks that follow each other go to the same worker where
+    they are short. Leave with `close`; until then workers stay warm.
     """
 
     def __init__(self, number: int, serve: Callable[..., None], arguments: tuple[Any, ...], preload: str) -> None:
@@ -54,7 +58,8 @@ class WorkerPool(ABC, Generic[T, A]):
         self._workers: list[_Worker[T]] = []
         self._deaths: dict[str, int] = {}
         self._deaths_in_a_row = 0
-        self._short = False
+        self._ahead = 1
+        """How many tasks a worker has in hand at most."""
         self.pids: set[int] = set()
         """Of every worker there was."""
 
@@ -94,7 +99,7 @@ class WorkerPool(ABC, Generic[T, A]):
                     continue
                 worker.tasks.popleft()
                 self._deaths_in_a_row = 0
-                self._short = self.seconds(answer) < SHORT_S
+                self._ahead = _ahead(self.seconds(answer))
                 worker.retired = worker.retired or self.outgrown(answer)
                 yield answer
 
@@ -113,13 +118,13 @@ class WorkerPool(ABC, Generic[T, A]):
         active = [worker for worker in self._workers if not worker.retired]
         while waiting and len(active) < min(self._number, len(waiting) + sum(len(each.tasks) for each in active)):
             active.append(self._start())
-        for depth in range(_SHORT_IN_HAND if self._short else 1):
-            for worker in active:
-                if waiting and len(worker.tasks) == depth:
-                    task = waiting.popleft()
-                    worker.tasks.append(task)
-                    with suppress(BrokenPipeError, ConnectionResetError):  # it has died: `_ready` will say
-                        worker.pipe.send(task)
+        for worker in sorted(active, key=lambda each: len(each.tasks)):
+            if waiting and len(worker.tasks) <= self._ahead // 2:
+                fair = max(1, len(waiting) // (2 * len(active)))  # towards the end nobody gets what others could do
+                tasks = [waiting.popleft() for _ in range(min(self._ahead - len(worker.tasks), fair, len(waiting)))]
+                worker.tasks.extend(tasks)
+                with suppress(BrokenPipeError, ConnectionResetError):  # it has died: `_ready` will say
+                    worker.pipe.send(tasks)
 
     def _ready(self) -> list[_Worker[T]]:
         busy = {worker.pipe: worker for worker in self._workers if worker.tasks}
@@ -157,6 +162,13 @@ class WorkerPool(ABC, Generic[T, A]):
             waiting.append(running)
             return
         yield self.given_up(running, f"{DEATHS_ALLOWED} workers died of it ({_ending(worker)})")
+
+
+def _ahead(seconds: float) -> int:
+    """How many tasks of this length a worker is to have in hand."""
+    if seconds >= SHORT_S:
+        return 1
+    return max(_FEWEST_SHORT, min(_MOST_SHORT, int(_AHEAD_S / max(seconds, 1e-6))))
 
 
 def _ending(worker: _Worker[T]) -> str:

@@ -69,7 +69,8 @@ def _serve(pipe: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the workers too; the command ends them
     with suppress(EOFError, OSError):
         while True:
-            pipe.send(_answer(pipe.recv()))
+            for run_key in pipe.recv():
+                pipe.send(_answer(run_key))
 
 
 def _answer(run_key: RunKey) -> _Answer:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from moe_cosim.errors import InputError, RunError
+from moe_cosim.experiment import Experiment
 from moe_cosim.sim.sweep.identity.files import check_files
 from moe_cosim.sim.sweep.identity.point import Identities
 from moe_cosim.sim.sweep.identity.sources import check_sources
@@ -157,14 +158,27 @@ def _write_death(store: Store, task: Task, report: Report) -> None:
 
 
 def tasks_of(plan: SweepPlan, points: Sequence[Point]) -> list[Task]:
-    """What workers are told of these points; longest first, so that no worker is left with a long one at the end."""
+    """What workers are told of these points; longest first, so that no worker is left with a long one at the end,
+    and among equals those on the same routing after each other, so that a worker draws it once."""
     identities = Identities()
     tasks = []
     for point in points:
         experiment = plan.experiment(point)
         identity = identities.of(experiment)
         tasks.append(Task(point.id, experiment, identity.files, identity.sources))
-    return sorted(tasks, key=lambda task: -task.experiment.workload.output_tokens * task.experiment.workload.batch)
+    first: dict[Hashable, int] = {}
+    for index, task in enumerate(tasks):
+        first.setdefault(_routing(task.experiment), index)
+
+    def order(task: Task) -> tuple[int, int]:
+        workload = task.experiment.workload
+        return -workload.output_tokens * workload.batch, first[_routing(task.experiment)]
+
+    return sorted(tasks, key=order)
+
+
+def _routing(experiment: Experiment) -> Hashable:
+    return experiment.seed, experiment.model, experiment.workload, repr(experiment.routing)
 
 
 def _pace(outcome: SweepOutcome, times: deque[float]) -> Pace:

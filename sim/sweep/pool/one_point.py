@@ -9,20 +9,19 @@ from typing import Any
 
 from moe_cosim.errors import MoeCosimError
 from moe_cosim.sim.run import run
-from moe_cosim.sim.sweep.identity.files import check_files
-from moe_cosim.sim.sweep.identity.sources import check_sources
 from moe_cosim.sim.sweep.pool.messages import Task
+from moe_cosim.sim.sweep.pool.unchanged import Unchanged
 from moe_cosim.sim.sweep.store.record import PointRecord
 from moe_cosim.version import VERSION
 
 
-def run_point(task: Task) -> PointRecord:
-    """Run it. Whatever goes wrong with this point becomes its record; `KeyboardInterrupt` passes."""
+def run_point(task: Task, unchanged: Unchanged | None = None) -> PointRecord:
+    """Run it, if all is `unchanged` since it was planned. Whatever goes wrong with this point becomes its record;
+    `KeyboardInterrupt` passes."""
     started = time.perf_counter()
     result, error = None, None
     try:
-        check_sources(task.sources, "code")  # this process may have other code loaded than planned the point
-        check_files(task.files)
+        (unchanged or Unchanged()).check(task)
         found = run(task.experiment, keep=()).as_dict()
         result = {key: value for key, value in found.items() if key != "name"}
     except MoeCosimError as refused:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from moe_cosim.sim.sweep.pool import memory
 from moe_cosim.sim.sweep.pool.keeper import Keeper
 from moe_cosim.sim.sweep.pool.messages import ELSEWHERE, SKIPPED, Report, Task
 from moe_cosim.sim.sweep.pool.one_point import run_point
+from moe_cosim.sim.sweep.pool.unchanged import Unchanged
 from moe_cosim.sim.sweep.store.claims import Claims
 from moe_cosim.sim.sweep.store.record import PointRecord
 from moe_cosim.sim.sweep.store.store import Store
@@ -26,14 +28,21 @@ def work(pipe: Connection, store_path: Path, memory_bytes: int) -> None:
     with Keeper(store, claims, pipe.send) as keeper, contextlib.suppress(EOFError, ConnectionResetError):
         memory.hold_to(memory_bytes)
         while True:
-            keeper.put(compute(pipe.recv(), store, claims))
+            serve(pipe.recv(), store, claims, keeper)
 
 
-def compute(task: Task, store: Store, claims: Claims) -> PointRecord | Report:
+def serve(tasks: Sequence[Task], store: Store, claims: Claims, keeper: Keeper) -> None:
+    """Compute the points of one message, and have them kept."""
+    unchanged = Unchanged()
+    for task in tasks:
+        keeper.put(_compute(task, store, claims, unchanged))
+
+
+def _compute(task: Task, store: Store, claims: Claims, unchanged: Unchanged) -> PointRecord | Report:
     """The point's record, its claim still held; or why there is none."""
     if not claims.take(task.point_id):
         return Report(task.point_id, ELSEWHERE)
     if store.has(task.point_id):
         claims.release(task.point_id)
         return Report(task.point_id, SKIPPED)
-    return run_point(task)
+    return run_point(task, unchanged)
