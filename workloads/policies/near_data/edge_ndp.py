@@ -28,6 +28,7 @@ from moe_cosim.workloads.policies.parts.cells import (
     sum_before,
 )
 from moe_cosim.workloads.policies.parts.copies import Copies
+from moe_cosim.workloads.policies.parts.moves import move_by_cell
 from moe_cosim.workloads.policies.parts.staging import StagingRing
 from moe_cosim.workloads.quantization.formats import WeightFormat
 
@@ -137,21 +138,20 @@ class EdgeNdp(BlockPolicy):
 
         `address` and `move` of the rows are where their copies are before; of those fetched, afterwards in the ring.
         """
-        going = np.concatenate([fetched, kept])
-        order = np.argsort(cell_of(rows)[going], kind="stable")  # moves are numbered cell by cell
         target, prefetch, after_run = self._ring.turns(self.plan.next_run + fetched)
-        target = np.concatenate([target, slots])
-        prefetch = np.concatenate([prefetch, np.ones_like(kept)])
-        after_run = np.concatenate([after_run, np.full_like(kept, -1)])
-        at = going[order]
-        step, layer, expert = rows.step[at], rows.layer[at], rows.expert[at]
-        columns = (target[order], prefetch[order], after_run[order])
-        first = self.plan.move_rows(step, layer, layer, expert, self._format, address[at], *columns)
-        number = np.empty_like(order)
-        number[order] = first + np.arange(len(order))
-        through, stays = np.split(number, [len(fetched)])
+        cell, kinds = cell_of(rows), (fetched, kept)
+        through, stays = move_by_cell(
+            self.plan,
+            [cell[kind] for kind in kinds],
+            *([column[kind] for kind in kinds] for column in (rows.step, rows.layer, rows.layer, rows.expert)),
+            [np.full_like(kind, self._format) for kind in kinds],
+            [address[kind] for kind in kinds],
+            (target, slots),
+            (prefetch, np.ones_like(kept)),
+            (after_run, np.full_like(kept, -1)),
+        )
         self._copies.put(rows.layer[kept], rows.expert[kept], self._gpu, self._format, slots, stays)
-        address[fetched], move[fetched] = target[: len(fetched)], through
+        address[fetched], move[fetched] = target, through
 
     def _share(self, rows: DemandRows, missing: NDArray[np.bool_]) -> I64:
         """[cells] how many of the busiest `missing` experts the GPU should take for both sides to end together.

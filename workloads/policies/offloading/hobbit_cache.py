@@ -136,7 +136,7 @@ def decide(caches: Caches, asked: Asked, written: Written, first_run: int, first
         # looked up for all before any is fetched: `pinned` remembers who was there
         for row in range(start, end):
             key = layer * experts + asked.expert[row]
-            cache = _cache_of(caches, key, int(asked.levels[step, layer, asked.expert[row]]))
+            cache = _cache_of(caches, key, asked.levels[step, layer, asked.expert[row]])
             if cache >= 0:
                 caches.pinned[key] = now
                 _run(caches, written, row, key, cache, step, first_run)
@@ -144,13 +144,15 @@ def decide(caches: Caches, asked: Asked, written: Written, first_run: int, first
             key = layer * experts + asked.expert[row]
             if caches.pinned[key] == now:
                 continue
-            level = int(asked.levels[step, layer, asked.expert[row]])
+            level = asked.levels[step, layer, asked.expert[row]]
             if level == SKIP:
                 written.skip_row[written.counts[SKIPPED]] = row
                 written.counts[SKIPPED] += 1
                 continue
-            _fetch(caches, written, row, key, level, step, layer, layers, -1, first_move)
-            _run(caches, written, row, key, level, step, first_run)
+            wanted = FULL if level == FULL else LOW
+            # what was at hand has run by now, so any slot may be taken
+            _fetch(caches, written, row, key, wanted, step, layer, layers, -now, first_move)
+            _run(caches, written, row, key, wanted, step, first_run)
         if step == 0:
             continue
         for row in range(start, end):
@@ -165,13 +167,14 @@ def decide(caches: Caches, asked: Asked, written: Written, first_run: int, first
                 caches.pinned[later * experts + asked.guessed[guess]] = now
             for guess in range(begin, stop):
                 expert = asked.guessed[guess]
-                key, level = later * experts + expert, int(asked.levels[step, later, expert])
+                key, level = later * experts + expert, asked.levels[step, later, expert]
                 if level != SKIP and _cache_of(caches, key, level) < 0:
-                    _fetch(caches, written, start, key, level, step, layer, layers, now, first_move)
+                    wanted = FULL if level == FULL else LOW
+                    _fetch(caches, written, start, key, wanted, step, layer, layers, now, first_move)
 
 
 @compiled
-def _cache_of(caches: Caches, key: int, level: int) -> int:
+def _cache_of(caches: Caches, key: int, level: np.int8) -> int:
     """The best copy at hand; a low-precision one does not stand in where full is deserved. -1: none."""
     if caches.slot[FULL, key] >= 0:
         return FULL
@@ -208,7 +211,8 @@ def _fetch(
     pin: int,
     first_move: int,
 ) -> None:
-    """Into a free slot, else into that of the least priority; nothing where all slots hold what `pin` says stays."""
+    """Into a free slot, else into that of the least priority; nothing where all slots hold what is pinned at `pin`
+    (a negative clock: nothing is)."""
     slot = caches.used[cache]
     if slot < caches.capacity[cache]:
         caches.used[cache] += 1
@@ -220,7 +224,7 @@ def _fetch(
     at = written.counts[MOVED]
     written.move_row[at], written.move_key[at], written.move_cache[at] = row, key, cache
     written.move_target[at], written.move_after[at] = caches.address[cache, slot], caches.last_run[cache, slot]
-    written.move_ahead[at] = pin >= 0
+    written.move_ahead[at] = pin > 0
     written.counts[MOVED] += 1
     caches.used[CLOCK] += 1
     caches.last_touch[cache, slot] = caches.used[CLOCK]

@@ -62,8 +62,20 @@ def busiest_first(rows: DemandRows) -> DemandRows:
 
 
 def each_cell(rows: DemandRows) -> Iterator[DemandRows]:
+    """One by one."""
+    return _pieces(rows, np.arange(len(rows.starts)))
+
+
+def each_step(rows: DemandRows) -> Iterator[DemandRows]:
+    """The cells of one step after those of the other."""
+    step = rows.step[rows.starts[:-1]]
+    return _pieces(rows, np.flatnonzero(np.diff(step, prepend=-1, append=-1)))
+
+
+def _pieces(rows: DemandRows, cells: I64) -> Iterator[DemandRows]:
+    """From each of `cells` to the next."""
     step, layer, expert, tokens, gate_weight, starts = rows
-    for first, last in pairwise(starts.tolist()):
-        one = slice(first, last)
-        whole = np.array([0, last - first])
-        yield DemandRows(step[one], layer[one], expert[one], tokens[one], gate_weight[one], whole)
+    for first, last in pairwise(cells.tolist()):
+        own = starts[first : last + 1]
+        one = slice(own[0], own[-1])
+        yield DemandRows(step[one], layer[one], expert[one], tokens[one], gate_weight[one], own - own[0])

@@ -85,12 +85,7 @@ class GpuPrefillPolicy(BlockPolicy):
     def run(self, rows: DemandRows, passing: NDArray[np.bool_], deferred: Column = False) -> None:
         """Run all `rows`: those `passing` on the GPU, through the ring; the others where their copies are."""
         at = rows.layer, rows.expert
-        self.run_from(rows, passing, self.copies.unit[at], self.copies.address[at], self.copies.move[at], deferred)
-
-    def run_from(
-        self, rows: DemandRows, passing: NDArray[np.bool_], unit: I64, address: I64, move: I64, deferred: Column = False
-    ) -> None:
-        """As `run`, for copies at `address` that `move` brought and `unit` reads, each [rows]; all are written over."""
+        unit, address, move = self.copies.unit[at], self.copies.address[at], self.copies.move[at]
         going = np.flatnonzero(passing)
         if len(going):
             target, prefetch, after_run = self.ring.turns(self.plan.next_run + going)

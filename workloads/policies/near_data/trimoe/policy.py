@@ -9,6 +9,8 @@ module, and cold ones moved from the busiest module to the idlest.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,16 +18,16 @@ from moe_cosim.options import option
 from moe_cosim.workloads.demand import DemandRows
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.policies.near_data.trimoe.costs import CHANNELS, CPU, GPU, trimoe_costs
-from moe_cosim.workloads.policies.near_data.trimoe.layout import (
-    WINDOW,
-    Changes,
-    Homes,
-    Shadow,
-    choose_changes,
-    choose_striped,
-)
-from moe_cosim.workloads.policies.parts.cells import each_cell, reordered
+from moe_cosim.workloads.policies.near_data.trimoe.layout import WINDOW, Homes, Shadow, forecast
+from moe_cosim.workloads.policies.parts.cells import cell_of, each_cell, each_step, order_in_cells, reordered
 from moe_cosim.workloads.policies.parts.gpu_prefill import GpuExpertsOptions, GpuPrefillPolicy
+from moe_cosim.workloads.policies.parts.moves import move_by_cell
+
+if TYPE_CHECKING:  # compiled: Numba is slow to import
+    from moe_cosim.workloads.policies.near_data.trimoe.changes import Forecast, Moved
+
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
 
 EMA_WEIGHT = 0.3
 """EMA <- 0.3 F + 0.7 EMA (arXiv 2603.01058)."""
@@ -59,6 +61,7 @@ class TriMoe(GpuPrefillPolicy):
         self._homes = Homes(context, weight_format)
         self._modules = np.array([self.plan.unit_index(unit.name) for unit in context.ndps])
         self.take_gpu(self._homes.address, weight_format, -1, self.options.gpu_experts)
+        self._places = self._homes.places(self.hot, self.copies.address)
         self._costs = trimoe_costs(context, weight_format)
         self._predicted = np.zeros((layers, experts))
         self._shadow = Shadow.of(context)
@@ -67,83 +70,112 @@ class TriMoe(GpuPrefillPolicy):
         self._decided = self._right = 0
 
     def plan_prefill(self, rows: DemandRows) -> None:
-        for cell in each_cell(rows):
+        from moe_cosim.workloads.policies.near_data.trimoe.changes import Moved, stripe_warm
+
+        for cell in each_cell(rows):  # a layer's copies into stripes follow its fetches
             super().plan_prefill(cell)
-            layer = int(cell.layer[0])
+            layer = cell.layer[:1].astype(np.int64)
             per_step = self.context.workload.batch / max(int(cell.tokens.sum()) / self.context.demand.top_k, 1)
             self._predicted[layer, cell.expert] = cell.tokens * per_step
-            if not self._with_cpu:
-                continue
-            self.plan.at(0, layer)
-            off_gpu = ~self.hot[layer]
-            for expert in choose_striped(self._costs, self._predicted[layer], off_gpu, len(self._modules)):
-                self._homes.stripe(layer, expert, early=False)
-            self._homes.end_of_layer()
+            if self._with_cpu:
+                ahead = self._forecast(layer, np.full(1, len(self._modules)))
+                moved = Moved.room_for(self.context.demand.num_experts)
+                stripe_warm(ahead, self._places, self._costs.drain[0], moved)
+                moves, expert = moved.counts[0], moved.expert[: moved.counts[0]]
+                places = (moved.source[:moves], moved.target[:moves])
+                first = self.plan.move_rows(0, layer, layer, expert, self.weight_format, *places)
+                self._homes.move[layer, expert] = first + np.arange(moves)
 
     def plan_decode(self, rows: DemandRows) -> None:
-        for cell in each_cell(rows):
-            layer = int(cell.layer[0])
-            self.plan.at(int(cell.step[0]), layer)
-            changes = self._change_layout(layer) if self._relayout else Changes()
-            self._run(layer, cell)
-            counts = np.zeros(self.context.demand.num_experts)
-            counts[cell.expert] = cell.tokens
-            if self._relayout:
-                self._judge(changes, counts)
+        for step in each_step(rows):
+            layer = step.layer[step.starts[:-1]].astype(np.int64)
+            counts = np.zeros((len(layer), self.context.demand.num_experts))
+            counts[cell_of(step), step.expert] = step.tokens
+            moved = self._change_layouts(layer, counts)
+            self._run(step, layer, moved, self._schedule(step, layer))
             self._predicted[layer] += EMA_WEIGHT * (counts - self._predicted[layer])
 
-    def _run(self, layer: int, cell: DemandRows) -> None:
-        from moe_cosim.workloads.policies.near_data.trimoe.schedule import schedule  # compiled: Numba is slow to import
+    def _forecast(self, layer: I64, modules: I64) -> Forecast:
+        return forecast(self._costs, self._predicted[layer], layer, self.hot, modules)
 
-        experts = cell.expert
-        hit = self.hot[layer, experts]
-        place = self._homes.place[layer, experts]
-        costs, drain, delay = self._costs.of(cell.tokens, hit, place, self._with_cpu)
-        path = np.empty(len(experts), dtype=np.int64)
-        self._span[layer] = schedule(costs, place, drain, delay, len(self._modules), self._refine, path)
-        # the longest first: it is what the others then fill up beside; the GPU's after all others
-        order = np.lexsort((-costs[np.arange(len(path)), path], path == GPU))
-        on_gpu = path == GPU
-        unit = np.where(on_gpu, self.gpu, np.where(path == CPU, self._cpu, self._modules[place]))
-        there = hit & on_gpu
-        address, move = (
-            np.where(there, gpu_column[layer, experts], home_column[layer, experts])
-            for gpu_column, home_column in (
-                (self.copies.address, self._homes.address),
-                (self.copies.move, self._homes.move),
-            )
+    def _change_layouts(self, layer: I64, counts: F64) -> Moved:
+        """Moves that the attention hides, by the prediction; judged by the tokens [layers, experts] that come."""
+        from moe_cosim.workloads.policies.near_data.trimoe.changes import Moved, Shadows, change_layouts
+
+        experts, modules = counts.shape[1], len(self._modules)
+        if not self._relayout:
+            return Moved.room_for(0)
+        moved = Moved.room_for(2 * counts.size)
+        shadows = Shadows(
+            self._shadow.link_ps,
+            self._shadow.ports_ps(self._span[layer]),
+            *self._costs.fetch_ps,
+            self._costs.relayout_ps,
+            self._costs.drain[0],
+            self._with_cpu,
         )
-        passing = on_gpu & ~hit
-        self.run_from(reordered(cell, order), passing[order], unit[order], address[order], move[order])
+        ahead = self._forecast(layer, self._places.place[layer].max(axis=1, initial=0) + 1)
+        scratch = np.empty((7, experts), np.int64), np.empty(modules), np.empty(modules)
+        change_layouts(ahead, self._places, shadows, counts, *scratch, moved)
+        self._decided += int(moved.counts[1])
+        self._right += int(moved.counts[2])
+        return moved
 
-    def _judge(self, changes: Changes, counts: NDArray[np.float64]) -> None:
-        """Was each migration right about the step it was made for? A fetched expert: at least as many
-        tokens as the one it replaced; a striped one: enough for the CPU, by the predicted border; one
-        that went back to a module: not enough."""
-        verdicts = [counts[expert] >= counts[victim] for victim, expert in changes.to_gpu]
-        verdicts += [counts[expert] >= changes.border for expert in changes.to_stripes]
-        verdicts += [counts[expert] <= changes.border for expert in changes.back]
-        self._decided += len(verdicts)
-        self._right += int(sum(verdicts))
+    def _schedule(self, rows: DemandRows, layer: I64) -> tuple[I64, F64]:
+        """[rows] path of each, and what it costs there."""
+        from moe_cosim.workloads.policies.near_data.trimoe.schedule import schedule_layers
+
+        at = rows.layer, rows.expert
+        hit, place = self.hot[at], self._places.place[at]
+        costs, drain, delay = self._costs.of(rows.tokens, hit, place, self._with_cpu)
+        path, span = np.empty(len(place), dtype=np.int64), np.empty(len(layer))
+        schedule_layers(costs, place, drain, delay, rows.starts, len(self._modules), self._refine, path, span)
+        self._span[layer] = span
+        return path, costs[np.arange(len(path)), path]
+
+    def _run(self, rows: DemandRows, layer: I64, moved: Moved, scheduled: tuple[I64, F64]) -> None:
+        """The longest first: it is what the others then fill up beside; the GPU's after all others."""
+        path, cost = scheduled
+        order = order_in_cells(rows, path == GPU, -cost)
+        rows, path = reordered(rows, order), path[order]
+        at = rows.layer, rows.expert
+        on_gpu, hit, homes = path == GPU, self.hot[at], self._homes
+        unit = np.where(on_gpu, self.gpu, np.where(path == CPU, self._cpu, self._modules[self._places.place[at]]))
+        passing = np.flatnonzero(on_gpu & ~hit)
+        fetched = self._move(rows, layer, moved, passing)
+        there = hit & on_gpu
+        address = np.where(there, self.copies.address[at], homes.address[at])
+        move = np.where(there, self.copies.move[at], homes.move[at])
+        address[passing], move[passing] = fetched
+        columns = (unit, self.weight_format, address, move)
+        self.plan.run_rows(rows.step, rows.layer, rows.expert, rows.tokens, *columns)
+
+    def _move(self, rows: DemandRows, layer: I64, moved: Moved, passing: I64) -> tuple[I64, I64]:
+        """The early moves of each layer, then those of the rows `passing` through the ring: their targets and moves."""
+        count = int(moved.counts[0])
+        cell, expert, to_gpu = moved.cell[:count], moved.expert[:count], moved.to_gpu[:count]
+        target, prefetch, after_run = self.ring.turns(self.plan.next_run + passing)
+        through, of_layer = rows.expert[passing], rows.layer[passing]
+        early, ring = np.ones(count, np.int64), np.zeros_like(passing)
+        changed, fetched = move_by_cell(
+            self.plan,
+            (cell, cell_of(rows)[passing]),
+            (rows.step[:1].repeat(count), rows.step[passing]),
+            (layer[cell], of_layer),
+            (layer[cell], of_layer),
+            (expert, through),
+            (self.weight_format * early, self.weight_format + ring),
+            (moved.source[:count], self._homes.address[of_layer, through]),
+            (moved.target[:count], target),
+            (to_gpu, prefetch),
+            (-early, after_run),
+            (early, ring),
+        )
+        self.copies.move[layer[cell[to_gpu]], expert[to_gpu]] = changed[to_gpu]
+        self._homes.move[layer[cell[~to_gpu]], expert[~to_gpu]] = changed[~to_gpu]
+        return target, fetched
 
     def report(self) -> dict[str, float]:
         layers = self.context.demand.layers * max(self.context.workload.decode_steps, 1)
         found = {"migrations per layer": self._decided / layers}
         return found | ({"predictor accuracy": self._right / self._decided} if self._decided else {})
-
-    def _change_layout(self, layer: int) -> Changes:
-        """Moves that the layer's attention hides, by the prediction."""
-        hot, homes = self.hot[layer], self._homes
-        shadow = self._shadow.with_experts(float(self._span[layer]))
-        changes = choose_changes(self._costs, self._predicted[layer], homes.place[layer], ~hot, shadow, self._with_cpu)
-        for victim, expert in changes.to_gpu:
-            slot = int(self.copies.address[layer, victim])
-            copy = self.plan.move(layer, expert, homes.copy(layer, expert), slot, prefetch=True, early=True)
-            self.copies.put(layer, expert, self.gpu, copy.format, slot, copy.move)
-            hot[victim], hot[expert] = False, True
-        for expert in changes.to_stripes:
-            homes.stripe(layer, expert, early=True)
-        for expert, module in changes.to_module:
-            homes.localize(layer, expert, module, early=True)
-        homes.end_of_layer()
-        return changes

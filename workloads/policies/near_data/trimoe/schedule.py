@@ -37,7 +37,7 @@ def schedule(
             if costs[e, p] < costs[e, best]:
                 best = p
         path[e] = best
-        _put(costs, place, drain, delay, load, module, e, best, 1.0)
+        _put(costs, place, drain, delay, load, module, e, path[e], 1.0)
     now = _makespan(load, module)
     tried = np.empty(count, np.bool_)
     while refine:
@@ -70,6 +70,25 @@ def schedule(
 
 
 @compiled_making_arrays
+def schedule_layers(
+    costs: F64,
+    place: NDArray[np.int64],
+    drain: F64,
+    delay: F64,
+    starts: NDArray[np.int64],
+    modules: int,
+    refine: bool,
+    path: NDArray[np.int64],
+    span: F64,
+) -> None:
+    """As `schedule`, for layers whose experts are rows starts[c] to starts[c + 1]; fills `span` [layers] too."""
+    for cell in range(len(span)):
+        first, last = starts[cell], starts[cell + 1]
+        here = costs[first:last], place[first:last], drain[first:last], delay[first:last]
+        span[cell] = schedule(*here, modules, refine, path[first:last])
+
+
+@compiled_making_arrays
 def makespan(
     costs: F64, place: NDArray[np.int64], drain: F64, delay: F64, modules: int, path: NDArray[np.int64]
 ) -> float:
@@ -99,13 +118,19 @@ def _put(
 
 @compiled_making_arrays
 def _makespan(load: F64, module: F64) -> float:
-    return float(max(load[0], load[1], module.max()))
+    longest = float(max(load[0], load[1]))
+    for d in range(len(module)):
+        longest = max(longest, float(module[d]))
+    return longest
 
 
 @compiled_making_arrays
 def _slowest(load: F64, module: F64) -> int:
     """-1 the GPU, -2 the CPU, else the module."""
-    worst = int(np.argmax(module))
+    worst = 0
+    for d in range(1, len(module)):
+        if module[d] > module[worst]:
+            worst = d
     if load[0] >= module[worst] and load[0] >= load[1]:
         return -1
     return -2 if load[1] >= module[worst] else worst
