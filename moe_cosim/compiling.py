@@ -18,10 +18,11 @@ class Compiling:
         """Is told, once, that compiling has begun; a command line sets it."""
         self.keeps: bool = True
         """Whether machine code is kept for the next process."""
+        self.said = False
+        """Whether it has been told."""
         self._seconds = 0.0
         self._depth = 0
         self._began_s = 0.0
-        self._said = False
 
     @property
     def seconds(self) -> float:
@@ -32,8 +33,8 @@ class Compiling:
         if not self._depth:
             self._began_s = time.perf_counter()
         self._depth += 1
-        if self.announce is not None and not self._said:
-            self._said = True
+        if self.announce is not None and not self.said:
+            self.said = True
             often = "once per installation" if self.keeps else "in every process: there is no folder to keep it in"
             self.announce(f"compiling the engine, {often}")
 

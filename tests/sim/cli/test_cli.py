@@ -287,8 +287,8 @@ def test_routing_statistics_of_a_preset_and_of_a_trace(tiny: Tiny) -> None:
     ("arguments", "said"),
     [
         (("mixtral-8x7",), "did you mean 'mixtral-8x7b'?"),
-        (("mixtral-8x7b", "--tokens", 10**9), "at most 64 GB of memory"),
-        (("mixtral-8x7b", "--sequences", 10**9), "at most 64 GB of memory"),
+        (("mixtral-8x7b", "--tokens", 10**9), "of memory of this computer"),
+        (("mixtral-8x7b", "--sequences", 10**9), "of memory of this computer"),
         (("mixtral-8x7b", "--model", "mixtral-8x7"), "did you mean 'mixtral-8x7b'?"),
     ],
 )
