@@ -11,6 +11,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from moe_cosim.errors import RunError
+from moe_cosim.experiment import load_experiment
+from moe_cosim.sim.dealing import dealing_order
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.run import run
 from moe_cosim.sim.worker_pool import WorkerPool
@@ -25,9 +27,8 @@ def key(experiment: str, settings: Settings) -> RunKey:
 
 
 def run_all(wanted: Sequence[RunKey], workers: int, progress: Callable[[float], None] | None) -> dict[RunKey, Result]:
-    """Longest runs first, so that no worker is left with one at the end. Raises what a run raised, and
-    `RunError` where workers died of one."""
-    order = sorted(wanted, key=lambda run_key: -dict(run_key[1]).get("workload.output_tokens", 0))
+    """Raises what a run raised, and `RunError` where workers died of one."""
+    order = [wanted[index] for index in dealing_order([load_experiment(name, dict(chosen)) for name, chosen in wanted])]
     results: dict[RunKey, Result] = {}
     pool = _Pool(workers) if workers > 1 else None
     try:

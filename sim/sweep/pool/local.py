@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from moe_cosim.errors import InputError, RunError
-from moe_cosim.experiment import Experiment
+from moe_cosim.sim.dealing import dealing_order
 from moe_cosim.sim.sweep.identity.files import check_files
 from moe_cosim.sim.sweep.identity.point import Identities
 from moe_cosim.sim.sweep.identity.sources import check_sources
@@ -158,27 +158,14 @@ def _write_death(store: Store, task: Task, report: Report) -> None:
 
 
 def tasks_of(plan: SweepPlan, points: Sequence[Point]) -> list[Task]:
-    """What workers are told of these points; longest first, so that no worker is left with a long one at the end,
-    and among equals those on the same routing after each other, so that a worker draws it once."""
+    """What workers are told of these points, in the order in which they are dealt."""
     identities = Identities()
     tasks = []
     for point in points:
         experiment = plan.experiment(point)
         identity = identities.of(experiment)
         tasks.append(Task(point.id, experiment, identity.files, identity.sources))
-    first: dict[Hashable, int] = {}
-    for index, task in enumerate(tasks):
-        first.setdefault(_routing(task.experiment), index)
-
-    def order(task: Task) -> tuple[int, int]:
-        workload = task.experiment.workload
-        return -workload.output_tokens * workload.batch, first[_routing(task.experiment)]
-
-    return sorted(tasks, key=order)
-
-
-def _routing(experiment: Experiment) -> Hashable:
-    return experiment.seed, experiment.model, experiment.workload, repr(experiment.routing)
+    return [tasks[index] for index in dealing_order([task.experiment for task in tasks])]
 
 
 def _pace(outcome: SweepOutcome, times: deque[float]) -> Pace:
