@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -116,6 +116,22 @@ class Machine:
             if joined & pairs:
                 raise InputError(where, field, Plain("two memories joined already"), "at most one fabric for a pair")
             joined |= pairs
+
+    @cached_property
+    def without_rates(self) -> tuple[object, ...]:
+        """Names, places, sizes and kernel times: equal for machines that differ at most in the rates, latencies and
+        efficiencies of memories, links, switches and peer fabrics, and in units' windows."""
+        return (
+            self.name,
+            [replace(unit, window_bytes=0.0) for unit in self.units.values()],
+            [
+                (m.name, m.kind, m.capacity_bytes, m.base_address, m.channels, m.interleave_bytes)
+                for m in self.memories.values()
+            ],
+            [(link.name, link.ends) for link in self.links.values()],
+            list(self.switches),
+            [(peer.name, peer.members) for peer in self.peers.values()],
+        )
 
     # -- what transfers contend for ---------------------------------------------------------
 

@@ -6,10 +6,8 @@ other values by name; every result lists those its run used.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 from moe_cosim.errors import InputError
@@ -47,9 +45,11 @@ class Assumptions:
         self._settings = dict(settings or {})
         self._where = where
         self._used: dict[str, Assumption] = {}
+        self._heard: dict[str, str] | None = None
 
     def resolve(self, declared: Assumption) -> Assumption:
         """`declared` with the experiment's value where it sets one; remembered as used."""
+        self._hear(declared.name)
         if declared.name in self._used:
             return self._used[declared.name]
         resolved = declared
@@ -67,10 +67,9 @@ class Assumptions:
         """Shorthand: resolve, and return the chosen word."""
         return str(self.resolve(declared).value)
 
-    @cached_property
-    def settings_text(self) -> str:
-        """The same text for equal settings."""
-        return json.dumps(self._settings, sort_keys=True, default=str)
+    def settings_of(self, asked: Iterable[Assumption]) -> str:
+        """What the experiment sets these to, as text in which 1 and 1.0 differ."""
+        return repr({one.name: self._settings[one.name] for one in asked if one.name in self._settings})
 
     def apart(self) -> Assumptions:
         """Others with the same settings, none of them used yet."""
@@ -79,7 +78,24 @@ class Assumptions:
     def recall(self, resolved: Iterable[Assumption]) -> None:
         """These were resolved before, under the same settings, and are used here too."""
         for one in resolved:
+            self._hear(one.name)
             self._used.setdefault(one.name, one)
+
+    def listen(self) -> dict[str, str]:
+        """Every assumption that is asked for from now on, in order: its name, and its `basis` at that time. Once."""
+        self._heard = {}
+        return self._heard
+
+    def basis(self, name: str) -> str:
+        """What decides the value of an assumption of that name, asked for now: the value in use, or else what the
+        experiment sets, or else the declaration's default."""
+        if name in self._used:
+            return f"in use: {self._used[name].value!r}"
+        return f"set: {self._settings[name]!r}" if name in self._settings else "default"
+
+    def _hear(self, name: str) -> None:
+        if self._heard is not None and name not in self._heard:
+            self._heard[name] = self.basis(name)
 
     def used(self) -> list[Assumption]:
         return list(self._used.values())

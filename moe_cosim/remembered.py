@@ -51,18 +51,26 @@ class Remembered(Generic[T]):
     ) -> T:
         """What `make` gives: the thing, and stamps of the files it was read from, taken before they were read.
 
-        `key` is everything else that decides it, but for the settings of assumptions. What was asked of
-        those is remembered, and counts as used by this run too.
+        `key` is everything that decides it, but for assumptions. Which were asked for is remembered: these count as
+        used by this run too, and it is made anew where one of them is set to something else.
         """
-        whole = key, assumptions.settings_text
-        found = self._made.get(whole)
-        if found is None or not found.holds:
+        found = self._find(key, assumptions)
+        if found is None:
             apart = assumptions.apart()
             thing, files = make(apart)
             found = _Made(thing, tuple(apart.used()), files)
-            self._made[whole] = found
+            place = key, assumptions.settings_of(found.asked)
+            self._made[place] = found
+            self._made.move_to_end(place)
             if len(self._made) > self._most:
                 self._made.popitem(last=False)
-        self._made.move_to_end(whole)
         assumptions.recall(found.asked)
         return found.thing
+
+    def _find(self, key: Hashable, assumptions: Assumptions) -> _Made[T] | None:
+        """What was asked for is known of what was made alone, so all of the key are looked at."""
+        for place, made in reversed(self._made.items()):
+            if place == (key, assumptions.settings_of(made.asked)) and made.holds:
+                self._made.move_to_end(place)
+                return made
+        return None

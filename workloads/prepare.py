@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +16,7 @@ from moe_cosim.workloads.policies.base import Policy, policy_class
 from moe_cosim.workloads.policies.context import Context
 from moe_cosim.workloads.policies.residence import residence
 from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.reuse import REUSE, Cause, Lowered
 from moe_cosim.workloads.scenario import Scenario, draw
 
 HOST_OVERHEAD = Assumption(
@@ -62,13 +63,30 @@ def prepare(experiment: Experiment) -> Prepared:
     """Build, route, choose the policy. Raises `InputError` for an experiment that cannot be."""
     policy_class(experiment)  # a misspelt name is said before the routing is drawn
     scenario = draw(experiment)
+    cause = Cause.of(experiment, scenario)
+    known = REUSE.find(cause, scenario.assumptions)
+    if known is not None:
+        return Prepared(experiment, scenario, known.policy, _again(known, scenario))
+    heard = scenario.assumptions.listen()
     policy = policy_of(experiment, scenario)
-    return Prepared(experiment, scenario, policy, _blocks(policy, lowering_of(scenario, policy.lowering_hooks)))
+    lowering = lowering_of(scenario, policy.lowering_hooks)
+    return Prepared(experiment, scenario, policy, _blocks(policy, lowering, cause, heard))
 
 
-def _blocks(policy: Policy, lowering: Lowering) -> Iterator[Block]:
-    yield from blocks_of(policy, lowering)
+def _again(known: Lowered, scenario: Scenario) -> Iterator[Block]:
+    """What a run before this one came to."""
+    yield known.block
+    scenario.assumptions.check_all_settings_used()
+
+
+def _blocks(policy: Policy, lowering: Lowering, cause: Cause, heard: Mapping[str, str]) -> Iterator[Block]:
+    only: Block | None = None
+    for number, block in enumerate(blocks_of(policy, lowering)):
+        only = block if number == 0 else None
+        yield block
     policy.context.assumptions.check_all_settings_used()
+    if only is not None:
+        REUSE.keep(cause, policy, only, heard)
 
 
 def policy_of(experiment: Experiment, scenario: Scenario) -> Policy:

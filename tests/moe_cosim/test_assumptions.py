@@ -73,6 +73,18 @@ def test_a_setting_nobody_declares_is_refused_with_the_nearest() -> None:
     used.check_all_settings_used()
 
 
+def test_what_is_asked_for_from_now_on_is_heard_with_what_decides_it() -> None:
+    assumptions = Assumptions({"share": 0.25})
+    assumptions.number(LATENCY)
+    heard = assumptions.listen()
+    assumptions.number(LATENCY)
+    assumptions.number(SHARE)
+    assumptions.number(SHARE)
+    assert heard == {"wire-latency": "in use: '50 ns'", "share": "set: 0.25"}
+    assert assumptions.basis("share") == "in use: 0.25"
+    assert assumptions.basis("another") == "default"
+
+
 def test_a_bad_default_is_a_mistake_too() -> None:
     with pytest.raises(InputError, match=r"between 0\.0 and 1\.0"):
         Assumptions().number(Assumption("x", 3.0, (0.0, 1.0), "a typing error"))

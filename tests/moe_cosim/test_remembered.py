@@ -35,6 +35,7 @@ def test_made_once_for_equal_settings_and_what_was_asked_is_used_again() -> None
     assert faster != first
     assert used == [("rate", "2 GB/s")]
     assert get("a", {})[0] is first
+    assert get("a", {"another": "1 GB/s"})[0] is first
     get("b", {})
     assert get("a", {})[0] is first
     assert get("a", {"rate": "2 GB/s"})[0] is not faster  # two are kept: this one was used longest ago
