@@ -71,7 +71,8 @@ class BusyTime:
             open_from = first + int(self._settled[group])
             kept.append(slice(open_from, end))
             if (lane_end_ps[self._members[group]] < 0).any():
-                self._past[group].append((merged.start_ps[first:open_from], merged.end_ps[first:open_from]))
+                done = slice(first, open_from)  # copied: a view would hold the whole block
+                self._past[group].append((merged.start_ps[done].copy(), merged.end_ps[done].copy()))
             else:
                 self._past[group].clear()
         self._carried = _joined([[(merged.start_ps[part], merged.end_ps[part])] for part in kept])
