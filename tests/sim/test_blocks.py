@@ -141,7 +141,7 @@ def test_a_run_that_fails_on_the_way_leaves_nothing(tiny: Tiny, monkeypatch: pyt
             self, machine: Machine, blocks: Iterable[Program], progress: Progress | None = None
         ) -> Iterator[Timeline]:
             for block in blocks:
-                yield self.run(machine, block)
+                yield EmbeddedEngine().run(machine, block)
                 raise RunError("stuck")
 
     before = set(tiny.folder.iterdir())

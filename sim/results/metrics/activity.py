@@ -25,15 +25,14 @@ class Activity:
     def __init__(self, machine: Machine) -> None:
         from moe_cosim.sim.results.metrics.event_pass import Sums
 
-        units, memories = machine.units, machine.memories
-        self._places = _places(machine)
+        units, memories, contents = len(machine.units), len(machine.memories), len(CONTENTS)
+        self._places, self._rank = _places(machine)
+        self._shape = units, memories, contents
         self._sums = Sums(
-            memory_bytes=np.zeros((len(memories), len(CONTENTS), 2), np.int64),
-            stream_bytes=np.zeros((len(units), len(memories), 2, len(CONTENTS)), np.int64),
-            copy_bytes=np.zeros((len(memories), len(memories), len(CONTENTS)), np.int64),
-            working=np.zeros(len(units), np.int64),
-            kernels=np.zeros(2, np.int64),
-            heads=np.array([_NEVER_PS, -1], np.int64),
+            stream_bytes=np.zeros(units * memories * 2 * contents, np.int64),
+            copy_bytes=np.zeros(memories * memories * contents, np.int64),
+            working=np.zeros(units, np.int64),
+            figures=np.array([_NEVER_PS, -1, 0, 0], np.int64),
             lane_end_ps=np.full(len(machine.lanes), -1, np.int64),
         )
         self.busy = BusyTime(machine)
@@ -65,16 +64,16 @@ class Activity:
     @property
     def first_head_ps(self) -> int:
         """When the first token is there."""
-        return int(self._sums.heads[0])
+        return int(self._sums.figures[0])
 
     @property
     def last_head_ps(self) -> int:
-        return int(self._sums.heads[1])
+        return int(self._sums.figures[1])
 
     @property
     def near_data_kernel_s(self) -> float | None:
         """Mean time of an expert's kernel near the data in decode; None without any."""
-        count, time_ps = self._sums.kernels.tolist()
+        count, time_ps = self._sums.figures[2:].tolist()
         return time_ps / count / 1e12 if count else None
 
     @property
@@ -83,33 +82,30 @@ class Activity:
         return self._sums.working
 
     @property
-    def memory_bytes(self) -> NDArray[np.int64]:
-        """[memories, contents, 2] read and written."""
-        return self._sums.memory_bytes
-
-    @property
     def stream_bytes(self) -> NDArray[np.int64]:
         """[units, memories, 2, contents] that units read from and write to memories."""
-        return self._sums.stream_bytes
+        units, memories, contents = self._shape
+        return self._sums.stream_bytes.reshape(units, memories, 2, contents)[:, self._rank]
 
     @property
     def copy_bytes(self) -> NDArray[np.int64]:
         """[memories, memories, contents] from memory to memory."""
-        return self._sums.copy_bytes
+        _, memories, contents = self._shape
+        return self._sums.copy_bytes.reshape(memories, memories, contents)[self._rank][:, self._rank]
 
 
 @lru_cache(maxsize=2)
-def _places(machine: Machine) -> Places:
+def _places(machine: Machine) -> tuple[Places, NDArray[np.int64]]:
+    """And the rank of each memory by its address."""
     from moe_cosim.sim.results.metrics.event_pass import Places
 
     units = {name: index for index, name in enumerate(machine.units)}
     near = {unit.name for unit in machine.near_data_units}
-    memories = machine.memory_list
-    order = sorted(range(len(memories)), key=lambda index: memories[index].base_address)
-    return Places(
+    base = np.array([memory.base_address for memory in machine.memory_list], np.int64)
+    order = np.argsort(base)
+    places = Places(
         unit=np.array([units[unit] for unit, _ in machine.lanes], np.int64),
         near_data=np.array([unit in near for unit, _ in machine.lanes], np.bool_),
-        base=np.array([memories[index].base_address for index in order], np.int64),
-        end=np.array([memories[index].base_address + memories[index].capacity_bytes for index in order], np.int64),
-        memory=np.array(order, np.int64),
+        base=np.concatenate([base[order], [np.iinfo(np.int64).max]]),
     )
+    return places, np.argsort(order)

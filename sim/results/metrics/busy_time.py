@@ -26,30 +26,33 @@ class BusyTime:
     """
 
     def __init__(self, machine: Machine) -> None:
+        from moe_cosim.sim.results.metrics.spell_pass import Settled
+
         self._groups, self._members, self._of_unit, self._beside = _groups(machine)
         groups = self._members
-        self._busy_ps = np.zeros((len(groups), 2), dtype=np.int64)
         self._at = np.zeros(len(machine.lanes), dtype=np.int64)
-        self._settled = np.zeros(len(groups), dtype=np.int64)
-        self._horizon_ps = np.full(len(groups), _NEVER_PS, dtype=np.int64)
+        self._settled = Settled(
+            horizon_ps=np.full(len(groups), _NEVER_PS, dtype=np.int64),
+            busy_ps=np.zeros((len(groups), 2), dtype=np.int64),
+            spells=np.zeros(len(groups), dtype=np.int64),
+        )
         self._carried = _merged(len(groups), 0)
         self._past: list[list[tuple[NDArray[np.int64], NDArray[np.int64]]]] = [[] for _ in groups]
 
     def add(self, fresh: Spells, decode_from_ps: int, lane_end_ps: NDArray[np.int64] | None) -> None:
         """`lane_end_ps` [lanes] of each lane's last event (-1: none yet), or None when nothing follows."""
-        from moe_cosim.sim.results.metrics.spell_pass import merge_spells, settle
+        from moe_cosim.sim.results.metrics.spell_pass import merge_spells
 
         if any(self._past):
             self._reopen(fresh)
         spells = int(np.dot(np.bincount(self._groups.lane, minlength=len(fresh.number)), fresh.number))
-        merged = _merged(len(self._settled), spells + len(self._carried.start_ps))
-        merge_spells(self._groups, fresh, self._carried, self._at, merged)
+        merged = _merged(len(self._members), spells + len(self._carried.start_ps))
         if lane_end_ps is None:
-            self._horizon_ps[:] = _NEVER_PS
+            self._settled.horizon_ps[:] = _NEVER_PS
         else:
             reached = np.where(lane_end_ps < 0, _NEVER_PS, lane_end_ps)
-            self._horizon_ps[:] = np.minimum.reduceat(reached[self._groups.lane], self._groups.first[:-1])
-        settle(merged, self._horizon_ps, decode_from_ps, self._busy_ps, self._settled)
+            self._settled.horizon_ps[:] = np.minimum.reduceat(reached[self._groups.lane], self._groups.first[:-1])
+        merge_spells(self._groups, fresh, self._carried, self._at, decode_from_ps, merged, self._settled)
         if lane_end_ps is not None:
             self._carry(merged, lane_end_ps)
 
@@ -62,13 +65,13 @@ class BusyTime:
         return self._pair(self._beside[unit])
 
     def _pair(self, group: int) -> tuple[int, int]:
-        return int(self._busy_ps[group, 0]), int(self._busy_ps[group, 1])
+        return int(self._settled.busy_ps[group, 0]), int(self._settled.busy_ps[group, 1])
 
     def _carry(self, merged: Merged, lane_end_ps: NDArray[np.int64]) -> None:
         """What is not settled, for the next block; what is, only where a lane may still begin in it."""
         kept = []
         for group, (first, end) in enumerate(zip(merged.first[:-1].tolist(), merged.first[1:].tolist(), strict=True)):
-            open_from = first + int(self._settled[group])
+            open_from = first + int(self._settled.spells[group])
             kept.append(slice(open_from, end))
             if (lane_end_ps[self._members[group]] < 0).any():
                 done = slice(first, open_from)  # copied: a view would hold the whole block
@@ -84,10 +87,10 @@ class BusyTime:
             first, end = self._carried.first[group], self._carried.first[group + 1]
             mine = [(self._carried.start_ps[first:end], self._carried.end_ps[first:end])]
             begins = [fresh.start_ps[fresh.first[lane]] for lane in members if fresh.number[lane]]
-            if self._past[group] and begins and min(begins) < self._horizon_ps[group]:
+            if self._past[group] and begins and min(begins) < self._settled.horizon_ps[group]:
                 mine = self._past[group] + mine
                 self._past[group] = []
-                self._busy_ps[group] = 0
+                self._settled.busy_ps[group] = 0
             pieces.append(mine)
         self._carried = _joined(pieces)
 

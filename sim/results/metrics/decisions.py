@@ -45,12 +45,10 @@ class Decisions:
 
     def add(self, plan: Plan) -> None:
         """The next block's."""
-        from moe_cosim.sim.results.metrics.plan_pass import PlanKey, count_moves, count_runs, rank_keys
+        from moe_cosim.sim.results.metrics.plan_pass import PlanKey, count_plan
 
         runs, moves, demand = plan.runs, plan.moves, self._demand
         self._remember(plan)
-        keys = np.empty(len(runs), np.int64)
-        rank_keys(runs, demand.layers, demand.num_experts, int(runs["tokens"].max(initial=0)), keys)
         units = self._machine.units
         names = [*plan.units, *(team[0] for team in plan.teams)]
         main = self._machine.main_unit
@@ -65,23 +63,28 @@ class Decisions:
         )
         used_at_once = np.zeros(len(moves), np.bool_)
         of_format = np.zeros(len(plan.formats), np.int64)
-        count_runs(
+        count_plan(
             runs,
-            np.argsort(keys, kind="stable"),
+            self._by_rank(runs),
             moves,
             self._prefetched,
             np.array([self._kinds.index(units[name].kind) for name in names], np.int64),
+            np.array([weight_format.expert_bytes(self._shape) for weight_format in plan.formats], np.int64),
             key,
             self._sums,
             used_at_once,
             of_format,
         )
-        if len(moves):
-            sizes = np.array([form.expert_bytes(self._shape) for form in plan.formats], np.int64)
-            count_moves(moves, used_at_once, sizes, key, self._sums)
         if len(plan.skips):
             self._skipped += int((plan.skips["step"] > 0).sum())
         self._lose(plan, of_format)
+
+    def _by_rank(self, runs: NDArray[np.void]) -> NDArray[np.int64]:
+        """The order of runs by step and layer, and there by tokens, most first, then expert."""
+        most = int(runs["tokens"].max(initial=0))
+        cell = runs["step"].astype(np.int64) * self._demand.layers + runs["layer"]
+        key = (cell * (most + 1) + (most - runs["tokens"])) * self._demand.num_experts + runs["expert"]
+        return np.argsort(key, kind="stable")
 
     def _remember(self, plan: Plan) -> None:
         """Whether moves were prefetched: later blocks run what they brought."""
@@ -93,19 +96,16 @@ class Decisions:
         self._prefetched[plan.first_move : self._moves] = plan.moves["prefetch"]
 
     def _lose(self, plan: Plan, of_format: NDArray[np.int64]) -> None:
-        from moe_cosim.sim.results.metrics.plan_pass import losses_of
-
-        runs_of_bits: dict[int, int] = {}
-        for weight_format, runs in zip(plan.formats, of_format.tolist(), strict=True):
-            if runs:
-                runs_of_bits[weight_format.bits] = runs_of_bits.get(weight_format.bits, 0) + runs
-        format_bits = np.array([weight_format.bits for weight_format in plan.formats], np.int64)
-        for bits, runs in runs_of_bits.items():
+        in_use = {
+            weight_format.bits for weight_format, runs in zip(plan.formats, of_format.tolist(), strict=True) if runs
+        }
+        for bits in in_use:
             kept = self._lost.setdefault(bits, [])
             if bits != _FULL_BITS and bits in self._losses.bits:
-                lost = np.empty(runs, np.float64)
-                losses_of(plan.runs, format_bits, bits, self._losses.loss, self._losses.bits.index(bits), lost)
-                kept.append(lost)
+                is_mine = np.array([weight_format.bits == bits for weight_format in plan.formats])
+                mine = plan.runs[is_mine[plan.runs["format"]] & (plan.runs["step"] > 0)]
+                loss = self._losses.loss[mine["layer"], mine["expert"], self._losses.bits.index(bits)]
+                kept.append(mine["tokens"] * loss)
 
     def expert_summary(self) -> ExpertSummary:
         """A hit was in GPU memory before the gate asked; a miss was fetched then.

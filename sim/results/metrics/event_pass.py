@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.compiled import compiled
-from moe_cosim.workloads.program import COPY, PURPOSES, SIGNAL
+from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, SIGNAL
 
 _HEAD: Final = PURPOSES.index("head")
 _EXPERT: Final = PURPOSES.index("expert")
+_CONTENTS: Final = len(CONTENTS)
 
 
 class Places(NamedTuple):
@@ -19,21 +20,22 @@ class Places(NamedTuple):
 
     unit: NDArray[np.int64]  # [L] of each lane
     near_data: NDArray[np.bool_]  # [L] whether that unit is near the data
-    base: NDArray[np.int64]  # [M] where memories begin, ascending
-    end: NDArray[np.int64]  # [M]
-    memory: NDArray[np.int64]  # [M] index into Machine.memory_list
+    base: NDArray[np.int64]  # [M + 1] where memories begin, ascending; at last, what no address reaches
 
 
 class Sums(NamedTuple):
-    """Added up through the run."""
+    """Added up through the run. Memories are in the order of their addresses."""
 
-    memory_bytes: NDArray[np.int64]  # [M, contents, 2] read and written
-    stream_bytes: NDArray[np.int64]  # [U, M, 2, contents] by units, from and to memories
-    copy_bytes: NDArray[np.int64]  # [M, M, contents] from memory to memory
+    stream_bytes: NDArray[np.int64]  # [U * M * 2 * contents] by units, from and to memories
+    copy_bytes: NDArray[np.int64]  # [M * M * contents] from memory to memory
     working: NDArray[np.int64]  # [U] events that compute or move data
-    kernels: NDArray[np.int64]  # [2] expert kernels near the data in decode: how many, how long in all (ps)
-    heads: NDArray[np.int64]  # [2] first and last end of an event that computes the head (ps)
+    figures: NDArray[np.int64]  # [4]: see the indices below
     lane_end_ps: NDArray[np.int64]  # [L] of the last event; -1: none yet
+
+
+FIRST_HEAD_PS, LAST_HEAD_PS, KERNELS, KERNELS_PS = range(4)
+"""First and last end of an event that computes the head; expert kernels near the data in decode: how many, how
+long in all."""
 
 
 class Spells(NamedTuple):
@@ -57,8 +59,7 @@ def count_events(
     spells: Spells,
 ) -> None:
     """Add a block to `sums` and fill `spells`, which has room for one spell per event."""
-    spell = -1
-    memory: int = 0
+    spell, target, memories = -1, 0, len(places.base) - 1
     for lane in range(len(spells.number)):
         spells.number[lane] = 0
     for row in range(len(events)):
@@ -69,11 +70,11 @@ def count_events(
         if len(tags):
             tag = tags[event.tag]
             if tag.purpose == _HEAD:
-                sums.heads[0] = min(sums.heads[0], end)
-                sums.heads[1] = max(sums.heads[1], end)
+                sums.figures[FIRST_HEAD_PS] = min(sums.figures[FIRST_HEAD_PS], end)
+                sums.figures[LAST_HEAD_PS] = max(sums.figures[LAST_HEAD_PS], end)
             elif tag.purpose == _EXPERT and tag.step > 0 and places.near_data[lane]:
-                sums.kernels[0] += 1
-                sums.kernels[1] += end - start
+                sums.figures[KERNELS] += 1
+                sums.figures[KERNELS_PS] += end - start
         if kind >= SIGNAL:
             continue
         unit = places.unit[lane]
@@ -90,30 +91,16 @@ def count_events(
                 spells.number[lane] += 1
         source = 0
         first = np.int64(event.first_access)
-        for index in range(np.int64(event.accesses)):
-            access = accesses[first + index]
-            size = np.int64(access.bytes)
-            memory = _memory(access.address, memory, places)
-            target = places.memory[memory]
-            sums.memory_bytes[target, access.what, access.op] += size
+        for index in range(first, first + event.accesses):
+            access = accesses[index]
+            address, size = np.int64(access.address), np.int64(access.bytes)
+            while address < places.base[target]:  # most lie where the last one did
+                target -= 1
+            while address >= places.base[target + 1]:
+                target += 1
             if kind != COPY:
-                sums.stream_bytes[unit, target, access.op, access.what] += size
-            elif index % 2:
-                sums.copy_bytes[source, target, accesses[first + index - 1].what] += size
+                place = (unit * memories + target) * 2 + access.op
+                sums.stream_bytes[place * _CONTENTS + access.what] += size
+            elif (index - first) % 2:
+                sums.copy_bytes[(source * memories + target) * _CONTENTS + access.what] += size
             source = target
-
-
-@compiled
-def _memory(unsigned: int, last: int, places: Places) -> int:
-    """The row of `places` in which an address lies; most lie where the `last` one did."""
-    address = np.int64(unsigned)
-    if places.base[last] <= address < places.end[last]:
-        return last
-    low, high = 0, len(places.base)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if places.base[middle] <= address:
-            low = middle
-        else:
-            high = middle
-    return low

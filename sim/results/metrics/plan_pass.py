@@ -34,28 +34,20 @@ class PlanKey(NamedTuple):
 
 
 @compiled
-def rank_keys(runs: NDArray[np.void], layers: int, experts: int, most_tokens: int, keys: NDArray[np.int64]) -> None:
-    """Keys [runs] that sort runs by step and layer, and there by tokens, most first, then expert. -1: no decode."""
-    for row in range(len(runs)):
-        run = runs[row]
-        cell = np.int64(run.step) * layers + run.layer
-        key = (cell * (most_tokens + 1) + most_tokens - run.tokens) * experts + run.expert
-        keys[row] = key if run.step > 0 else -1
-
-
-@compiled
-def count_runs(
+def count_plan(
     runs: NDArray[np.void],
     order: NDArray[np.int64],
     moves: NDArray[np.void],
     prefetched: NDArray[np.bool_],
     kind: NDArray[np.int64],
+    format_bytes: NDArray[np.int64],
     key: PlanKey,
     sums: PlanSums,
     used_at_once: NDArray[np.bool_],
     of_format: NDArray[np.int64],
 ) -> None:
-    """Add a block's runs to `sums`. `order`: as `rank_keys` sorts. `prefetched` [moves of the run so far].
+    """Add a block's runs and moves to `sums`. `order` [runs] sorts them by step and layer, and there by tokens, most
+    first, then expert. `prefetched` [moves of the run so far].
 
     Fills `used_at_once` [moves of the block]: run in the layer that asked; and `of_format` [formats]: its runs.
     """
@@ -85,16 +77,6 @@ def count_runs(
             elif run.move >= 0 and prefetched[run.move]:
                 sums.runs[3] += 1
 
-
-@compiled
-def count_moves(
-    moves: NDArray[np.void],
-    used_at_once: NDArray[np.bool_],
-    format_bytes: NDArray[np.int64],
-    key: PlanKey,
-    sums: PlanSums,
-) -> None:
-    """Add a block's moves to `sums`."""
     for row in range(len(moves)):
         move = moves[row]
         if move.step > 0:
@@ -103,21 +85,3 @@ def count_moves(
                 way = 1 if move.early or (move.prefetch and not used_at_once[row]) else 0
             sums.moves[way, 0] += 1
             sums.moves[way, 1] += format_bytes[move.format]
-
-
-@compiled
-def losses_of(
-    runs: NDArray[np.void],
-    format_bits: NDArray[np.int64],
-    bits: int,
-    loss: NDArray[np.float64],
-    column: int,
-    lost: NDArray[np.float64],
-) -> None:
-    """Fill `lost` [decode runs of this width], in their order: tokens times `loss` [layers, experts, `column`]."""
-    found = 0
-    for row in range(len(runs)):
-        run = runs[row]
-        if run.step > 0 and format_bits[run.format] == bits:
-            lost[found] = np.float64(run.tokens) * loss[run.layer, run.expert, column]
-            found += 1

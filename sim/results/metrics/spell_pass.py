@@ -28,9 +28,28 @@ class Merged(NamedTuple):
     first: NDArray[np.int64]  # [G + 1]
 
 
+class Settled(NamedTuple):
+    """What is known for good of each group."""
+
+    horizon_ps: NDArray[np.int64]  # [G] no event that is still to come begins before
+    busy_ps: NDArray[np.int64]  # [G, 2] length of the spells that ended by then: all, and what lies in decode
+    spells: NDArray[np.int64]  # [G] how many of this block's they are
+
+
 @compiled
-def merge_spells(groups: Groups, fresh: Spells, carried: Merged, at: NDArray[np.int64], merged: Merged) -> None:
-    """Fill `merged` with the unions of the groups' `fresh` and `carried` spells. `at`: scratch for a group's lanes."""
+def merge_spells(
+    groups: Groups,
+    fresh: Spells,
+    carried: Merged,
+    at: NDArray[np.int64],
+    decode_from_ps: int,
+    merged: Merged,
+    settled: Settled,
+) -> None:
+    """Fill `merged` with the unions of the groups' `fresh` and `carried` spells; count those that end by the horizon.
+
+    `at`: scratch for a group's lanes.
+    """
     found = 0
     for group in range(len(groups.first) - 1):
         merged.first[group] = begin = found
@@ -58,25 +77,12 @@ def merge_spells(groups: Groups, fresh: Spells, carried: Merged, at: NDArray[np.
                 merged.start_ps[found] = start
                 merged.end_ps[found] = end
                 found += 1
-    merged.first[len(groups.first) - 1] = found
-
-
-@compiled
-def settle(
-    merged: Merged,
-    horizon_ps: NDArray[np.int64],
-    decode_from_ps: int,
-    busy_ps: NDArray[np.int64],
-    settled: NDArray[np.int64],
-) -> None:
-    """Add the lengths of spells that end by their group's horizon to `busy_ps` [groups, 2]: all, and what lies
-    after `decode_from_ps`. `settled` [groups]: how many they are."""
-    for group in range(len(horizon_ps)):
-        settled[group] = 0
-        for spell in range(merged.first[group], merged.first[group + 1]):
+        settled.spells[group] = 0
+        for spell in range(begin, found):
             start, end = merged.start_ps[spell], merged.end_ps[spell]
-            if end > horizon_ps[group]:
+            if end > settled.horizon_ps[group]:
                 break
-            busy_ps[group, 0] += end - start
-            busy_ps[group, 1] += max(end, decode_from_ps) - max(start, decode_from_ps)
-            settled[group] += 1
+            settled.busy_ps[group, 0] += end - start
+            settled.busy_ps[group, 1] += max(end, decode_from_ps) - max(start, decode_from_ps)
+            settled.spells[group] += 1
+    merged.first[len(groups.first) - 1] = found

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.results.metrics.activity import Activity
 from moe_cosim.sim.results.rows import LinkRow, MemoryRow, TrafficRow
-from moe_cosim.workloads.program import CONTENTS, READ
+from moe_cosim.workloads.program import CONTENTS, READ, WRITE
 
 
 def traffic_table(machine: Machine, activity: Activity) -> NDArray[np.int64]:
@@ -20,17 +20,19 @@ def traffic_table(machine: Machine, activity: Activity) -> NDArray[np.int64]:
     """
     table = np.zeros((len(machine.resources), len(CONTENTS), 2), dtype=np.int64)
     memories = [memory.name for memory in machine.memory_list]
-    table[: len(memories)] = activity.memory_bytes
-    units = list(machine.units)
-    for unit, memory, op in np.argwhere(activity.stream_bytes.any(axis=3)).tolist():
+    units, stream_bytes, copy_bytes = list(machine.units), activity.stream_bytes, activity.copy_bytes
+    table[: len(memories)] = stream_bytes.sum(axis=0).swapaxes(1, 2)
+    table[: len(memories), :, READ] += copy_bytes.sum(axis=1)
+    table[: len(memories), :, WRITE] += copy_bytes.sum(axis=0)
+    for unit, memory, op in np.argwhere(stream_bytes.any(axis=3)).tolist():
         ends = (memories[memory], units[unit]) if op == READ else (units[unit], memories[memory])
         for resource in machine.path(*ends).resources:
-            table[resource, :, 0] += activity.stream_bytes[unit, memory, op]
-    for source, target in np.argwhere(activity.copy_bytes.any(axis=2)).tolist():
+            table[resource, :, 0] += stream_bytes[unit, memory, op]
+    for source, target in np.argwhere(copy_bytes.any(axis=2)).tolist():
         # within one memory: out of its port and in again
         times = 1 if source != target else 2
         for resource in machine.path(memories[source], memories[target]).resources:
-            table[resource, :, 0] += times * activity.copy_bytes[source, target]
+            table[resource, :, 0] += times * copy_bytes[source, target]
     return table
 
 
