@@ -14,7 +14,7 @@ from moe_cosim.sim.results.metrics.busy_time import BusyTime
 from moe_cosim.workloads.program import CONTENTS, Program
 
 if TYPE_CHECKING:  # compiled: Numba takes a while to import
-    from moe_cosim.sim.results.metrics.event_pass import Places
+    from moe_cosim.sim.results.metrics.event_pass import EventPlaces
 
 _NEVER_PS: Final = 2**62
 
@@ -95,15 +95,15 @@ class Activity:
 
 
 @lru_cache(maxsize=2)
-def _places(machine: Machine) -> tuple[Places, NDArray[np.int64]]:
+def _places(machine: Machine) -> tuple[EventPlaces, NDArray[np.int64]]:
     """And the rank of each memory by its address."""
-    from moe_cosim.sim.results.metrics.event_pass import Places
+    from moe_cosim.sim.results.metrics.event_pass import EventPlaces
 
     units = {name: index for index, name in enumerate(machine.units)}
     near = {unit.name for unit in machine.near_data_units}
     base = np.array([memory.base_address for memory in machine.memory_list], np.int64)
     order = np.argsort(base)
-    places = Places(
+    places = EventPlaces(
         unit=np.array([units[unit] for unit, _ in machine.lanes], np.int64),
         near_data=np.array([unit in near for unit, _ in machine.lanes], np.bool_),
         base=np.concatenate([base[order], [np.iinfo(np.int64).max]]),

@@ -15,7 +15,7 @@ _EXPERT: Final = PURPOSES.index("expert")
 _CONTENTS: Final = len(CONTENTS)
 
 
-class Places(NamedTuple):
+class EventPlaces(NamedTuple):
     """Where events run and addresses lie."""
 
     unit: NDArray[np.int64]  # [L] of each lane
@@ -54,7 +54,7 @@ def count_events(
     tags: NDArray[np.void],
     start_ps: NDArray[np.int64],
     end_ps: NDArray[np.int64],
-    places: Places,
+    places: EventPlaces,
     sums: Sums,
     spells: Spells,
 ) -> None:
