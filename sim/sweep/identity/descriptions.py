@@ -26,10 +26,9 @@ _PRESETS: Final = _WORKLOADS / "routing" / "presets"
 def description_digest(kind: str, name: str) -> str | None:
     """Of one description of the catalogue; None where there is none of that name."""
     try:
-        if kind == "assumption":
-            return _entry(catalog.shared_assumptions()[0], name)
-        if kind == "model":
-            return _entry(read_yaml(_MODELS), name)
+        if kind in ("assumption", "model"):
+            path = catalog.shared_path() if kind == "assumption" else _MODELS
+            return _entries(path, file_digest(str(path))).get(name)
         path = _PRESETS / f"{name}.yaml" if kind == "preset" else catalog.find(name, kind)
         return file_digest(str(path))[:SOURCE_DIGITS]
     except (MoeCosimError, OSError):
@@ -87,5 +86,7 @@ def _named_in(path: str, _content: str) -> frozenset[Component]:
     return frozenset(named_in_tree(read_yaml(Path(path))))
 
 
-def _entry(entries: Mapping[str, Any], name: str) -> str | None:
-    return digest(entries[name], SOURCE_DIGITS) if name in entries else None
+@lru_cache(maxsize=16)
+def _entries(path: Path, _content: str) -> dict[str, str]:
+    """Digest of each entry of a file of them."""
+    return {name: digest(entry, SOURCE_DIGITS) for name, entry in read_yaml(path).items()}

@@ -12,14 +12,22 @@ ID_DIGITS: Final = 32
 SOURCE_DIGITS: Final = 16
 
 
+_ENCODER: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def canonical(document: Any) -> str:
     """JSON with sorted keys and no spaces: the same text for equal documents."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _ENCODER.encode(document)
 
 
 def digest(document: Any, digits: int = ID_DIGITS) -> str:
     """The first hexadecimal digits of the SHA-256 of a document."""
-    return hashlib.sha256(canonical(document).encode()).hexdigest()[:digits]
+    return digest_of_text(canonical(document), digits)
+
+
+def digest_of_text(text: str, digits: int = ID_DIGITS) -> str:
+    """The same of a document that is `canonical` already."""
+    return hashlib.sha256(text.encode()).hexdigest()[:digits]
 
 
 def file_digest(path: str) -> str:

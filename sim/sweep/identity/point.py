@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from pydantic import BaseModel
 
 from moe_cosim.experiment import Experiment
-from moe_cosim.sim.sweep.identity.digest import digest
+from moe_cosim.sim.sweep.identity.digest import canonical, digest, digest_of_text
 from moe_cosim.sim.sweep.identity.files import FilesSeen, by_content, named_directly
 from moe_cosim.sim.sweep.identity.sources import Sources
 
 _NAMES: Final = ("name", "description")
+_MOST_PARTS: Final = 10_000
+"""Parts of experiments that are remembered."""
+_Written = tuple[str, frozenset[str]]
+"""A part of an experiment as text, and the files that it names."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +38,49 @@ class Identities:
     def __init__(self) -> None:
         self._files = FilesSeen()
         self._sources = Sources()
+        self._named: dict[str, list[str]] = {}
+        self._written: dict[tuple[str, frozenset[tuple[str, str]]], _Written] = {}
+        self._codes: dict[frozenset[tuple[str, str]], str] = {}
 
     def of(self, experiment: Experiment) -> Identity:
         """Name and description do not count, and a file counts by its content, wherever it lies. The digests
         of the sources count, so that results of two versions are never taken for one another."""
         tree = experiment.model_dump(exclude=set(_NAMES))
-        direct = {path: self._files.digest(path) for path in self._files.named_in(tree)}
+        parts = {name: (canonical(part), part) for name, part in sorted(tree.items())}
+        direct = {
+            path: self._files.digest(path) for text, part in parts.values() for path in self._named_in(text, part)
+        }
         files = dict(direct)
         self._add_within(direct, files)
         sources = self._sources.of(experiment, files)
-        document = {**_document(tree, files), "code": digest(sources)}
-        return Identity(digest(document), files, sources)
+        written = {name: self._by_content(text, part, files) for name, (text, part) in parts.items()}
+        whole = ",".join(f'"{name}":{text}' for name, (text, _) in written.items())
+        within = canonical(_others(files, {path for _, paths in written.values() for path in paths}))
+        document = f'{{"code":"{self._code(sources)}","experiment":{{{whole}}},"within":{within}}}'
+        return Identity(digest_of_text(document), files, sources)  # the digest of `_document` with the code's
+
+    def _named_in(self, text: str, part: Any) -> list[str]:
+        """Files that a part of an experiment names; parts with the same `text` are looked at once."""
+        if text not in self._named:
+            _make_room(self._named)
+            self._named[text] = self._files.named_in(part)
+        return self._named[text]
+
+    def _by_content(self, text: str, part: Any, files: Mapping[str, str]) -> _Written:
+        """The text of a part with what it names of `files` replaced by what is in it, and what that is."""
+        if not files:
+            return text, frozenset()
+        chosen = text, frozenset(files.items())
+        if chosen not in self._written:
+            _make_room(self._written)
+            self._written[chosen] = canonical(by_content(part, files)), frozenset(named_directly(part, files))
+        return self._written[chosen]
+
+    def _code(self, sources: Mapping[str, str]) -> str:
+        chosen = frozenset(sources.items())
+        if chosen not in self._codes:
+            self._codes[chosen] = digest(sources)
+        return self._codes[chosen]
 
     def _add_within(self, paths: Mapping[str, str], files: dict[str, str]) -> None:
         for path in paths:
@@ -78,6 +114,14 @@ def _without_defaults(tree: Mapping[str, Any], schema: type[BaseModel]) -> dict[
 
 
 def _document(tree: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:
-    direct = named_directly(tree, files)
-    within = sorted(found for path, found in files.items() if path not in direct)
-    return {"experiment": by_content(tree, files), "within": within}
+    return {"experiment": by_content(tree, files), "within": _others(files, named_directly(tree, files))}
+
+
+def _others(files: Mapping[str, str], direct: Container[str]) -> list[str]:
+    """Contents of the files that the experiment does not name itself."""
+    return sorted(found for path, found in files.items() if path not in direct)
+
+
+def _make_room(memo: dict[Any, Any]) -> None:
+    if len(memo) >= _MOST_PARTS:
+        memo.clear()

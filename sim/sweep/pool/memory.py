@@ -47,7 +47,8 @@ def _reserved_bytes() -> int:
 
 def _statm(column: int) -> int | None:
     try:
-        return int(Path("/proc/self/statm").read_text().split()[column])
+        with open("/proc/self/statm", "rb") as file:
+            return int(file.read().split()[column])
     except OSError:
         return None
 

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from moe_cosim.experiment import load_experiment
+from moe_cosim.hw_models import catalog
+from moe_cosim.sim.sweep.identity.digest import digest
+from moe_cosim.sim.sweep.identity.files import by_content, named_directly
 from moe_cosim.sim.sweep.identity.imports import closure, imported_by
+from moe_cosim.sim.sweep.identity.point import Identities
 from tests.sim.sweep.conftest import MODEL
 
 ROOT = Path(__file__).parents[3]
@@ -216,3 +221,20 @@ def test_no_policy_engine_or_router_is_in_the_core() -> None:
 def test_imports_are_read_from_the_text(tmp_path: Path, text: str, expected: set[str]) -> None:
     (tmp_path / "part.py").write_text(text)
     assert imported_by(tmp_path / "part.py", "moe_cosim.hw_models") == expected
+
+
+def test_an_id_is_the_hash_of_the_whole_document_whatever_was_hashed_before(tmp_path: Path) -> None:
+    identities = Identities()
+    machine = tmp_path / "mine.yaml"
+    machine.write_text(catalog.find("h100-cxl-ndp", "machine").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(MODEL))
+    changes: list[dict[str, object]] = [{}, {"model": str(tmp_path)}, {"machine.use": str(machine)}, {"seed": 4}]
+    for settings in changes * 2:
+        experiment = load_experiment("cxl-ndp-mixtral-8x7b-2bit", {**settings, "description": "é"})
+        found = identities.of(experiment)
+        tree = experiment.model_dump(exclude={"name", "description"})
+        whole = by_content(tree, found.files)
+        direct = named_directly(tree, found.files)
+        within = sorted(digest_ for path, digest_ in found.files.items() if path not in direct)
+        assert found.id == digest({"experiment": whole, "within": within, "code": digest(found.sources)})
+        assert found.id == Identities().of(experiment).id
