@@ -19,15 +19,15 @@ _MOST_VALUES = 1_000_000
 """In one file, aliases written out: a few lines of aliases of aliases would be billions."""
 
 
-_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""By libyaml where PyYAML was built with it: ten times as fast."""
-
-
-class _StrictLoader(_SafeLoader):  # type: ignore[misc]
+class _StrictLoader(yaml.SafeLoader):
     """`SafeLoader` that refuses what it would silently accept."""
 
 
-def _mapping(loader: _StrictLoader, node: yaml.MappingNode) -> dict[Hashable, Any]:
+class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """As strict, by libyaml where PyYAML was built with it: ten times as fast, but vague about where text is wrong."""
+
+
+def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Hashable, Any]:
     seen: dict[Hashable, Any] = {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
@@ -46,11 +46,14 @@ _NUMBERS = {
     r"|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)",
 }
 """YAML 1.1 without two traps: ``1:4`` would be 64 (base 60), ``010`` would be 8. Here they are text."""
-_StrictLoader.yaml_implicit_resolvers = {
-    start: [(tag, re.compile(f"(?:{_NUMBERS[tag]})\\Z") if tag in _NUMBERS else pattern) for tag, pattern in resolvers]
-    for start, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+for _loader in (_StrictLoader, _FastLoader):
+    _loader.yaml_implicit_resolvers = {
+        start: [
+            (tag, re.compile(f"(?:{_NUMBERS[tag]})\\Z") if tag in _NUMBERS else pattern) for tag, pattern in resolvers
+        ]
+        for start, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    _loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -73,7 +76,7 @@ def _parsed(text: str, where: str) -> bytes:
     """Pickled, so that each caller gets its own. A sweep reads the same descriptions for every point, and
     parsing them took half of a short run; the key is the text, so that no change goes unseen."""
     try:
-        data = yaml.load(text, Loader=_StrictLoader)  # a SafeLoader: constructs plain data only
+        data = _loaded(text)
         if not isinstance(data, dict):
             raise InputError(where, "file", Plain(type(data).__name__), "a mapping of fields")
         _Checker(where).check(data, "")
@@ -85,6 +88,14 @@ def _parsed(text: str, where: str) -> bytes:
     except RecursionError:
         raise InputError(where, "file", Plain("collections in each other without end"), _ALLOWED) from None
     return pickle.dumps(data)
+
+
+def _loaded(text: str) -> Any:
+    """Plain data only: both are safe loaders."""
+    try:
+        return yaml.load(text, Loader=_FastLoader)
+    except yaml.MarkedYAMLError:
+        return yaml.load(text, Loader=_StrictLoader)  # fails too, and says where
 
 
 class _Checker:
