@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import connection, get_context
@@ -12,6 +12,7 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any, Final, Generic, TypeVar
 
 from moe_cosim.errors import RunError
+from moe_cosim.sim.dealing import Waiting
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -38,6 +39,8 @@ class _Worker(Generic[T]):
     pipe: connection.Connection
     tasks: deque[T] = field(default_factory=deque)
     """Sent and not answered, the running one first."""
+    group: Hashable = field(default_factory=object)
+    """Of the task it got last; of none before."""
     retired: bool = False
     """Gets no more tasks: a fresh one takes its place."""
 
@@ -46,8 +49,7 @@ class WorkerPool(ABC, Generic[T, A]):
     """`number` processes; `run` yields an answer for each task, in whatever order they end.
 
     A subclass says what a worker runs: a function that takes lists of tasks off a pipe and sends one answer
-    for each task, in order, until the pipe closes. Tasks that follow each other go to the same worker where
-    they are short. Leave with `close`; until then workers stay warm.
+    for each task, in order, until the pipe closes. Leave with `close`; until then workers stay warm.
     """
 
     def __init__(self, number: int, serve: Callable[..., None], arguments: tuple[Any, ...], preload: str) -> None:
@@ -75,6 +77,10 @@ class WorkerPool(ABC, Generic[T, A]):
     def seconds(self, answer: A) -> float:
         """How long the task took."""
 
+    def group(self, task: T) -> Hashable:
+        """Tasks of one group share what a worker has made: they go to one, where that leaves none idle."""
+        return None
+
     def outgrown(self, answer: A) -> bool:
         """Whether the worker that gave this answer is to be replaced."""
         return False
@@ -84,7 +90,7 @@ class WorkerPool(ABC, Generic[T, A]):
 
     def run(self, tasks: Iterable[T], stop: Callable[[], bool] | None = None) -> Iterator[A]:
         """Once `stop()` is true no further task is handed out, and this ends with those in hand."""
-        waiting = deque(tasks)
+        waiting = Waiting(tasks, self.group)
         while waiting or any(worker.tasks for worker in self._workers):
             if stop is not None and stop():
                 waiting.clear()
@@ -112,7 +118,7 @@ class WorkerPool(ABC, Generic[T, A]):
             worker.pipe.close()
         self._workers.clear()
 
-    def _hand_out(self, waiting: deque[T]) -> None:
+    def _hand_out(self, waiting: Waiting[T]) -> None:
         for worker in [each for each in self._workers if each.retired and not each.tasks]:
             self._dismiss(worker)
         active = [worker for worker in self._workers if not worker.retired]
@@ -121,10 +127,16 @@ class WorkerPool(ABC, Generic[T, A]):
         for worker in sorted(active, key=lambda each: len(each.tasks)):
             if waiting and len(worker.tasks) <= self._ahead // 2:
                 fair = max(1, len(waiting) // (2 * len(active)))  # towards the end nobody gets what others could do
-                tasks = [waiting.popleft() for _ in range(min(self._ahead - len(worker.tasks), fair, len(waiting)))]
+                number = min(self._ahead - len(worker.tasks), fair, len(waiting))
+                tasks = [self._next(waiting, worker) for _ in range(number)]
                 worker.tasks.extend(tasks)
                 with suppress(BrokenPipeError, ConnectionResetError):  # it has died: `_ready` will say
                     worker.pipe.send(tasks)
+
+    def _next(self, waiting: Waiting[T], worker: _Worker[T]) -> T:
+        task = waiting.take(worker.group, {each.group for each in self._workers if each is not worker})
+        worker.group = self.group(task)
+        return task
 
     def _ready(self) -> list[_Worker[T]]:
         busy = {worker.pipe: worker for worker in self._workers if worker.tasks}
@@ -146,7 +158,7 @@ class WorkerPool(ABC, Generic[T, A]):
         worker.pipe.close()
         worker.process.join()
 
-    def _bury(self, worker: _Worker[T], waiting: deque[T]) -> Iterator[A]:
+    def _bury(self, worker: _Worker[T], waiting: Waiting[T]) -> Iterator[A]:
         """Its tasks go back to the front; the one it ran counts a death."""
         self._dismiss(worker)
         if worker.process.pid is not None:
@@ -155,11 +167,11 @@ class WorkerPool(ABC, Generic[T, A]):
         if self._deaths_in_a_row > STILLBORN_ALLOWED:
             raise RunError(f"workers die as they start ({_ending(worker)}); is there memory for {self._number}?")
         running, *queued = worker.tasks
-        waiting.extendleft(reversed(queued))
+        waiting.put_first(queued)
         name = self.name(running)
         self._deaths[name] = self._deaths.get(name, 0) + 1
         if self._deaths[name] < DEATHS_ALLOWED:
-            waiting.append(running)
+            waiting.put_last(running)
             return
         yield self.given_up(running, f"{DEATHS_ALLOWED} workers died of it ({_ending(worker)})")
 

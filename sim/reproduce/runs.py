@@ -28,9 +28,10 @@ def key(experiment: str, settings: Settings) -> RunKey:
 
 def run_all(wanted: Sequence[RunKey], workers: int, progress: Callable[[float], None] | None) -> dict[RunKey, Result]:
     """Raises what a run raised, and `RunError` where workers died of one."""
-    order = [wanted[index] for index in dealing_order([load_experiment(name, dict(chosen)) for name, chosen in wanted])]
+    dealt = dealing_order([load_experiment(name, dict(chosen)) for name, chosen in wanted])
+    order = {wanted[index]: group for index, group in dealt}
     results: dict[RunKey, Result] = {}
-    pool = _Pool(workers) if workers > 1 else None
+    pool = _Pool(workers, order) if workers > 1 else None
     try:
         for answer in map(_answer, order) if pool is None else pool.run(order):
             if isinstance(answer.found, Exception):
@@ -52,11 +53,15 @@ class _Answer:
 
 
 class _Pool(WorkerPool[RunKey, _Answer]):
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, groups: Mapping[RunKey, int]) -> None:
+        self._groups = groups
         super().__init__(workers, _serve, (), "moe_cosim.sim.sweep.pool.warm")
 
     def name(self, task: RunKey) -> str:
         return repr(task)
+
+    def group(self, task: RunKey) -> int:
+        return self._groups[task]
 
     def given_up(self, task: RunKey, reason: str) -> _Answer:
         return _Answer(task, RunError(f"{task[0]}: {reason}: out of memory, perhaps (fewer --workers need less)"))

@@ -160,12 +160,12 @@ def _write_death(store: Store, task: Task, report: Report) -> None:
 def tasks_of(plan: SweepPlan, points: Sequence[Point]) -> list[Task]:
     """What workers are told of these points, in the order in which they are dealt."""
     identities = Identities()
+    experiments = [plan.experiment(point) for point in points]
     tasks = []
-    for point in points:
-        experiment = plan.experiment(point)
-        identity = identities.of(experiment)
-        tasks.append(Task(point.id, experiment, identity.files, identity.sources))
-    return [tasks[index] for index in dealing_order([task.experiment for task in tasks])]
+    for index, group in dealing_order(experiments):
+        identity = identities.of(experiments[index])
+        tasks.append(Task(points[index].id, experiments[index], identity.files, identity.sources, group))
+    return tasks
 
 
 def _pace(outcome: SweepOutcome, times: deque[float]) -> Pace:

@@ -25,6 +25,8 @@ class Task:
     files: dict[str, str]
     sources: dict[str, str]
     """Digests of the code that it was planned with."""
+    group: int = 0
+    """Points of one group are on the same routing."""
 
 
 @dataclass(frozen=True)

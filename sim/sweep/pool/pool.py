@@ -21,6 +21,9 @@ class Pool(WorkerPool[Task, Report]):
     def name(self, task: Task) -> str:
         return task.point_id
 
+    def group(self, task: Task) -> int:
+        return task.group
+
     def given_up(self, task: Task, reason: str) -> Report:
         return Report(task.point_id, FAILED, text=reason)
 
