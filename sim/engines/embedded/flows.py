@@ -105,14 +105,17 @@ def fill(
             target = source + ends - 1
             place = t.route_of[_slot(t.route_keys, _route(t, event.lane, accesses, source, ends, memory))]
             route = t.route[place]
+            part = t.memory_part[memory[source]]
             inside = ends == 1 and t.inside[unit] == memory[source]
+            peak = part.array_bytes_per_s if inside else part.port_bytes_per_s
             share = t.share_of[_slot(t.pattern_keys, _pattern(accesses, source, memory))]
-            cap, line_ps = _memory_side(t.memory_part[memory[source]], accesses[source], share, line_bytes, inside)
+            cap, line_ps = _memory_side(part, peak, accesses[source], share, line_bytes)
             turn_ps = route.latency_ps + line_ps
             first_weight = second_weight = 1.0 / share
             if ends == 2:
                 share = t.share_of[_slot(t.pattern_keys, _pattern(accesses, target, memory))]
-                other, line_ps = _memory_side(t.memory_part[memory[target]], accesses[target], share, line_bytes, False)
+                part = t.memory_part[memory[target]]
+                other, line_ps = _memory_side(part, part.port_bytes_per_s, accesses[target], share, line_bytes)
                 turn_ps += line_ps
                 cap = min(cap, other)
                 second_weight = 1.0 / share
@@ -185,9 +188,8 @@ def _note(keys: NDArray[np.int64], key: int) -> int:
 
 
 @compiled_part
-def _memory_side(part: Any, access: Any, share: float, line_bytes: int, inside: bool) -> tuple[float, float]:
+def _memory_side(part: Any, peak: float, access: Any, share: float, line_bytes: int) -> tuple[float, float]:
     """Rate that the touched channels allow, and the time of a line. `part` is of MEMORY_PART, `access` of ACCESS."""
-    peak = part.array_bytes_per_s if inside else part.port_bytes_per_s
     size: Any = np.int64(access.bytes)
     offset = np.int64(access.address) - part.base
     cap = _channel_cap(share, peak, part.channels, part.interleave_bytes, offset, size)

@@ -278,7 +278,7 @@ def _share_component(s: KernelState, number: int) -> None:
     longest = len(s.crossing) // len(s.slot)
     s.reached[0] = number
     s.resource[number].mark = c.mark
-    resources, flows, index = 1, 0, 0
+    resources, flows, index = np.int64(1), np.int64(0), 0  # declared, so that `_fill` is compiled once
     while index < resources:
         resource = s.resource[s.reached[index]]
         if _is_contended(s, s.reached[index]):
@@ -403,5 +403,5 @@ def _pop(s: KernelState) -> int:
     s.counters[0].waiting -= 1
     size = s.counters[0].waiting
     if size > 0:
-        _settle(s, 0, s.heap[size].key, s.heap[size].slot)
+        _settle(s, np.int64(0), s.heap[size].key, s.heap[size].slot)
     return int(first)
