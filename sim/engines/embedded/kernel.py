@@ -19,7 +19,7 @@ files of those it calls. And no array is made here (see `moe_cosim.compiled`).
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -41,6 +41,14 @@ LATE: Final = 3
 _ROUNDING_PS: Final = 1e-3
 """A flow that ends this little after a whole picosecond ends at it: rounding errors of float64
 (1e-4 ps in a second) must not decide about a picosecond."""
+
+SETTLED: Final = 0
+AGAIN: Final = 1
+TANGLED: Final = 2
+"""How an attempt at new rates ended: it did; more flows are chosen; or only all of the component can tell."""
+
+_FEW: Final = 8
+"""Among so few flows it is not worth the while to find out whom a change concerns."""
 
 _FULL: Final = 1e300
 """Level of a contended resource all of whose flows have their rate: above any rate, but finite."""
@@ -168,6 +176,7 @@ def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
         slot.remaining = flow.bytes
         slot.rate = 0.0
         slot.alone = flow.alone
+        slot.repeats = 0
         slot.anchor_ps = c.now_ps
         slot.crossings = route.hops
         s.begun[c.begun] = at
@@ -255,73 +264,123 @@ def _disturb(s: KernelState, number: int) -> None:
 
 @compiled_part
 def _share_anew(s: KernelState) -> None:
-    """Rates for the flows of disturbed resources and their components, and for those that have begun."""
+    """Rates for the flows that disturbed resources held back, for those that have begun, and for whom that concerns."""
     c = s.counters[0]
     c.mark += 1
+    c.chosen = 0
+    c.reached = 0
     for index in range(c.disturbed):
         number = s.disturbed[index]
         s.resource[number].disturbed = 0
-        if s.resource[number].mark != c.mark:
-            _share_component(s, number)
+        _choose_held(s, number)
+        s.resource[number].full_at = s.resource[number].filled = math.inf
     c.disturbed = 0
+    outcome = SETTLED
+    if c.chosen > 0:
+        outcome = AGAIN if c.waiting + c.begun > _FEW else TANGLED
+    while outcome != SETTLED:
+        if outcome == TANGLED:
+            index = 0
+            while index < c.reached:
+                _choose_users(s, s.reached[index], 0.0)
+                index += 1
+        outcome = _fill(s, outcome == TANGLED)
+    for index in range(c.chosen):
+        at = s.chosen[index]
+        if s.slot[at].rate != s.slot[at].new_rate:
+            _set_rate(s, at, s.slot[at].new_rate)
     for index in range(c.begun):
-        slot = s.slot[s.begun[index]]
-        if slot.rate == 0.0:
-            _set_rate(s, s.begun[index], slot.alone)
+        at = s.begun[index]
+        if s.slot[at].rate == 0.0:
+            _set_rate(s, at, s.slot[at].alone)
     c.begun = 0
 
 
 @compiled_part
-def _share_component(s: KernelState, number: int) -> None:
-    """Collect the flows that cross the resource, and all that they share contended resources with."""
+def _choose(s: KernelState, at: int) -> None:
+    """The flow gets a new rate, and the contended resources on its way are looked at."""
     c = s.counters[0]
+    if s.slot[at].mark == c.mark:
+        return
+    s.slot[at].mark = c.mark
+    s.chosen[c.chosen] = at
+    c.chosen += 1
     longest = len(s.crossing) // len(s.slot)
-    s.reached[0] = number
-    s.resource[number].mark = c.mark
-    resources, flows, index = np.int64(1), np.int64(0), 0  # declared, so that `_fill` is compiled once
-    while index < resources:
-        resource = s.resource[s.reached[index]]
-        if _is_contended(s, s.reached[index]):
-            resource.level = resource.rate / (resource.weight / COEFFICIENT_ONE)
-            resource.open = resource.weight
-            resource.used = 0.0
-            resource.frozen = 0
-        index += 1
-        place = resource.first
-        while place >= 0:
-            at = place // longest
-            if s.slot[at].mark != c.mark:
-                s.slot[at].mark = c.mark
-                s.open[flows] = at
-                flows += 1
-                for other in range(at * longest, at * longest + s.slot[at].crossings):
-                    reached = s.crossing[other].resource
-                    if s.resource[reached].mark != c.mark and _is_contended(s, reached):
-                        s.resource[reached].mark = c.mark
-                        s.reached[resources] = reached
-                        resources += 1
-            place = s.crossing[place].next
-    _fill(s, flows, resources)
-    for index in range(resources):
-        s.resource[s.reached[index]].level = math.inf
+    for place in range(at * longest, at * longest + s.slot[at].crossings):
+        number = s.crossing[place].resource
+        if s.resource[number].mark != c.mark and _is_contended(s, number):
+            s.resource[number].mark = c.mark
+            s.resource[number].filled = s.resource[number].full_at
+            s.reached[c.reached] = number
+            c.reached += 1
 
 
 @compiled_part
-def _fill(s: KernelState, flows: int, resources: int) -> None:
-    """Max-min fair rates by progressive filling: all open flows rise together; the flows that reach
+def _choose_users(s: KernelState, number: int, above: float) -> None:
+    """All flows of the resource whose rate is above this one."""
+    place = s.resource[number].first
+    while place >= 0:
+        at = place // (len(s.crossing) // len(s.slot))
+        if s.slot[at].rate > above or s.slot[at].rate == 0.0:
+            _choose(s, at)
+        place = s.crossing[place].next
+
+
+@compiled_part
+def _choose_held(s: KernelState, number: int) -> None:
+    """Flows of the resource that have just begun, or that nothing but this resource is known to hold back."""
+    c = s.counters[0]
+    longest = len(s.crossing) // len(s.slot)
+    place = s.resource[number].first
+    while place >= 0:
+        at = place // longest
+        slot = s.slot[at]
+        if slot.rate == 0.0 or slot.rate == s.resource[number].full_at:
+            held = slot.rate == slot.alone
+            for other in range(at * longest, at * longest + slot.crossings):
+                resource = s.resource[s.crossing[other].resource]
+                now = resource.filled if resource.mark == c.mark else resource.full_at
+                held = held or (s.crossing[other].resource != number and now == slot.rate)
+            if not held:
+                _choose(s, at)
+        place = s.crossing[place].next
+
+
+@compiled_part
+def _fill(s: KernelState, everybody: bool) -> int:
+    """Max-min fair rates by progressive filling: all chosen flows rise together; the flows that reach
     their rate alone, or cross the resource which fills first, stay at that level; the others go on.
 
     Weights are integers, and what is frozen at a level is summed before it is multiplied, so the
     rates do not depend on the order of the flows.
     """
+    c = s.counters[0]
     longest = len(s.crossing) // len(s.slot)
+    resources, flows = c.reached, c.chosen
+    for index in range(resources):
+        resource = s.resource[s.reached[index]]
+        resource.level = resource.rate / (resource.weight / COEFFICIENT_ONE)
+        resource.open = resource.weight
+        resource.used = 0.0
+        resource.frozen = 0
+        resource.filled = math.inf
+        resource.given = math.inf if everybody else _freeze_given(s, s.reached[index], 0.0)
+    for index in range(flows):
+        s.open[index] = s.chosen[index]
     level = 0.0
-    while flows > 0:
-        lowest = math.inf
+    outcome = SETTLED
+    while outcome == SETTLED:
+        lowest = _FULL
         for index in range(resources):
-            lowest = min(lowest, s.resource[s.reached[index]].level)
+            resource = s.resource[s.reached[index]]
+            lowest = min(lowest, min(resource.level, resource.given))
         for index in range(flows):
             lowest = min(lowest, s.slot[s.open[index]].alone)
+        if lowest >= _FULL:
+            break
+        repeats = lowest <= level
+        if repeats and not everybody:
+            outcome = TANGLED
         level = max(level, lowest)  # never below the last one, whatever the rounding
         kept = 0
         for index in range(flows):
@@ -336,17 +395,58 @@ def _fill(s: KernelState, flows: int, resources: int) -> None:
                 continue
             for place in crossings:
                 s.resource[s.crossing[place].resource].frozen += s.crossing[place].weight
-            if s.slot[at].rate != level:
-                _set_rate(s, at, level)
+            s.slot[at].new_rate = level
+            s.slot[at].repeats = repeats
         flows = kept
         for index in range(resources):
             resource = s.resource[s.reached[index]]
-            if resource.frozen > 0 and resource.level < math.inf:
+            if resource.given == level:
+                resource.given = _freeze_given(s, s.reached[index], level)
+                if resource.given < 0.0:
+                    outcome = TANGLED
+            is_full = resource.level <= level
+            if is_full:
+                resource.filled = level
+            if resource.frozen > 0:
                 resource.used += level * (resource.frozen / COEFFICIENT_ONE)
                 resource.open -= resource.frozen
                 resource.frozen = 0
                 left = resource.rate - resource.used
                 resource.level = left / (resource.open / COEFFICIENT_ONE) if resource.open > 0 else _FULL
+            if is_full and resource.open > 0 and outcome == SETTLED:  # others have more than is left for them
+                outcome = AGAIN
+                _choose_users(s, s.reached[index], level)
+    if outcome == SETTLED and not everybody:
+        chosen = c.chosen
+        for index in range(resources):
+            _choose_held(s, s.reached[index])
+        outcome = AGAIN if c.chosen > chosen else SETTLED
+    for index in range(resources):
+        resource = s.resource[s.reached[index]]
+        resource.level = math.inf
+        if outcome == SETTLED:
+            resource.full_at = resource.filled
+    return outcome
+
+
+@compiled_part
+def _freeze_given(s: KernelState, number: int, level: float) -> float:
+    """Flows of the resource that keep their rate, and have this one, are frozen. Returns the next higher rate that
+    such a flow has, or infinity; less than 0 where it is unknown at which repetition of the level one was frozen."""
+    mark = s.counters[0].mark
+    above = math.inf
+    place = s.resource[number].first
+    while place >= 0:
+        slot = s.slot[place // (len(s.crossing) // len(s.slot))]
+        if slot.mark != mark:
+            if slot.repeats > 0:
+                return -1.0
+            if slot.rate == level:
+                s.resource[number].frozen += s.crossing[place].weight
+            elif slot.rate > level:
+                above = min(above, slot.rate)
+        place = s.crossing[place].next
+    return above
 
 
 @compiled_part
@@ -403,5 +503,6 @@ def _pop(s: KernelState) -> int:
     s.counters[0].waiting -= 1
     size = s.counters[0].waiting
     if size > 0:
-        _settle(s, np.int64(0), s.heap[size].key, s.heap[size].slot)
+        top: Any = np.int64(0)  # declared, so that `_settle` is compiled once
+        _settle(s, top, s.heap[size].key, s.heap[size].slot)
     return int(first)

@@ -28,6 +28,8 @@ COUNTERS: Final = np.dtype(
         ("begun", np.int64),  # flows in the list
         ("disturbed", np.int64),  # resources in the list
         ("mark", np.int64),  # of the last sharing out
+        ("chosen", np.int64),  # flows in the list
+        ("reached", np.int64),  # resources in the list
         ("short", np.int64),  # 1: a lane that gates has no event left
         ("late", np.int64),  # one more than the lane that went on in the past, or 0
         ("forgotten_ps", np.int64),  # all signals that are not in the window have arrived by then
@@ -57,7 +59,9 @@ SLOT: Final = np.dtype(
         ("alone", np.float64),  # the rate it reaches alone
         ("anchor_ps", np.int64),
         ("crossings", np.int64),
-        ("mark", np.int64),  # of the sharing out that saw it last
+        ("mark", np.int64),  # of the sharing out that chose it last
+        ("new_rate", np.float64),  # scratch
+        ("repeats", np.int64),  # 1: its rate was found at a level that came up again (see kernel.py)
     ]
 )
 """A flow under way, or flows of one event that are on their way together."""
@@ -83,6 +87,9 @@ RESOURCE: Final = np.dtype(
         ("first", np.int64),  # crossing of its list, or -1
         ("disturbed", np.int64),  # 1: in the list of those
         ("mark", np.int64),  # of the sharing out that saw it last
+        ("full_at", np.float64),  # level at which it was full and held flows back; infinite: it holds nobody back
+        ("filled", np.float64),  # scratch: the same, in this sharing out
+        ("given", np.float64),  # scratch: the next rate of a flow that keeps it
         ("level", np.float64),  # scratch: common rate at which it is full; infinite: cannot bind
         ("open", np.int64),  # scratch: weight of the flows without a rate
         ("frozen", np.int64),  # scratch: weight that leaves `open` now
@@ -113,8 +120,9 @@ class KernelState(NamedTuple):
     resource: NDArray[np.void]  # [R] of RESOURCE
     disturbed: NDArray[np.int64]  # [R] resources whose flows must be given rates anew
     begun: NDArray[np.int64]  # [C] slots of flows that have begun and have no rate yet
+    chosen: NDArray[np.int64]  # [C] scratch: slots that get a new rate
     open: NDArray[np.int64]  # [C] scratch: slots whose rate is not found yet
-    reached: NDArray[np.int64]  # [R] scratch: resources of one component
+    reached: NDArray[np.int64]  # [R] scratch: contended resources of theirs
 
 
 def new_state(flat: FlatProgram) -> KernelState:
@@ -122,7 +130,8 @@ def new_state(flat: FlatProgram) -> KernelState:
     lane = np.zeros(len(flat.lane_unit), dtype=LANE)
     lane["unit"], lane["after"] = flat.lane_unit, -1
     resource = np.zeros(len(flat.resource_rate), dtype=RESOURCE)
-    resource["rate"], resource["first"], resource["level"] = flat.resource_rate, -1, math.inf
+    resource["rate"], resource["first"] = flat.resource_rate, -1
+    resource["level"] = resource["full_at"] = math.inf
     resource["limit"] = np.minimum(flat.resource_rate * DEMAND_GRID, DEMAND_LIMIT)
     resource["limit"][np.isinf(flat.resource_rate)] = np.iinfo(np.int64).max
     nothing = np.zeros(0, dtype=np.int64)
@@ -143,6 +152,7 @@ def new_state(flat: FlatProgram) -> KernelState:
         resource=resource,
         disturbed=np.zeros(len(resource), dtype=np.int64),
         begun=nothing,
+        chosen=nothing,
         open=nothing,
         reached=np.zeros(len(resource), dtype=np.int64),
     )
@@ -191,6 +201,7 @@ def _with_room(state: KernelState, slots: int, longest: int) -> KernelState:
         crossing=crossing.reshape(-1),
         heap=np.concatenate([state.heap, np.zeros(more, dtype=ENTRY)]),
         begun=np.zeros(slots, dtype=np.int64),
+        chosen=np.zeros(slots, dtype=np.int64),
         open=np.zeros(slots, dtype=np.int64),
     )
 
