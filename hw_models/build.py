@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import Plain
@@ -15,10 +16,13 @@ from moe_cosim.hw_models.description import Fields, Origin, Reading
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.merge import EXPERIMENT, Places, merge, nested
 from moe_cosim.hw_models.parts import DeviceParts, read_device
-from moe_cosim.remembered import stamp
+from moe_cosim.remembered import Remembered, Stamp, stamp
 
 ADDRESS_STEP = 1 << 40
 """Every memory starts at a multiple of 1 TiB, the first at 1 TiB: address 0 is nobody's."""
+
+
+_DEVICES: Final[Remembered[tuple[DeviceParts, Reading]]] = Remembered(64)
 
 
 def build_machine(name: str | Path, assumptions: Assumptions, settings: Mapping[str, object] | None = None) -> Machine:
@@ -84,12 +88,30 @@ def _read_instances(group: str, fields: Fields, places: Places) -> list[tuple[st
     where, path = places.locate(f"devices.{group}.device")
     file = catalog.find(fields.text("device"), "device", where, path)
     count = fields.count("count", 1)
-    own = places.below(f"devices.{group}", str(file))
     changes = {key: value for key, value in fields.items() if key not in ("device", "count")}
-    tree = merge(fields.reading.read(file, "device"), changes, own, lambda full: places.locate(full)[0])
-    device = read_device(tree, fields.reading, own)
+    device = _device(group, file, changes, fields.reading, places)
     names = [group] if count == 1 else [f"{group}{index}" for index in range(count)]
     return [(name, device.named(name)) for name in names]
+
+
+def _device(group: str, file: Path, changes: Mapping[str, object], reading: Reading, places: Places) -> DeviceParts:
+    """The device in `file` with `changes`; read once per process, for machines that differ in other parts."""
+
+    def read(collected: Reading) -> DeviceParts:
+        own = places.below(f"devices.{group}", str(file))
+        tree = merge(collected.read(file, "device"), changes, own, lambda full: places.locate(full)[0])
+        return read_device(tree, collected, own)
+
+    def make(assumptions: Assumptions) -> tuple[tuple[DeviceParts, Reading], Mapping[Path, Stamp]]:
+        part = reading.apart(assumptions)
+        return (read(part), part), part.files
+
+    key = group, str(file), repr(changes), repr((places.where, places.overlaid_at(f"devices.{group}")))
+    device, part = _DEVICES.get(key, reading.assumptions, make)
+    if not reading.agrees(part):
+        return read(reading)  # which says what is declared twice
+    reading.take_over(part)
+    return device
 
 
 def _read_links(

@@ -62,6 +62,21 @@ class Reading:
         self.files[path] = stamp(path)
         return catalog.read(path, kind)
 
+    def apart(self, assumptions: Assumptions) -> Reading:
+        """Another, to read a part of the machine with."""
+        files = {path: was for path, was in self.files.items() if str(path) == self.shared_where}
+        return Reading(assumptions, self.shared, self.shared_where, files=files)
+
+    def take_over(self, part: Reading) -> None:
+        """What the reading of a part of the machine has collected."""
+        self.declared.update(part.declared)
+        self.origins.extend(part.origins)
+        self.files.update(part.files)
+
+    def agrees(self, part: Reading) -> bool:
+        """Whether nothing in that part is declared otherwise than here."""
+        return all(self.declared.get(name, other) == other for name, other in part.declared.items())
+
     def resolve(self, assumption: Assumption, where: str, path: str) -> Assumption:
         """The assumption as this run makes it; one name must be declared the same everywhere."""
         first = self.declared.setdefault(assumption.name, assumption)

@@ -41,6 +41,14 @@ class Places:
         """Places of the description in file `where` that lies under `path` of this one."""
         return Places(where, self.full(path))
 
+    def overlaid_at(self, path: str) -> dict[str, str]:
+        """What of `overlaid` lies at `path`, below or above it."""
+        return {
+            each: where
+            for each, where in self.overlaid.items()
+            if f"{each}.".startswith(f"{path}.") or f"{path}.".startswith(f"{each}.")
+        }
+
     def _overlay(self, path: str) -> str | None:
         while path:
             if path in self.overlaid:

@@ -7,6 +7,7 @@ import pytest
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.build import build_machine, build_with_origins
+from moe_cosim.remembered import Remembered
 
 
 def _build(settings=None, assumed=None, name="h100-cxl-ndp"):
@@ -124,3 +125,30 @@ def test_an_assumption_outside_its_range_is_refused():
     assert str(caught.value) == (
         "experiment: assumptions.cxl-link-rate: found '128 GB/s'; allowed: between 25.9 GB/s and 64 GB/s"
     )
+
+
+def test_devices_read_before_are_those_read_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever other machines were built in between, with other settings of the same devices."""
+    variations: list[tuple[str, dict[str, object], dict[str, object]]] = [
+        ("h100-cxl-ndp", {}, {}),
+        ("h100-cxl-ndp", {"devices.ndp.count": 3}, {}),
+        ("h100-cxl-ndp", {"devices.ndp.memories.dram.capacity": "1 TB"}, {}),
+        ("h100-cxl-ndp", {}, {"cxl-link-rate": "32 GB/s", "gpu-kernel-launch": "3 us"}),
+        ("h100-cxl-ndp-4", {"links.gpu-cxl.peak": "9 GB/s"}, {"ndp-window": "8 KiB"}),
+        ("a100-monde", {}, {"gpu-kernel-launch": "4 us"}),
+        ("h100-amx-dimm-ndp", {}, {}),
+    ]
+
+    def built(name: str, settings: dict[str, object], assumed: dict[str, object]) -> str:
+        assumptions = Assumptions(assumed)
+        try:
+            machine, origins = build_with_origins(name, assumptions, settings)
+        except InputError as error:
+            return str(error)
+        parts = [machine.units, machine.memories, machine.links, machine.switches, machine.peers]
+        return repr((parts, machine.assumptions, origins, assumptions.used()))
+
+    together = [built(*variation) for _ in range(2) for variation in variations]
+    for index, variation in enumerate(variations):
+        monkeypatch.setattr("moe_cosim.hw_models.build._DEVICES", Remembered(1))
+        assert built(*variation) == together[index] == together[index + len(variations)]
