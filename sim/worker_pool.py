@@ -125,9 +125,10 @@ class WorkerPool(ABC, Generic[T, A]):
         while waiting and len(active) < min(self._number, len(waiting) + sum(len(each.tasks) for each in active)):
             active.append(self._start())
         for worker in sorted(active, key=lambda each: len(each.tasks)):
-            if waiting and len(worker.tasks) <= self._ahead // 2:
-                fair = max(1, len(waiting) // (2 * len(active)))  # towards the end nobody gets what others could do
-                number = min(self._ahead - len(worker.tasks), fair, len(waiting))
+            fair = len(waiting) // (2 * len(active))  # towards the end nobody gets what others could do
+            most = min(self._ahead, max(fair, _FEWEST_SHORT))
+            if waiting and len(worker.tasks) <= most // 2:
+                number = min(most - len(worker.tasks), len(waiting))
                 tasks = [self._next(waiting, worker) for _ in range(number)]
                 worker.tasks.extend(tasks)
                 with suppress(BrokenPipeError, ConnectionResetError):  # it has died: `_ready` will say

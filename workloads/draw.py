@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from moe_cosim.assumptions import Assumption, Assumptions
@@ -30,7 +29,7 @@ def draw_demand(experiment: Experiment, model: Model, assumptions: Assumptions) 
         prompt_tokens=workload.prompt_tokens,
         output_tokens=workload.decode_steps,
     )
-    chosen = json.dumps([experiment.routing, asdict(shape), experiment.seed], sort_keys=True, default=str)
+    chosen = json.dumps([experiment.routing, *vars(shape).values(), experiment.seed], sort_keys=True, default=str)
     if chosen in _LAST_DRAW and "file" not in experiment.routing:
         demand, made = _LAST_DRAW[chosen]
         if all(experiment.assumptions.get(name, _DEFAULT) == value for name, (value, _) in made.items()):

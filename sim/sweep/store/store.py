@@ -125,7 +125,8 @@ class Store:
 
     def has(self, point_id: str) -> bool:
         """Whether the point has a file of its own (parts are not looked into)."""
-        return any(self._path("points", point_id, suffix).exists() for suffix in _SUFFIXES)
+        place = os.path.join(self.path, "points", point_id[:2], point_id)  # asked before every point: no Path
+        return any(os.path.exists(place + suffix) for suffix in _SUFFIXES)
 
     # Reading
 
