@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Experiment
 from moe_cosim.sim.sweep.identity.digest import digest
-from moe_cosim.sim.sweep.identity.point import Identities
+from moe_cosim.sim.sweep.identity.point import Identities, Identity
 from moe_cosim.sim.sweep.plan.condition import Condition
 from moe_cosim.sim.sweep.plan.fields import fields
 from moe_cosim.sim.sweep.plan.space import Settings, settings_of
@@ -43,6 +43,8 @@ class SweepPlan:
     """Path and SHA-256 of every file that a point reads."""
     sources: dict[str, str]
     """Digest of every component of code and catalogue that a point uses."""
+    identities: dict[str, Identity] = field(default_factory=dict, compare=False, repr=False)
+    """Of the points, by id, where this process made the plan; a plan that was kept comes without."""
 
     @property
     def plan_id(self) -> str:
@@ -114,6 +116,7 @@ def build_plan(
     for condition in conditions:
         condition.resolve({path: None for point in known for path in point})
     points: dict[str, Point] = {}
+    found: dict[str, Identity] = {}
     files: dict[str, str] = {}
     sources: dict[str, str] = {}
     identities = Identities()
@@ -126,6 +129,7 @@ def build_plan(
         files.update(identity.files)
         sources.update(identity.sources)
         points.setdefault(identity.id, Point(identity.id, settings, variant))
+        found[identity.id] = identity
     duplicates = len(chosen) - removed - len(points)
     return SweepPlan(
         name,
@@ -136,6 +140,7 @@ def build_plan(
         removed,
         dict(sorted(files.items())),
         dict(sorted(sources.items())),
+        found,
     )
 
 

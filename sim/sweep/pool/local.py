@@ -163,7 +163,7 @@ def tasks_of(plan: SweepPlan, points: Sequence[Point]) -> list[Task]:
     experiments = [plan.experiment(point) for point in points]
     tasks = []
     for index, group in dealing_order(experiments):
-        identity = identities.of(experiments[index])
+        identity = plan.identities.get(points[index].id) or identities.of(experiments[index])
         tasks.append(Task(points[index].id, experiments[index], identity.files, identity.sources, group))
     return tasks
 
