@@ -2,10 +2,12 @@
 
     python benchmarks/sweep.py [POINTS] [WORKERS]
 
-Runs POINTS (default 10 000) short decodes of a two-layer model in WORKERS (default 2) processes, and
-prints points per second; then, in one process, a point with everything the store does around it
-against the simulation alone, turn by turn, so that other work on the machine weighs on both; then the
-time of ``sweep status`` on 100 000 points, and of ``collect`` and a query on the points computed.
+Prints, for short decodes of a two-layer model: in one process a point with everything the store does around
+it against the simulation alone, and points that differ in a link's rate with a shared program against each
+with its own, turn by turn, so that other work on the machine weighs on both; then points per second of POINTS
+(default 10 000) on WORKERS (default 2) processes, and of a tenth of them on one, and how near that comes to
+WORKERS times as many; then the time of ``sweep status`` on 100 000 points, and of ``collect`` and a query on
+the points computed. `benchmarks/against.py` has a small point against another tree's.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from moe_cosim.experiment import Experiment, load_experiment
 from moe_cosim.sim.run import run
 from moe_cosim.sim.sweep.plan.plan import plan_sweep
 from moe_cosim.sim.sweep.pool.keeper import Keeper
@@ -26,6 +29,7 @@ from moe_cosim.sim.sweep.pool.messages import Task
 from moe_cosim.sim.sweep.pool.worker import serve
 from moe_cosim.sim.sweep.store.claims import Claims
 from moe_cosim.sim.sweep.store.store import Store
+from moe_cosim.workloads.reuse import REUSE
 
 MODEL = {
     "model_type": "mixtral",
@@ -40,6 +44,7 @@ MODEL = {
     "vocab_size": 32000,
     "tie_word_embeddings": False,
 }
+BASE = "hobbit-mixtral-8x7b"
 STATUS_POINTS = 100_000
 COMPARED = 300
 BLOCK = 25
@@ -49,25 +54,46 @@ def sweep_file(folder: Path, points: int) -> Path:
     (folder / "model.json").write_text(json.dumps(MODEL))
     path = folder / f"sweep-{points}.yaml"
     path.write_text(
-        "base: hobbit-mixtral-8x7b\n"
+        f"base: {BASE}\n"
         f"set: {{model: {folder / 'model.json'}, workload.prompt_tokens: 8, workload.output_tokens: 4}}\n"
         f"grid: {{policy.t1: {{range: [0.0, 0.6], count: 10}}}}\nseeds: {points // 10}\n"
     )
     return path
 
 
-def timed_run(folder: Path, points: int, workers: int) -> Store:
+def timed_run(folder: Path, points: int, workers: int) -> tuple[Store, float]:
+    """The store, and points per second from the first that was finished: the start of workers is apart."""
     started = time.perf_counter()
     plan = plan_sweep(sweep_file(folder, points))
     print(f"plan of {points:,} points: {time.perf_counter() - started:.1f} s")
-    store = Store.create(folder / "store")
+    store = Store.create(folder / f"store-{workers}")
     store.add_plan(plan)
-    outcome = run_points(store, plan, workers=workers)
+    finished: list[float] = []
+    outcome = run_points(store, plan, workers=workers, watch=lambda _: finished.append(time.perf_counter()))
+    per_s = (len(finished) - 1) / (finished[-1] - finished[0])
     print(
         f"{outcome.finished:,} points on {workers} workers: {outcome.wall_s:.1f} s, "
-        f"{outcome.finished / outcome.wall_s:.1f} points/s, {len(outcome.failures)} failed"
+        f"{per_s:.1f} points/s once they run, {len(outcome.failures)} failed"
     )
-    return store
+    return store, per_s
+
+
+def sharing(folder: Path) -> None:
+    model = {"model": str(folder / "model.json"), "workload.prompt_tokens": 8, "workload.output_tokens": 4}
+    rates = (f"{26 + 38 * index / COMPARED:.6g} GB/s" for index in range(COMPARED))
+    points = [load_experiment(BASE, {**model, "assumptions.host-link-rate": rate}) for rate in rates]
+    own, shared = [0.0, 0.0], [0.0, 0.0]
+
+    def alone(experiment: Experiment) -> None:
+        REUSE.clear()
+        run(experiment, keep=())
+
+    for start in range(0, COMPARED, BLOCK):
+        block = points[start : start + BLOCK]
+        _add(own, lambda: [alone(point) for point in block])  # noqa: B023 (called at once)
+        _add(shared, lambda: [run(point, keep=()) for point in block])  # noqa: B023
+    each = [1e3 * seconds[1] / COMPARED for seconds in (own, shared)]
+    print(f"a point of a sweep over a link's rate {each[0]:.2f} ms, with a shared program {each[1]:.2f} ms (processor)")
 
 
 def overhead(folder: Path) -> None:
@@ -122,7 +148,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         overhead(folder)
-        store = timed_run(folder, points, workers)
+        sharing(folder)
+        _, alone_per_s = timed_run(folder, max(points // 10, 10), 1)
+        store, per_s = timed_run(folder, points, workers)
+        print(f"scaling: {per_s / alone_per_s:.2f} times one worker's")
         query = ("results", str(store.path), 'SELECT "policy.t1", median(end_to_end_s) FROM results GROUP BY ALL')
         print(f"query of point files: {_command(*query):.1f} s")
         print(f"collect: {_command('collect', str(store.path)):.1f} s")
