@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ class BatchOptions(Options):
     hot_tokens: float = option(0.27, "share of the tokens that go to hot experts", gt=0, lt=1)
     cold_experts: float = option(0.71, "share of a layer's experts that are cold", gt=0, lt=1)
     cold_tokens: float = option(0.08, "share of the tokens that go to cold experts", gt=0, lt=1)
-    version: Literal[1, 2] = option(2, VERSION_MEANS)
+    version: int = option(2, VERSION_MEANS, ge=1, le=2)
 
 
 @routers.register("batch")

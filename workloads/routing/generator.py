@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError
@@ -43,7 +43,7 @@ class GeneratorOptions(Options):
         allowed="a preset (moe-cosim list routing-presets), or the path of a YAML file like one",
     )
     domain: int | None = option(None, "all traffic is of this kind; null: the preset's mixture", ge=0)
-    version: Literal[1, 2] = option(2, VERSION_MEANS)
+    version: int = option(2, VERSION_MEANS, ge=1, le=2)
 
 
 @routers.register("generator")
