@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from pickle import UnpicklingError
+from types import CodeType, FunctionType
 from typing import Any, Final, TypeVar, cast
 
 import numba
@@ -91,17 +92,47 @@ def _cached(function: F, options: dict[str, Any], folder: str) -> F:
         _CONFIG.CACHE_DIR = given
     cache = dispatcher._cache
     cache._guard_against_spurious_io_errors = lambda: _forgiving(cache)
-    if hasattr(cache, "_load_overload"):
-        cache.load_overload = partial(_load, cache)
+    cache.load_overload = partial(_load, cache, dispatcher)
     return cast(F, dispatcher)
 
 
-def _load(cache: Any, signature: Any, target: Any) -> Any:
+def _load(cache: Any, dispatcher: Any, signature: Any, target: Any) -> Any:
     """What the cache has, or None. Numba would first import all that it can compile, which takes a quarter of a
-    second; code that is compiled needs its runtime alone."""
+    second; code that is compiled needs its runtime alone. And it would take what was compiled with other callees."""
+    cache._cache_file._source_stamp = _stamp(dispatcher.py_func)
     rtsys.initialize(target)
     with cache._guard_against_spurious_io_errors():
         return cache._load_overload(signature, target)
+
+
+def _stamp(function: Any) -> tuple[Any, ...]:
+    """Of all that was compiled into `function`: the files of the functions it calls, and the constants they name."""
+    seen: dict[Any, None] = {}
+    files: set[str] = set()
+    values: set[str] = set()
+    _look(function, seen, files, values)
+    stats = [(path, os.stat(path).st_size, os.stat(path).st_mtime_ns) for path in sorted(files)]
+    return (*stats, *sorted(values))
+
+
+def _look(function: Any, seen: dict[Any, None], files: set[str], values: set[str]) -> None:
+    code = function.__code__
+    if code in seen:
+        return
+    seen[code] = None
+    files.add(code.co_filename)
+    for name in _names(code):
+        found = function.__globals__.get(name)
+        callee = getattr(found, "py_func", found)
+        if isinstance(callee, FunctionType) and callee.__module__.partition(".")[0] not in ("numba", "numpy"):
+            _look(callee, seen, files, values)
+        elif isinstance(found, bool | int | float | str | tuple):
+            values.add(f"{function.__module__}.{name}={found!r}")
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = (part for part in code.co_consts if isinstance(part, CodeType))
+    return set(code.co_names).union(*map(_names, inner))
 
 
 @contextmanager

@@ -86,3 +86,33 @@ def test_code_that_is_compiled_starts_without_what_numba_compiles_with(tmp_path:
     command = [sys.executable, str(script)]
     said = [subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout for _ in "ab"]
     assert said == ["6.0 True\n", "6.0 False\n"]
+
+
+CALLER = """
+from moe_cosim.compiled import compiled, compiled_part
+from callee import factor, OFFSET
+part = compiled_part(factor)
+@compiled
+def scaled(x):
+    return part(x) + OFFSET
+print(scaled(2), len(scaled.stats.cache_hits))
+"""
+CALLEE = "def factor(x):\n    return 3 * x\nOFFSET = 1\n"
+
+
+@pytest.mark.parametrize("edit", [("3 * x", "5 * x"), ("OFFSET = 1", "OFFSET = 5")])
+def test_code_is_compiled_anew_when_what_it_calls_or_names_has_changed(tmp_path: Path, edit: tuple[str, str]) -> None:
+    """In another file, of which Numba's own stamp knows nothing."""
+    (tmp_path / "caller.py").write_text(CALLER)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), "PYTHONDONTWRITEBYTECODE": "1"}
+
+    def said(text: str = "") -> str:
+        if text:
+            (tmp_path / "callee.py").write_text(text)
+        command = [sys.executable, str(tmp_path / "caller.py")]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+    assert said(CALLEE) == "7 0\n"
+    changed = CALLEE.replace(*edit)
+    assert said(changed) == "11 0\n"
+    assert said() == "11 1\n", "from the cache"

@@ -26,7 +26,7 @@ from moe_cosim.workloads.stripes import STRIPED, Stripes
 
 
 @dataclass(frozen=True)
-class Part:
+class MachinePart:
     """What of a unit has no rate and no latency."""
 
     name: str
@@ -34,7 +34,7 @@ class Part:
     """The memory it sits beside."""
 
     @classmethod
-    def of(cls, unit: Unit) -> Part:
+    def of(cls, unit: Unit) -> MachinePart:
         return cls(unit.name, unit.local_memory)
 
 
@@ -79,16 +79,16 @@ class Context:
     # -- the machine's parts by role --------------------------------------------------------
 
     @cached_property
-    def gpu(self) -> Part:
-        return Part.of(self._machine.main_unit)
+    def gpu(self) -> MachinePart:
+        return MachinePart.of(self._machine.main_unit)
 
     @property
     def gpu_memory(self) -> str:
         return self.gpu.local_memory
 
     @cached_property
-    def ndps(self) -> tuple[Part, ...]:
-        return tuple(Part.of(unit) for unit in self._machine.near_data_units)
+    def ndps(self) -> tuple[MachinePart, ...]:
+        return tuple(MachinePart.of(unit) for unit in self._machine.near_data_units)
 
     @property
     def home_memories(self) -> list[str]:
@@ -99,7 +99,7 @@ class Context:
     def _memory_of_expert(self) -> tuple[str, ...]:
         return self.residence.of_experts(self.demand.num_experts)
 
-    def ndp_of(self, expert: int) -> Part:
+    def ndp_of(self, expert: int) -> MachinePart:
         """The NDP core beside the memory in which `expert` lives."""
         return next(unit for unit in self.ndps if unit.local_memory == self._memory_of_expert[expert])
 
@@ -109,11 +109,11 @@ class Context:
         found = [self.plan.unit_index(self.ndp_of(expert).name) for expert in range(self.demand.num_experts)]
         return np.array(found, dtype=np.int64)
 
-    def require_cpu(self, policy: str) -> Part:
+    def require_cpu(self, policy: str) -> MachinePart:
         found = self._machine.host_units
         if not found:
             raise InputError(self.where, "machine", self._machine.name, f"a machine with a CPU unit (policy {policy})")
-        return Part.of(found[0])
+        return MachinePart.of(found[0])
 
     def capacity_bytes(self, memory: str) -> int:
         return self._machine.memories[memory].capacity_bytes

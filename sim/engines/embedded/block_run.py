@@ -12,8 +12,8 @@ from moe_cosim.errors import InputError, Plain, RunError
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded.flatten import FlatProgram, flatten, name_of
 from moe_cosim.sim.engines.embedded.state import KernelState, new_state, with_events
-from moe_cosim.sim.engines.embedded.tables import LONGEST_PS, Tables, new_tables
-from moe_cosim.sim.engines.embedded.window import Block, Window, gates
+from moe_cosim.sim.engines.embedded.tables import LONGEST_PS, MachineTables, new_tables
+from moe_cosim.sim.engines.embedded.window import EventWindow, PendingBlock, gates
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.program import SIGNAL, WAIT, Program
 
@@ -30,10 +30,10 @@ class BlockRun:
     def __init__(self, machine: Machine, line_bytes: int) -> None:
         self._machine = machine
         self._line_bytes = line_bytes
-        self._tables: Tables = new_tables(machine)
+        self._tables: MachineTables = new_tables(machine)
         self._known = 0
-        self._blocks: list[Block] = []
-        self._window: Window
+        self._blocks: list[PendingBlock] = []
+        self._window: EventWindow
         self._flat: FlatProgram
         self._state: KernelState
 
@@ -65,7 +65,7 @@ class BlockRun:
         if tuple(program.lanes) != machine.lanes:
             raise InputError(where, "lanes", Plain(f"{len(program.lanes)} other lanes"), f"the lanes of {machine.name}")
         if self._known == 0:
-            self._window = Window.first(program)
+            self._window = EventWindow.first(program)
             self._flat, self._tables = flatten(machine, program, self._tables, self._line_bytes)
             self._state = new_state(self._flat)
         else:

@@ -12,7 +12,7 @@ from moe_cosim.hw_models.access_rate import PS_PER_S
 from moe_cosim.hw_models.components import LINE_BYTES
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded.addresses import outside_every_memory
-from moe_cosim.sim.engines.embedded.tables import LONGEST_PS, NO_KEY, Tables, with_room, worked_out
+from moe_cosim.sim.engines.embedded.tables import LONGEST_PS, NO_KEY, MachineTables, with_room, worked_out
 from moe_cosim.sim.engines.signals import signal_latency_ps, signals_by_token
 from moe_cosim.workloads.program import Program, dense_tokens
 
@@ -48,8 +48,8 @@ class FlatProgram(NamedTuple):
 
 
 def flatten(
-    machine: Machine, program: Program, tables: Tables, line_bytes: int = LINE_BYTES
-) -> tuple[FlatProgram, Tables]:
+    machine: Machine, program: Program, tables: MachineTables, line_bytes: int = LINE_BYTES
+) -> tuple[FlatProgram, MachineTables]:
     """The program for the kernel, and the tables with what it uses. `InputError` where it does not fit the machine.
 
     `line_bytes` is what units ask for at a time: a window turns over once per round trip and the

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.hw_models import access_rate
-from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE, LONGEST_PS, NO_KEY, NO_MEMORY, Tables
+from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE, LONGEST_PS, NO_KEY, NO_MEMORY, MachineTables
 from moe_cosim.workloads.program import COPY, STREAM, WRITE
 
 FITS: Final = -1
@@ -34,7 +34,7 @@ _window_cap = compiled_part(access_rate.window_cap)
 
 @compiled
 def survey(
-    t: Tables,
+    t: MachineTables,
     events: NDArray[np.void],
     accesses: NDArray[np.void],
     first_flow: NDArray[np.int64],
@@ -78,7 +78,7 @@ def survey(
 
 @compiled
 def fill(
-    t: Tables,
+    t: MachineTables,
     events: NDArray[np.void],
     accesses: NDArray[np.void],
     first_flow: NDArray[np.int64],
@@ -152,7 +152,9 @@ def _memory_at(memory: NDArray[np.void], address: int, size: int) -> int:
 
 
 @compiled_part
-def _route(t: Tables, lane: int, accesses: NDArray[np.void], source: int, ends: int, memory: NDArray[np.int32]) -> int:
+def _route(
+    t: MachineTables, lane: int, accesses: NDArray[np.void], source: int, ends: int, memory: NDArray[np.int32]
+) -> int:
     """The key of the unit, what it does (READ, WRITE, or 2 for a copy) and the memory or memories."""
     op = np.int64(accesses[source].op) if ends == 1 else 2
     target = memory[source + 1] + 1 if ends == 2 else 0

@@ -55,7 +55,7 @@ ROUTE: Final = np.dtype(
 HOP: Final = np.dtype([("resource", np.int64), ("side", np.int64)])
 
 
-class Tables(NamedTuple):
+class MachineTables(NamedTuple):
     """Read by `flows.py`, which notes in the two hash tables what a program uses. Q: slots of each."""
 
     lane_unit: NDArray[np.int64]  # [L]
@@ -71,7 +71,7 @@ class Tables(NamedTuple):
     hop: NDArray[np.void]  # of HOP: a route's are [first_hop, first_hop + hops), memories first
 
 
-def new_tables(machine: Machine) -> Tables:
+def new_tables(machine: Machine) -> MachineTables:
     """Nothing is used yet."""
     units, memories = list(machine.units.values()), machine.memory_list
     names = [memory.name for memory in memories]
@@ -80,7 +80,7 @@ def new_tables(machine: Machine) -> Tables:
         (m.base_address, m.channels, m.interleave_bytes, m.peak_bytes_per_s, m.array_bytes_per_s) for m in memories
     ]
     unit_index = {name: index for index, name in enumerate(machine.units)}
-    empty = Tables(
+    empty = MachineTables(
         lane_unit=np.array([unit_index[unit] for unit, _ in machine.lanes], dtype=np.int64),
         window_bytes=np.array([unit.window_bytes for unit in units], dtype=np.float64),
         inside=np.array([names.index(u.local_memory) if u.inside else NO_MEMORY for u in units], dtype=np.int64),
@@ -96,7 +96,7 @@ def new_tables(machine: Machine) -> Tables:
     return with_room(empty, _ROOM)
 
 
-def with_room(tables: Tables, slots: int) -> Tables:
+def with_room(tables: MachineTables, slots: int) -> MachineTables:
     """The tables with empty hash tables of so many slots, a power of two."""
     return tables._replace(
         route_keys=np.full(slots, NO_KEY, dtype=np.int64),
@@ -106,7 +106,7 @@ def with_room(tables: Tables, slots: int) -> Tables:
     )
 
 
-def worked_out(tables: Tables, machine: Machine) -> Tables:
+def worked_out(tables: MachineTables, machine: Machine) -> MachineTables:
     """The tables with every route and share that was noted. `InputError` where a route carries nothing."""
     _fill_shares(tables, machine)
     new = np.flatnonzero((tables.route_keys != NO_KEY) & (tables.route_of < 0))
@@ -133,7 +133,7 @@ def worked_out(tables: Tables, machine: Machine) -> Tables:
     )
 
 
-def _fill_shares(tables: Tables, machine: Machine) -> None:
+def _fill_shares(tables: MachineTables, machine: Machine) -> None:
     new = np.flatnonzero((tables.pattern_keys != NO_KEY) & (tables.share_of == 0))
     key = tables.pattern_keys[new]
     memory, is_write, block_bytes = key >> 33, (key >> 32 & 1) == 1, key & 0xFFFFFFFF

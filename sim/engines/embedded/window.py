@@ -21,7 +21,7 @@ _NOTHING: Final = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
-class Block:
+class PendingBlock:
     """One whose timeline was not given out yet."""
 
     first: int
@@ -43,13 +43,13 @@ class Piece(NamedTuple):
     lane: int
     row: int
     """Of the first, in the window."""
-    block: Block
+    block: PendingBlock
     block_row: int
     events: int
 
 
 @dataclass(frozen=True)
-class Window:
+class EventWindow:
     """E events, L lanes."""
 
     program: Program
@@ -62,12 +62,12 @@ class Window:
     """Rows of the heard signals."""
     heard_end_ps: NDArray[np.int64]
     pieces: tuple[Piece, ...]
-    newest: Block
+    newest: PendingBlock
 
     @classmethod
     def first(cls, program: Program) -> Self:
         """Of the first block alone."""
-        block = Block.of(program, 0)
+        block = PendingBlock.of(program, 0)
         starts = program.lane_starts
         pieces = _pieces(block, starts, starts[:-1])
         return cls(program, np.arange(len(program.events)), starts[:-1], _NOTHING, _NOTHING, pieces, block)
@@ -90,7 +90,7 @@ class Window:
 
         lane_start = (before + starts)[:-1]
         news = lane_start + np.diff(before)
-        block = Block.of(program, first)
+        block = PendingBlock.of(program, first)
         heard_rows = np.concatenate([lane_start[i] + np.arange(heard_of[i + 1] - heard_of[i]) for i in lanes])
         unfinished = lane_start + np.diff(heard_of)
         moved = tuple(
@@ -132,7 +132,7 @@ class Window:
             timeline.bound[there] = state.bound[here]
             timeline.last_signal[there] = last[here]
 
-    def over(self, blocks: list[Block], state: KernelState) -> Iterator[Block]:
+    def over(self, blocks: list[PendingBlock], state: KernelState) -> Iterator[PendingBlock]:
         """Those of `blocks` all of whose events have ended, up to the first of which some have not."""
         open_blocks = {id(p.block) for p in self.pieces if state.lane["next"][p.lane] < p.row + p.events}
         for block in blocks:
@@ -163,7 +163,7 @@ def gates(lanes: int, following: Program | None) -> NDArray[np.bool_]:
     return found
 
 
-def _pieces(block: Block, starts: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[Piece, ...]:
+def _pieces(block: PendingBlock, starts: NDArray[np.int64], rows: NDArray[np.int64]) -> tuple[Piece, ...]:
     """A block's own, lane l's from row ``rows[l]`` of the window."""
     counts = np.diff(starts).tolist()
     return tuple(

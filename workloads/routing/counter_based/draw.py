@@ -19,7 +19,7 @@ from moe_cosim.workloads.routing.latent_model import LatentModel, latent_model
 from moe_cosim.workloads.routing.routing import Experts, RoutingShape, Weights
 
 if TYPE_CHECKING:
-    from moe_cosim.workloads.routing.counter_based.tiles import Fields, Scratch
+    from moe_cosim.workloads.routing.counter_based.tiles import LatentFields, Scratch
 
 F32 = NDArray[np.float32]
 
@@ -121,8 +121,8 @@ def draw_pooled(
     return drawn
 
 
-def _fields(p: LatentParameters, model: LatentModel) -> Fields:
-    from moe_cosim.workloads.routing.counter_based.tiles import Fields  # compiled: Numba is slow to import
+def _fields(p: LatentParameters, model: LatentModel) -> LatentFields:
+    from moe_cosim.workloads.routing.counter_based.tiles import LatentFields  # compiled: Numba is slow to import
 
     expert_of = np.argsort(model.places, axis=1)
     popular, of_domains = np.sqrt(p.popularity)[:, None], np.sqrt(p.domain)[:, None]
@@ -132,7 +132,7 @@ def _fields(p: LatentParameters, model: LatentModel) -> Fields:
     now, before = p.short_factors()
     slow = np.sqrt(p.slow)
     pool = normal_pool()
-    return Fields(
+    return LatentFields(
         steady=np.stack([_tiled(of_domain, _NO_EXPERT) for of_domain in steady]).astype(np.float32),
         factors=np.stack(
             [

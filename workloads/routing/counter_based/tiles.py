@@ -25,7 +25,7 @@ the slow term's innovation; of short-lived innovations of this token and the las
 SHARED, OWN = range(2)
 
 
-class Fields(NamedTuple):
+class LatentFields(NamedTuple):
     """One model's parameters as tiles."""
 
     steady: F32
@@ -62,7 +62,7 @@ class Scratch(NamedTuple):
 
 @compiled
 def draw_sequences(
-    fields: Fields,
+    fields: LatentFields,
     scratch: Scratch,
     domains: NDArray[np.int64],
     key: np.uint64,
@@ -149,7 +149,7 @@ def hashed(key: np.uint64, counter: int) -> np.uint64:
 
 
 @compiled_part
-def _begin(fields: Fields, level: F32, slow: F32, common: F32, domain: int, key: np.uint64) -> None:
+def _begin(fields: LatentFields, level: F32, slow: F32, common: F32, domain: int, key: np.uint64) -> None:
     """Levels and slow term of a sequence."""
     tiles = common.shape[1]
     for tile in range(len(slow)):

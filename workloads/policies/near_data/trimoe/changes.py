@@ -23,7 +23,7 @@ _HYSTERESIS: Final = 1.25
 borderline expert swings with every step's noise."""
 
 
-class Places(NamedTuple):
+class ExpertPlaces(NamedTuple):
     """Where the experts lie."""
 
     place: I64
@@ -97,7 +97,7 @@ class Moved(NamedTuple):
 
 
 @compiled
-def stripe_warm(forecast: Forecast, places: Places, drain_ps: float, moved: Moved) -> None:
+def stripe_warm(forecast: Forecast, places: ExpertPlaces, drain_ps: float, moved: Moved) -> None:
     """Each layer's warm experts go from their modules into stripes."""
     for cell in range(len(forecast.layer)):
         layer = forecast.layer[cell]
@@ -111,7 +111,14 @@ def stripe_warm(forecast: Forecast, places: Places, drain_ps: float, moved: Move
 
 @compiled
 def change_layouts(
-    forecast: Forecast, places: Places, shadows: Shadows, counts: F64, scratch: I64, busy: F64, ports: F64, moved: Moved
+    forecast: Forecast,
+    places: ExpertPlaces,
+    shadows: Shadows,
+    counts: F64,
+    scratch: I64,
+    busy: F64,
+    ports: F64,
+    moved: Moved,
 ) -> None:
     """The most useful changes of each layer that fit in its shadow; an expert changes once at most.
 
@@ -161,7 +168,7 @@ def change_layouts(
 
 
 @compiled
-def _fetch_hot(forecast: Forecast, places: Places, shadows: Shadows, cell: int, scratch: I64) -> int:
+def _fetch_hot(forecast: Forecast, places: ExpertPlaces, shadows: Shadows, cell: int, scratch: I64) -> int:
     """Predicted hotter than the coldest on the GPU: they change places. How many do."""
     layer, swaps, cold = forecast.layer[cell], 0, 0
     tokens, left, experts = forecast.tokens[cell], shadows.link_ps, forecast.tokens.shape[1]
@@ -185,7 +192,7 @@ def _fetch_hot(forecast: Forecast, places: Places, shadows: Shadows, cell: int, 
 
 
 @compiled
-def _warm(forecast: Forecast, places: Places, cell: int, drain_ps: float, modules: int) -> int:
+def _warm(forecast: Forecast, places: ExpertPlaces, cell: int, drain_ps: float, modules: int) -> int:
     """So many of the most used experts off the GPU that the slower of the CPU (they) and the modules (the rest, and
     serving the CPU) ends earliest."""
     layer, all_near = forecast.layer[cell], forecast.near_ps[cell]
@@ -206,7 +213,14 @@ def _warm(forecast: Forecast, places: Places, cell: int, drain_ps: float, module
 
 @compiled
 def _warm_and_cold(
-    forecast: Forecast, places: Places, shadows: Shadows, cell: int, modules: int, scratch: I64, busy: F64, ports: F64
+    forecast: Forecast,
+    places: ExpertPlaces,
+    shadows: Shadows,
+    cell: int,
+    modules: int,
+    scratch: I64,
+    busy: F64,
+    ports: F64,
 ) -> tuple[int, int, float]:
     """Warm experts into stripes, cold ones back to the idlest module. How many of each, and the predicted tokens that
     part them."""
@@ -257,7 +271,14 @@ def _idlest(busy: F64, ports: F64, relayout_ps: float) -> int:
 
 @compiled
 def _rebalance(
-    forecast: Forecast, places: Places, shadows: Shadows, cell: int, scratch: I64, busy: F64, ports: F64, found: int
+    forecast: Forecast,
+    places: ExpertPlaces,
+    shadows: Shadows,
+    cell: int,
+    scratch: I64,
+    busy: F64,
+    ports: F64,
+    found: int,
 ) -> int:
     """A cold expert from the busiest module to the idlest, while that makes the busiest one less busy. After `found`
     changes, how many there are."""
@@ -288,7 +309,7 @@ def _rebalance(
 
 
 @compiled
-def _relocate(places: Places, cell: int, layer: int, expert: int, place: int, moved: Moved) -> None:
+def _relocate(places: ExpertPlaces, cell: int, layer: int, expert: int, place: int, moved: Moved) -> None:
     """Nothing happens where the place has no room."""
     if places.free_count[place] == 0:
         return
@@ -301,7 +322,7 @@ def _relocate(places: Places, cell: int, layer: int, expert: int, place: int, mo
 
 
 @compiled
-def _end_of_layer(places: Places) -> None:
+def _end_of_layer(places: ExpertPlaces) -> None:
     """What was left in this layer is free from the next one on, when the move out of it has ended."""
     for at in range(places.left_count[0]):
         place = places.left[0, at]

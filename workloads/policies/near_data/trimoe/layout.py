@@ -15,7 +15,7 @@ from moe_cosim.workloads.policies.near_data.trimoe.costs import TriMoeCosts
 from moe_cosim.workloads.quantization.formats import WeightFormat
 
 if TYPE_CHECKING:  # compiled: Numba is slow to import
-    from moe_cosim.workloads.policies.near_data.trimoe.changes import Forecast, Places
+    from moe_cosim.workloads.policies.near_data.trimoe.changes import ExpertPlaces, Forecast
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -57,13 +57,13 @@ class Homes:
         self._free[place, : len(addresses)] = addresses[::-1]
         self._free_count[place] = len(addresses)
 
-    def places(self, hot: NDArray[np.bool_], slot: I64) -> Places:
+    def places(self, hot: NDArray[np.bool_], slot: I64) -> ExpertPlaces:
         """All places, those on the GPU too."""
-        from moe_cosim.workloads.policies.near_data.trimoe.changes import Places
+        from moe_cosim.workloads.policies.near_data.trimoe.changes import ExpertPlaces
 
         left = np.empty((2, hot.shape[1]), dtype=np.int64)
         free = (self._free, self._free_count)
-        return Places(self._place, self.address, hot, slot, *free, left, np.zeros(1, dtype=np.int64))
+        return ExpertPlaces(self._place, self.address, hot, slot, *free, left, np.zeros(1, dtype=np.int64))
 
 
 WINDOW = Assumption(
