@@ -39,7 +39,9 @@ class Carried:
             self._table = _table(rows)
             replace_last(known[0], known[1], known[2], self._table, np.empty(known.shape[1], np.int64))
         earlier = np.empty(len(target), np.int64)
-        self._targets += replace_last(target, np.arange(first, self._moves), lanes, self._table, earlier)
+        self._targets += replace_last(
+            np.ascontiguousarray(target), np.arange(first, self._moves), lanes, self._table, earlier
+        )
         return earlier
 
     def arrival(self, move: Ints) -> Ints:

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.compiled import compiled
+from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.sim.engines.timeline import BOUNDS, IDLE_BOUND, LATENCY_BOUND
 from moe_cosim.sim.results.path.cells import CELLS_PER_UNIT
 from moe_cosim.workloads.program import PURPOSES, SIGNAL
@@ -70,7 +70,7 @@ def mark_branches(block: BlockEvents, live: NDArray[np.int64], live_from_ps: int
     return found
 
 
-@compiled
+@compiled_part
 def _mark(block: BlockEvents, begin: int, mark: NDArray[np.uint8]) -> None:
     row = begin
     while row >= 0 and not mark[row]:
@@ -81,7 +81,7 @@ def _mark(block: BlockEvents, begin: int, mark: NDArray[np.uint8]) -> None:
     mark[begin] = _BRANCH
 
 
-@compiled
+@compiled_part
 def _before(block: BlockEvents, row: int) -> int:
     """Where the walk goes on from `row` of the block, counted through the run; -1: nowhere."""
     if block.bound[row] == LATENCY_BOUND:
@@ -128,7 +128,7 @@ def sum_branches(
     return parts
 
 
-@compiled
+@compiled_part
 def _add_event(
     block: BlockEvents, row: int, known: Known, sums: NDArray[np.int64], touched: NDArray[np.int32], cells: int
 ) -> tuple[int, int]:
@@ -156,7 +156,7 @@ def _add_event(
     return _add(sums, touched, cells, cell + IDLE_BOUND, start_ps - before_end_ps), before
 
 
-@compiled
+@compiled_part
 def _add(sums: NDArray[np.int64], touched: NDArray[np.int32], cells: int, cell: int, time_ps: int) -> int:
     """Number of cells touched after this one."""
     if time_ps <= 0:
@@ -168,7 +168,7 @@ def _add(sums: NDArray[np.int64], touched: NDArray[np.int32], cells: int, cell: 
     return cells
 
 
-@compiled
+@compiled_part
 def _find(known: Known, row: int) -> int:
     """The place of `row`; -1: not there."""
     low, high = 0, known.number

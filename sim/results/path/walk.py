@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.compiled import compiled
+from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.sim.engines.timeline import IDLE_BOUND, LATENCY_BOUND
 
 
@@ -36,7 +36,7 @@ def walk(
         event -= 1
 
 
-@compiled
+@compiled_part
 def _add(segments: NDArray[np.void], found: int, event: int, time_ps: int, bound: int) -> int:
     """Number of segments after this one, which is left out when it took no time."""
     if time_ps <= 0:

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.compiled import compiled
+from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.workloads.lowering.sheet.columns import (
     ADDRESS,
     BYTES,
@@ -56,7 +56,7 @@ def fill(
         access += size * count
 
 
-@compiled
+@compiled_part
 def _fill(pool: I64, columns: I64, c: int, begin: int, fields: I64, start: int, position: I64, words: I64) -> None:
     """Some of a column's rows from `begin` on."""
     end = min(begin + _AT_ONCE, columns[c, SIZE])
@@ -77,12 +77,12 @@ def _fill(pool: I64, columns: I64, c: int, begin: int, fields: I64, start: int, 
                     words[first + position[start + i] * stride] |= (pool[at + i] & mask) << shift
 
 
-@compiled
+@compiled_part
 def _varies(columns: I64, c: int, integer: int) -> bool:
     return integer >= FIRST_VALUE and columns[c, VARIES] >> (integer - FIRST_VALUE) & 1 != 0
 
 
-@compiled
+@compiled_part
 def _fill_accesses(pool: I64, ranges: I64, r: int, size: int, first: int, stride: int, accesses: I64) -> None:
     address, length, offset = ranges[r, ADDRESS], ranges[r, BYTES], ranges[r, OFFSET]
     use = ranges[r, OP] << 32 | ranges[r, WHAT] << 40

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.compiled import compiled
+from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.workloads.lowering.sheet.columns import FIRST_VALUE, SIZE, VARIES
 
 I64 = NDArray[np.int64]
@@ -52,7 +52,7 @@ def put_in_order(
     return True
 
 
-@compiled
+@compiled_part
 def _locate(pool: I64, columns: I64, c: int, places: I64, start: int, bucket: I64, sort_key: I64) -> bool:
     """Bucket and key of a column's rows, from `start` on."""
     size = columns[c, SIZE]
@@ -73,7 +73,7 @@ def _locate(pool: I64, columns: I64, c: int, places: I64, start: int, bucket: I6
     return True
 
 
-@compiled
+@compiled_part
 def _sort(row: I64, key: I64, low: int, high: int, spare_row: I64, spare_key: I64) -> None:
     """Merges ascending runs of `key` in low..high, neighbours first, until one is left; `row` goes along. Stable."""
     runs = 2
@@ -93,7 +93,7 @@ def _sort(row: I64, key: I64, low: int, high: int, spare_row: I64, spare_key: I6
             begin = end
 
 
-@compiled
+@compiled_part
 def _merge(row: I64, key: I64, begin: int, middle: int, end: int, spare_row: I64, spare_key: I64) -> None:
     for at in range(begin, middle):
         spare_row[at] = row[at]

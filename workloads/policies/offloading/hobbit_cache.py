@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.compiled import compiled
+from moe_cosim.compiled import compiled, compiled_part
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -173,7 +173,7 @@ def decide(caches: Caches, asked: Asked, written: Written, first_run: int, first
                     _fetch(caches, written, start, key, wanted, step, layer, layers, now, first_move)
 
 
-@compiled
+@compiled_part
 def _cache_of(caches: Caches, key: int, level: np.int8) -> int:
     """The best copy at hand; a low-precision one does not stand in where full is deserved. -1: none."""
     if caches.slot[FULL, key] >= 0:
@@ -183,7 +183,7 @@ def _cache_of(caches: Caches, key: int, level: np.int8) -> int:
     return -1
 
 
-@compiled
+@compiled_part
 def _run(caches: Caches, written: Written, row: int, key: int, cache: int, step: int, first_run: int) -> None:
     at, slot = written.counts[RAN], caches.slot[cache, key]
     written.run_row[at], written.run_cache[at] = row, cache
@@ -198,7 +198,7 @@ def _run(caches: Caches, written: Written, row: int, key: int, cache: int, step:
         caches.full_uses[key] += 1
 
 
-@compiled
+@compiled_part
 def _fetch(
     caches: Caches,
     written: Written,
@@ -232,7 +232,7 @@ def _fetch(
     caches.slot[cache, key] = slot
 
 
-@compiled
+@compiled_part
 def _victim(caches: Caches, cache: int, step: int, layer: int, layers: int, pin: int) -> int:
     """Lowest priority; each term lies in [0, 1]; ties: oldest use. -1: none may leave."""
     experts = caches.slot.shape[1] // layers

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.compiled import compiled
+from moe_cosim.compiled import compiled, compiled_part
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -167,7 +167,7 @@ def change_layouts(
         _end_of_layer(places)
 
 
-@compiled
+@compiled_part
 def _fetch_hot(forecast: Forecast, places: ExpertPlaces, shadows: Shadows, cell: int, scratch: I64) -> int:
     """Predicted hotter than the coldest on the GPU: they change places. How many do."""
     layer, swaps, cold = forecast.layer[cell], 0, 0
@@ -191,7 +191,7 @@ def _fetch_hot(forecast: Forecast, places: ExpertPlaces, shadows: Shadows, cell:
     return swaps
 
 
-@compiled
+@compiled_part
 def _warm(forecast: Forecast, places: ExpertPlaces, cell: int, drain_ps: float, modules: int) -> int:
     """So many of the most used experts off the GPU that the slower of the CPU (they) and the modules (the rest, and
     serving the CPU) ends earliest."""
@@ -211,7 +211,7 @@ def _warm(forecast: Forecast, places: ExpertPlaces, cell: int, drain_ps: float, 
     return found
 
 
-@compiled
+@compiled_part
 def _warm_and_cold(
     forecast: Forecast,
     places: ExpertPlaces,
@@ -258,7 +258,7 @@ def _warm_and_cold(
     return stripes, to_module, border
 
 
-@compiled
+@compiled_part
 def _idlest(busy: F64, ports: F64, relayout_ps: float) -> int:
     """Of the modules that still have time for a move, if any has."""
     found, lowest = 0, np.inf
@@ -269,7 +269,7 @@ def _idlest(busy: F64, ports: F64, relayout_ps: float) -> int:
     return found
 
 
-@compiled
+@compiled_part
 def _rebalance(
     forecast: Forecast,
     places: ExpertPlaces,
@@ -308,7 +308,7 @@ def _rebalance(
         ports[least] -= shadows.relayout_ps
 
 
-@compiled
+@compiled_part
 def _relocate(places: ExpertPlaces, cell: int, layer: int, expert: int, place: int, moved: Moved) -> None:
     """Nothing happens where the place has no room."""
     if places.free_count[place] == 0:
@@ -321,7 +321,7 @@ def _relocate(places: ExpertPlaces, cell: int, layer: int, expert: int, place: i
     places.place[layer, expert], places.address[layer, expert] = place, target
 
 
-@compiled
+@compiled_part
 def _end_of_layer(places: ExpertPlaces) -> None:
     """What was left in this layer is free from the next one on, when the move out of it has ended."""
     for at in range(places.left_count[0]):
@@ -331,7 +331,7 @@ def _end_of_layer(places: ExpertPlaces) -> None:
     places.left_count[0] = 0
 
 
-@compiled
+@compiled_part
 def _write(moved: Moved, cell: int, expert: int, source: int, target: int) -> None:
     at = moved.counts[0]
     moved.cell[at], moved.expert[at], moved.source[at], moved.target[at] = cell, expert, source, target

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.compiled import compiled_making_arrays
+from moe_cosim.compiled import compiled_making_arrays, compiled_part
 from moe_cosim.workloads.policies.near_data.trimoe.costs import CPU, GPU, NDP
 
 F64 = NDArray[np.float64]
@@ -42,7 +42,8 @@ def schedule(
     tried = np.empty(count, np.bool_)
     while refine:
         slowest = _slowest(load, module)
-        tried[:] = False
+        for e in range(count):
+            tried[e] = False
         moved = False
         while not moved:
             e = _dearest(costs, place, path, tried, slowest)
@@ -53,7 +54,7 @@ def schedule(
             was = path[e]
             _put(costs, place, drain, delay, load, module, e, was, -1.0)
             for p in range(3):
-                if p != was and np.isfinite(costs[e, p]):
+                if p != was and costs[e, p] < np.inf:
                     _put(costs, place, drain, delay, load, module, e, p, 1.0)
                     found = _makespan(load, module)
                     _put(costs, place, drain, delay, load, module, e, p, -1.0)
@@ -99,7 +100,7 @@ def makespan(
     return _makespan(load, module)
 
 
-@compiled_making_arrays
+@compiled_part
 def _put(
     costs: F64, place: NDArray[np.int64], drain: F64, delay: F64, load: F64, module: F64, e: int, path: int, sign: float
 ) -> None:
@@ -116,15 +117,16 @@ def _put(
             module[d] += sign * drain[e, path]
 
 
-@compiled_making_arrays
+@compiled_part
 def _makespan(load: F64, module: F64) -> float:
-    longest = float(max(load[0], load[1]))
+    longest: float = load[GPU] if load[GPU] > load[CPU] else load[CPU]
     for d in range(len(module)):
-        longest = max(longest, float(module[d]))
+        if module[d] > longest:
+            longest = module[d]
     return longest
 
 
-@compiled_making_arrays
+@compiled_part
 def _slowest(load: F64, module: F64) -> int:
     """-1 the GPU, -2 the CPU, else the module."""
     worst = 0
@@ -136,7 +138,7 @@ def _slowest(load: F64, module: F64) -> int:
     return -2 if load[1] >= module[worst] else worst
 
 
-@compiled_making_arrays
+@compiled_part
 def _dearest(costs: F64, place: NDArray[np.int64], path: NDArray[np.int64], tried: NDArray[np.bool_], unit: int) -> int:
     """The untried expert that takes longest on the unit; -1: none left."""
     found, most = -1, -1.0
