@@ -38,6 +38,12 @@ class AddressMap:
         self._used = dict.fromkeys(memories, 0)
         self.regions: list[Region] = []
 
+    def copied(self, where: object) -> AddressMap:
+        """Another that has given out the same so far."""
+        other = AddressMap(self._memories, where)
+        other._used, other.regions = dict(self._used), list(self.regions)
+        return other
+
     def free_bytes(self, memory: str) -> int:
         return self._memories[memory].capacity_bytes - self._used[memory]
 
