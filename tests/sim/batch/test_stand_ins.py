@@ -53,7 +53,7 @@ class TestPbs(StandIn):
 
     def test_an_element_watches_the_clock_itself(self, cluster: Path, tmp_path: Path) -> None:
         """PBS warns nobody. 59 s before the limit of a minute is at once: what is in hand is finished."""
-        sweeping = Sweeping(tmp_path).write(points=12, tokens=40)
+        sweeping = Sweeping(tmp_path).write(points=12, tokens=400)
         sweeping.submit("--scheduler", "pbs", "--chunk", 12, "--time", "1", "--warning", 59)
         wait_for(lambda: not sweeping.view().active(), 60)
         document = sweeping.document()
@@ -89,7 +89,7 @@ class TestLsf(StandIn):
 
     def test_warned_an_element_is_requeued_by_its_exit_status(self, cluster: Path, tmp_path: Path) -> None:
         """bkill -s USR1 reaches every process of the element, its workers too: none may die of it."""
-        sweeping = Sweeping(tmp_path).write(points=12, tokens=40)
+        sweeping = Sweeping(tmp_path).write(points=12, tokens=400)
         submission = sweeping.submit("--scheduler", "lsf", "--chunk", 12, "--time", "10")
         wait_for(lambda: sweeping.finished() >= 1, 60)
         job = submission.record().job_ids[0]
