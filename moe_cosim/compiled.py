@@ -46,7 +46,7 @@ _IS_A_PART: Final = _MAKES_NO_ARRAYS | {"forceinline": True, "no_cpython_wrapper
 class _Listener(event.Listener):
     """Numba says when it compiles; what it finds in its cache it does not compile.
 
-    Meanwhile Python looks for no cycles among what Numba makes, nearly all of which stays: a twentieth of the time.
+    Meanwhile Python looks for no cycles among what Numba makes, nearly all of which stays.
     """
 
     def __init__(self) -> None:
