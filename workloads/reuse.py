@@ -2,7 +2,8 @@
 
 Shared is what a run of one block came to. Another run may take it when everything that policy and lowering looked at
 is the same: model, demand, losses, options, and of the machine all but its rates; also those, where the policy asked
-for costs. Assumptions count by what was asked for, while planning and lowering, and with which value.
+for costs, or hooks of the lowering may have looked at them. Assumptions count by what was asked for, while planning
+and lowering, and with which value.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.workloads import blocks
 from moe_cosim.workloads.blocks import Block
 from moe_cosim.workloads.demand import Demand
+from moe_cosim.workloads.lowering.hooks import hook_names
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.policies.base import Policy, policy_class
 from moe_cosim.workloads.quantization.losses import LossTable
@@ -84,11 +86,16 @@ class Lowered:
     """By assumption that was asked for: what decided its value."""
     asked: tuple[Assumption, ...]
 
+    @property
+    def _may_hang_on_rates(self) -> bool:
+        hooks = hook_names(self.cause.machine, self.policy.lowering_hooks)
+        return self.policy.context.asked_costs or bool(hooks)
+
     def serves(self, cause: Cause, assumptions: Assumptions) -> bool:
         """Whether a run for this cause would come to the same."""
         return (
             len(self.block.program.events) <= blocks.EVENTS_PER_BLOCK
-            and self.cause.equals(cause, rates=self.policy.context.asked_costs)
+            and self.cause.equals(cause, rates=self._may_hang_on_rates)
             and all(assumptions.basis(name) == basis for name, basis in self.bases.items())
         )
 

@@ -17,8 +17,11 @@ from moe_cosim.hw_models.build import build_with_origins
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.run import run
 from moe_cosim.testing.policy.contract import plan_bytes
+from moe_cosim.workloads.lowering.hooks import HOOK, LoweringHook, Moments, lowering_hooks
+from moe_cosim.workloads.lowering.scene import Scene
+from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.prepare import Prepared, lowering_of, policy_of, prepare
-from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.program import COMPUTE, Program
 from moe_cosim.workloads.reuse import REUSE
 from moe_cosim.workloads.scenario import draw
 from tests.workloads.policies.test_asked_costs import ASKING, of_each_policy
@@ -170,6 +173,30 @@ def test_lowering_looks_at_no_rate(name: str, kv_cache: str) -> None:
         for machine in (scenario.machine, poisoned(scenario.machine))
     ]
     assert program_bytes(programs[0]) == program_bytes(programs[1])
+
+
+class AsLongAsTheLinks(LoweringHook):
+    """What a hook from outside may do: its events hang on a rate that no policy asked for."""
+
+    summary = "for a test"
+
+    def after_gate(self, scene: Scene, at: Moments) -> None:
+        latency_ps = sum(link.latency_ps for link in scene.machine.links.values())
+        scene.sheet.add(COMPUTE, scene.gpu_lane, at.place(scene, scene.gpu_lane), HOOK, busy_ps=latency_ps)
+
+
+def test_a_hook_may_look_at_rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So runs with hooks share programs between engines only."""
+    monkeypatch.setitem(lowering_hooks._entries, "as-long-as-the-links", AsLongAsTheLinks)
+    monkeypatch.setattr(policies.get("hobbit"), "lowering_hooks", ("as-long-as-the-links",))
+    experiment = EXPERIMENTS["hobbit"]
+    latency = next(path for path in machine_fields(experiment) if re.search(r"set\.links\..*latency$", path))
+    first = outcome(experiment, {})
+    second = outcome(experiment, {latency: "7 us"})
+    REUSE.clear()
+    assert second == outcome(experiment, {latency: "7 us"}) != first
+    program = prepare(experiment).program
+    assert prepare(experiment.with_settings({"engine": {"name": "embedded", "line_size": 64}})).program is program
 
 
 def test_assumptions_count_by_their_value_when_asked() -> None:

@@ -22,6 +22,7 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from moe_cosim.hw_models.machine import Machine
 from moe_cosim.registry import Registry
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.scene import Scene
@@ -86,14 +87,19 @@ class LoweringHook:
 lowering_hooks: Registry[type[LoweringHook]] = Registry("lowering hook", "lowering_hooks")
 
 
+def hook_names(machine: Machine, asked_for: Iterable[str]) -> list[str]:
+    """Of all hooks that the policy (`asked_for`) and the machine's kinds of unit name, each once."""
+    kinds = (name for unit in machine.units.values() for name in unit.lowering_hooks)
+    return sorted({*asked_for, *kinds})
+
+
 def lower_hooks(scene: Scene, asked_for: Iterable[str]) -> None:
     """The events of all hooks that the policy (`asked_for`) and the machine's kinds of unit name, each once.
 
     Raises `InputError` for a name that nobody registered.
     """
-    kinds = (name for unit in scene.machine.units.values() for name in unit.lowering_hooks)
     every, sparse = np.arange(scene.model.layers), scene.moe_layers
-    for number, name in enumerate(sorted({*asked_for, *kinds})):
+    for number, name in enumerate(hook_names(scene.machine, asked_for)):
         hook = lowering_hooks.get(name, "lowering", "hook")()
         for stage, layers, slots_of in (
             (hook.before_attention, every, (slots.BEFORE_ATTENTION, slots.OTHER_BEFORE_ATTENTION)),
