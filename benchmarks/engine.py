@@ -18,7 +18,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from moe_cosim.hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
-from moe_cosim.workloads.program import ACCESS, COMPUTE, COPY, EVENT, READ, SIGNAL, STREAM, TAG, WAIT, WRITE, Program
+from moe_cosim.workloads.programs.program import (
+    ACCESS,
+    COMPUTE,
+    COPY,
+    EVENT,
+    READ,
+    SIGNAL,
+    STREAM,
+    TAG,
+    WAIT,
+    WRITE,
+    Program,
+)
 
 _GB = 10**9
 _EFFICIENCY = AccessEfficiency((64.0, 4096.0), (0.4, 0.9), (0.35, 0.85))

@@ -16,7 +16,7 @@ from moe_cosim.sim.engines.sst.graph.build import BuildOptions, build_graph
 from moe_cosim.sim.engines.sst.graph.devices import find_layout
 from moe_cosim.sim.engines.sst.graph.graph import Component, End, Graph, Statistic, SubComponent, Value
 from moe_cosim.sim.engines.sst.streams import cut, write_stream
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
 
 CHANNELS: Final = 16
 _CHANNEL_BYTES_PER_NS: Final = 32

@@ -1,6 +1,6 @@
 """What one event would take on an otherwise idle machine: the costs a policy may ask for.
 
-The rules are those of the program's events (`workloads/program.py`) as the embedded engine treats
+The rules are those of the program's events (`workloads/programs/program.py`) as the embedded engine treats
 them: a flow's bytes move after its latency, at a rate that its window, its memories and the links
 on its way allow, and flows of the same event share max-min fairly.
 """

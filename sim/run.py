@@ -21,7 +21,7 @@ from moe_cosim.sim.run_folder import RunFolder
 from moe_cosim.sim.window import extrapolate, spans
 from moe_cosim.workloads.blocks import Block
 from moe_cosim.workloads.prepare import Prepared, prepare
-from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.programs.program import Program
 
 
 def run(

@@ -14,7 +14,7 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.base import Engine, Progress
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.results.rows import Extrapolation
-from moe_cosim.workloads.program import ACCESS, SIGNAL, WAIT, Program
+from moe_cosim.workloads.programs.program import ACCESS, SIGNAL, WAIT, Program
 
 
 @dataclass(frozen=True)

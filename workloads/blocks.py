@@ -11,8 +11,8 @@ from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.lowering import Lowering
 from moe_cosim.workloads.plan import Plan, join_plans
 from moe_cosim.workloads.policies.base import Policy
-from moe_cosim.workloads.program import Program
-from moe_cosim.workloads.program_join import join_programs
+from moe_cosim.workloads.programs.join import join_programs
+from moe_cosim.workloads.programs.program import Program
 
 EVENTS_PER_BLOCK: Final = 1 << 17
 """About so many: a block's tables fit a processor's cache. No result depends on it."""

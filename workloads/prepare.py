@@ -15,7 +15,7 @@ from moe_cosim.workloads.plan import Plan, PlanBuilder
 from moe_cosim.workloads.policies.base import Policy, policy_class
 from moe_cosim.workloads.policies.context import Context
 from moe_cosim.workloads.policies.residence import residence
-from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.programs.program import Program
 from moe_cosim.workloads.reuse import REUSE, Cause, Lowered
 from moe_cosim.workloads.scenario import Scenario, draw
 

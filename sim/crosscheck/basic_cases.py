@@ -7,7 +7,7 @@ from functools import partial
 from moe_cosim.hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.crosscheck.case import CaseTable
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
 
 TABLE = CaseTable()
 

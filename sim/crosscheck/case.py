@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.workloads.program import Program
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
+from moe_cosim.workloads.programs.program import Program
 
 Build = Callable[[], tuple[Machine, Program]]
 Fill = Callable[[ProgramBuilder], None]

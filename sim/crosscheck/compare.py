@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.workloads.program import COPY, STREAM, Program
+from moe_cosim.workloads.programs.program import COPY, STREAM, Program
 
 MEDIAN_BOUND: Final = 0.02
 P95_BOUND: Final = 0.05

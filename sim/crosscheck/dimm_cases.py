@@ -6,7 +6,7 @@ from typing import Final
 
 from moe_cosim.sim.crosscheck.case import CaseTable
 from moe_cosim.sim.crosscheck.transfers import catalog_machine, pair
-from moe_cosim.workloads.program_builder import Access, ProgramBuilder
+from moe_cosim.workloads.programs.builder import Access, ProgramBuilder
 
 TABLE = CaseTable()
 

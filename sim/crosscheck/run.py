@@ -13,7 +13,7 @@ from moe_cosim.sim.crosscheck.compare import CaseComparison, CrossCheck, compare
 from moe_cosim.sim.crosscheck.recording import RecordedCase, Recording, recorded_folder
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.programs.program import Program
 
 
 def crosscheck(

@@ -8,7 +8,7 @@ from typing import Any
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.hw_models.build import build_machine
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.workloads.program_builder import Access, ProgramBuilder
+from moe_cosim.workloads.programs.builder import Access, ProgramBuilder
 
 
 def catalog_machine(

@@ -10,7 +10,7 @@ from moe_cosim.experiment import Experiment
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.crosscheck.case import Case
 from moe_cosim.workloads.prepare import prepare
-from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.programs.program import Program
 
 MODELS = Path(str(files("moe_cosim.sim.crosscheck") / "models"))
 

@@ -11,8 +11,8 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.options import Options, read_options
 from moe_cosim.registry import Registry
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.workloads.program import Program
-from moe_cosim.workloads.program_join import join_programs
+from moe_cosim.workloads.programs.join import join_programs
+from moe_cosim.workloads.programs.program import Program
 
 Progress = Callable[[float], None]
 """Called now and then with the share of events that have ended."""

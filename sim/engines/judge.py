@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.signals import signal_latency_ps, signals_by_token
 from moe_cosim.sim.engines.timeline import COMPUTE_BOUND, IDLE_BOUND, LATENCY_BOUND, TRAFFIC_BOUND, Timeline
-from moe_cosim.workloads.program import COPY, STREAM, WAIT, Program, dense_tokens
+from moe_cosim.workloads.programs.program import COPY, STREAM, WAIT, Program, dense_tokens
 
 
 def judge(machine: Machine, program: Program, start_ps: NDArray[np.int64], end_ps: NDArray[np.int64]) -> Timeline:

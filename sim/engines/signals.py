@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.workloads.program import SIGNAL, WAIT
+from moe_cosim.workloads.programs.program import SIGNAL, WAIT
 
 
 def signals_by_token(
@@ -14,7 +14,7 @@ def signals_by_token(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """[tokens + 1] offsets into the events that signal, and those events grouped by token.
 
-    Tokens are [first_token, first_token + tokens), as `workloads.program.dense_tokens` has them.
+    Tokens are [first_token, first_token + tokens), as `workloads.programs.program.dense_tokens` has them.
     """
     signals = np.flatnonzero(events["kind"] == SIGNAL)
     token = events["token"][signals].astype(np.int64) - first_token

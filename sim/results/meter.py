@@ -15,7 +15,7 @@ from moe_cosim.sim.results.run_timeline import RunTimeline
 from moe_cosim.version import VERSION
 from moe_cosim.workloads.blocks import Block
 from moe_cosim.workloads.prepare import Prepared
-from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.programs.program import Program
 
 
 class Meter:

@@ -11,9 +11,9 @@ from moe_cosim.errors import InputError
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.engines.timeline_file import TimelineWriter
 from moe_cosim.sim.results.run_timeline import PROGRAM_FILE, TIMELINE_FILE, RunTimeline
-from moe_cosim.workloads.program import Program
-from moe_cosim.workloads.program_file import ProgramWriter
-from moe_cosim.workloads.program_join import join_programs
+from moe_cosim.workloads.programs.file import ProgramWriter
+from moe_cosim.workloads.programs.join import join_programs
+from moe_cosim.workloads.programs.program import Program
 
 PROGRAM: Final = "program"
 TIMELINE: Final = "timeline"

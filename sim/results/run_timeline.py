@@ -13,8 +13,8 @@ from moe_cosim import extras
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.sim.engines.timeline import BOUNDS, Timeline
 from moe_cosim.sim.engines.timeline_file import load_timeline
-from moe_cosim.workloads.program import KINDS, PHASES, PURPOSES, Program
-from moe_cosim.workloads.program_file import load_program
+from moe_cosim.workloads.programs.file import load_program
+from moe_cosim.workloads.programs.program import KINDS, PHASES, PURPOSES, Program
 
 if TYPE_CHECKING:
     import pandas

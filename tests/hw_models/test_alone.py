@@ -12,7 +12,7 @@ from moe_cosim.errors import InputError
 from moe_cosim.hw_models.alone import move_alone_ps, time_alone_ps
 from moe_cosim.hw_models.build import build_machine
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
-from moe_cosim.workloads.program import ACCESS, COPY, EVENT, READ, STREAM, TAG, WRITE, Program
+from moe_cosim.workloads.programs.program import ACCESS, COPY, EVENT, READ, STREAM, TAG, WRITE, Program
 
 MACHINES = {name: build_machine(name, Assumptions()) for name in ("h100-cxl-ndp-4", "a100-monde", "h100-host-pcie5")}
 MACHINES["narrow windows"] = build_machine(

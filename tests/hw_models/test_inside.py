@@ -25,8 +25,8 @@ from moe_cosim.sim.results.metrics.activity import Activity
 from moe_cosim.sim.results.metrics.traffic import bytes_by_kind, link_rows, memory_rows, traffic_table
 from moe_cosim.sim.run import run
 from moe_cosim.testing.engine.random_programs import RandomCase, cases
-from moe_cosim.workloads.program import COPY, READ, WRITE, Program
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
+from moe_cosim.workloads.programs.program import COPY, READ, WRITE, Program
 
 INSIDE = {"devices.ndp.memories.dram.internal_peak": "2 TB/s", "devices.ndp.units.core.inside": True}
 """The device has a port of 512 GB/s."""

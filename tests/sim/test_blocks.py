@@ -23,7 +23,7 @@ from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.results.run_timeline import RunTimeline
 from moe_cosim.sim.run import run
 from moe_cosim.workloads import blocks
-from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.programs.program import Program
 from tests.sim.tiny import Tiny
 
 SHORT = {"workload.prompt_tokens": 8, "workload.output_tokens": 7}

@@ -14,7 +14,7 @@ from moe_cosim.sim.engines.timeline_file import load_timeline
 from moe_cosim.sim.results import report
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.run import run
-from moe_cosim.workloads.program_file import load_program
+from moe_cosim.workloads.programs.file import load_program
 from tests.sim.tiny import Tiny, cli, run_parts
 
 FILES = {"experiment.yaml", "result.json", "summary.md", "timeline.zip", "program.zip"}
@@ -154,7 +154,7 @@ class _DiskFullError(OSError):
     [
         "moe_cosim.sim.run.summary",
         "moe_cosim.sim.engines.timeline_file.TimelineWriter.add",
-        "moe_cosim.workloads.program_file.ProgramWriter.add",
+        "moe_cosim.workloads.programs.file.ProgramWriter.add",
         "moe_cosim.column_file.ColumnWriter.close",
     ],
 )

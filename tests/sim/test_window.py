@@ -16,8 +16,8 @@ from moe_cosim.sim.run import run
 from moe_cosim.sim.window import Span, extrapolate, spans, window
 from moe_cosim.testing.engine.machines import one_memory, unit
 from moe_cosim.workloads.prepare import Prepared, prepare
-from moe_cosim.workloads.program import SIGNAL, WAIT, Program
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
+from moe_cosim.workloads.programs.program import SIGNAL, WAIT, Program
 
 EXPERIMENT = Experiment.model_validate(
     {

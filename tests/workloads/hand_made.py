@@ -20,7 +20,7 @@ from moe_cosim.workloads.models.model import Attention, Model
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.policies.base import Policy
 from moe_cosim.workloads.prepare import lowering_of, policy_of
-from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.programs.program import Program
 from moe_cosim.workloads.quantization.formats import find_format
 from moe_cosim.workloads.quantization.losses import LossTable, synthetic_losses
 from moe_cosim.workloads.quantization.precisions import Quantization

@@ -16,7 +16,7 @@ from moe_cosim.workloads.address_map import Region
 from moe_cosim.workloads.blocks import Block
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.prepare import Prepared
-from moe_cosim.workloads.program import SIGNAL, STREAM, WAIT, Program
+from moe_cosim.workloads.programs.program import SIGNAL, STREAM, WAIT, Program
 from moe_cosim.workloads.quantization.formats import find_format
 from tests.workloads.hand_made import Decided, decided, lower_plan, routing
 

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from moe_cosim.workloads.program import ACCESS, COPY, EVENT, SIGNAL, TAG, WAIT, Program
-from moe_cosim.workloads.program_file import ProgramWriter, load_program, save_program
-from moe_cosim.workloads.program_join import join_programs
+from moe_cosim.workloads.programs.file import ProgramWriter, load_program, save_program
+from moe_cosim.workloads.programs.join import join_programs
+from moe_cosim.workloads.programs.program import ACCESS, COPY, EVENT, SIGNAL, TAG, WAIT, Program
 from tests.workloads.hand_made import decided, lower_plan, routing
 
 TABLES = {"events": EVENT, "accesses": ACCESS, "tags": TAG}

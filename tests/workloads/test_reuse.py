@@ -21,7 +21,7 @@ from moe_cosim.workloads.lowering.hooks import HOOK, LoweringHook, Moments, lowe
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.prepare import Prepared, lowering_of, policy_of, prepare
-from moe_cosim.workloads.program import COMPUTE, Program
+from moe_cosim.workloads.programs.program import COMPUTE, Program
 from moe_cosim.workloads.reuse import REUSE
 from moe_cosim.workloads.scenario import draw
 from tests.workloads.policies.test_asked_costs import ASKING, of_each_policy

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from moe_cosim.experiment import Experiment
 from moe_cosim.workloads.prepare import Prepared, prepare
-from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, STREAM
+from moe_cosim.workloads.programs.program import CONTENTS, COPY, PURPOSES, STREAM
 from moe_cosim.workloads.stripes import STRIPED, Stripes
 
 

@@ -16,7 +16,7 @@ from moe_cosim.workloads.lowering.near_attention import lower_near_attention, st
 from moe_cosim.workloads.lowering.passes import Pass, passes_of
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import Place, Purpose, Range
-from moe_cosim.workloads.program import COMPUTE, CONTENTS, PURPOSES, READ, STREAM, WRITE
+from moe_cosim.workloads.programs.program import COMPUTE, CONTENTS, PURPOSES, READ, STREAM, WRITE
 
 WEIGHTS, ACTIVATIONS, KV = (CONTENTS.index(name) for name in ("weights", "activations", "kv"))
 _HOST = Purpose(PURPOSES.index("host"))

@@ -10,7 +10,7 @@ from moe_cosim.workloads.lowering.order import order_in_cell, starts
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.shares import Shares
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
-from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, WAIT, WRITE
+from moe_cosim.workloads.programs.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, WAIT, WRITE
 
 _ACTIVATIONS = CONTENTS.index("activations")
 _SYNCHRONISE = Purpose(PURPOSES.index("synchronise"))

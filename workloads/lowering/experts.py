@@ -17,7 +17,7 @@ from moe_cosim.workloads.lowering.order import grouped, segments, slices, starts
 from moe_cosim.workloads.lowering.scene import Scene, model_of
 from moe_cosim.workloads.lowering.shares import Shares, shares_of
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
-from moe_cosim.workloads.program import CONTENTS, PURPOSES, READ, SIGNAL, STREAM, WAIT, WRITE
+from moe_cosim.workloads.programs.program import CONTENTS, PURPOSES, READ, SIGNAL, STREAM, WAIT, WRITE
 from moe_cosim.workloads.stripes import STRIPED, is_striped
 
 _WEIGHTS, _ACTIVATIONS = CONTENTS.index("weights"), CONTENTS.index("activations")

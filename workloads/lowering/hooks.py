@@ -27,7 +27,7 @@ from moe_cosim.registry import Registry
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose
-from moe_cosim.workloads.program import PURPOSES
+from moe_cosim.workloads.programs.program import PURPOSES
 
 HOOK: Final = Purpose(PURPOSES.index("hook"))
 """What the events of hooks are tagged with; `HOOK._replace(tokens=...)` says more."""

@@ -19,7 +19,7 @@ from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import EventSheet, Ints, Place, Purpose
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.plan import Plan
-from moe_cosim.workloads.program import PURPOSES, SIGNAL, Program
+from moe_cosim.workloads.programs.program import PURPOSES, SIGNAL, Program
 
 
 class Lowering:

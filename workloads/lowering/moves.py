@@ -13,7 +13,7 @@ from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.order import grouped, order_in_cell, segments, starts
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
-from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, WAIT, WRITE
+from moe_cosim.workloads.programs.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, WAIT, WRITE
 from moe_cosim.workloads.stripes import is_striped
 
 _WEIGHTS = CONTENTS.index("weights")

@@ -9,7 +9,7 @@ from moe_cosim.workloads.layout import ACTIVATION_BYTES, ModelLayout
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.scene import Scene, model_of
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
-from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, STREAM, WAIT, WRITE
+from moe_cosim.workloads.programs.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, STREAM, WAIT, WRITE
 
 _ACTIVATIONS, _KV = CONTENTS.index("activations"), CONTENTS.index("kv")
 _SYNCHRONISE = Purpose(PURPOSES.index("synchronise"))

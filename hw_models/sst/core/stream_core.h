@@ -21,7 +21,7 @@
 namespace moecosim {
 
 // Replays the event streams of all lanes of one device's units, and records when every event
-// started and ended. What the kinds of events mean is written in workloads/program.py.
+// started and ended. What the kinds of events mean is written in workloads/programs/program.py.
 class StreamCore : public SST::Component {
 public:
     SST_ELI_REGISTER_COMPONENT(StreamCore, "moecosim", "StreamCore", SST_ELI_ELEMENT_VERSION(1, 0, 0),

@@ -22,8 +22,8 @@ from moe_cosim.testing.engine.machines import memory, one_memory, unit
 from moe_cosim.testing.engine.random_programs import RandomCase, cases
 from moe_cosim.testing.engine.traffic import carried, fastest_ps
 from moe_cosim.testing.examples import few
-from moe_cosim.workloads.program import COPY, SIGNAL, STREAM, WAIT, Program
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
+from moe_cosim.workloads.programs.program import COPY, SIGNAL, STREAM, WAIT, Program
 
 
 class EngineContract:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from moe_cosim.hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.testing.engine.machines import GB_PER_S
-from moe_cosim.workloads.program import Program
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
+from moe_cosim.workloads.programs.program import Program
 
 _RATES = st.sampled_from([1, 3, 7.5, 16, 100]).map(lambda rate: rate * GB_PER_S)
 _LATENCIES = st.sampled_from([0, 1, 250, 1_000, 33_333])

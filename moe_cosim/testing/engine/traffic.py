@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.workloads.program import COPY, READ, WRITE, Program
+from moe_cosim.workloads.programs.program import COPY, READ, WRITE, Program
 
 
 def carried(machine: Machine, program: Program, event: np.void) -> NDArray[np.float64]:

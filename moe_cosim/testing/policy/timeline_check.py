@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.prepare import Prepared
-from moe_cosim.workloads.program import COPY, PURPOSES, STREAM
+from moe_cosim.workloads.programs.program import COPY, PURPOSES, STREAM
 from moe_cosim.workloads.stripes import STRIPED
 
 Content = tuple[int, int, int]

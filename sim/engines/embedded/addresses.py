@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.programs.program import Program
 
 
 def memory_of(machine: Machine, program: Program, rows: NDArray[np.int64], where: str) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from moe_cosim.sim.engines.embedded.state import KernelState, new_state, with_ev
 from moe_cosim.sim.engines.embedded.tables import LONGEST_PS, MachineTables, new_tables
 from moe_cosim.sim.engines.embedded.window import EventWindow, PendingBlock, gates
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.workloads.program import SIGNAL, WAIT, Program
+from moe_cosim.workloads.programs.program import SIGNAL, WAIT, Program
 
 _NAMED_LANES: Final = 8
 

@@ -13,7 +13,7 @@ from moe_cosim.sim.engines.embedded.block_run import BlockRun
 from moe_cosim.sim.engines.embedded.flatten import FlatProgram
 from moe_cosim.sim.engines.embedded.state import KernelState, ended_events
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.programs.program import Program
 
 EVENTS_PER_SLICE: Final = 50_000
 """Between two looks at the keyboard and the progress bar: a small part of a second."""

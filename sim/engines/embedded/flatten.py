@@ -14,7 +14,7 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded.addresses import outside_every_memory
 from moe_cosim.sim.engines.embedded.tables import LONGEST_PS, NO_KEY, MachineTables, with_room, worked_out
 from moe_cosim.sim.engines.signals import signal_latency_ps, signals_by_token
-from moe_cosim.workloads.program import Program, dense_tokens
+from moe_cosim.workloads.programs.program import Program, dense_tokens
 
 FLOW: Final = np.dtype(
     [

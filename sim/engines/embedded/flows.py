@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.hw_models import access_rate
 from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE, LONGEST_PS, NO_KEY, NO_MEMORY, MachineTables
-from moe_cosim.workloads.program import COPY, STREAM, WRITE
+from moe_cosim.workloads.programs.program import COPY, STREAM, WRITE
 
 FITS: Final = -1
 FULL: Final = -2

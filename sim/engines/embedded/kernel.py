@@ -21,7 +21,7 @@ from moe_cosim.sim.engines.embedded.rates import disturb, share_anew
 from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, KernelState
 from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE, FIRST, LONGEST_PS, SECOND
 from moe_cosim.sim.engines.timeline import LATENCY_BOUND, TRAFFIC_BOUND
-from moe_cosim.workloads.program import COMPUTE, SIGNAL, WAIT
+from moe_cosim.workloads.programs.program import COMPUTE, SIGNAL, WAIT
 
 RUNNING: Final = 0
 OVER: Final = 1

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.access_rate import PS_PER_S
 from moe_cosim.hw_models.machine import Machine, Resource
-from moe_cosim.workloads.program import READ, WRITE
+from moe_cosim.workloads.programs.program import READ, WRITE
 
 LONGEST_PS: Final = 2**60
 """13 days: far from the end of int64, so that no sum in the kernel wraps round."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.sim.engines.embedded.state import KernelState
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.workloads.program import SIGNAL, WAIT, Program
+from moe_cosim.workloads.programs.program import SIGNAL, WAIT, Program
 
 _NOTHING: Final = np.zeros(0, dtype=np.int64)
 

@@ -17,7 +17,7 @@ from moe_cosim.sim.engines.sst.options import SstOptions
 from moe_cosim.sim.engines.sst.runner import run_folder
 from moe_cosim.sim.engines.sst.streams import restore
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.programs.program import Program
 
 
 @engines.register("sst")

@@ -15,8 +15,8 @@ from moe_cosim.sim.engines.sst.graph.graph import Graph
 from moe_cosim.sim.engines.sst.graph.traffic import peer_memories, reached_memories, refuse_copies_between_others
 from moe_cosim.sim.engines.sst.streams import Stream, cut, write_stream
 from moe_cosim.version import VERSION
-from moe_cosim.workloads.program import Program
-from moe_cosim.workloads.program_file import save_program
+from moe_cosim.workloads.programs.file import save_program
+from moe_cosim.workloads.programs.program import Program
 
 PYTHON_CONFIGURATION: Final = "config.py"
 JSON_CONFIGURATION: Final = "config.json"

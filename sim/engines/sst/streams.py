@@ -19,7 +19,7 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.judge import judge
 from moe_cosim.sim.engines.sst.graph.devices import Device, Layout
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.workloads.program import ACCESS, EVENT, Program
+from moe_cosim.workloads.programs.program import ACCESS, EVENT, Program
 
 MAGIC: Final = b"MOECOSIM"
 VERSION: Final = 1

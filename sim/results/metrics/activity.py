@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.results.metrics.busy_time import BusyTime
-from moe_cosim.workloads.program import CONTENTS, Program
+from moe_cosim.workloads.programs.program import CONTENTS, Program
 
 if TYPE_CHECKING:  # compiled: Numba takes a while to import
     from moe_cosim.sim.results.metrics.event_pass import EventPlaces

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.compiled import compiled
-from moe_cosim.workloads.program import CONTENTS, COPY, PURPOSES, SIGNAL
+from moe_cosim.workloads.programs.program import CONTENTS, COPY, PURPOSES, SIGNAL
 
 _HEAD: Final = PURPOSES.index("head")
 _EXPERT: Final = PURPOSES.index("expert")

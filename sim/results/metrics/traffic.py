@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.results.metrics.activity import Activity
 from moe_cosim.sim.results.rows import LinkRow, MemoryRow, TrafficRow
-from moe_cosim.workloads.program import CONTENTS, READ, WRITE
+from moe_cosim.workloads.programs.program import CONTENTS, READ, WRITE
 
 
 def traffic_table(machine: Machine, activity: Activity) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.sim.engines.timeline import BOUNDS, IDLE_BOUND, LATENCY_BOUND
 from moe_cosim.sim.results.path.cells import CELLS_PER_UNIT
-from moe_cosim.workloads.program import PURPOSES, SIGNAL
+from moe_cosim.workloads.programs.program import PURPOSES, SIGNAL
 
 _BOUNDS: Final = len(BOUNDS)
 _PURPOSES: Final = len(PURPOSES)

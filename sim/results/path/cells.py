@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.timeline import BOUNDS
 from moe_cosim.sim.results.rows import PathRow
-from moe_cosim.workloads.program import PHASES, PURPOSES
+from moe_cosim.workloads.programs.program import PHASES, PURPOSES
 
 _SHAPE: Final = (len(PHASES), len(PURPOSES), len(BOUNDS))
 CELLS_PER_UNIT: Final = len(PHASES) * len(PURPOSES) * len(BOUNDS)

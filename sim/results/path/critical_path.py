@@ -19,7 +19,7 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.results.path.cells import CELLS_PER_UNIT, cells, path_rows
 from moe_cosim.sim.results.rows import PathRow
-from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.programs.program import Program
 
 SEGMENT: Final = np.dtype([("event", "<i8"), ("time_ps", "<i8"), ("bound", "<i8")])
 """An event (for latency the wait, for idle time the event that came late), how long, and why."""

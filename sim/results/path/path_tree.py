@@ -17,7 +17,7 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.results.path.cells import CELLS_PER_UNIT, path_rows
 from moe_cosim.sim.results.rows import PathRow
-from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.programs.program import Program
 
 if TYPE_CHECKING:  # compiled: Numba takes a while to import
     from moe_cosim.sim.results.path.branches import BlockEvents, Known

@@ -18,7 +18,7 @@ from moe_cosim.sim.crosscheck.compare import CrossCheck, compare
 from moe_cosim.sim.crosscheck.recording import RecordedCase, Recording, recorded_folder
 from moe_cosim.sim.crosscheck.run import crosscheck
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.workloads.program import COPY
+from moe_cosim.workloads.programs.program import COPY
 
 
 @pytest.fixture(scope="module")

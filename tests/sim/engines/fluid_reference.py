@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from moe_cosim.hw_models.components import Memory
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.workloads.program import COMPUTE, COPY, READ, SIGNAL, WAIT, WRITE, Program
+from moe_cosim.workloads.programs.program import COMPUTE, COPY, READ, SIGNAL, WAIT, WRITE, Program
 
 _TICK = Fraction(1, 1000)
 

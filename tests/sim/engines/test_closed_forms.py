@@ -10,7 +10,7 @@ import pytest
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.prepare import Prepared
-from moe_cosim.workloads.program import COPY, PURPOSES, Program
+from moe_cosim.workloads.programs.program import COPY, PURPOSES, Program
 from tests.sim.tiny import Tiny, run_parts
 
 LAUNCH_PS = 1_000_000

@@ -9,8 +9,8 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.hw_models.build import build_machine
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
-from moe_cosim.workloads.program import Program
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
+from moe_cosim.workloads.programs.program import Program
 
 SIZE = 100_000_000
 DRAM = 102.4e9 * 0.915

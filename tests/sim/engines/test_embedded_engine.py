@@ -13,7 +13,7 @@ from moe_cosim.hw_models.components import AccessEfficiency, Switch
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.testing.engine.machines import GB_PER_S, link, memory, one_memory, star, unit
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
 
 HALF_FOR_SMALL = AccessEfficiency((64.0, 4096.0), (0.5, 1.0), (0.25, 0.8))
 

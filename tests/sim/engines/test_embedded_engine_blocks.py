@@ -21,8 +21,8 @@ from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.testing.engine.machines import GB_PER_S, memory, one_memory, unit
 from moe_cosim.testing.engine.random_programs import RandomCase, cases
 from moe_cosim.workloads.prepare import prepare
-from moe_cosim.workloads.program import Program
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
+from moe_cosim.workloads.programs.program import Program
 
 some = settings(max_examples=100, deadline=None)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.testing.engine.machines import GB_PER_S, memory, one_memory, unit
-from moe_cosim.workloads.program import ACCESS, COMPUTE, EVENT, STREAM, TAG, Program
+from moe_cosim.workloads.programs.program import ACCESS, COMPUTE, EVENT, STREAM, TAG, Program
 
 REQUESTS = 60_000
 MEAN_BYTES = 10_000

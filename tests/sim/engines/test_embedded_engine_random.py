@@ -12,7 +12,7 @@ from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.testing.engine.contract import EngineContract
 from moe_cosim.testing.engine.random_programs import RandomCase, cases
-from moe_cosim.workloads.program import Program
+from moe_cosim.workloads.programs.program import Program
 from tests.sim.engines.fluid_reference import simulate
 
 some = settings(max_examples=150, deadline=None)

@@ -13,8 +13,8 @@ from moe_cosim.sim.engines.embedded.flatten import flatten
 from moe_cosim.sim.engines.embedded.state import KernelState, new_state
 from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE, new_tables
 from moe_cosim.testing.engine.machines import GB_PER_S, link, memory, star, unit
-from moe_cosim.workloads.program import Program
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
+from moe_cosim.workloads.programs.program import Program
 
 NODES = 6
 LANES = 5

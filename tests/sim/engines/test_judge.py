@@ -10,7 +10,7 @@ from moe_cosim.sim.engines.judge import judge
 from moe_cosim.sim.engines.timeline import BOUNDS
 from moe_cosim.testing.engine.machines import one_memory, unit
 from moe_cosim.testing.engine.random_programs import RandomCase, cases
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
 
 
 @settings(max_examples=200, deadline=None)

@@ -14,8 +14,8 @@ from moe_cosim.sim.engines.timeline import BOUNDS, Timeline
 from moe_cosim.sim.results.path.critical_path import critical_path
 from moe_cosim.testing.engine.machines import memory, one_memory, unit
 from moe_cosim.testing.engine.random_programs import RandomCase, cases
-from moe_cosim.workloads.program import PHASES, PURPOSES, Program
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
+from moe_cosim.workloads.programs.program import PHASES, PURPOSES, Program
 
 
 def segments(builder: ProgramBuilder) -> list[tuple[int, int, str]]:

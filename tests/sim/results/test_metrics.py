@@ -21,7 +21,7 @@ from moe_cosim.sim.results.result import Result
 from moe_cosim.testing.engine.machines import memory, one_memory, unit
 from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder, join_plans
 from moe_cosim.workloads.prepare import Prepared
-from moe_cosim.workloads.program import COMPUTE, CONTENTS, COPY, PURPOSES, READ, STREAM, Program
+from moe_cosim.workloads.programs.program import COMPUTE, CONTENTS, COPY, PURPOSES, READ, STREAM, Program
 from moe_cosim.workloads.quantization.formats import find_format
 from moe_cosim.workloads.quantization.losses import LossTable
 from tests.sim.tiny import Tiny, run_parts

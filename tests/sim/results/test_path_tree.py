@@ -20,8 +20,8 @@ from moe_cosim.sim.results.path.path_tree import PathTree
 from moe_cosim.sim.results.rows import PathRow
 from moe_cosim.testing.engine.machines import one_memory, unit
 from moe_cosim.testing.engine.random_programs import RandomCase, cases
-from moe_cosim.workloads.program import Program
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
+from moe_cosim.workloads.programs.program import Program
 
 Blocks = list[tuple[Program, Timeline]]
 

@@ -9,7 +9,7 @@ from moe_cosim.experiment import load_experiment
 from moe_cosim.workloads import blocks
 from moe_cosim.workloads.lowering.carried import Carried
 from moe_cosim.workloads.prepare import prepare
-from moe_cosim.workloads.program import SIGNAL, Program
+from moe_cosim.workloads.programs.program import SIGNAL, Program
 
 EXPERIMENTS = (
     "hobbit-mixtral-8x7b",  # prefetching

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.experiment import Experiment
 from moe_cosim.workloads.prepare import prepare
-from moe_cosim.workloads.program import CONTENTS, COPY, KINDS, PURPOSES, READ, STREAM, WRITE, Program
+from moe_cosim.workloads.programs.program import CONTENTS, COPY, KINDS, PURPOSES, READ, STREAM, WRITE, Program
 
 POLICIES = {
     "on-demand": {},

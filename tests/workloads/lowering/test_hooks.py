@@ -21,7 +21,7 @@ from moe_cosim.workloads.lowering.hooks import HOOK, LoweringHook, lowering_hook
 from moe_cosim.workloads.lowering.sheet import Range
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.policies.near_data.monde import Monde
-from moe_cosim.workloads.program import COMPUTE, CONTENTS, READ, SIGNAL, STREAM, WAIT
+from moe_cosim.workloads.programs.program import COMPUTE, CONTENTS, READ, SIGNAL, STREAM, WAIT
 
 SWITCH_PS, ROWS_BYTES = 500_000, 4096
 
@@ -84,7 +84,7 @@ RUN = """
 import inspect, json
 import numpy as np
 from moe_cosim.sim.engines.base import engines
-from moe_cosim.workloads.program import COMPUTE, PURPOSES, READ, SIGNAL, STREAM, WAIT
+from moe_cosim.workloads.programs.program import COMPUTE, PURPOSES, READ, SIGNAL, STREAM, WAIT
 from tests.workloads.lowering import test_conservation as conservation
 
 conservation.POLICIES["collecting-monde"] = {}

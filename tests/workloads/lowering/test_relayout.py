@@ -18,7 +18,7 @@ from moe_cosim.workloads.layout import place_model
 from moe_cosim.workloads.lowering import Lowering
 from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder
 from moe_cosim.workloads.prepare import Prepared
-from moe_cosim.workloads.program import CONTENTS, COPY, READ, STREAM, WRITE, Program
+from moe_cosim.workloads.programs.program import CONTENTS, COPY, READ, STREAM, WRITE, Program
 from moe_cosim.workloads.quantization.formats import find_format
 from moe_cosim.workloads.scenario import Scenario
 from moe_cosim.workloads.stripes import STRIPED, Stripes

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.workloads.lowering.sheet import EventSheet, Place, Purpose, Range
-from moe_cosim.workloads.program import COMPUTE, READ, STREAM, WRITE
+from moe_cosim.workloads.programs.program import COMPUTE, READ, STREAM, WRITE
 from tests.workloads.hand_made import decided, lower_plan, one_layer
 
 LAYERS, STEPS = 3, range(100)

@@ -10,7 +10,7 @@ from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.results.meter import Meter
 from moe_cosim.sim.results.phases import Phases
 from moe_cosim.workloads.prepare import Prepared, prepare
-from moe_cosim.workloads.program import CONTENTS, PURPOSES, STREAM
+from moe_cosim.workloads.programs.program import CONTENTS, PURPOSES, STREAM
 
 
 def run(modules: int, policy: str = "edge-ndp", prompt_tokens: int = 16, **options: object) -> Prepared:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.workloads.program import EVENT, TAG
+from moe_cosim.workloads.programs.program import EVENT, TAG
 
 PLACE: Final = ("lane", "step", "layer", "slot", "order")
 VALUES: Final = (*PLACE, "setup_ps", "busy_ps", "token", "count", "phase", "expert", "weight_bits", "tokens")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moe_cosim.workloads.lowering.sheet.columns import COLUMN, EVENT_WORDS, FIELDS, RANGE, RANGE_VARIES, VARIES, WORDS
-from moe_cosim.workloads.program import ACCESS, EVENT, TAG, Program
+from moe_cosim.workloads.programs.program import ACCESS, EVENT, TAG, Program
 
 Ints = NDArray[np.int64]
 
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
 
 class Purpose(NamedTuple):
-    """What a column of events is for (`moe_cosim.workloads.program.TAG`)."""
+    """What a column of events is for (`moe_cosim.workloads.programs.program.TAG`)."""
 
     purpose: int
     expert: ArrayLike = -1
@@ -121,7 +121,7 @@ class EventSheet:
             bit <<= 1
 
     def _phase(self, step: ArrayLike) -> ArrayLike:
-        """Index into `moe_cosim.workloads.program.PHASES`."""
+        """Index into `moe_cosim.workloads.programs.program.PHASES`."""
         if self._steps.start > 0:
             return 1
         found = np.asarray(step)

@@ -11,7 +11,7 @@ from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded.addresses import memory_of
 from moe_cosim.sim.engines.sst.graph.devices import Layout
-from moe_cosim.workloads.program import COPY, Program
+from moe_cosim.workloads.programs.program import COPY, Program
 
 
 @dataclass(frozen=True)

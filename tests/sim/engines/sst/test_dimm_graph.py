@@ -13,7 +13,7 @@ from moe_cosim.sim.engines.sst.graph.build import BuildOptions, build_graph
 from moe_cosim.sim.engines.sst.graph.devices import find_layout
 from moe_cosim.sim.engines.sst.graph.graph import Component, Graph
 from moe_cosim.sim.engines.sst.graph.traffic import peer_memories, reached_memories, refuse_copies_between_others
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
 
 CHANNEL = 38_400_000_000
 DIMM_LINK = 25_000_000_000

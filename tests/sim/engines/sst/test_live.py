@@ -22,8 +22,8 @@ from moe_cosim.sim.engines.sst.library import build_library
 from moe_cosim.sim.engines.sst.options import SstOptions
 from moe_cosim.sim.engines.sst.runner import run_folder
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.workloads.program import WAIT, Program
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
+from moe_cosim.workloads.programs.program import WAIT, Program
 from tests.sim.engines.sst.machines import one_device, switched
 
 pytestmark = [

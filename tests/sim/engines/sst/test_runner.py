@@ -16,8 +16,8 @@ from moe_cosim.sim.engines.sst.folder import Emitted, write_run
 from moe_cosim.sim.engines.sst.installation import Installation
 from moe_cosim.sim.engines.sst.options import SstOptions
 from moe_cosim.sim.engines.sst.runner import run_command, run_folder
-from moe_cosim.workloads.program import Program
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
+from moe_cosim.workloads.programs.program import Program
 from tests.sim.engines.sst.machines import switched
 
 MACHINE = switched(1)

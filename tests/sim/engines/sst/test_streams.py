@@ -14,8 +14,8 @@ from moe_cosim.sim.engines.sst.folder import write_run
 from moe_cosim.sim.engines.sst.graph.devices import find_layout
 from moe_cosim.sim.engines.sst.graph.traffic import reached_memories, refuse_copies_between_others
 from moe_cosim.sim.engines.sst.streams import HEADER, LANE, TIMES, cut, read_stream, read_times, restore, write_stream
-from moe_cosim.workloads.program import ACCESS, EVENT, Program
-from moe_cosim.workloads.program_builder import ProgramBuilder
+from moe_cosim.workloads.programs.builder import ProgramBuilder
+from moe_cosim.workloads.programs.program import ACCESS, EVENT, Program
 from tests.sim.engines.sst.machines import switched
 
 MACHINE = switched(2, 2)

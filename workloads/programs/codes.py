@@ -1,4 +1,4 @@
-"""What the small numbers in a program's records stand for; others have them from `workloads/program.py`."""
+"""What the small numbers in a program's records stand for; others have them from `workloads/programs/program.py`."""
 
 from __future__ import annotations
 

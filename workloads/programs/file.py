@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from moe_cosim.column_file import ColumnFile, ColumnWriter
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.workloads.program import ACCESS, EVENT, TAG, Program
-from moe_cosim.workloads.program_join import join_programs
+from moe_cosim.workloads.programs.join import join_programs
+from moe_cosim.workloads.programs.program import ACCESS, EVENT, TAG, Program
 
 FORMAT: Final = "moe-cosim program 2"
 _OLD_FORMAT: Final = "moe-cosim program 1"

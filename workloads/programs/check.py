@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.compiled import compiled
-from moe_cosim.workloads.record_codes import CONTENTS, COPY, KINDS, READ, SIGNAL, WAIT, WRITE
+from moe_cosim.workloads.programs.codes import CONTENTS, COPY, KINDS, READ, SIGNAL, WAIT, WRITE
 
 KIND, LANES_UNSORTED, LANE, TAG, FIRST_ACCESS, OP, WHAT, ODD_COPY, COPY_ENDS, COUNT = (1 << bit for bit in range(10))
 """Bits, in the order in which they are reported."""

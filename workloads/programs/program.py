@@ -26,15 +26,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.workloads.record_codes import COMPUTE as COMPUTE
-from moe_cosim.workloads.record_codes import CONTENTS as CONTENTS
-from moe_cosim.workloads.record_codes import COPY as COPY
-from moe_cosim.workloads.record_codes import KINDS as KINDS
-from moe_cosim.workloads.record_codes import READ as READ
-from moe_cosim.workloads.record_codes import SIGNAL as SIGNAL
-from moe_cosim.workloads.record_codes import STREAM as STREAM
-from moe_cosim.workloads.record_codes import WAIT as WAIT
-from moe_cosim.workloads.record_codes import WRITE as WRITE
+from moe_cosim.workloads.programs.codes import COMPUTE as COMPUTE
+from moe_cosim.workloads.programs.codes import CONTENTS as CONTENTS
+from moe_cosim.workloads.programs.codes import COPY as COPY
+from moe_cosim.workloads.programs.codes import KINDS as KINDS
+from moe_cosim.workloads.programs.codes import READ as READ
+from moe_cosim.workloads.programs.codes import SIGNAL as SIGNAL
+from moe_cosim.workloads.programs.codes import STREAM as STREAM
+from moe_cosim.workloads.programs.codes import WAIT as WAIT
+from moe_cosim.workloads.programs.codes import WRITE as WRITE
 
 EVENT: Final = np.dtype(
     [
@@ -126,20 +126,20 @@ class Program:
 
         `follows`: it is a block that follows others, so that waits may name signals of those.
         """
-        from moe_cosim.workloads import program_check  # compiled: Numba is slow to import
+        from moe_cosim.workloads.programs import check  # compiled: Numba is slow to import
 
         events, accesses = (np.require(table, None, ["C", "W"]) for table in (self.events, self.accesses))
-        faults = program_check.faults_of_tables(events, accesses, len(self.lanes), max(len(self.tags), 1))
+        faults = check.faults_of_tables(events, accesses, len(self.lanes), max(len(self.tags), 1))
         if not faults:
             events, first_token, tokens = dense_tokens(events)
             signals = np.zeros(tokens, dtype=np.int64)
-            faults = program_check.faults_of_waits(events, first_token, signals, follows)
+            faults = check.faults_of_waits(events, first_token, signals, follows)
         if faults:
             what, found, allowed = self._in_words(faults & -faults)
             raise InputError(where, what, Plain(found), allowed)
 
     def _in_words(self, fault: int) -> tuple[str, str, str]:
-        """(field, what was found, what is allowed), of one bit of `program_check`."""
+        """(field, what was found, what is allowed), of one bit of `check.py`."""
         return (
             ("events.kind", "an unknown kind", f"0..{len(KINDS) - 1}"),
             ("events.lane", "unsorted", "by lane"),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.workloads.program import (
+from moe_cosim.workloads.programs.program import (
     ACCESS,
     COMPUTE,
     COPY,
@@ -26,7 +26,7 @@ from moe_cosim.workloads.program import (
 
 
 class Access(NamedTuple):
-    """One row of `moe_cosim.workloads.program.ACCESS`."""
+    """One row of `moe_cosim.workloads.programs.program.ACCESS`."""
 
     address: int
     bytes: int
