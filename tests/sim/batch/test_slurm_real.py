@@ -19,7 +19,7 @@ from tests.sim.batch.slurm_cluster import CPUS, SlurmCluster
 from tests.sim.tiny import Tiny
 
 SECONDS = 120.0
-TOKENS = 80
+TOKENS = 800
 
 _NEVER_ENDING = """\
 #!{python} -I

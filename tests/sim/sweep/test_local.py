@@ -115,7 +115,7 @@ def test_a_worker_that_has_grown_is_replaced(write_sweep: WriteSweep, tmp_path: 
 
 def test_a_point_that_kills_its_worker_fails_and_the_others_finish(write_sweep: WriteSweep, tmp_path: Path) -> None:
     """A worker is shot whenever it holds the claim of one point, until that point is given up."""
-    plan = plan_sweep(write_sweep(grid={"workload.output_tokens": [2, 3000]}, seeds=1))
+    plan = plan_sweep(write_sweep(grid={"workload.output_tokens": [2, 100_000]}, seeds=1))
     store = Store.create(tmp_path / "store")
     pool = Pool(store, 1, 2**32)
     tasks = tasks_of(plan, plan.points)  # the long one first
