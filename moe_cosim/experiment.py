@@ -65,6 +65,14 @@ class QuantizationChoice(_Part):
 
     expert_format: str = "fp16"
     dense_format: str = "fp16"
+    """Of what has no format of its own among the next two."""
+    attention_format: str | None = None
+    shared_format: str | None = None
+    """Shared experts, and the feed-forward layers that have no routed ones."""
+    head_format: str = "fp16"
+    embedding_format: str = "fp16"
+    """Where the head is the embedding too (tied), both have the head's."""
+    kv_format: str = "fp16"
     average_bits: Annotated[float, Field(strict=True, ge=1, le=16)] | None = None
     allocation: str = "prefix"
     losses: str = "synthetic"
@@ -104,6 +112,8 @@ class Experiment(_Part):
     kv_cache: Literal["gpu", "near-data"] = "gpu"
     """Whose memory keeps keys and values; ``near-data``: dealt over the memories with cores beside them."""
     policy: dict[str, Any]
+    software: Annotated[str, Field(strict=True, min_length=1)] = "eager"
+    """What launches the kernels: a description of the catalogue, or a path."""
     engine: str | dict[str, Any] = DEFAULT_ENGINE
     """A name, or a mapping of `name` and the engine's own options (``{name: sst, line_size: 64}``)."""
     assumptions: dict[str, Any] = Field(default_factory=dict)
@@ -218,6 +228,7 @@ def _absolute(tree: dict[str, Any], folder: Path) -> None:
     paths: tuple[tuple[Any, str, Callable[[str], bool]], ...] = (
         (tree, "model", lambda text: text.endswith(".json") or "/" in text),
         (tree.get("machine"), "use", lambda text: text.endswith((".yaml", ".yml")) or "/" in text),
+        (tree, "software", lambda text: text.endswith((".yaml", ".yml")) or "/" in text),
         (tree.get("routing"), "file", lambda text: True),
         (tree.get("routing"), "preset", lambda text: text.endswith(".yaml")),
         (tree.get("quantization"), "losses", lambda text: text != "synthetic"),

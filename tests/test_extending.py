@@ -93,7 +93,7 @@ def test_one_of_each_kind_meets_its_contract(site: Path, working: Path) -> None:
     done, failed = outcome(site, working, test)
     assert (done.returncode, failed) == (0, {}), done.stdout
     code = (
-        "from moe_cosim.workloads.quantization.formats import find_format\n"
+        "from moe_cosim.hw_models.formats import find_format\n"
         "from moe_cosim.workloads.models.family import families\n"
         "print(find_format('outside').bits_per_weight, families.get('outside_moe').__name__)"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.experiment import Workload
@@ -9,6 +11,7 @@ from moe_cosim.hw_models.alone import time_alone_ps
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.models.model import Model
+from moe_cosim.workloads.quantization.precisions import PartFormats
 
 ATTENTION = Assumption(
     "kv-attention",
@@ -22,7 +25,9 @@ ATTENTION = Assumption(
 )
 
 
-def attention_units(machine: Machine, model: Model, workload: Workload, assumptions: Assumptions) -> tuple[str, ...]:
+def attention_units(
+    machine: Machine, model: Model, workload: Workload, formats: PartFormats, assumptions: Assumptions
+) -> tuple[str, ...]:
     """Units that attend near the data; none: the GPU reads the cache."""
     near = machine.near_data_units
     chosen = assumptions.choice(ATTENTION)
@@ -31,22 +36,22 @@ def attention_units(machine: Machine, model: Model, workload: Workload, assumpti
     names = tuple(unit.name for unit in near)
     if chosen == "near-data":
         return names
-    beside, travel, on_gpu = _attention_ps(machine, model, workload)
+    beside, travel, on_gpu = _attention_ps(machine, model, workload, formats)
     return names if beside + travel < on_gpu else ()
 
 
-def _attention_ps(machine: Machine, model: Model, workload: Workload) -> tuple[int, int, int]:
+def _attention_ps(machine: Machine, model: Model, workload: Workload, formats: PartFormats) -> tuple[int, int, int]:
     """Decode attention of one layer at mid-run: beside the cache, the way there and back; on the GPU."""
     near, gpu = machine.near_data_units, machine.main_unit
     attention = model.attention
     seen = workload.decode_context + workload.output_tokens // 2
-    cache = attention.kv_bytes_per_token(ACTIVATION_BYTES) * workload.batch * seen
+    cache = formats.kv.bytes_of(attention.kv_values_per_token) * workload.batch * seen
     each = -(-cache // len(near))
     on_gpu = time_alone_ps(machine, gpu.name, {unit.local_memory: each for unit in near})
     core = near[0]
     assert core.model is not None  # only a unit that copies has none
     rows = -(-workload.batch // len(near))
-    busy = int(core.model.dense_ps(rows, seen, attention.products_per_pair))
+    busy = int(core.model.attention_ps(rows, 1, seen, attention.core))
     beside = time_alone_ps(machine, core.name, {core.local_memory: each}, busy, core.model.launch_ps)
     travel = sum(
         time_alone_ps(machine, gpu.name, {unit.local_memory: rows * size for unit in near})
@@ -66,19 +71,25 @@ def kv_memories(machine: Machine, place: str, where: object) -> tuple[str, ...]:
 
 
 def attention_window_ps(
-    machine: Machine, model: Model, workload: Workload, kv: tuple[str, ...], units: tuple[str, ...]
+    machine: Machine,
+    model: Model,
+    workload: Workload,
+    formats: PartFormats,
+    kv: tuple[str, ...],
+    units: tuple[str, ...],
 ) -> tuple[int, int]:
     """Length of the window from a layer's begin to its gate at mid-run, and how long the GPU's link is
     taken in it: what hides other traffic. Estimated from what the parts cost alone."""
     gpu = machine.main_unit
     assert gpu.model is not None  # every GPU has one
     attention = model.attention
-    weights = attention.projection_weights(model.hidden)
-    busy = int(gpu.model.dense_ps(workload.batch, model.hidden, weights / model.hidden))
-    projections = time_alone_ps(machine, gpu.name, {gpu.local_memory: ACTIVATION_BYTES * weights}, busy)
+    inner, columns = np.array(attention.projections(model.hidden)).T
+    busy = int(gpu.model.dense_ps(workload.batch, inner, columns, formats.attention).sum())
+    stored = formats.attention.bytes_of(attention.projection_weights(model.hidden))
+    projections = time_alone_ps(machine, gpu.name, {gpu.local_memory: stored}, busy)
     seen = workload.decode_context + workload.output_tokens // 2
     if not kv:
-        cache = attention.kv_bytes_per_token(ACTIVATION_BYTES) * workload.batch * seen
+        cache = formats.kv.bytes_of(attention.kv_values_per_token) * workload.batch * seen
         return projections + time_alone_ps(machine, gpu.name, {gpu.local_memory: cache}), 0
-    beside, travel, on_gpu = _attention_ps(machine, model, workload)
+    beside, travel, on_gpu = _attention_ps(machine, model, workload, formats)
     return (projections + beside + travel, travel) if units else (max(projections, on_gpu), on_gpu)

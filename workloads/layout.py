@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from moe_cosim.experiment import Workload
 from moe_cosim.workloads.address_map import ALIGNMENT_BYTES, AddressMap, aligned
 from moe_cosim.workloads.models.model import Model
-from moe_cosim.workloads.quantization.formats import WeightFormat
+from moe_cosim.workloads.quantization.precisions import PartFormats
 from moe_cosim.workloads.stripes import STRIPED, Stripes
 
 ACTIVATION_BYTES = 2
-"""Activations, keys and values are 16-bit in every system modelled."""
+"""Activations are 16-bit in every system modelled."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ModelLayout:
 def place_model(
     model: Model,
     workload: Workload,
-    dense_format: WeightFormat,
+    formats: PartFormats,
     addresses: AddressMap,
     gpu_memory: str,
     others: list[str],
@@ -59,13 +59,14 @@ def place_model(
     Keys and values lie in the GPU's memory, or striped over `kv_memories`. `others` get scratch for
     activations, as far as they have room for it.
     """
-    attention_bytes = dense_format.bytes_of(model.attention.projection_weights(model.hidden))
+    attention_bytes = formats.attention.bytes_of(model.attention.projection_weights(model.hidden))
     router_bytes = ACTIVATION_BYTES * model.hidden * model.routed_experts
     matrices = model.expert.matrices
-    shared_bytes = dense_format.bytes_of(matrices * model.hidden * model.shared_intermediate)
-    dense_ffn_bytes = dense_format.bytes_of(matrices * model.hidden * model.dense_intermediate)
-    kv_per_token = model.attention.kv_bytes_per_token(ACTIVATION_BYTES)
-    embedding_bytes = ACTIVATION_BYTES * model.vocab * model.hidden
+    shared_bytes = formats.shared.bytes_of(matrices * model.hidden * model.shared_intermediate)
+    dense_ffn_bytes = formats.shared.bytes_of(matrices * model.hidden * model.dense_intermediate)
+    kv_per_token = formats.kv.bytes_of(model.attention.kv_values_per_token)
+    embedding_bytes = formats.embedding.bytes_of(model.vocab * model.hidden)
+    head_bytes = formats.head.bytes_of(model.vocab * model.hidden)
     sparse = np.isin(np.arange(model.layers), model.moe_layers)
 
     def per_layer(name: str, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -73,7 +74,7 @@ def place_model(
 
     same = np.ones(model.layers, dtype=np.int64)
     embedding = addresses.take("embedding", gpu_memory, embedding_bytes).address
-    head = embedding if model.tied_embeddings else addresses.take("head", gpu_memory, embedding_bytes).address
+    head = embedding if model.tied_embeddings else addresses.take("head", gpu_memory, head_bytes).address
     rows = workload.batch * max(workload.prompt_tokens, 1) * max(model.top_k, 1)
     scratch = ACTIVATION_BYTES * rows * model.hidden
     kv_bytes = kv_per_token * workload.batch * workload.context_tokens
@@ -95,7 +96,7 @@ def place_model(
         embedding=embedding,
         embedding_bytes=embedding_bytes,
         head=head,
-        head_bytes=embedding_bytes,
+        head_bytes=head_bytes,
         activations={
             gpu_memory: addresses.take("activations", gpu_memory, scratch).address,
             **{m: addresses.take("activations", m, min(scratch, _whole_pages(addresses, m))).address for m in others},

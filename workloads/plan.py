@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.workloads.quantization.formats import WeightFormat
+from moe_cosim.hw_models.formats import WeightFormat
 from moe_cosim.workloads.stripes import Stripes
 
 RUN: Final = np.dtype(

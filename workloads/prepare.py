@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from moe_cosim.assumptions import Assumption
 from moe_cosim.experiment import Experiment
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.workloads.blocks import Block, blocks_of, join
@@ -18,16 +17,6 @@ from moe_cosim.workloads.policies.residence import residence
 from moe_cosim.workloads.programs.program import Program
 from moe_cosim.workloads.reuse import REUSE, Cause, Lowered
 from moe_cosim.workloads.scenario import Scenario, draw
-
-HOST_OVERHEAD = Assumption(
-    "host-overhead-per-layer",
-    "225 us",
-    ("0 ns", "400 us"),
-    "GPU time lost per layer to the host launching kernels one by one: an eager PyTorch Mixtral layer launches about "
-    "45 kernels outside the experts, at 5 us each; with CUDA graphs about 0. The published absolute decode rates of "
-    "Mixtral-8x22B (arXiv 2512.04476) leave about as much",
-    "ps",
-)
 
 
 @dataclass(frozen=True)
@@ -100,5 +89,12 @@ def policy_of(experiment: Experiment, scenario: Scenario) -> Policy:
 
 def lowering_of(scenario: Scenario, hooks: tuple[str, ...] = ()) -> Lowering:
     """What makes events of plans for this scenario, with those of the policy's `hooks`."""
-    host_ps = round(scenario.assumptions.number(HOST_OVERHEAD))
-    return Lowering(scenario.machine, scenario.model, scenario.workload, scenario.layout, host_ps, hooks)
+    return Lowering(
+        scenario.machine,
+        scenario.model,
+        scenario.workload,
+        scenario.layout,
+        scenario.quantization.parts,
+        scenario.software,
+        hooks,
+    )

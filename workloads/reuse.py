@@ -16,6 +16,7 @@ from typing import Final
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.experiment import Experiment, Workload
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.software import Software
 from moe_cosim.workloads import blocks
 from moe_cosim.workloads.blocks import Block
 from moe_cosim.workloads.demand import Demand
@@ -38,6 +39,7 @@ class Cause:
     workload: Workload
     demand: Demand
     losses: LossTable
+    software: Software
     attending: tuple[str, ...]
     """Units near the data that attend."""
     policy: type[Policy]
@@ -53,6 +55,7 @@ class Cause:
             experiment.workload,
             scenario.demand,
             scenario.quantization.losses,
+            scenario.software,
             scenario.layout.attention_units,
             policy_class(experiment),
             repr(options),
@@ -67,6 +70,7 @@ class Cause:
             and self.options == other.options
             and self.workload == other.workload
             and self.model == other.model
+            and self.software == other.software
             and self.attending == other.attending
             and (
                 self.machine is other.machine

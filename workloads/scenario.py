@@ -11,6 +11,7 @@ from moe_cosim.errors import InputError
 from moe_cosim.experiment import Experiment, Workload
 from moe_cosim.hw_models.chosen import machine_of
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.software import Software, find_software
 from moe_cosim.workloads.address_map import AddressMap
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.draw import draw_demand
@@ -38,6 +39,7 @@ class Scenario:
     demand: Demand
     """The routing, and who is asked for by it."""
     quantization: Quantization
+    software: Software
     assumptions: Assumptions
     addresses: AddressMap
     layout: ModelLayout
@@ -55,6 +57,7 @@ def draw(experiment: Experiment) -> Scenario:
     if model.encoder_layers:
         raise InputError(where, "model", model.name, "a decoder-only model (encoder layers are not lowered)")
     quantization = quantization_of(experiment, model, assumptions)
+    software = find_software(experiment.software, assumptions, where)
     check_size(model, experiment.workload, where)
     # before the routing is drawn, for what it refuses
     addresses, layout = place(machine, model, experiment, quantization, assumptions)
@@ -65,6 +68,7 @@ def draw(experiment: Experiment) -> Scenario:
         experiment.workload,
         demand,
         quantization,
+        software,
         assumptions,
         addresses,
         layout,
@@ -79,7 +83,7 @@ def place(
     """Addresses of all but the experts, of which more may be taken; `InputError` where they do not fit."""
     if experiment.kv_cache != "gpu":  # who attends hangs on costs and on an assumption
         return _place(machine, model, experiment, quantization, assumptions)
-    decided_by = machine, model, experiment.workload, quantization.dense_format
+    decided_by = machine, model, experiment.workload, quantization.parts
     if not _PLACED or _PLACED[-1][0] != decided_by:
         _PLACED.append((decided_by, *_place(machine, model, experiment, quantization, assumptions)))
     _, addresses, layout = _PLACED[-1]
@@ -94,6 +98,6 @@ def _place(
     gpu_memory = machine.main_unit.local_memory
     near = [unit.local_memory for unit in (*machine.near_data_units, *machine.host_units)]
     kv = kv_memories(machine, experiment.kv_cache, experiment.where)
-    attending = attention_units(machine, model, workload, assumptions) if kv else ()
-    layout = place_model(model, workload, quantization.dense_format, addresses, gpu_memory, near, kv, attending)
+    attending = attention_units(machine, model, workload, quantization.parts, assumptions) if kv else ()
+    layout = place_model(model, workload, quantization.parts, addresses, gpu_memory, near, kv, attending)
     return addresses, layout

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moe_cosim.hw_models.description import Fields
-from moe_cosim.hw_models.units.base import LONGEST_PS, ExpertShape
+from moe_cosim.hw_models.formats import BF16, WeightFormat
+from moe_cosim.hw_models.shapes import ExpertShape
+from moe_cosim.hw_models.units.base import LONGEST_PS
 from moe_cosim.hw_models.units.described import DescribedModel, unit_models
 
 _WIDE_BITS = 16
@@ -39,21 +41,24 @@ class AmxCpu(DescribedModel):
     launch_ps: int
     expert_launch_ps: int
 
-    def expert_ps(self, tokens: ArrayLike, shape: ExpertShape, weight_bits: ArrayLike) -> NDArray[np.int64]:
+    def expert_ps(self, tokens: ArrayLike, shape: ExpertShape, weights: WeightFormat) -> NDArray[np.int64]:
         rows = np.asarray(tokens, dtype=np.float64)
-        narrow = np.asarray(np.asarray(weight_bits, dtype=np.float64) < _WIDE_BITS)
-        return self._picoseconds(rows, float(shape.weights), narrow)
+        return self._picoseconds(rows, float(shape.weights), weights)
 
-    def dense_ps(self, rows: ArrayLike, inner: ArrayLike, columns: ArrayLike) -> NDArray[np.int64]:
-        weights = np.asarray(inner, dtype=np.float64) * np.asarray(columns, dtype=np.float64)
-        return self._picoseconds(np.asarray(rows, dtype=np.float64), weights, np.zeros((), dtype=np.bool_))
+    def dense_ps(
+        self, rows: ArrayLike, inner: ArrayLike, columns: ArrayLike, weights: WeightFormat = BF16
+    ) -> NDArray[np.int64]:
+        products = np.asarray(inner, dtype=np.float64) * np.asarray(columns, dtype=np.float64)
+        return self._picoseconds(np.asarray(rows, dtype=np.float64), products, weights)
+
+    def computes_as(self, weights: WeightFormat) -> str:
+        return "int8" if weights.bits < _WIDE_BITS else "bf16"
 
     def _picoseconds(
-        self, rows: NDArray[np.float64], weights: float | NDArray[np.float64], narrow: NDArray[np.bool_]
+        self, rows: NDArray[np.float64], weights: float | NDArray[np.float64], stored: WeightFormat
     ) -> NDArray[np.int64]:
-        tiles = (
-            np.ceil(rows / self.tile_rows) * self.tile_rows / np.where(narrow, self.narrow_op_per_s, self.wide_op_per_s)
-        )
+        rate = self.narrow_op_per_s if stored.bits < _WIDE_BITS else self.wide_op_per_s
+        tiles = np.ceil(rows / self.tile_rows) * self.tile_rows / rate
         seconds_per_weight = 2.0 * np.where(rows > self.vector_tokens, tiles, rows / self.vector_op_per_s)
         return np.ceil(np.minimum(weights * seconds_per_weight * 1e12, LONGEST_PS)).astype(np.int64)
 

@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moe_cosim.hw_models.description import Fields
-from moe_cosim.hw_models.units.base import LONGEST_PS, ExpertShape
+from moe_cosim.hw_models.formats import BF16, WeightFormat
+from moe_cosim.hw_models.shapes import ExpertShape
+from moe_cosim.hw_models.units.base import LONGEST_PS
 from moe_cosim.hw_models.units.described import DescribedModel, unit_models
 
 _WIDE_BITS = 16
@@ -42,19 +44,22 @@ class SaturatingGpu(DescribedModel):
     launch_ps: int
     expert_launch_ps: int
 
-    def expert_ps(self, tokens: ArrayLike, shape: ExpertShape, weight_bits: ArrayLike) -> NDArray[np.int64]:
+    def expert_ps(self, tokens: ArrayLike, shape: ExpertShape, weights: WeightFormat) -> NDArray[np.int64]:
         rows = np.asarray(tokens, dtype=np.float64)
         size = shape.intermediate / (shape.intermediate + self.half_intermediate)
-        stored = np.asarray(weight_bits, dtype=np.float64) / _WIDE_BITS
+        stored = weights.bits / _WIDE_BITS
         row_equivalents = rows / size + np.where(rows > 0, self.half_tokens * stored, 0.0)
         return _picoseconds(2.0 * shape.weights * row_equivalents / self.expert_op_per_s)
 
-    def dense_ps(self, rows: ArrayLike, inner: ArrayLike, columns: ArrayLike) -> NDArray[np.int64]:
+    def dense_ps(
+        self, rows: ArrayLike, inner: ArrayLike, columns: ArrayLike, weights: WeightFormat = BF16
+    ) -> NDArray[np.int64]:
         m = np.asarray(rows, dtype=np.float64)
-        weights = np.asarray(inner, dtype=np.float64) * np.asarray(columns, dtype=np.float64)
+        products = np.asarray(inner, dtype=np.float64) * np.asarray(columns, dtype=np.float64)
         # The pass over the weights costs what it costs in an expert: half_tokens at R_max.
-        seconds_per_op = m / self.dense_op_per_s + np.where(m > 0, self.half_tokens / self.expert_op_per_s, 0.0)
-        return _picoseconds(2.0 * weights * seconds_per_op)
+        read = self.half_tokens * weights.bits / _WIDE_BITS
+        seconds_per_op = m / self.dense_op_per_s + np.where(m > 0, read / self.expert_op_per_s, 0.0)
+        return _picoseconds(2.0 * products * seconds_per_op)
 
     @classmethod
     def read(cls, fields: Fields) -> Self:

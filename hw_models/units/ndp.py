@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moe_cosim.hw_models.description import Fields
-from moe_cosim.hw_models.units.base import LONGEST_PS, ExpertShape
+from moe_cosim.hw_models.formats import BF16, WeightFormat
+from moe_cosim.hw_models.shapes import ExpertShape
+from moe_cosim.hw_models.units.base import LONGEST_PS
 from moe_cosim.hw_models.units.described import DescribedModel, unit_models
 
 DATAFLOWS: Final = ("weight-stationary", "output-stationary", "ideal")
@@ -47,15 +49,21 @@ class SystolicArrays(DescribedModel):
     launch_ps: int
     expert_launch_ps: int
 
-    def expert_ps(self, tokens: ArrayLike, shape: ExpertShape, weight_bits: ArrayLike) -> NDArray[np.int64]:
+    def expert_ps(self, tokens: ArrayLike, shape: ExpertShape, weights: WeightFormat) -> NDArray[np.int64]:
         into = self._cycles(tokens, shape.hidden, shape.intermediate)
         out_of = self._cycles(tokens, shape.intermediate, shape.hidden)
-        bits = np.asarray(weight_bits, dtype=np.float64)
-        scale = bits / _WIDE_BITS if self.bit_scaling == "linear" else np.ones_like(bits)
-        return self._picoseconds(((shape.matrices - 1) * into + out_of) * scale)
+        return self._picoseconds(((shape.matrices - 1) * into + out_of) * self._share_of_16_bit(weights))
 
-    def dense_ps(self, rows: ArrayLike, inner: ArrayLike, columns: ArrayLike) -> NDArray[np.int64]:
-        return self._picoseconds(self._cycles(rows, inner, columns))
+    def dense_ps(
+        self, rows: ArrayLike, inner: ArrayLike, columns: ArrayLike, weights: WeightFormat = BF16
+    ) -> NDArray[np.int64]:
+        return self._picoseconds(self._cycles(rows, inner, columns) * self._share_of_16_bit(weights))
+
+    def computes_as(self, weights: WeightFormat) -> str:
+        return f"int{weights.bits}" if self.bit_scaling == "linear" and weights.bits < _WIDE_BITS else "bf16"
+
+    def _share_of_16_bit(self, weights: WeightFormat) -> float:
+        return weights.bits / _WIDE_BITS if self.bit_scaling == "linear" else 1.0
 
     def _cycles(self, m: ArrayLike, k: ArrayLike, n: ArrayLike) -> NDArray[np.float64]:
         """Cycles of one product [m, k] x [k, n]; whole numbers but for ``ideal``."""

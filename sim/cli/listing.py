@@ -15,7 +15,7 @@ LEFT_OUT: Final = "left out"
 _REGISTRIES: Final = {
     "policies": "moe_cosim.workloads.policies.base:policies",
     "routers": "moe_cosim.workloads.routing.routing:routers",
-    "formats": "moe_cosim.workloads.quantization.formats:formats",
+    "formats": "moe_cosim.hw_models.formats:formats",
     "allocators": "moe_cosim.workloads.quantization.allocation:allocators",
     "model-families": "moe_cosim.workloads.models.family:families",
     "unit-kinds": "moe_cosim.hw_models.units.kinds:unit_kinds",

@@ -126,11 +126,12 @@ def test_hbm_is_375_ns_from_a_multiprocessor():
 
 def test_gpu_compute_grows_along_the_catalog():
     """The same expert at many tokens: rtx-4090 < a100-80 < h100-sxm, in the order of their peaks."""
-    from moe_cosim.hw_models.units.base import ExpertShape
+    from moe_cosim.hw_models.formats import BF16
+    from moe_cosim.hw_models.shapes import ExpertShape
 
     shape = ExpertShape(4096, 14336)
     times = [
-        int(_build(name).units["gpu.sm"].model.expert_ps(4096, shape, 16))
+        int(_build(name).units["gpu.sm"].model.expert_ps(4096, shape, BF16))
         for name in ("rtx4090-host", "a100-monde", "h100-host")
     ]
     assert np.all(np.diff(times) < 0)

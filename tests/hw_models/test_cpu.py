@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.hw_models.formats import BF16, WeightFormat
+from moe_cosim.hw_models.shapes import ExpertShape
 from moe_cosim.hw_models.units.cpu import AmxCpu
 
 SHAPE = ExpertShape(5120, 1536)
 CPU = AmxCpu(30.8e12, 50.6e12, 6.7e12, vector_tokens=4, tile_rows=16, launch_ps=1, expert_launch_ps=1)
+
+
+def stored(bits):
+    return WeightFormat(f"{bits} bits", bits)
 
 
 @pytest.mark.parametrize(
@@ -30,11 +35,11 @@ def test_the_time_is_that_of_the_padded_rows_at_the_kernels_rate(
     tokens: int, bits: int, rows: int, rate: float
 ) -> None:
     expected = 2 * SHAPE.weights * rows / rate * 1e12
-    assert int(CPU.expert_ps(tokens, SHAPE, bits)) == pytest.approx(expected, abs=1)
+    assert int(CPU.expert_ps(tokens, SHAPE, stored(bits))) == pytest.approx(expected, abs=1)
 
 
 def test_no_tokens_take_no_time_and_arrays_broadcast() -> None:
-    found = CPU.expert_ps([0, 1, 64], SHAPE, 16)
+    found = CPU.expert_ps([0, 1, 64], SHAPE, BF16)
     assert found.dtype == np.int64
     assert found.shape == (3,)
     assert found[0] == 0

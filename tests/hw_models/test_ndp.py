@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.hw_models.formats import BF16, WeightFormat
+from moe_cosim.hw_models.shapes import ExpertShape
 from moe_cosim.hw_models.units.ndp import DATAFLOWS, SystolicArrays
 
 PAPER = SystolicArrays(64, 4, 4, 1e9, "weight-stationary", "linear", launch_ps=0, expert_launch_ps=0)
@@ -29,31 +30,35 @@ arrays = st.builds(
 shapes = st.builds(ExpertShape, st.integers(1, 9000), st.integers(1, 9000), st.sampled_from([2, 3]))
 
 
+def stored(bits):
+    return WeightFormat(f"{bits} bits", bits)
+
+
 @pytest.mark.parametrize(
     ("dataflow", "milliseconds"),
     [("weight-stationary", 3.24), ("output-stationary", 1.18), ("ideal", 302e6 / 1024 / 1e6)],
 )
 def test_one_token_of_a_large_mixtral_expert(dataflow, milliseconds):
-    found = int(replace(PAPER, dataflow=dataflow).expert_ps(1, MIXTRAL_8X22B, 16))
+    found = int(replace(PAPER, dataflow=dataflow).expert_ps(1, MIXTRAL_8X22B, BF16))
     assert found * 1e-9 == pytest.approx(milliseconds, rel=2e-3)
 
 
 def test_weight_stationary_by_hand():
     # 302 M weights in folds of 16, dealt to 64 arrays, 2*4 + 4 + 1 - 2 = 11 cycles each.
     folds = 3 * 6144 * 16384 // 16
-    assert int(PAPER.expert_ps(1, MIXTRAL_8X22B, 16)) == folds // 64 * 11 * 1000
+    assert int(PAPER.expert_ps(1, MIXTRAL_8X22B, BF16)) == folds // 64 * 11 * 1000
 
 
 def test_output_stationary_by_hand():
     # Gate and up: 16384/4 columns of folds over 64 arrays, 12 - 2 + 6144 cycles; down: 6144/4, 10 + 16384.
     cycles = 2 * (4096 // 64) * (10 + 6144) + (1536 // 64) * (10 + 16384)
-    found = replace(PAPER, dataflow="output-stationary").expert_ps(1, MIXTRAL_8X22B, 16)
+    found = replace(PAPER, dataflow="output-stationary").expert_ps(1, MIXTRAL_8X22B, BF16)
     assert int(found) == cycles * 1000
 
 
 def test_two_matrices_have_no_gate():
     three, two = ExpertShape(512, 1024, 3), ExpertShape(512, 1024, 2)
-    one_into = int(PAPER.expert_ps(7, three, 16)) - int(PAPER.expert_ps(7, two, 16))
+    one_into = int(PAPER.expert_ps(7, three, BF16)) - int(PAPER.expert_ps(7, two, BF16))
     assert one_into == int(PAPER.dense_ps(7, 512, 1024))
 
 
@@ -75,23 +80,23 @@ def test_against_the_folds_counted_one_by_one(unit, m, k, n):
 
 @given(unit=arrays, shape=shapes, m=st.integers(1, 2000), bits=st.integers(1, 16))
 def test_no_dataflow_beats_every_multiplier_busy(unit, shape, m, bits):
-    ideal = replace(unit, dataflow="ideal").expert_ps(m, shape, bits)
-    assert int(ideal) <= int(unit.expert_ps(m, shape, bits))
+    ideal = replace(unit, dataflow="ideal").expert_ps(m, shape, stored(bits))
+    assert int(ideal) <= int(unit.expert_ps(m, shape, stored(bits)))
 
 
 @pytest.mark.parametrize("dataflow", DATAFLOWS)
 @given(shape=shapes, m=st.integers(1, 2000), bits=st.integers(1, 16))
 def test_time_is_linear_in_bits_or_independent_of_them(dataflow, shape, m, bits):
     linear = replace(PAPER, dataflow=dataflow)
-    full = int(linear.expert_ps(m, shape, 16))
-    assert int(linear.expert_ps(m, shape, bits)) == pytest.approx(full * bits / 16, abs=1)
-    assert int(replace(linear, bit_scaling="none").expert_ps(m, shape, bits)) == full
+    full = int(linear.expert_ps(m, shape, BF16))
+    assert int(linear.expert_ps(m, shape, stored(bits))) == pytest.approx(full * bits / 16, abs=1)
+    assert int(replace(linear, bit_scaling="none").expert_ps(m, shape, stored(bits))) == full
 
 
 @pytest.mark.parametrize("dataflow", DATAFLOWS)
 def test_no_tokens_take_no_time_and_arguments_broadcast(dataflow):
-    times = replace(PAPER, dataflow=dataflow).expert_ps(np.array([[0], [5]]), MIXTRAL_8X22B, np.array([2, 3, 16]))
-    assert times.shape == (2, 3)
+    times = replace(PAPER, dataflow=dataflow).expert_ps(np.array([[0], [5]]), MIXTRAL_8X22B, BF16)
+    assert times.shape == (2, 1)
     assert times.dtype == np.int64
     assert (times[0] == 0).all()
-    assert np.all(np.diff(times[1]) > 0)
+    assert (times[1] > 0).all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from moe_cosim.errors import InputError
+from moe_cosim.hw_models.formats import WeightFormat, find_format, formats, register_format
 from moe_cosim.hw_models.units.described import unit_models
 from moe_cosim.hw_models.units.kinds import unit_kinds
 from moe_cosim.registry import Registry
@@ -14,7 +15,6 @@ from moe_cosim.sim.reproduce.base import registry as reproductions
 from moe_cosim.workloads.models.family import families
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.quantization.allocation import allocators
-from moe_cosim.workloads.quantization.formats import WeightFormat, find_format, formats, register_format
 from moe_cosim.workloads.routing.routing import routers
 
 

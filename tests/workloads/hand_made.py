@@ -13,17 +13,18 @@ from numpy.typing import NDArray
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.experiment import Experiment
 from moe_cosim.hw_models.build import build_machine
+from moe_cosim.hw_models.formats import FP16, find_format
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.hw_models.shapes import ExpertShape
+from moe_cosim.hw_models.software import find_software
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.models.model import Attention, Model
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.policies.base import Policy
 from moe_cosim.workloads.prepare import lowering_of, policy_of
 from moe_cosim.workloads.programs.program import Program
-from moe_cosim.workloads.quantization.formats import find_format
 from moe_cosim.workloads.quantization.losses import LossTable, synthetic_losses
-from moe_cosim.workloads.quantization.precisions import Quantization
+from moe_cosim.workloads.quantization.precisions import PartFormats, Quantization
 from moe_cosim.workloads.routing.routing import Routing
 from moe_cosim.workloads.scenario import Scenario, place
 
@@ -118,7 +119,7 @@ def scenario(
     resolved = Assumptions(assumptions)
     quantization = Quantization(
         find_format(expert_format),
-        find_format("fp16"),
+        PartFormats(*[FP16] * 5),
         average_bits,
         "prefix",
         losses or synthetic_losses(layers, routed.num_experts, 0, resolved),
@@ -132,6 +133,7 @@ def scenario(
         experiment.workload,
         Demand(routed),
         quantization,
+        find_software(experiment.software, resolved, experiment.where),
         resolved,
         addresses,
         layout,

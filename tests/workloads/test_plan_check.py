@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from moe_cosim.hw_models.formats import find_format
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.testing.policy.plan_check import PlanError, check_plan
 from moe_cosim.testing.policy.timeline_check import check_causality, check_dispatch, check_slots
@@ -17,7 +18,6 @@ from moe_cosim.workloads.blocks import Block
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.programs.program import SIGNAL, STREAM, WAIT, Program
-from moe_cosim.workloads.quantization.formats import find_format
 from tests.workloads.hand_made import Decided, decided, lower_plan, routing
 
 ROUTED = routing([[(0, 1), (2, 3)], [(1, 2), (2, 0)]], [[(0, 1), (1, 2)], [(2, 3), (0, 3)]], 4)

@@ -25,16 +25,27 @@ _HOST = Purpose(PURPOSES.index("host"))
 def lower_dense(scene: Scene) -> None:
     """All events of the dense part, for every step and layer at once."""
     passes = list(passes_of(scene))
-    if scene.host_ps_per_layer:
-        for each in passes:
-            place = Place(each.every.step, each.every.layer, slots.HOST)
-            scene.sheet.add(COMPUTE, scene.gpu_lane, place, _HOST, busy_ps=scene.host_ps_per_layer)
+    _launches(scene, passes)
     _attention(scene, passes)
     _gate_and_combine(scene, passes)
     if scene.model.shared_intermediate:
         _shared_experts(scene, passes)
     _dense_layers(scene, passes)
     _embedding_and_head(scene, passes)
+
+
+def _launches(scene: Scene, passes: Sequence[Pass]) -> None:
+    """What the software takes before a step, and in each of its layers."""
+    software = scene.software
+    for each in passes:
+        places = (
+            (Place(np.array(each.steps), -1, slots.HOST), software.step_ps),
+            (Place(*each.every, slots.HOST), software.layer_ps),
+            (Place(*each.sparse, slots.HOST, 1), software.moe_layer_ps),
+        )
+        for place, busy_ps in places:
+            if busy_ps:
+                scene.sheet.add(COMPUTE, scene.gpu_lane, place, _HOST, busy_ps=busy_ps)
 
 
 def _kernels(
@@ -71,8 +82,9 @@ def _prefill_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike
     """The prompt's own keys and values are used as they are made."""
     attention, layer = scene.model.attention, each.every.layer
     seen = attention.attended_tokens(layer, scene.workload.prompt_tokens)
-    # scores against half the prompt on average (causal); in decode they are bound by reading the cache
-    scores = scene.gpu_model.dense_ps(each.tokens, seen / 2, 2 * attention.heads * attention.head_dim)
+    # scores against half the prompt on average (causal)
+    work = scene.workload
+    scores = scene.gpu_model.attention_ps(work.batch, work.prompt_tokens, seen / 2, attention.prompt_core)
     new_bytes = scene.layout.kv_bytes_per_token * each.tokens
     return _kv(scene, each, 0, 0, new_bytes), each.projections_ps + scores
 
@@ -87,7 +99,8 @@ def _decode_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]
     if layout.attention_units:
         lower_near_attention(scene, step, layer, seen - 1)
         return _kv(scene, each, 0, per_step * (context - 1), 0), each.projections_ps
-    return _kv(scene, each, per_step * (seen - 1), per_step * (context - 1), per_step), each.projections_ps
+    scores = scene.gpu_model.attention_ps(work.batch, 1, seen, scene.model.attention.core)
+    return _kv(scene, each, per_step * (seen - 1), per_step * (context - 1), per_step), each.projections_ps + scores
 
 
 def _kv(scene: Scene, each: Pass, old_bytes: ArrayLike, written: ArrayLike, new_bytes: ArrayLike) -> list[Range]:
@@ -128,7 +141,7 @@ def _embedding_and_head(scene: Scene, passes: Sequence[Pass]) -> None:
     """One row of the embedding per token; the head for the last token of each sequence."""
     model, layout, batch = scene.model, scene.layout, scene.workload.batch
     for each in passes:
-        read = min(ACTIVATION_BYTES * model.hidden * each.tokens, layout.embedding_bytes)
+        read = min(scene.formats.embedding.bytes_of(model.hidden) * each.tokens, layout.embedding_bytes)
         ranges = (Range(layout.embedding, read, READ, WEIGHTS), _rows(scene, each.tokens, WRITE))
         _kernels(scene, Place(np.array(each.steps), -1, slots.ATTENTION), "embedding", each.tokens, 0, ranges)
     for each in passes:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.order import order_in_cell, starts
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.shares import Shares
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
-from moe_cosim.workloads.programs.program import CONTENTS, COPY, PURPOSES, READ, SIGNAL, WAIT, WRITE
+from moe_cosim.workloads.programs.program import COMPUTE, CONTENTS, COPY, PURPOSES, READ, SIGNAL, WAIT, WRITE
 
 _ACTIVATIONS = CONTENTS.index("activations")
 _SYNCHRONISE = Purpose(PURPOSES.index("synchronise"))
@@ -44,7 +45,7 @@ def lower_exchange(scene: Scene, shares: Shares, gate_tokens: Ints) -> None:
     merges = np.flatnonzero(results)
     returned = np.empty_like(results)
     returned[merges] = sheet.new_tokens(len(merges))
-    order = order_in_cell(cell)
+    order = order_in_cell(starts(cell))
     dma = scene.dma_lane("activations")
     here = scene.layout.activations[scene.gpu.local_memory]
     there = np.array([scene.layout.activations[each.local_memory] for each in units])[unit]
@@ -55,7 +56,8 @@ def lower_exchange(scene: Scene, shares: Shares, gate_tokens: Ints) -> None:
     first = np.flatnonzero(starts(cell))
     place = Place(step[first], layer[first], slots.DISPATCH_WAIT)
     sheet.add(WAIT, dma, place, _SYNCHRONISE, token=gate_tokens[cell[first]], count=1)
-    sheet.add(COPY, dma, Place(step, layer, slots.DISPATCH, 2 * order), purpose, ranges=outward)
+    copy_ps, hybrid_ps = scene.software.copy_ps, scene.software.hybrid_layer_ps
+    sheet.add(COPY, dma, Place(step, layer, slots.DISPATCH, 2 * order), purpose, setup_ps=copy_ps, ranges=outward)
     sheet.add(SIGNAL, dma, Place(step, layer, slots.DISPATCH, 2 * order + 1), _SYNCHRONISE, token=sent)
 
     # back: in the layer that merges, those of the layer before last
@@ -63,14 +65,18 @@ def lower_exchange(scene: Scene, shares: Shares, gate_tokens: Ints) -> None:
     merge_layer = scene.step_and_layer(merged)[1]
     place = Place(step, merge_layer, slots.RETURN, last)
     sheet.add(WAIT, dma, place, _SYNCHRONISE, token=done, count=1)
-    sheet.add(COPY, dma, Place(step, merge_layer, slots.RETURN, last + 1), purpose, ranges=back)
+    sheet.add(COPY, dma, Place(step, merge_layer, slots.RETURN, last + 1), purpose, setup_ps=copy_ps, ranges=back)
     place = Place(step, merge_layer, slots.RETURN, last + 2)
     sheet.add(SIGNAL, dma, place, _SYNCHRONISE, token=returned[merged])
     place = Place(*scene.step_and_layer(merges), slots.GATHER)
     sheet.add(WAIT, scene.gpu_lane, place, _SYNCHRONISE, token=returned[merges], count=results[merges])
 
     near = np.array([scene.machine.lane_id(each.name, each.lanes[0]) for each in units])[unit]
-    before = Place(step, layer, np.where(deferred, slots.DEFERRED_DISPATCH, slots.DISPATCH))
-    sheet.add(WAIT, near, before, _SYNCHRONISE, token=sent, count=1)
+    before_slot = np.where(deferred, slots.DEFERRED_DISPATCH, slots.DISPATCH)
+    sheet.add(WAIT, near, Place(step, layer, before_slot), _SYNCHRONISE, token=sent, count=1)
+    on_host = np.flatnonzero(np.array([each.role is Role.HOST for each in units])[unit])
+    if hybrid_ps and len(on_host):
+        place = Place(step[on_host], layer[on_host], before_slot[on_host], 1)
+        sheet.add(COMPUTE, near[on_host], place, Purpose(PURPOSES.index("host")), busy_ps=hybrid_ps)
     after = Place(step, layer, np.where(deferred, slots.DEFERRED_RETURN, slots.RETURN))
     sheet.add(SIGNAL, near, after, _SYNCHRONISE, token=done)

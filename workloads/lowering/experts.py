@@ -13,7 +13,7 @@ from moe_cosim.hw_models.components import Unit
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.exchange import lower_exchange
-from moe_cosim.workloads.lowering.order import grouped, segments, slices, starts
+from moe_cosim.workloads.lowering.order import grouped, order_in_cell, segments, slices, starts
 from moe_cosim.workloads.lowering.scene import Scene, model_of
 from moe_cosim.workloads.lowering.shares import Shares, shares_of
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
@@ -33,6 +33,8 @@ class _Runs(NamedTuple):
 
     shares: Shares
     waits: NDArray[np.bool_]
+    continues: NDArray[np.bool_]
+    """Whether it is part of the kernel that the one before is part of: experts at hand run as one."""
     step: Ints
     layer: Ints
     """Of the model."""
@@ -54,13 +56,14 @@ def lower_experts(scene: Scene, run_tokens: Ints, gate_tokens: Ints) -> None:
     shares = shares_of(scene.plan)
     waits = scene.carried.first_uses(runs["move"][shares.run], shares.unit)
     line = shares.unit * 2 + runs["deferred"][shares.run]
-    by = grouped(line)
+    by = _execution_order(line, scene.run_cell[shares.run], waits)
     line, own, waits = line[by], shares.of(by), waits[by]
     run = own.run
     cell = scene.run_cell[run]
-    order = _execution_order(starts(line, cell), waits)
+    begins = starts(line, cell)
+    order = order_in_cell(begins)
     columns = (runs["tokens"][run], runs["format"][run].astype(np.int64), runs["address"][run])
-    every = _Runs(own, waits, *scene.step_and_layer(cell), order, *columns)
+    every = _Runs(own, waits, ~(begins | waits), *scene.step_and_layer(cell), order, *columns)
     busy_ps, ends = _busy_ps(scene, every), run_tokens[run]
     for rows in slices(line):
         index, deferred = divmod(int(line[rows.start]), 2)
@@ -78,17 +81,22 @@ def lower_experts(scene: Scene, run_tokens: Ints, gate_tokens: Ints) -> None:
     lower_exchange(scene, shares, gate_tokens)
 
 
-def _execution_order(begins: NDArray[np.bool_], waits: NDArray[np.bool_]) -> Ints:
-    """Rank within the cells that begin at these rows: what is there first, then what arrives, in the plan's order."""
+def _execution_order(line: Ints, cell: Ints, waits: NDArray[np.bool_]) -> Ints:
+    """Rows by line and cell: of a cell what is there first, then what arrives, in the plan's order."""
     from moe_cosim.workloads.lowering.walks import ready_first  # Numba takes a while to import
 
-    rank = np.empty(len(begins), np.int64)
-    ready_first(begins, waits, rank)
-    return rank
+    by = grouped(line)
+    if not waits.any():
+        return by
+    place = np.empty(len(by), np.int64)
+    ready_first(starts(line[by], cell[by]), waits[by], place)
+    ordered = np.empty_like(by)
+    ordered[place] = by
+    return ordered
 
 
 def _kernels(scene: Scene, unit: Unit, lane: int, slot: int, every: _Runs, line: slice, busy_ps: Ints) -> None:
-    """One kernel per expert; experts that are at hand share one launch, as a grouped kernel does."""
+    """One event per expert; experts at hand share a launch and the wait for the first bytes, as a grouped kernel's."""
     formats, expert = scene.plan.formats, scene.plan.runs["expert"]
     bits = np.array([each.bits for each in formats])
     launch_ps = model_of(unit).expert_launch_ps
@@ -101,7 +109,8 @@ def _kernels(scene: Scene, unit: Unit, lane: int, slot: int, every: _Runs, line:
             lane,
             every.place(rows, slot, _KERNEL),
             purpose,
-            setup_ps=np.where((every.order[rows] == 0) | every.waits[rows], launch_ps, 0),
+            setup_ps=np.where(every.continues[rows], 0, launch_ps),
+            count=every.continues[rows],
             busy_ps=busy_ps[rows],
             ranges=(
                 *weights,
@@ -129,18 +138,17 @@ def _alike(scene: Scene, every: _Runs, line: slice) -> Iterator[tuple[Ints | sli
 
 
 def _busy_ps(scene: Scene, every: _Runs) -> Ints:
-    """Least time of each kernel on its unit. A unit is asked once for all kernels that are alike."""
+    """Least time of each event on its unit, which is asked once for all experts of one shape."""
     expert, unit, width = scene.model.expert, every.shares.unit, every.shares.slices
-    bits = np.array([each.bits for each in scene.plan.formats])
-    seen = np.zeros(int(every.tokens.max()) + 1, np.int64)
-    seen[every.tokens] = 1
-    counts, alike = np.flatnonzero(seen), (np.cumsum(seen) - 1)[every.tokens]
+    kernel = np.cumsum(~every.continues, dtype=np.int64)
     busy_ps = np.empty(len(unit), np.int64)
     kind = unit * (int(width.max()) + 1) + width
     for rows in segments(kind, grouped(kind)):
         unit_model = model_of(scene.machine.units[scene.plan.units[unit[rows[0]]]])
         shape = replace(expert, intermediate=-(-expert.intermediate // int(width[rows[0]])))
-        busy_ps[rows] = unit_model.expert_ps(counts, shape, bits[:, None])[every.format[rows], alike[rows]]
+        busy_ps[rows] = unit_model.experts_ps(
+            every.tokens[rows], kernel[rows], shape, scene.plan.formats, every.format[rows]
+        )
     return busy_ps
 
 

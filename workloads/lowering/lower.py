@@ -8,6 +8,7 @@ import numpy as np
 
 from moe_cosim.experiment import Workload
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.software import Software
 from moe_cosim.workloads.layout import ModelLayout
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.carried import Carried
@@ -20,13 +21,14 @@ from moe_cosim.workloads.lowering.sheet import EventSheet, Ints, Place, Purpose
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.programs.program import PURPOSES, SIGNAL, Program
+from moe_cosim.workloads.quantization.precisions import PartFormats
 
 
 class Lowering:
     """Makes the event streams of one run, block of steps by block of steps.
 
-    `host_ps_per_layer` is GPU time lost per layer to the host that launches its kernels. `hooks` are
-    those that the policy asks for, beside those of the machine's kinds of unit.
+    `formats` are those of everything but the routed experts, `hooks` those that the policy asks for, beside those
+    of the machine's kinds of unit.
     """
 
     def __init__(
@@ -35,11 +37,12 @@ class Lowering:
         model: Model,
         workload: Workload,
         layout: ModelLayout,
-        host_ps_per_layer: int = 0,
+        formats: PartFormats,
+        software: Software,
         hooks: Collection[str] = (),
     ) -> None:
         self._machine, self._model, self._workload, self._layout = machine, model, workload, layout
-        self._host_ps_per_layer, self._hooks = host_ps_per_layer, hooks
+        self._formats, self._software, self._hooks = formats, software, hooks
         self._carried = Carried(len(machine.units))
 
     def lower(self, plan: Plan, first_step: int, last_step: int) -> Program:
@@ -49,7 +52,16 @@ class Lowering:
         steps = range(first_step, last_step)
         sheet = EventSheet(model.layers, steps, self._carried.tokens)
         scene = Scene(
-            machine, model, self._workload, self._layout, plan, steps, sheet, self._carried, self._host_ps_per_layer
+            machine,
+            model,
+            self._workload,
+            self._layout,
+            self._formats,
+            self._software,
+            plan,
+            steps,
+            sheet,
+            self._carried,
         )
         lower_dense(scene)
         triggers = _signals(scene)

@@ -43,7 +43,7 @@ def lower_moves(scene: Scene, triggers: Triggers) -> Ints:
     arrival = sheet.new_tokens(len(moves))
     cell = scene.cells(moves["step"], moves["layer"])
     step, layer = scene.step_and_layer(cell)
-    order = order_in_cell(cell) * _PER_MOVE
+    order = order_in_cell(starts(cell)) * _PER_MOVE
     source, target, early = moves["source"], moves["target"], moves["early"]
     memory = scene.machine.memory_index(np.concatenate((source, target))).reshape(2, -1)
     lanes = _lanes(scene, *memory)
@@ -74,7 +74,7 @@ def lower_moves(scene: Scene, triggers: Triggers) -> Ints:
         for rows, formats, ranges in _copies(scene, mine):
             bits, expert = np.array([each.bits for each in plan.formats])[formats], moves["expert"][rows]
             purpose = Purpose(PURPOSES.index("move weights"), expert, bits)
-            sheet.add(COPY, lane, place(rows, _COPY), purpose, ranges=ranges)
+            sheet.add(COPY, lane, place(rows, _COPY), purpose, setup_ps=scene.software.copy_ps, ranges=ranges)
         sheet.add(SIGNAL, lane, place(mine, _DONE), _SYNCHRONISE, token=arrival[mine])
         rows = mine[settled[mine] >= 0]
         if len(rows):

@@ -76,7 +76,7 @@ def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> N
             place(1),
             Purpose(PURPOSES.index("attention"), tokens=sequences[index]),
             setup_ps=model.launch_ps,
-            busy_ps=model.dense_ps(sequences[index], seen, attention.products_per_pair),
+            busy_ps=model.attention_ps(sequences[index], 1, seen, attention.core),
             ranges=(
                 old[index],
                 new[index],

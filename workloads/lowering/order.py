@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from moe_cosim.workloads.lowering.sheet import Ints
 
 
-def order_in_cell(cell: Ints) -> Ints:
-    """0, 1, … for rows of the same cell (rows of a cell follow each other)."""
-    rows = np.arange(len(cell))
-    return rows - np.maximum.accumulate(np.where(starts(cell), rows, 0))
+def order_in_cell(begins: NDArray[np.bool_]) -> Ints:
+    """0, 1, … for rows of the same cell, of which each `begins` one."""
+    rows = np.arange(len(begins))
+    return rows - np.maximum.accumulate(np.where(begins, rows, 0))
 
 
 def starts(*columns: Ints) -> NDArray[np.bool_]:

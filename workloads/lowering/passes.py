@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from moe_cosim.hw_models.formats import FP16
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import Ints
 
@@ -33,7 +34,7 @@ class Pass:
     dense: Cells
     """...and of the others."""
     projections_ps: int
-    """Minimum time of the kernels on the GPU, by `UnitModel.dense_ps`."""
+    """Least time of the kernels on the GPU, by `UnitModel.dense_ps`."""
     gate_ps: int
     shared_ps: int
     dense_ps: int
@@ -47,34 +48,57 @@ class Pass:
 def passes_of(scene: Scene) -> Iterator[Pass]:
     """Those that the block has, the prefill first."""
     model, work, steps = scene.model, scene.workload, scene.steps
-    attention, matrices = model.attention, model.expert.matrices
-    columns = (
-        attention.projection_weights(model.hidden) / model.hidden,
-        model.routed_experts,
-        matrices * model.shared_intermediate,
-        matrices * model.dense_intermediate,
-        model.vocab,
-    )
     tokens = work.batch * work.prompt_tokens, work.batch
-    busy = scene.gpu_model.dense_ps(np.array(tokens)[:, None], model.hidden, np.array(columns)).tolist()
+    times = _times(scene, tokens)
     every = np.arange(model.layers)
     others = np.delete(every, scene.moe_layers) if len(scene.moe_layers) < model.layers else every[:0]
     parts = range(steps.start, min(steps.stop, 1)), range(max(steps.start, 1), steps.stop)
-    for part, count, times in zip(parts, tokens, busy, strict=True):
+    for part, count, own in zip(parts, tokens, times, strict=True):
         if not part:
             continue
         cells = Cells(*scene.grid(part, every))
         sparse = Cells(*scene.grid(part, scene.moe_layers)) if len(others) else cells
-        projections, gate, shared, dense, _ = times
         yield Pass(
             part,
             count,
             cells,
             sparse,
             Cells(*scene.grid(part, others)),
-            projections,
-            gate,
-            shared,
-            dense,
-            head_ps=busy[1][-1],  # of each sequence's last token alone
+            own.projections,
+            own.gate,
+            own.shared,
+            own.dense,
+            times[1].head,  # of each sequence's last token alone
         )
+
+
+class _Times(NamedTuple):
+    """ps of the products of a layer, or of the head."""
+
+    projections: int
+    gate: int
+    shared: int
+    dense: int
+    head: int
+
+
+def _times(scene: Scene, tokens: tuple[int, ...]) -> list[_Times]:
+    """Of so many `tokens` each."""
+    model, formats = scene.model, scene.formats
+
+    def feed_forward(width: int) -> tuple[tuple[int, int], ...]:
+        """The matrices into it are one product."""
+        return (model.hidden, (model.expert.matrices - 1) * width), (width, model.hidden)
+
+    parts = (
+        (model.attention.projections(model.hidden), formats.attention),
+        (((model.hidden, model.routed_experts),), FP16),
+        (feed_forward(model.shared_intermediate), formats.shared),
+        (feed_forward(model.dense_intermediate), formats.shared),
+        (((model.hidden, model.vocab),), formats.head),
+    )
+    rows, busy = np.array(tokens)[:, None], []
+    for products, weights in parts:
+        inner, columns = np.array(products).T
+        busy.append(scene.gpu_model.dense_ps(rows, inner, columns, weights).sum(axis=1).tolist())
+    return [_Times(*each) for each in zip(*busy, strict=True)]

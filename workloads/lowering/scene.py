@@ -10,12 +10,14 @@ import numpy as np
 from moe_cosim.experiment import Workload
 from moe_cosim.hw_models.components import Unit
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.software import Software
 from moe_cosim.hw_models.units.base import UnitModel
 from moe_cosim.workloads.layout import ModelLayout
 from moe_cosim.workloads.lowering.carried import Carried
 from moe_cosim.workloads.lowering.sheet import EventSheet, Ints
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.plan import Plan
+from moe_cosim.workloads.quantization.precisions import PartFormats
 
 
 @dataclass(frozen=True)
@@ -26,12 +28,13 @@ class Scene:
     model: Model
     workload: Workload
     layout: ModelLayout
+    formats: PartFormats
+    software: Software
     plan: Plan
     steps: range
     """Those of the block."""
     sheet: EventSheet
     carried: Carried
-    host_ps_per_layer: int
 
     @cached_property
     def gpu(self) -> Unit:

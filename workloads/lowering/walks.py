@@ -54,8 +54,8 @@ def first_uses(move: I64, unit: I64, used_by: NDArray[np.uint64], first: Flags) 
 
 
 @compiled
-def ready_first(begins: Flags, waits: Flags, rank: I64) -> None:
-    """`rank` of rows within their segment, of which each `begins` one: those that do not wait before those that do."""
+def ready_first(begins: Flags, waits: Flags, place: I64) -> None:
+    """`place` of rows where each segment, that one of them `begins`, has those that do not wait before the others."""
     begin = 0
     while begin < len(begins):
         ready = 0
@@ -63,13 +63,13 @@ def ready_first(begins: Flags, waits: Flags, rank: I64) -> None:
         while end < len(begins) and (end == begin or not begins[end]):
             ready += not waits[end]
             end += 1
-        waiting = ready
-        ready = 0
+        waiting = begin + ready
+        ready = begin
         for i in range(begin, end):
             if waits[i]:
-                rank[i] = waiting
+                place[i] = waiting
                 waiting += 1
             else:
-                rank[i] = ready
+                place[i] = ready
                 ready += 1
         begin = end

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Literal
 from pydantic import BaseModel
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.hw_models.shapes import ExpertShape
 from moe_cosim.registry import Registry
 from moe_cosim.schema import Count, Few, Flag
 from moe_cosim.workloads.models.model import Attention, Model

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from moe_cosim.errors import InputError, one_of
-from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.hw_models.shapes import ExpertShape
 from moe_cosim.remembered import Stamp, stamp
 from moe_cosim.schema import Count, Few, Flag, Size, check
 from moe_cosim.workloads.models.hf_config import read_hf_config

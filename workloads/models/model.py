@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.hw_models.shapes import AttentionShape, ExpertShape
 
 AttentionKind = Literal["gqa", "mla"]
 
@@ -51,22 +51,43 @@ class Attention:
     """Tokens that the layers in `sliding_layers` look back on; None: no layer slides."""
     sliding_layers: tuple[int, ...] = ()
 
+    def projections(self, hidden: int) -> tuple[tuple[int, int], ...]:
+        """(inner, columns) of the matrix products around the scores of one layer, as kernels fuse them: those of one
+        input are one product."""
+        queries = self.heads * self.head_dim
+        if self.kind == "gqa":
+            return (hidden, queries + 2 * self.kv_heads * self.head_dim), (queries, hidden)
+        latent = self.kv_lora_rank + self.qk_rope_head_dim
+        expand = self.kv_lora_rank, self.heads * (self.qk_nope_head_dim + self.v_head_dim)
+        output = self.heads * self.v_head_dim, hidden
+        if self.q_lora_rank:
+            return (hidden, self.q_lora_rank + latent), (self.q_lora_rank, queries), expand, output
+        return (hidden, queries + latent), expand, output
+
     def projection_weights(self, hidden: int) -> int:
         """Weights of the query, key, value and output projections of one layer, without biases."""
-        if self.kind == "gqa":
-            return 2 * hidden * self.head_dim * (self.heads + self.kv_heads)
-        queries = self.heads * self.head_dim
-        query = self.q_lora_rank * (hidden + queries) if self.q_lora_rank else hidden * queries
-        latent = hidden * (self.kv_lora_rank + self.qk_rope_head_dim)
-        expand = self.kv_lora_rank * self.heads * (self.qk_nope_head_dim + self.v_head_dim)
-        output = self.heads * self.v_head_dim * hidden
-        return query + latent + expand + output
+        return sum(inner * columns for inner, columns in self.projections(hidden))
 
-    def kv_bytes_per_token(self, bytes_per_value: int = 2) -> int:
-        """Bytes that one token adds to one layer's cache."""
+    @property
+    def core(self) -> AttentionShape:
+        """What attends, between the projections."""
         if self.kind == "mla":
-            return (self.kv_lora_rank + self.qk_rope_head_dim) * bytes_per_value
-        return 2 * self.kv_heads * self.head_dim * bytes_per_value
+            return AttentionShape(
+                self.heads, 1, self.kv_lora_rank + self.qk_rope_head_dim, self.kv_lora_rank, latent=True
+            )
+        return AttentionShape(self.heads, self.kv_heads, self.head_dim, self.head_dim)
+
+    @property
+    def prompt_core(self) -> AttentionShape:
+        """The same in prefill, where latent attention expands keys and values for every head."""
+        if self.kind == "mla":
+            return AttentionShape(self.heads, self.heads, self.head_dim, self.v_head_dim)
+        return self.core
+
+    @property
+    def kv_values_per_token(self) -> int:
+        """Numbers that one token adds to one layer's cache."""
+        return self.core.values_per_key
 
     def query_bytes(self, bytes_per_value: int = 2) -> tuple[int, int]:
         """Bytes per token to whoever holds its keys (queries) and back (attended values), one layer.
@@ -79,13 +100,6 @@ class Attention:
             return bytes_per_value * there, bytes_per_value * self.heads * self.kv_lora_rank
         size = bytes_per_value * self.heads * self.head_dim
         return size, size
-
-    @property
-    def products_per_pair(self) -> int:
-        """Multiplications for one token and one cached token: scores and weighted values of all heads."""
-        if self.kind == "mla":
-            return self.heads * (2 * self.kv_lora_rank + self.qk_rope_head_dim)
-        return 2 * self.heads * self.head_dim
 
     def attended_tokens(self, layer: ArrayLike, context_tokens: ArrayLike) -> NDArray[np.int64]:
         """How many of `context_tokens` each `layer` looks back on: all, or a sliding window of them (broadcast)."""
@@ -169,7 +183,7 @@ class Model:
         decoder token's self-attention entries plus one encoder token's cross-attention entries.
         """
         caches = 2 * (self.layers - self.encoder_layers) if self.encoder_layers else self.layers
-        return caches * self.attention.kv_bytes_per_token()
+        return 2 * caches * self.attention.kv_values_per_token
 
     def title(self) -> str:
         """One line for lists."""

@@ -15,11 +15,11 @@ from typing import Any, ClassVar
 from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Experiment
+from moe_cosim.hw_models.formats import WeightFormat
 from moe_cosim.options import EXPERTS, TOP_K, Options, read_options
 from moe_cosim.registry import Registry
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.policies.context import Context
-from moe_cosim.workloads.quantization.formats import WeightFormat
 
 
 class Policy(ABC):

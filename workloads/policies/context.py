@@ -12,6 +12,7 @@ from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Workload
 from moe_cosim.hw_models.components import Unit
+from moe_cosim.hw_models.formats import WeightFormat
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.workloads.address_map import AddressMap, aligned
 from moe_cosim.workloads.demand import Demand
@@ -19,7 +20,6 @@ from moe_cosim.workloads.layout import ModelLayout
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.plan import Copy, PlanBuilder
 from moe_cosim.workloads.policies.residence import Residence
-from moe_cosim.workloads.quantization.formats import WeightFormat
 from moe_cosim.workloads.quantization.precisions import Quantization
 from moe_cosim.workloads.scenario import Scenario
 from moe_cosim.workloads.stripes import STRIPED, Stripes

@@ -47,7 +47,7 @@ EVENT: Final = np.dtype(
         ("first_access", "<u4"),  # its accesses are [first_access, first_access + accesses)
         ("accesses", "<u4"),
         ("token", "<u4"),  # of a signal or wait
-        ("count", "<u4"),  # signals a wait waits for
+        ("count", "<u4"),  # signals a wait waits for; of a stream 1: it continues the kernel of the event before
     ]
 )
 """40 bytes."""

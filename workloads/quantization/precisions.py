@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.experiment import Experiment
+from moe_cosim.hw_models.formats import WeightFormat, find_format
 from moe_cosim.remembered import Remembered
 from moe_cosim.workloads.models.model import Model
-from moe_cosim.workloads.quantization.formats import WeightFormat, find_format
 from moe_cosim.workloads.quantization.losses import LossTable, read_losses, synthetic_losses
 
 _SYNTHETIC: Final[Remembered[LossTable]] = Remembered(4)
+
+
+class PartFormats(NamedTuple):
+    """How everything but the routed experts is stored. Routers stay at 16 bits."""
+
+    attention: WeightFormat
+    """The projections."""
+    shared: WeightFormat
+    """Shared experts, and the feed-forward layers that have no routed ones."""
+    head: WeightFormat
+    embedding: WeightFormat
+    kv: WeightFormat
+    """Keys and values."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +36,7 @@ class Quantization:
 
     expert_format: WeightFormat
     """Full-precision copies of the experts."""
-    dense_format: WeightFormat
-    """Attention, shared experts and dense layers."""
+    parts: PartFormats
     average_bits: float | None
     """Budget of policies that mix widths over the experts outside the GPU."""
     allocation: str
@@ -37,11 +49,22 @@ def quantization_of(experiment: Experiment, model: Model, assumptions: Assumptio
     chosen, where = experiment.quantization, experiment.where
     return Quantization(
         expert_format=find_format(chosen.expert_format, where, "quantization.expert_format"),
-        dense_format=find_format(chosen.dense_format, where, "quantization.dense_format"),
+        parts=_part_formats(experiment, model),
         average_bits=chosen.average_bits,
         allocation=chosen.allocation,
         losses=_losses(experiment, model, assumptions),
     )
+
+
+def _part_formats(experiment: Experiment, model: Model) -> PartFormats:
+    chosen = experiment.quantization
+
+    def of(part: str) -> WeightFormat:
+        field = part if getattr(chosen, part) is not None else "dense_format"
+        return find_format(getattr(chosen, field), experiment.where, f"quantization.{field}")
+
+    embedding = "head_format" if model.tied_embeddings else "embedding_format"
+    return PartFormats(of("attention_format"), of("shared_format"), of("head_format"), of(embedding), of("kv_format"))
 
 
 def _losses(experiment: Experiment, model: Model, assumptions: Assumptions) -> LossTable:

@@ -19,6 +19,7 @@ import yaml
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.experiment import Experiment, MachineChoice, Workload
 from moe_cosim.hw_models.build import build_machine
+from moe_cosim.hw_models.formats import FP16
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.testing.other_python import others
@@ -31,7 +32,7 @@ from moe_cosim.workloads.models.find import find_model
 from moe_cosim.workloads.plan import Plan, join_plans
 from moe_cosim.workloads.policies.base import Policy, policies
 from moe_cosim.workloads.prepare import Prepared, policy_of, prepare
-from moe_cosim.workloads.quantization.formats import find_format
+from moe_cosim.workloads.quantization.precisions import PartFormats
 from moe_cosim.workloads.scenario import draw
 
 PROMPT_TOKENS = 7
@@ -108,10 +109,10 @@ class PolicyContract:
         machine = build_machine(self.machines[case.devices], Assumptions())
         gpu_memory = machine.main_unit.local_memory
         addresses = AddressMap(machine.memories, "scarce")
-        place_model(model, self._workload(case), find_format("fp16"), addresses, gpu_memory, [])
+        place_model(model, self._workload(case), PartFormats(*[FP16] * 5), addresses, gpu_memory, [])
         experts = len(model.moe_layers) if self.scarce_experts == "one per layer" else self.scarce_experts
         assert isinstance(experts, int)
-        return addresses.used_bytes(gpu_memory) + experts * aligned(find_format("fp16").expert_bytes(model.expert))
+        return addresses.used_bytes(gpu_memory) + experts * aligned(FP16.expert_bytes(model.expert))
 
     def prepared(self, case: SmallRun) -> Prepared:
         return prepared(self.experiment(case).to_yaml())

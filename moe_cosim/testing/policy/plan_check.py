@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from moe_cosim.hw_models.formats import WeightFormat
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.workloads.address_map import AddressMap
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.plan import Plan
-from moe_cosim.workloads.quantization.formats import WeightFormat
 from moe_cosim.workloads.stripes import STRIPED
 
 Cell = tuple[int, int]

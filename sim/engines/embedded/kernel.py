@@ -103,7 +103,7 @@ def _run_lane(p: FlatProgram, s: KernelState, at: int) -> None:
             flow, end = p.first_flow[row], p.first_flow[row + 1]
             if event.kind != COMPUTE and flow < end:
                 lane.flows = end - flow
-                _send(p, s, at, flow, end, now + setup_ps)
+                _send(p, s, at, flow, end, now + setup_ps, event.count == 0)
                 break
             now += setup_ps + np.int64(event.busy_ps)
         s.end_ps[row] = now
@@ -116,17 +116,18 @@ def _run_lane(p: FlatProgram, s: KernelState, at: int) -> None:
 
 
 @compiled_part
-def _send(p: FlatProgram, s: KernelState, lane: int, flow: int, end: int, time_ps: int) -> None:
-    """Flows of an event on their way: those next to each other with equal latency arrive together."""
+def _send(p: FlatProgram, s: KernelState, lane: int, flow: int, end: int, time_ps: int, waits: bool) -> None:
+    """Flows of an event on their way: those next to each other with equal latency arrive together. None `waits` where
+    a kernel goes on: it has asked for these bytes while it read those before."""
     c = s.counters[0]
     while flow < end:
-        latency_ps = p.route[p.flow[flow].route].latency_ps
+        latency_ps = p.route[p.flow[flow].route].latency_ps if waits else 0
         c.free -= 1
         at = s.free[c.free]
         slot = s.slot[at]
         slot.lane = lane
         slot.flow = flow
-        while flow < end and p.route[p.flow[flow].route].latency_ps == latency_ps:
+        while flow < end and (not waits or p.route[p.flow[flow].route].latency_ps == latency_ps):
             flow += 1
         slot.flows = flow - slot.flow
         if time_ps + latency_ps < c.now_ps:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.hw_models.shapes import ExpertShape
 from moe_cosim.sim.results.rows import ClassRow, ExpertSummary, MoveRow
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.plan import Plan

@@ -28,6 +28,7 @@ _ROOT: Final = Path(moe_cosim.__file__).parent
 def registries() -> dict[str, Registry[Any]]:
     """Registries of plug-ins that decide numbers, by what a component of theirs is called."""
     # imported here: they bring Numba, and a look at a store is to be quick
+    from moe_cosim.hw_models.formats import formats
     from moe_cosim.hw_models.units.described import unit_models
     from moe_cosim.hw_models.units.kinds import unit_kinds
     from moe_cosim.sim.engines.base import engines
@@ -35,7 +36,6 @@ def registries() -> dict[str, Registry[Any]]:
     from moe_cosim.workloads.models.family import families
     from moe_cosim.workloads.policies.base import policies
     from moe_cosim.workloads.quantization.allocation import allocators
-    from moe_cosim.workloads.quantization.formats import formats
     from moe_cosim.workloads.routing.routing import routers
 
     return {

@@ -82,8 +82,8 @@ class Sources:
             ("machine", experiment.machine.use),
             ("model", experiment.model),
             ("preset", experiment.routing.get("preset")),
-            ("format", experiment.quantization.expert_format),
-            ("format", experiment.quantization.dense_format),
+            ("software", experiment.software),
+            *(("format", value) for name, value in experiment.quantization if name.endswith("_format")),
             *(("format", value) for value in experiment.policy.values()),  # an option may name one
             ("model-family", self._family(experiment.model)),
         )

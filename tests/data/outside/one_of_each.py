@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from moe_cosim.hw_models.formats import WeightFormat, register_format
 from moe_cosim.hw_models.units.base import LONGEST_PS
 from moe_cosim.hw_models.units.described import DescribedModel, unit_models
 from moe_cosim.options import Options, option
@@ -17,7 +18,6 @@ from moe_cosim.workloads.models.family import families
 from moe_cosim.workloads.models.hf_families import Mixtral
 from moe_cosim.workloads.policies.base import Policy, policies
 from moe_cosim.workloads.quantization.allocation import Allocator, allocators
-from moe_cosim.workloads.quantization.formats import WeightFormat, register_format
 from moe_cosim.workloads.routing.routing import Routing, RoutingSource, normalised, routers
 
 
@@ -84,14 +84,13 @@ class OutsideUnit(DescribedModel):
     launch_ps: int = 0
     expert_launch_ps: int = 0
 
-    def expert_ps(self, tokens, shape, weight_bits):
-        return self._ps(np.asarray(tokens, dtype=float) * shape.weights, weight_bits)
+    def expert_ps(self, tokens, shape, weights):
+        return self._ps(np.asarray(tokens, dtype=float) * shape.weights)
 
-    def dense_ps(self, rows, inner, columns):
-        return self._ps(np.asarray(rows, dtype=float) * np.asarray(inner, dtype=float) * columns, 16)
+    def dense_ps(self, rows, inner, columns, weights=None):
+        return self._ps(np.asarray(rows, dtype=float) * np.asarray(inner, dtype=float) * columns)
 
-    def _ps(self, products, bits):
-        products, _ = np.broadcast_arrays(products, bits)
+    def _ps(self, products):
         return np.minimum(np.ceil(2e12 * products / self.op_per_s), LONGEST_PS).astype(np.int64)
 
     @classmethod

@@ -11,8 +11,9 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from moe_cosim.hw_models.formats import find_format
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.hw_models.units.base import ExpertShape
+from moe_cosim.hw_models.shapes import ExpertShape
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.results.metrics.busy_time import BusyTime
 from moe_cosim.sim.results.metrics.decisions import Decisions
@@ -22,7 +23,6 @@ from moe_cosim.testing.engine.machines import memory, one_memory, unit
 from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder, join_plans
 from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.programs.program import COMPUTE, CONTENTS, COPY, PURPOSES, READ, STREAM, Program
-from moe_cosim.workloads.quantization.formats import find_format
 from moe_cosim.workloads.quantization.losses import LossTable
 from tests.sim.tiny import Tiny, run_parts
 

@@ -136,7 +136,7 @@ from moe_cosim.workloads.models.family import families
 from moe_cosim.workloads.models.hf_families import Mixtral
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.policies.offloading.hobbit import Hobbit
-from moe_cosim.workloads.quantization.formats import WeightFormat, register_format
+from moe_cosim.hw_models.formats import WeightFormat, register_format
 
 register_format(WeightFormat("nf4", 4))
 families.register("mine")(type("MyFamily", (Mixtral,), {"__module__": __name__}))

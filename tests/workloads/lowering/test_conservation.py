@@ -154,14 +154,13 @@ def test_kernel_times_are_the_unit_models(lowered: Lowered) -> None:
     units = lowered.scenario.machine.units
     busy: dict[str, int] = defaultdict(int)
     launches: Counter[str] = Counter()
-    bits = np.array([weight_format.bits for weight_format in lowered.plan.formats])
     used = set()
     at_hand = set()
     for run in lowered.plan.runs:
         unit = lowered.plan.units[run["unit"]]
         model = units[unit].model
         assert model is not None
-        busy[unit] += int(model.expert_ps(run["tokens"], lowered.model.expert, bits[run["format"]]))
+        busy[unit] += int(model.expert_ps(run["tokens"], lowered.model.expert, lowered.plan.formats[run["format"]]))
         if run["move"] >= 0 and int(run["move"]) not in used:
             used.add(int(run["move"]))
             launches[unit] += 1

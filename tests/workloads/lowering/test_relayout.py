@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from moe_cosim.experiment import Experiment
+from moe_cosim.hw_models.formats import FP16
+from moe_cosim.hw_models.software import Software
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.testing.policy.plan_check import PlanError, check_plan
@@ -19,13 +21,12 @@ from moe_cosim.workloads.lowering import Lowering
 from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder
 from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.programs.program import CONTENTS, COPY, READ, STREAM, WRITE, Program
-from moe_cosim.workloads.quantization.formats import find_format
 from moe_cosim.workloads.scenario import Scenario
 from moe_cosim.workloads.stripes import STRIPED, Stripes
 from tests.workloads.hand_made import model, routing, scenario
 
 LAYERS, EXPERTS, STEPS = 3, 4, 3
-FP16 = find_format("fp16")
+SLOW = Software("slow", "a nanosecond per layer", 0, 1000, 0, 0, 0)
 SIZE = FP16.expert_bytes(model(1, 1, 1).expert)
 EVERY = [[(0, 1, 2, 3)] * LAYERS]
 
@@ -83,7 +84,9 @@ class Desk:
 
     def lowered(self, plan: Plan) -> Program:
         found = self.scenario
-        return Lowering(found.machine, found.model, found.workload, found.layout, 1000).lower(plan, 0, STEPS)
+        return Lowering(found.machine, found.model, found.workload, found.layout, found.quantization.parts, SLOW).lower(
+            plan, 0, STEPS
+        )
 
 
 @pytest.fixture
@@ -94,7 +97,7 @@ def desk() -> Desk:
     addresses = AddressMap(machine.memories, "by hand")
     gpu = machine.main_unit.local_memory
     others = [unit.local_memory for unit in (*machine.near_data_units, *machine.host_units)]
-    layout = place_model(found.model, found.workload, FP16, addresses, gpu, others)
+    layout = place_model(found.model, found.workload, found.quantization.parts, addresses, gpu, others)
     modules = tuple(unit.local_memory for unit in machine.near_data_units)
     each = 8 * aligned(-(-SIZE // len(modules)))
     stripes = Stripes(modules, tuple(addresses.take("stripe", memory, each).address for memory in modules))

@@ -148,8 +148,7 @@ def test_latent_attention_of_deepseek_v2_by_hand() -> None:
     query = 5120 * 1536 + 1536 * 128 * 192
     cache = 5120 * 576 + 512 * 128 * 256
     assert attention.projection_weights(5120) == query + cache + 128 * 128 * 5120 == 149_225_472
-    assert attention.kv_bytes_per_token() == 1152
-    assert attention.kv_bytes_per_token(1) == 576
+    assert attention.kv_values_per_token == 576
     lite = find_model("deepseek-v2-lite").attention
     assert lite.projection_weights(2048) == 2048 * 16 * 192 + 2048 * 576 + 512 * 16 * 256 + 16 * 128 * 2048
 

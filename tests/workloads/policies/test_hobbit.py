@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from moe_cosim.workloads.quantization.formats import find_format
+from moe_cosim.hw_models.formats import find_format
 from moe_cosim.workloads.routing.routing import Routing
 from tests.workloads.hand_made import Decided, decided, dense_bytes, fetched, model, one_layer, routing
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from moe_cosim.hw_models.formats import WeightFormat, format_of_bits
 from moe_cosim.options import EXPERTS, Options, option
 from moe_cosim.workloads.demand import DemandRows
 from moe_cosim.workloads.policies.base import policies
@@ -17,7 +18,6 @@ from moe_cosim.workloads.policies.block_policy import BlockPolicy
 from moe_cosim.workloads.policies.parts.cells import cell_of
 from moe_cosim.workloads.policies.parts.copies import Copies
 from moe_cosim.workloads.quantization.allocation import allocators
-from moe_cosim.workloads.quantization.formats import WeightFormat, format_of_bits
 
 WIDTHS = (1, 2, 3, 4)
 """Every expert is kept on the NDP device at each of these (algorithm, step 1)."""

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.hw_models.alone import move_alone_ps, time_alone_ps
-from moe_cosim.hw_models.units.base import ExpertShape, UnitModel
+from moe_cosim.hw_models.formats import WeightFormat
+from moe_cosim.hw_models.shapes import ExpertShape
+from moe_cosim.hw_models.units.base import UnitModel
 from moe_cosim.options import Options, option
 from moe_cosim.workloads.demand import DemandRows
 from moe_cosim.workloads.policies.base import policies
@@ -30,7 +32,6 @@ from moe_cosim.workloads.policies.parts.cells import (
 from moe_cosim.workloads.policies.parts.copies import Copies
 from moe_cosim.workloads.policies.parts.moves import move_by_cell
 from moe_cosim.workloads.policies.parts.staging import StagingRing
-from moe_cosim.workloads.quantization.formats import WeightFormat
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
@@ -89,7 +90,7 @@ class EdgeNdp(BlockPolicy):
         """Functions of the tokens of experts: ps of each on the modules, and on the GPU with its transfer."""
         context, machine = self.context, self.context.machine
         shape, size = context.model.expert, context.expert_bytes(weight_format)
-        core, gpu, bits = context.ndps[0], context.gpu, weight_format.bits
+        core, gpu = context.ndps[0], context.gpu
         slices = len(context.ndps) if self._sliced else 1
         part = ExpertShape(shape.hidden, -(-shape.intermediate // slices), shape.matrices)
         home = core.local_memory
@@ -102,10 +103,10 @@ class EdgeNdp(BlockPolicy):
         near, far = _model(machine.units[core.name].model), _model(machine.units[gpu.name].model)
 
         def modules_ps(tokens: I64) -> F64:
-            return np.maximum(near.expert_ps(tokens, part, bits), reading).astype(np.float64)
+            return np.maximum(near.expert_ps(tokens, part, weight_format), reading).astype(np.float64)
 
         def gpu_ps(tokens: I64) -> F64:
-            return (transfer + far.expert_ps(tokens, shape, bits)).astype(np.float64)
+            return (transfer + far.expert_ps(tokens, shape, weight_format)).astype(np.float64)
 
         return modules_ps, gpu_ps
 

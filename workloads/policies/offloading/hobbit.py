@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import InputError
+from moe_cosim.hw_models.formats import WeightFormat, find_format
 from moe_cosim.options import Options, option
 from moe_cosim.workloads.demand import DemandRows
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.policies.block_policy import BlockPolicy
 from moe_cosim.workloads.policies.parts.speculation import Speculation
-from moe_cosim.workloads.quantization.formats import WeightFormat, find_format
 
 if TYPE_CHECKING:
     from moe_cosim.workloads.policies.offloading.hobbit_cache import Written

@@ -5,11 +5,11 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Collection
 
+from moe_cosim.hw_models.formats import WeightFormat
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.plan import Copy
 from moe_cosim.workloads.policies.base import Policy
 from moe_cosim.workloads.policies.parts.expert_slots import ExpertSlots, Key
-from moe_cosim.workloads.quantization.formats import WeightFormat
 
 
 class ExpertCachePolicy(Policy):

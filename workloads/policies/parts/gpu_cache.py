@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from moe_cosim.hw_models.formats import WeightFormat
 from moe_cosim.options import EXPERTS, Options, option
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.policies.parts.expert_cache import ExpertCachePolicy
 from moe_cosim.workloads.policies.parts.expert_slots import ExpertSlots
-from moe_cosim.workloads.quantization.formats import WeightFormat
 
 
 class CacheOptions(Options):

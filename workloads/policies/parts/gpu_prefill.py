@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from moe_cosim.hw_models.formats import WeightFormat
 from moe_cosim.options import EXPERTS, Options, option
 from moe_cosim.workloads.demand import DemandRows
 from moe_cosim.workloads.plan import Column
@@ -12,7 +13,6 @@ from moe_cosim.workloads.policies.block_policy import BlockPolicy
 from moe_cosim.workloads.policies.parts.cells import busiest_first, rank_in_cell
 from moe_cosim.workloads.policies.parts.copies import Copies
 from moe_cosim.workloads.policies.parts.staging import StagingRing
-from moe_cosim.workloads.quantization.formats import WeightFormat
 
 I64 = NDArray[np.int64]
 

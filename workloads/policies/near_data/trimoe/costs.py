@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption
 from moe_cosim.hw_models.alone import move_alone_ps, time_alone_ps
+from moe_cosim.hw_models.formats import WeightFormat
 from moe_cosim.workloads.policies.context import Context
-from moe_cosim.workloads.quantization.formats import WeightFormat
 
 F64 = NDArray[np.float64]
 
@@ -81,8 +81,8 @@ def trimoe_costs(context: Context, weight_format: WeightFormat) -> TriMoeCosts:
     gpu, core = machine.main_unit, machine.near_data_units[0]
     assert gpu.model is not None
     assert core.model is not None
-    f_gpu = gpu.model.expert_ps(tokens, shape, weight_format.bits).astype(np.float64)
-    f_ndp = core.model.expert_ps(tokens, shape, weight_format.bits).astype(np.float64)
+    f_gpu = gpu.model.expert_ps(tokens, shape, weight_format).astype(np.float64)
+    f_ndp = core.model.expert_ps(tokens, shape, weight_format).astype(np.float64)
     internal = float(time_alone_ps(machine, core.name, {homes[0]: size}))
     striped, local = dict.fromkeys(homes, part), {homes[0]: size}
     fetch = tuple(float(time_alone_ps(machine, gpu.name, reads)) for reads in (striped, local))
@@ -91,7 +91,7 @@ def trimoe_costs(context: Context, weight_format: WeightFormat) -> TriMoeCosts:
     delay = (0.0, 0.0)
     if cpus:
         assert cpus[0].model is not None
-        f_cpu = cpus[0].model.expert_ps(tokens, shape, weight_format.bits).astype(np.float64)
+        f_cpu = cpus[0].model.expert_ps(tokens, shape, weight_format).astype(np.float64)
         striped_ps, local_ps = (float(time_alone_ps(machine, cpus[0].name, reads)) for reads in (striped, local))
         cpu = (np.maximum(f_cpu, striped_ps), np.maximum(f_cpu, local_ps))
         if context.choice(CHANNELS) == "counted":

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption
+from moe_cosim.hw_models.formats import WeightFormat
 from moe_cosim.workloads.kv_site import attention_window_ps
 from moe_cosim.workloads.policies.context import Context
 from moe_cosim.workloads.policies.near_data.trimoe.costs import TriMoeCosts
-from moe_cosim.workloads.quantization.formats import WeightFormat
 
 if TYPE_CHECKING:  # compiled: Numba is slow to import
     from moe_cosim.workloads.policies.near_data.trimoe.changes import ExpertPlaces, Forecast
@@ -91,7 +91,9 @@ class Shadow:
         layout = context.layout
         kv = layout.kv_stripes.memories if layout.kv_stripes is not None else ()
         units = layout.attention_units
-        window, link = attention_window_ps(context.machine, context.model, context.workload, kv, units)
+        window, link = attention_window_ps(
+            context.machine, context.model, context.workload, context.quantization.parts, kv, units
+        )
         return cls(float(max(window - link, 0)), float(window), context.choice(WINDOW) == "layer")
 
     def ports_ps(self, experts_ps: F64) -> F64:

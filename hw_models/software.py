@@ -1,0 +1,54 @@
+"""What the software around the kernels costs: launching them, starting copies, handing over to the host's cores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from moe_cosim.assumptions import Assumptions
+from moe_cosim.hw_models import catalog
+from moe_cosim.hw_models.description import Fields, Reading
+from moe_cosim.hw_models.merge import Places
+from moe_cosim.remembered import Remembered, Stamp
+
+_STACKS: Final[Remembered[Software]] = Remembered(16)
+
+
+@dataclass(frozen=True)
+class Software:
+    """Times of one stack, beside those of the kernels. They are spent in a row with what they launch: what a stack
+    hides behind running kernels is not in them."""
+
+    name: str
+    title: str
+    step_ps: int
+    """Per step: scheduling, sampling, the launch of a graph."""
+    layer_ps: int
+    """Per layer: launching its kernels one by one, or the gaps between them in a graph."""
+    moe_layer_ps: int
+    """The same, what layers with experts take more."""
+    copy_ps: int
+    """Setting up one copy."""
+    hybrid_layer_ps: int
+    """Per layer with experts on the host's cores: handing them over and synchronising."""
+
+    @classmethod
+    def read(cls, name: str, fields: Fields) -> Self:
+        times = "step", "layer", "moe_layer", "copy", "hybrid_layer"
+        fields.only("title", *times)
+        return cls(name, fields.text("title"), *(fields.time_ps(time) for time in times))
+
+
+def find_software(name: str, assumptions: Assumptions, where: object) -> Software:
+    """The stack of this name or path. Raises `InputError`."""
+    path = catalog.find(name, "software", where, "software")
+    return _STACKS.get(str(path), assumptions, lambda apart: _read(path, apart))
+
+
+def _read(path: Path, assumptions: Assumptions) -> tuple[Software, Mapping[Path, Stamp]]:
+    shared, shared_path = catalog.shared_assumptions()
+    reading = Reading(assumptions, shared, str(shared_path))
+    tree = reading.read(path, "software")
+    return Software.read(path.stem, Fields(tree, reading, Places(str(path)))), reading.files
