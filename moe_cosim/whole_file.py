@@ -12,11 +12,12 @@ from pathlib import Path
 from uuid import uuid4
 
 
-def write_whole(path: Path, data: bytes, aside: Path | None = None) -> None:
+def write_whole(path: Path, data: bytes, aside: Path | None = None, flush: bool = True) -> None:
     """Write `data` in the folder `aside` (default: beside `path`, hidden) and rename it to `path`.
 
     Raises `OSError` with the name of `path`, leaving nothing. Contents reach the disk before the name
-    appears; the name itself may be lost with the power. What is no file (``/dev/stdout``, a pipe) is
+    appears; the name itself may be lost with the power. Without `flush` contents may be lost with it while the
+    name stays: for files that say by themselves whether they are whole. What is no file (``/dev/stdout``, a pipe) is
     written to as it is.
     """
     if aside is None and (path.is_char_device() or path.is_fifo()):
@@ -30,7 +31,8 @@ def write_whole(path: Path, data: bytes, aside: Path | None = None) -> None:
             view = memoryview(data)
             while view:
                 view = view[os.write(file, view) :]
-            os.fsync(file)
+            if flush:
+                os.fsync(file)
         finally:
             os.close(file)
         try:

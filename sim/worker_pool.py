@@ -24,8 +24,8 @@ STILLBORN_ALLOWED: Final = 20
 """Workers that die one after the other with no task done in between: then it is not the tasks."""
 
 SHORT_S: Final = 0.5
-"""Of tasks shorter than this a worker has several in hand: one is written, one runs, others wait in the
-pipe, and no worker waits for the pool. Of longer ones none waits behind another."""
+"""Of tasks shorter than this a worker has several in hand: one runs, others wait in the pipe, and no worker
+waits for the pool. Of longer ones none waits behind another."""
 
 _AHEAD_S: Final = 0.2
 """So much work at once for short tasks: a message costs as much as a tenth of the shortest."""

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from moe_cosim.sim.sweep.pool import memory
-from moe_cosim.sim.sweep.pool.keeper import Keeper
-from moe_cosim.sim.sweep.pool.messages import ELSEWHERE, SKIPPED, Report, Task
+from moe_cosim.sim.sweep.pool.messages import CANNOT_WRITE, ELSEWHERE, FAILED, FINISHED, SKIPPED, Report, Task
 from moe_cosim.sim.sweep.pool.one_point import run_point
 from moe_cosim.sim.sweep.pool.unchanged import Unchanged
 from moe_cosim.sim.sweep.store.claims import Claims
@@ -25,24 +24,36 @@ def work(pipe: Connection, store_path: Path, memory_bytes: int) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     store = Store(store_path)
     claims = store.claims()
-    with Keeper(store, claims, pipe.send) as keeper, contextlib.suppress(EOFError, ConnectionResetError):
+    with contextlib.suppress(EOFError, ConnectionResetError, BrokenPipeError):
         memory.hold_to(memory_bytes)
         while True:
-            serve(pipe.recv(), store, claims, keeper)
+            serve(pipe.recv(), store, claims, pipe.send)
 
 
-def serve(tasks: Sequence[Task], store: Store, claims: Claims, keeper: Keeper) -> None:
-    """Compute the points of one message, and have them kept."""
+def serve(tasks: Sequence[Task], store: Store, claims: Claims, send: Callable[[Report], None]) -> None:
+    """Compute the points of one message, keep each, and `send` what became of it."""
     unchanged = Unchanged()
     for task in tasks:
-        keeper.put(_compute(task, store, claims, unchanged))
+        send(_serve(task, store, claims, unchanged))
 
 
-def _compute(task: Task, store: Store, claims: Claims, unchanged: Unchanged) -> PointRecord | Report:
-    """The point's record, its claim still held; or why there is none."""
+def _serve(task: Task, store: Store, claims: Claims, unchanged: Unchanged) -> Report:
     if not claims.take(task.point_id):
         return Report(task.point_id, ELSEWHERE)
-    if store.has(task.point_id):
+    try:
+        if store.has(task.point_id):
+            return Report(task.point_id, SKIPPED)
+        return _keep(run_point(task, unchanged), store)
+    finally:
         claims.release(task.point_id)
-        return Report(task.point_id, SKIPPED)
-    return run_point(task, unchanged)
+
+
+def _keep(record: PointRecord, store: Store) -> Report:
+    try:
+        store.write(record)
+    except OSError as error:
+        return Report(record.point_id, CANNOT_WRITE, text=str(store.cannot_write(error)))
+    except MemoryError:
+        return Report(record.point_id, FAILED, text="its result needs more memory (--memory)")
+    outcome = FINISHED if record.status == "finished" else FAILED
+    return Report(record.point_id, outcome, record.wall_s, record.error or "", memory.resident_bytes())

@@ -23,6 +23,9 @@ _FORMAT: Final = "moe-cosim-store"
 _FOLDERS: Final = ("points", "failed", "plans", "parts", "aside")
 _SUFFIXES: Final = (".json.gz", ".json")
 """Of a point's file; the second is schema 1's."""
+_FLUSHED_S: Final = 0.1
+"""Points that took so long are on the disk once they are written. Flushing a shorter one may take as long as it took;
+one that the power takes along shows by its checksum and is computed again."""
 
 
 @dataclass(frozen=True)
@@ -189,14 +192,12 @@ class Store:
 
     def write(self, record: PointRecord) -> None:
         """Keep a record. Raises `OSError`; then nothing has changed."""
-        if record.status == "finished":
-            path = self._path("points", record.point_id)
-            write_whole(path, record.encode(), self.path / "aside")
-            failed = self._path("failed", record.point_id)
+        finished = record.status == "finished"
+        path = self._path("points" if finished else "failed", record.point_id)
+        write_whole(path, record.encode(), self.path / "aside", flush=record.wall_s >= _FLUSHED_S)
+        if finished:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(failed)
-        else:
-            write_whole(self._path("failed", record.point_id), record.encode(), self.path / "aside")
+                os.unlink(self._path("failed", record.point_id))
 
     def remove_loose(self, ids: Sequence[str]) -> None:
         """Remove the files of points that a part holds now."""
