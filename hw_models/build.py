@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,7 @@ from typing import Final
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import Plain
 from moe_cosim.hw_models import catalog
-from moe_cosim.hw_models.components import Link, PeerFabric
+from moe_cosim.hw_models.components import Link, Memory, PeerFabric
 from moe_cosim.hw_models.description import Fields, Origin, Reading
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.merge import EXPERIMENT, Places, merge, nested
@@ -64,14 +64,10 @@ def read_machine(
     peers = [_read_peer(name_, child, devices) for name_, child in fields.children("peers")]
 
     parts = [device for group in devices.values() for _, device in group]
-    memories, address = [], ADDRESS_STEP
-    for memory in itertools.chain.from_iterable(device.memories for device in parts):
-        memories.append(replace(memory, base_address=address))
-        address += -(-memory.capacity_bytes // ADDRESS_STEP) * ADDRESS_STEP
     machine = Machine(
         name=path.stem,
         units=[unit for device in parts for unit in device.units],
-        memories=memories,
+        memories=_addressed(itertools.chain.from_iterable(device.memories for device in parts)),
         links=[*(wire for device in parts for wire in device.wires), *links],
         switches=[device.switch for device in parts],
         assumptions=[assumptions.resolve(declared) for declared in reading.declared.values()],
@@ -79,6 +75,33 @@ def read_machine(
         peers=peers,
     )
     return machine, reading
+
+
+def build_device(tree: Mapping[str, object], path: Path, assumptions: Assumptions) -> Machine:
+    """A machine of one device alone, for costs on it: the description `tree`, read from `path` and perhaps changed.
+
+    Its parts are called ``device.<part>``. Raises `InputError`.
+    """
+    shared_path = catalog.shared_path()
+    reading = Reading(assumptions, catalog.shared_assumptions()[0], str(shared_path))
+    device = read_device(tree, reading, Places(str(path))).named("device")
+    return Machine(
+        name=path.stem,
+        units=device.units,
+        memories=_addressed(device.memories),
+        links=device.wires,
+        switches=[device.switch],
+        assumptions=assumptions.used(),
+    )
+
+
+def _addressed(memories: Iterable[Memory]) -> list[Memory]:
+    """One after the other, each from a multiple of `ADDRESS_STEP`."""
+    placed, address = [], ADDRESS_STEP
+    for memory in memories:
+        placed.append(replace(memory, base_address=address))
+        address += -(-memory.capacity_bytes // ADDRESS_STEP) * ADDRESS_STEP
+    return placed
 
 
 def _read_instances(group: str, fields: Fields, places: Places) -> list[tuple[str, DeviceParts]]:

@@ -12,7 +12,7 @@ import click
 
 from moe_cosim.compiling import compiling
 from moe_cosim.errors import MoeCosimError
-from moe_cosim.sim.cli.commands import bench, look, reproduce, run, show, sst, store, sweep
+from moe_cosim.sim.cli.commands import bench, look, reproduce, run, show, sst, store, sweep, validate
 from moe_cosim.version import VERSION
 
 
@@ -61,6 +61,7 @@ for _commands in (
     store.COMMANDS,
     sst.COMMANDS,
     bench.COMMANDS,
+    validate.COMMANDS,
 ):
     for _command in _commands:
         main.add_command(_command)

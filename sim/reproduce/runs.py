@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -26,22 +26,34 @@ def key(experiment: str, settings: Settings) -> RunKey:
     return experiment, tuple(sorted(settings.items()))
 
 
-def run_all(wanted: Sequence[RunKey], workers: int, progress: Callable[[float], None] | None) -> dict[RunKey, Result]:
-    """Raises what a run raised, and `RunError` where workers died of one."""
+def run_each(
+    wanted: Sequence[RunKey], workers: int, progress: Callable[[float], None] | None
+) -> Generator[tuple[RunKey, Result | Exception], None, None]:
+    """What every run came to, or what it raised (`RunError` where workers died of it), as they end.
+
+    Close it to leave early. Raises `InputError` for an experiment that cannot be read.
+    """
     dealt = dealing_order([load_experiment(name, dict(chosen)) for name, chosen in wanted])
     order = {wanted[index]: group for index, group in dealt}
-    results: dict[RunKey, Result] = {}
     pool = _Pool(workers, order) if workers > 1 else None
     try:
-        for answer in map(_answer, order) if pool is None else pool.run(order):
-            if isinstance(answer.found, Exception):
-                raise answer.found
-            results[answer.run] = answer.found
+        for done, answer in enumerate(map(_answer, order) if pool is None else pool.run(order), 1):
+            yield answer.run, answer.found
             if progress is not None:
-                progress(len(results) / len(order))
+                progress(done / len(order))
     finally:
         if pool is not None:
             pool.close()
+
+
+def run_all(wanted: Sequence[RunKey], workers: int, progress: Callable[[float], None] | None) -> dict[RunKey, Result]:
+    """As `run_each`, all of them; raises what the first to fail raised."""
+    results: dict[RunKey, Result] = {}
+    with closing(run_each(wanted, workers, progress)) as answers:
+        for run_key, found in answers:
+            if isinstance(found, Exception):
+                raise found
+            results[run_key] = found
     return results
 
 

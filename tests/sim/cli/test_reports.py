@@ -23,7 +23,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 import moe_cosim
-from moe_cosim.assumptions import Assumptions
+from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.hw_models.build import build_with_origins
 from moe_cosim.hw_models.catalog import entries
 from moe_cosim.sim.bench import Speed
@@ -45,6 +45,7 @@ from moe_cosim.sim.cli.tables.reproduction import reproduction_report
 from moe_cosim.sim.cli.tables.result import replay_report, result_report
 from moe_cosim.sim.cli.tables.routing import routing_report
 from moe_cosim.sim.cli.tables.sweep import collected_report, found_report, outcome_report, plan_report, status_report
+from moe_cosim.sim.cli.tables.validation import validation_report
 from moe_cosim.sim.cli.terminal import draw
 from moe_cosim.sim.compare import compare
 from moe_cosim.sim.crosscheck.all_cases import all_cases
@@ -57,6 +58,10 @@ from moe_cosim.sim.sweep.pool import local
 from moe_cosim.sim.sweep.pool.estimate import Estimate
 from moe_cosim.sim.sweep.query.search import Found, Goal, Trial
 from moe_cosim.sim.sweep.store.collect import Collected
+from moe_cosim.sim.validate.compared import ComparedRow, Refused
+from moe_cosim.sim.validate.csv_rows import CsvRow
+from moe_cosim.sim.validate.ranking import rankings
+from moe_cosim.sim.validate.validated import Validated
 from tests.sim.tiny import Tiny, cli
 
 PIPE = 1_000_000
@@ -106,6 +111,20 @@ def _crosscheck(_: Tiny) -> Report:
     return crosscheck_report(CrossCheck("16.0.0", False, cases))
 
 
+def _validated(_: Tiny) -> Report:
+    lines = [CsvRow(Path("my measurements.csv"), line, {"fitted": "true" if line % 2 else ""}) for line in range(2, 6)]
+    figures = (("decode_tokens_per_s", "tokens/s", 12.25, 8.125), ("time_to_first_token_s", "s", 0.5, 2.0))
+    rows = [
+        ComparedRow("systems", line, ODD, metric, unit, predicted, measured, {"group": ODD, "by": "x"})
+        for line in lines
+        for metric, unit, predicted, measured in figures
+    ]
+    rows.append(replace(rows[0], measured=2.0))
+    refused = [Refused("llm", line, f"no device {ODD} of the catalogue") for line in lines]
+    assumption = Assumption("llm-prompt-tokens", 300, (50, 2000), "a few hundred")
+    return validation_report(Validated(rows, refused, rankings(rows, "group"), [assumption]))
+
+
 def _plan(tiny: Tiny) -> Report:
     path = tiny.folder / "sweep.yaml"
     grid = {"workload.batch": [1, 2], "policy.gpu_experts": [1, 2], "assumptions.cxl-link-rate": ["32 GB/s", "64 GB/s"]}
@@ -146,6 +165,7 @@ REPORTS: dict[str, Make] = {
     "compare": _comparison,
     "reproduce": lambda _: reproduction_report(outcome_of_reproduction()),
     "crosscheck": _crosscheck,
+    "validate": _validated,
     "bench": lambda _: bench_report([Speed(ODD, ODD, 50, 10**8, 12_345, 12.5, 6.0, 4.0, 1.5)]),
     "list": lambda _: listing_report(listing()),
     "routing stats": lambda _: routing_report(replace(routing_statistics("mixtral-8x7b", None, 4, 32, 0), where=ODD)),

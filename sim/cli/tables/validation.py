@@ -1,0 +1,117 @@
+"""What ``moe-cosim validate`` shows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from moe_cosim.sim.cli.table import Column, Note, Report, Table
+from moe_cosim.sim.cli.tables.assumptions import assumptions_table
+from moe_cosim.sim.validate.ranking import TIE
+from moe_cosim.sim.validate.validated import Validated
+
+_CLOSE: Final = 0.15
+"""A relative error so small is green."""
+
+
+def validation_report(outcome: Validated) -> Report:
+    """Rows, what they come to, rankings, what was refused, assumptions."""
+    return [
+        _rows(outcome),
+        _groups(outcome),
+        _rankings(outcome),
+        _refused(outcome),
+        assumptions_table([each.as_dict() for each in outcome.assumptions]),
+        Note("error: (predicted - measured) / measured; bias: its mean; mean, median, 95 %: of its size", dim=True),
+    ]
+
+
+def _error(name: str, heading: str = "") -> Column:
+    return Column(name, heading, unit="share", style=_colour)
+
+
+def _colour(error: float | None) -> str:
+    return "" if error is None else "green" if abs(error) <= _CLOSE else "yellow"
+
+
+def _rows(outcome: Validated) -> Table:
+    columns = (
+        Column("kind", role="group"),
+        Column("file", role="key", priority=2),
+        Column("line", role="key", priority=1),
+        Column("what", role="key"),
+        Column("metric", priority=1),
+        Column("unit"),
+        Column("predicted", form=".4g"),
+        Column("measured", form=".4g"),
+        _error("error"),
+        Column("fitted", priority=1),
+    )
+    rows = [
+        (
+            row.kind,
+            row.row.file.name,
+            row.row.line,
+            row.what,
+            row.metric,
+            row.unit,
+            row.predicted,
+            row.measured,
+            row.error,
+            row.fitted,
+        )
+        for row in outcome.rows
+    ]
+    return Table("rows", "predicted beside measured", columns, rows)
+
+
+def _groups(outcome: Validated) -> Table:
+    columns = (
+        Column("kind", role="group"),
+        Column("metric", role="key"),
+        Column("by", role="key"),
+        Column("group", role="key"),
+        Column("fitted", role="key"),
+        Column("n"),
+        _error("mean_abs", "mean"),
+        _error("median_abs", "median"),
+        _error("p95_abs", "95 %"),
+        _error("worst"),
+        _error("bias"),
+    )
+    rows = [tuple(group.as_dict()[column.name] for column in columns) for group in outcome.groups()]
+    return Table("groups", "errors, by what rows have in common", columns, rows)
+
+
+def _rankings(outcome: Validated) -> Table:
+    columns = (
+        Column("group", role="key"),
+        Column("metric", role="key"),
+        Column("right"),
+        Column("tied"),
+        Column("wrong"),
+        Column("wrong_pairs", role="prose"),
+    )
+    rows = [
+        (one.group, one.metric, one.right, one.tied, len(one.wrong), "; ".join(" > ".join(pair) for pair in one.wrong))
+        for one in outcome.rankings
+    ]
+    title = f"order of pairs (tied: measured less than {TIE:.0%} apart; wrong pairs as measured)"
+    return Table("rankings", title, columns, rows)
+
+
+def _refused(outcome: Validated) -> Table:
+    """People see lines together that are refused for one reason."""
+    columns = (
+        Column("kind", role="group"),
+        Column("file", role="key", priority=1),
+        Column("line", role="key"),
+        Column("why", role="prose"),
+    )
+    title = "rows without a prediction"
+    rows = [(one.kind, one.row.file.name, one.row.line, one.why) for one in outcome.refused]
+    lines: dict[tuple[str, str, str], list[str]] = {}
+    for kind, file, line, why in rows:
+        lines.setdefault((kind, file, why), []).append(str(line))
+    together = [(kind, file, ", ".join(said), why) for (kind, file, why), said in lines.items()]
+    view = Table("refused", title, (*columns[:2], Column("line", "lines", role="prose"), columns[3]), together)
+    return Table("refused", title, columns, rows, view=view)

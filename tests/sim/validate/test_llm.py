@@ -1,0 +1,79 @@
+"""Served models: the run that a row becomes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from moe_cosim.sim.run import run
+from moe_cosim.sim.validate import llm
+from moe_cosim.sim.validate.llm import find_served_model
+from tests.sim.validate.conftest import LLM, Write, validated
+
+
+def test_a_row_is_a_steady_batch_in_the_middle_of_its_answers(write: Write) -> None:
+    latency, throughput = validated("--data", write(LLM, {"prompt_tokens": "20"}))["rows"]
+    result = run(
+        Path(llm.__file__).parent / "data" / "llm-run.yaml",
+        {
+            "machine.use": "h100-host",
+            "model": "gpt-oss-20b",
+            "routing.preset": "gpt-oss-20b",
+            "workload.batch": 2,
+            "workload.prompt_tokens": 20,
+            "workload.skipped_tokens": 16,
+            "quantization.expert_format": "mxfp4",
+            "quantization.dense_format": "bf16",
+        },
+        keep=(),
+    )
+    step_s = result.decode_s / 8
+    assert (latency["metric"], latency["unit"]) == ("median_itl_ms", "ms")
+    assert latency["predicted"] == pytest.approx(step_s * 1e3)
+    assert throughput["metric"] == "output_throughput_tokens_per_sec"
+    assert throughput["predicted"] == pytest.approx(2 * 40 / (40 * step_s + result.time_to_first_token_s))
+
+
+def test_what_one_gpu_of_the_catalogue_cannot_do_is_refused(write: Write) -> None:
+    changes = [
+        {"num_gpus": "2"},
+        {"gpu_model": "Abacus 3"},
+        {"model_id": "nobody/Nothing-7B"},
+        {"weight_precision": "fp13"},
+        {"avg_batch_size": "3000", "avg_output_len": "4000"},
+    ]
+    printed = validated("llm", "--data", write(LLM, *changes))
+    assert printed["rows"] == []
+    whys = [row["why"] for row in printed["refused"]]
+    assert whys[:4] == [
+        "2 GPUs; only one is modelled",
+        "no machine with a host in the catalogue is 'Abacus 3'",
+        "no model of the catalogue is 'nobody/Nothing-7B'",
+        "no weight format of the catalogue is 'fp13'",
+    ]
+    assert "KV cache" in whys[4]
+    (assumption,) = printed["assumptions"]
+    assert assumption["name"] == "llm-prompt-tokens"
+
+
+@pytest.mark.parametrize(
+    ("model_id", "name"),
+    [
+        ("Qwen/Qwen3-30B-A3B-Instruct-2507", "qwen3-30b-a3b"),
+        ("Qwen/Qwen3-235B-A22B-FP8", "qwen3-235b-a22b"),
+        ("openai/gpt-oss-20b", "gpt-oss-20b"),
+        ("mistralai/Mixtral-8x7B-Instruct-v0.1", "mixtral-8x7b"),
+        ("deepseek-ai/DeepSeek-V2-Lite-Chat", "deepseek-v2-lite"),
+        ("deepseek-v2", "deepseek-v2"),
+    ],
+)
+def test_models_by_their_ids(model_id: str, name: str) -> None:
+    found = find_served_model(model_id)
+    assert found is not None
+    assert found.name == name
+
+
+@pytest.mark.parametrize("model_id", ["", "Qwen/Qwen3-30B", "Qwen/Qwen3-30B-A3B-Medical", "deepseek-ai/DeepSeek"])
+def test_other_models_are_not_taken_for_one_that_is_known(model_id: str) -> None:
+    assert find_served_model(model_id) is None
