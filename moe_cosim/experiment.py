@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -129,7 +130,7 @@ class Experiment(_Part):
 
     _file: str = PrivateAttr(default="")
 
-    @property
+    @cached_property
     def where(self) -> str:
         """What error messages call it: the file it was read from, where there is one."""
         return self._file or f"experiment {self.name}"

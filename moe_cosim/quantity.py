@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from functools import lru_cache
 from typing import Final
 
 from moe_cosim.errors import InputError
@@ -50,13 +51,20 @@ def parse_quantity(text: object, dimension: str, where: object, field: str) -> f
         return float(text)
     if dimension == "bytes/s" and text == "unlimited":
         return math.inf
-    match = _PATTERN.match(text) if isinstance(text, str) else None
-    if match is None or match[2] not in _UNITS[dimension]:
-        raise InputError(where, field, text, allowed)
-    value = float(match[1]) * _UNITS[dimension][match[2]]
-    if not math.isfinite(value) or value < 0:
+    value = _read(text, dimension) if isinstance(text, str) else None
+    if value is None:
         raise InputError(where, field, text, allowed)
     return value
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str, dimension: str) -> float | None:
+    """None for what is no quantity. Remembered: points of a sweep read the same ones."""
+    match = _PATTERN.match(text)
+    if match is None or match[2] not in _UNITS[dimension]:
+        return None
+    value = float(match[1]) * _UNITS[dimension][match[2]]
+    return value if math.isfinite(value) and value >= 0 else None
 
 
 def format_quantity(value: float, dimension: str) -> str:

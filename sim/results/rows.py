@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Self
 
 
@@ -15,13 +16,19 @@ class Row:
     """A field may be called `name_` where Python needs ``name`` itself; outside it is ``name``."""
 
     def as_dict(self) -> dict[str, Any]:
-        return {name.removesuffix("_"): value for name, value in vars(self).items()}
+        row: Any = type(self)
+        return dict(zip(_keys(row), vars(self).values(), strict=True))  # values are in the order of the fields
 
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Self:
         """From `as_dict`; `TypeError` where a field is missing or unknown."""
         names = {name.removesuffix("_"): name for name in cls.__dataclass_fields__}
         return cls(**{names.get(key, key): value for key, value in saved.items()})
+
+
+@cache
+def _keys(row: type[Row]) -> tuple[str, ...]:
+    return tuple(name.removesuffix("_") for name in row.__dataclass_fields__)
 
 
 @dataclass(frozen=True)

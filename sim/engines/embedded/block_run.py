@@ -12,7 +12,7 @@ from moe_cosim.errors import InputError, Plain, RunError
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded.flatten import FlatProgram, flatten, name_of
 from moe_cosim.sim.engines.embedded.state import KernelState, new_state, with_events
-from moe_cosim.sim.engines.embedded.tables import LONGEST_PS, MachineTables, new_tables
+from moe_cosim.sim.engines.embedded.tables import LONGEST_PS, MachineTables, leave, tables_of
 from moe_cosim.sim.engines.embedded.window import EventWindow, PendingBlock, gates
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.programs.program import SIGNAL, WAIT, Program
@@ -30,7 +30,7 @@ class BlockRun:
     def __init__(self, machine: Machine, line_bytes: int) -> None:
         self._machine = machine
         self._line_bytes = line_bytes
-        self._tables: MachineTables = new_tables(machine)
+        self._tables: MachineTables = tables_of(machine)
         self._known = 0
         self._blocks: list[PendingBlock] = []
         self._window: EventWindow
@@ -58,6 +58,7 @@ class BlockRun:
             over = list(self._window.over(self._blocks, self._state))
             del self._blocks[: len(over)]
             yield from (block.timeline for block in over)
+        leave(self._machine, self._tables)
 
     def _append(self, program: Program) -> None:
         where, machine = name_of(program), self._machine

@@ -194,16 +194,23 @@ def _with_room(state: KernelState, slots: int, longest: int) -> KernelState:
     free = int(state.counters["free"][0])
     state.counters["free"] += more
     return state._replace(
-        slot=np.concatenate([state.slot, np.zeros(more, dtype=SLOT)]),
+        slot=_longer(state.slot, slots),
         free=np.concatenate(
             [state.free[:free], np.arange(old_slots, slots), np.zeros(old_slots - free, dtype=np.int64)]
         ),
         crossing=crossing.reshape(-1),
-        heap=np.concatenate([state.heap, np.zeros(more, dtype=ENTRY)]),
+        heap=_longer(state.heap, slots),
         begun=np.zeros(slots, dtype=np.int64),
         chosen=np.zeros(slots, dtype=np.int64),
         open=np.zeros(slots, dtype=np.int64),
     )
+
+
+def _longer(table: NDArray[np.void], length: int) -> NDArray[np.void]:
+    """With rows of zeros behind. (Joining tables of records has NumPy promote every field.)"""
+    grown = np.zeros(length, dtype=table.dtype)
+    grown[: len(table)] = table
+    return grown
 
 
 def ended_events(state: KernelState) -> int:

@@ -71,6 +71,20 @@ class MachineTables(NamedTuple):
     hop: NDArray[np.void]  # of HOP: a route's are [first_hop, first_hop + hops), memories first
 
 
+_LEFT: Final[dict[Machine, MachineTables]] = {}
+
+
+def tables_of(machine: Machine) -> MachineTables:
+    """Those that the last run left, if it was on this machine, or new ones: the caller's alone until it leaves them."""
+    return _LEFT.pop(machine, None) or new_tables(machine)
+
+
+def leave(machine: Machine, tables: MachineTables) -> None:
+    """For the next run. What routes and patterns are like hangs on the machine alone."""
+    _LEFT.clear()
+    _LEFT[machine] = tables
+
+
 def new_tables(machine: Machine) -> MachineTables:
     """Nothing is used yet."""
     units, memories = list(machine.units.values()), machine.memory_list

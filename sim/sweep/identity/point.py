@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -101,16 +102,29 @@ def configuration_of(experiment: Mapping[str, Any], files: Mapping[str, str]) ->
 def _without_defaults(tree: Mapping[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
     """Only what the experiment chose: a field that a later version adds does not make it another one."""
     kept: dict[str, Any] = {}
+    parts, defaults = _parts(schema), _defaults(schema)
     for name, value in tree.items():
-        field = schema.model_fields.get(name)
-        inner = field.annotation if field is not None else None
-        if isinstance(value, Mapping) and isinstance(inner, type) and issubclass(inner, BaseModel):
-            chosen = _without_defaults(value, inner)
+        if name in parts and isinstance(value, dict):
+            chosen = _without_defaults(value, parts[name])
             if chosen:
                 kept[name] = chosen
-        elif field is None or field.is_required() or value != field.get_default(call_default_factory=True):
+        elif name not in defaults or value != defaults[name]:
             kept[name] = value
     return kept
+
+
+@cache
+def _parts(schema: type[BaseModel]) -> dict[str, type[BaseModel]]:
+    """Fields that are models themselves."""
+    inner = {name: field.annotation for name, field in schema.model_fields.items()}
+    return {name: kind for name, kind in inner.items() if isinstance(kind, type) and issubclass(kind, BaseModel)}
+
+
+@cache
+def _defaults(schema: type[BaseModel]) -> dict[str, Any]:
+    """Of the fields that have one."""
+    fields = schema.model_fields.items()
+    return {name: field.get_default(call_default_factory=True) for name, field in fields if not field.is_required()}
 
 
 def _document(tree: Mapping[str, Any], files: Mapping[str, str]) -> dict[str, Any]:

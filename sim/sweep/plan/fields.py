@@ -11,8 +11,8 @@ def fields(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, value in tree.items():
         path = f"{prefix}.{key}" if prefix else key
-        if isinstance(value, Mapping) and value:
+        if isinstance(value, dict):
             found.update(fields(value, path))
-        elif not isinstance(value, Mapping):
+        else:
             found[path] = value
     return found

@@ -63,7 +63,7 @@ def _metrics(result: Mapping[str, Any]) -> Row:
                 _numbers(".".join(["critical_path", *(str(entry[part]) for part in _PATH_KEYS)]), entry, found)
         elif key == "assumptions":
             found.update({f"assumptions.{entry['name']}": _scalar(entry["value"]) for entry in value})
-        elif isinstance(value, Mapping):
+        elif isinstance(value, dict):
             found.update({path: _scalar(leaf) for path, leaf in fields(value, key).items()})
         elif key not in _EXPERIMENTS:
             found[key] = _scalar(value)
@@ -71,11 +71,9 @@ def _metrics(result: Mapping[str, Any]) -> Row:
 
 
 def _numbers(prefix: str, entry: Mapping[str, Any], found: Row) -> None:
-    for key, value in entry.items():
-        if isinstance(value, int | float):
-            found[f"{prefix}.{key}"] = value
+    found.update({f"{prefix}.{key}": value for key, value in entry.items() if isinstance(value, (int, float))})
 
 
 def _scalar(value: Any) -> Any:
     """A value that fits a column; lists become text."""
-    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
+    return value if value is None or isinstance(value, (int, float, str)) else str(value)

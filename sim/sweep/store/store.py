@@ -201,10 +201,11 @@ class Store:
 
     def remove_loose(self, ids: Sequence[str]) -> None:
         """Remove the files of points that a part holds now."""
+        places = [("points", suffix) for suffix in _SUFFIXES] + [("failed", _SUFFIXES[0])]
         for point_id in ids:
-            for suffix in _SUFFIXES:
-                self._path("points", point_id, suffix).unlink(missing_ok=True)
-            self._path("failed", point_id).unlink(missing_ok=True)
+            for folder, suffix in places:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.path, folder, point_id[:2], point_id + suffix))
 
     def cannot_write(self, error: OSError) -> RunError:
         """The one line for a full disk, a read-only folder, and the like."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,6 +56,15 @@ def test_slices_change_no_picosecond(case: RandomCase, slice_events: int) -> Non
     sliced = EmbeddedEngine(events_per_slice=slice_events).run(machine, program)
     assert whole.start_ps.tolist() == sliced.start_ps.tolist()
     assert whole.end_ps.tolist() == sliced.end_ps.tolist()
+
+
+@some
+@given(case=cases(internal_peaks=True))
+def test_what_ran_on_the_machine_before_changes_no_picosecond(case: RandomCase) -> None:
+    machine, fresh = case.machine(), case.machine()
+    before = replace(case, steps=tuple(step for step in reversed(case.steps) if step[0] not in ("signal", "wait")))
+    EmbeddedEngine().run(machine, before.program(machine))
+    assert _by_lane(machine, case.program(machine)) == _by_lane(fresh, case.program(fresh))
 
 
 def _by_lane(machine: Machine, program: Program) -> dict[tuple[str, str], list[tuple[int, int]]]:
