@@ -10,6 +10,8 @@ from moe_cosim.experiment import experiment_names, load_experiment
 from moe_cosim.sim.crosscheck.run import crosscheck
 from moe_cosim.sim.reproduce import reproduce
 from moe_cosim.sim.run import run
+from moe_cosim.sim.validate.kind import Choices
+from moe_cosim.sim.validate.validate import validate
 
 Number = int | float
 Cells = dict[tuple[str, str], Number]
@@ -51,9 +53,23 @@ def reproduction(name: str, quick: bool) -> Cells:
     return cells
 
 
+def against_measurements() -> Cells:
+    """The relative error of every measurement that ships, and how many of them nothing can be said of."""
+    found = validate(choices=Choices(workers=1))
+    cells: Cells = {}
+    for row in found.rows:
+        table, cell = f"{row.kind}: {row.row.file.stem}", f"{row.what}: {row.metric}"
+        cells[table, cell if (table, cell) not in cells else f"{cell}, line {row.row.line}"] = row.error
+    for one in found.refused:
+        refused = f"{one.kind}: {one.row.file.stem}", "refused"
+        cells[refused] = cells.get(refused, 0) + 1
+    return cells
+
+
 PARTS: Final[dict[str, Callable[[], Cells]]] = {
     "crosscheck": against_sst,
     "short-runs": short_runs,
+    "validation": against_measurements,
     "cxl-ndp-quick": partial(reproduction, "cxl-ndp", quick=True),
     "trimoe-quick": partial(reproduction, "trimoe", quick=True),
     "edge-ndp-quick": partial(reproduction, "edge-ndp", quick=True),
@@ -62,5 +78,5 @@ PARTS: Final[dict[str, Callable[[], Cells]]] = {
     "edge-ndp": partial(reproduction, "edge-ndp", quick=False),
 }
 
-IN_THE_SUITE: Final = tuple(PARTS)[:5]
+IN_THE_SUITE: Final = tuple(PARTS)[:6]
 """Parts that the tests compute too; the others take minutes and are for ``make ledger``."""

@@ -95,7 +95,7 @@ def _predicted(row: CsvRow, layer: _Layer, choices: Choices) -> tuple[str, int]:
         raise NoPredictionError(f"top_k {layer.top_k} of {layer.experts} experts")
     gpu = find_gpu(row.text("device"))
     if gpu is None:
-        raise NoPredictionError(f"no device of the catalogue is {row.text('device')!r}")
+        raise NoPredictionError(f"no GPU of the catalogue is {row.text('device')!r}")
     weights = find_precision(row.text("dtype"))
     if weights is None:
         raise NoPredictionError(f"no weight format of the catalogue is {row.text('dtype')!r}")

@@ -10,7 +10,6 @@ from typing import Any, Final, TypeVar
 
 from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import MoeCosimError
-from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.formats import WeightFormat
 from moe_cosim.sim.reproduce.runs import RunKey, key
 from moe_cosim.sim.results.result import Result
@@ -104,13 +103,13 @@ class _Served:
         self.prompt_tokens = row.count("prompt_tokens") if row.text("prompt_tokens") else int(PROMPT_TOKENS.number())
         if gpus != 1:
             raise NoPredictionError(f"{gpus} GPUs; only one is modelled")
-        self.machine = _known(_machine_of, row, "gpu_model", "machine with a host in the catalogue")
+        self.gpu = _known(find_gpu, row, "gpu_model", "GPU of the catalogue")
         self.model = _known(find_served_model, row, "model_id", "model of the catalogue")
         self.weights = _known(find_precision, row, "weight_precision", "weight format of the catalogue")
 
     def settings(self) -> dict[str, Any]:
         return {
-            "machine.use": self.machine,
+            "machine.set.devices.gpu.device": self.gpu.name,
             "model": self.model.name,
             "routing.preset": _preset_of(self.model),
             "workload.batch": self.batch,
@@ -131,13 +130,13 @@ class _Served:
         lives_s = self.output_tokens * step_s + result.time_to_first_token_s
         row = self.row
         groups = {
-            "device": row.text("gpu_model"),
+            "device": self.gpu.name,
             "model": row.text("model_id"),
             "dtype": row.text("weight_precision"),
             "tokens": bucket(self.batch),
             "task": row.text("task") or "not said",
         }
-        what = f"{row.text('model_id')}, {row.text('gpu_model')}, batch {self.batch}"
+        what = f"{row.text('model_id')}, {self.gpu.name}, batch {self.batch}"
         found = [(ITL, "ms", step_s * 1e3, self.itl_ms)]
         found.append((THROUGHPUT, "tokens/s", self.batch * self.output_tokens / lives_s, self.throughput))
         return [ComparedRow("llm", row, what, *figures, groups) for figures in found]
@@ -168,17 +167,6 @@ def _models() -> dict[tuple[str, ...], Model]:
 def _shape_name(model_id: str) -> tuple[str, ...]:
     words = re.findall(r"[a-z0-9.]+", model_id.rpartition("/")[2].lower())
     return tuple(word for word in words if not _SAYS_NOTHING.fullmatch(word))
-
-
-@cache
-def _machine_of(gpu_text: str) -> str:
-    """The catalogue's machine of that GPU and a host, and nothing else; empty where there is none."""
-    gpu, found = find_gpu(gpu_text), []
-    for entry in catalog.entries("machine"):
-        devices = catalog.read(entry.path, "machine")["devices"]
-        if gpu and devices.keys() == {"gpu", "host"} and devices["gpu"].get("device") == gpu.name:
-            found.append(entry.name)
-    return min(found, key=lambda name: (not name.endswith("-host"), name), default="")
 
 
 def _precisions(weights: WeightFormat) -> dict[str, str]:

@@ -14,9 +14,7 @@ _NAMES: Final = {
     "fp8-block": ("fp8blockwise", "blockfp8"),
     "int8-w8a8": ("int8smoothquant", "w8a8"),
     "int8": ("int8w8a16", "int8wo", "w8a16"),
-    "int4": ("int4w4a16", "int4wo", "w4a16"),
-    "awq-int4": ("awq",),
-    "gptq-int4": ("gptq",),
+    "int4": ("int4w4a16", "int4wo", "w4a16", "awq", "gptq"),
     "mxfp4": ("mxfp4w4a16", "w4a16mxfp4"),
     "nvfp4": ("nvfp4w4a4", "fp4"),
 }

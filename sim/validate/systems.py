@@ -79,4 +79,5 @@ def _compared(row: CsvRow, experiment: Experiment, predicted: float) -> Compared
         "stack": experiment.software,
     }
     metric, unit = row.text("metric"), row.text("unit")
-    return ComparedRow("systems", row, experiment.name, metric, unit, predicted, row.positive("measured"), groups)
+    what = row.text("system") or experiment.name
+    return ComparedRow("systems", row, what, metric, unit, predicted, row.positive("measured"), groups)

@@ -77,7 +77,7 @@ def test_distinct_experts_are_those_of_the_row_or_those_expected(write: Write) -
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"device": "Abacus 3"}, "no device of the catalogue is 'Abacus 3'"),
+        ({"device": "Abacus 3"}, "no GPU of the catalogue is 'Abacus 3'"),
         ({"dtype": "fp13"}, "no weight format of the catalogue is 'fp13'"),
         ({"top_k": "9"}, "top_k 9 of 8 experts"),
     ],
@@ -100,7 +100,7 @@ def test_people_see_lines_refused_for_one_reason_together(write: Write) -> None:
     shown = cli("validate", "--data", path)
     assert shown.exit_code == 0
     assert "3, 4" in shown.stdout
-    assert shown.stdout.count("no device of the catalogue") == 1
+    assert shown.stdout.count("no GPU of the catalogue") == 1
     table = cli("validate", "--data", path, "--csv", "--table", "refused").stdout.splitlines()
     assert table[0] == "kind,file,line,why"
     assert len(table) == 3

@@ -48,7 +48,7 @@ def test_what_one_gpu_of_the_catalogue_cannot_do_is_refused(write: Write) -> Non
     whys = [row["why"] for row in printed["refused"]]
     assert whys[:4] == [
         "2 GPUs; only one is modelled",
-        "no machine with a host in the catalogue is 'Abacus 3'",
+        "no GPU of the catalogue is 'Abacus 3'",
         "no model of the catalogue is 'nobody/Nothing-7B'",
         "no weight format of the catalogue is 'fp13'",
     ]
