@@ -12,8 +12,15 @@ from typing import Any
 from moe_cosim.errors import InputError
 from moe_cosim.yaml_file import read_yaml
 
-KINDS = ("machine", "device", "link", "dram", "software")
-_FOLDERS = {"machine": "machines", "device": "devices", "link": "links", "dram": "dram", "software": "software"}
+KINDS = ("machine", "device", "link", "dram", "isa", "software")
+_FOLDERS = {
+    "machine": "machines",
+    "device": "devices",
+    "link": "links",
+    "dram": "dram",
+    "isa": "isas",
+    "software": "software",
+}
 
 
 @dataclass(frozen=True)

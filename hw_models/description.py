@@ -131,6 +131,13 @@ class Fields:
                     raise group.error(entry, Plain("a dot"), "a name without dots")
                 yield entry, group.child(entry)
 
+    def described(self, name: str, kind: str) -> Fields:
+        """What the description of that kind says which `name` names: one of the catalogue, or a file."""
+        where, path = self.place(name)
+        file = catalog.find(self.text(name), kind, where, path)
+        below = self._places.below(self._join(name), str(file))
+        return Fields(self.reading.read(file, kind), self.reading, below)
+
     def items(self) -> list[tuple[str, Any]]:
         return list(self._node.items())
 

@@ -122,6 +122,7 @@ KINDS: Final[dict[str, Kind]] = {
     "devices": Kind("device", _catalog("device")),
     "links": Kind("link", _catalog("link")),
     "dram": Kind("dram", _catalog("dram")),
+    "isas": Kind("isa", _catalog("isa")),
     "unit-kinds": Kind("unit-kind", _summaries("unit-kinds")),
     "unit-models": Kind("unit-model", _summaries("unit-models")),
     "models": Kind("model", _models),

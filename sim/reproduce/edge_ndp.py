@@ -109,7 +109,7 @@ class EdgeNdpReproduction(Reproduction):
             assume("edge-core-rows", 32),
             assume("edge-channel-efficiency", 0.7),
             assume("pcie5-efficiency", 0.86),
-            assume("edge-cpu-rate", "0.5 TFLOP/s"),
+            assume("edge-cpu-cores", 4),
             assume("host-overhead-per-layer", "150 us"),
             Variant("routing seed", 1, {"seed": 1}),
         ]

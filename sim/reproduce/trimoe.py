@@ -138,9 +138,9 @@ class TriMoeReproduction(Reproduction):
         return [
             Variant("(default set)", "", {}),
             assume("kv-attention", "gpu"),
-            assume("host-channel-efficiency", 0.73),
+            assume("host-channel-efficiency", 1.0),
             assume("pcie5-efficiency", 0.86),
-            assume("cpu-amx-rate", "21.3 TFLOP/s"),
+            assume("cpu-amx-rate", 203),
             assume("dimm-internal-rate", "153.6 GB/s"),
             assume("dimm-core-rows", 32),
             assume("batch-routing-drift", 0.2),

@@ -23,10 +23,17 @@ class TestSystolicArrays(UnitModelContract):
     fields = described("cxl-ndp", "core")
 
 
-class TestAmxCpu(UnitModelContract):
-    unit_model = "amx-cpu"
+class TestCpuWithTiles(UnitModelContract):
+    unit_model = "cpu-kernels"
     fields = described("xeon-8470", "cpu")
+    optional = ("matrix_isa",)
     switches = (5,)
+
+
+class TestCpuOfTwoSockets(UnitModelContract):
+    unit_model = "cpu-kernels"
+    fields = described("xeon-6138-x2", "cpu")
+    optional = ("numa",)
 
 
 def test_every_registered_unit_model_is_held_to_the_contract() -> None:

@@ -88,7 +88,7 @@ DEVICE_MISTAKES = {
     ),
     "unknown unit model": (
         ("kind: systolic-arrays", "kind: systolic-array"),
-        "device.yaml: units.core.model.kind: found 'systolic-array'; allowed: one of amx-cpu, saturating-gpu, "
+        "device.yaml: units.core.model.kind: found 'systolic-array'; allowed: one of cpu-kernels, saturating-gpu, "
         "systolic-arrays (did you mean 'systolic-arrays'?)",
     ),
     "memory of another device": (

@@ -27,6 +27,7 @@ _DESCRIPTIONS: Final = {
     "device": "a device: every field of its description, and who says so",
     "link": "a link: every field of its description, and who says so",
     "dram": "a DRAM standard: every field of its description, and who says so",
+    "isa": "an instruction set: what expert kernels written for it do per cycle, and who says so",
 }
 
 

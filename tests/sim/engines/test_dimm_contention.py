@@ -14,7 +14,7 @@ from moe_cosim.workloads.programs.program import Program
 
 SIZE = 100_000_000
 DRAM = 102.4e9 * 0.915
-CHANNEL = 38.4e9
+CHANNEL = 38.4e9 * 0.732
 LINK = 25e9
 """Bytes per second; latencies are below a thousandth of these transfers."""
 
