@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -45,6 +45,7 @@ def gpus() -> tuple[GpuDevice, ...]:
     return tuple(_gpus())
 
 
+@lru_cache(maxsize=256)
 def find_gpu(text: str) -> GpuDevice | None:
     """The device that `text` names: its catalogue name, a maker's or a driver's ("NVIDIA H100 80GB HBM3").
 

@@ -9,7 +9,7 @@ from typing import Final
 from moe_cosim.experiment import Workload
 from moe_cosim.sim.results.result import Result
 
-_RATES: Final = {"tokens/s": 1.0, "tok/s": 1.0}
+_RATES: Final = dict.fromkeys(("tokens/s", "tok/s", "t/s"), 1.0)
 _TIMES: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 _TIMES_PER_TOKEN: Final = _TIMES | {f"{unit}/token": size for unit, size in _TIMES.items()}
 
@@ -38,3 +38,12 @@ METRICS: Final[dict[str, Metric]] = {
     "end_to_end_s": Metric(_TIMES, lambda result, _: result.end_to_end_s),
 }
 """Rates are of all sequences together; a token's time in decode is that between two tokens of one sequence."""
+
+SHORT_NAMES: Final = {
+    "decode": "decode_tokens_per_s",
+    "itl": "decode_s_per_token",
+    "prefill": "prefill_tokens_per_s",
+    "ttft": "time_to_first_token_s",
+    "throughput": "end_to_end_tokens_per_s",
+}
+"""As people write them, in any case."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from moe_cosim.hw_models.formats import WeightFormat, formats
@@ -21,6 +22,7 @@ _NAMES: Final = {
 """What frameworks and tables call formats of the catalogue, beside the catalogue's own names."""
 
 
+@lru_cache(maxsize=256)
 def find_precision(text: str) -> WeightFormat | None:
     """The format that `text` names, case, spaces and punctuation aside; None for a precision that nobody describes."""
     said = _plain(text)

@@ -13,7 +13,7 @@ from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.validate.compared import ComparedRow, Refused
 from moe_cosim.sim.validate.csv_rows import CsvRow
 from moe_cosim.sim.validate.kind import Choices, Comparison
-from moe_cosim.sim.validate.metrics import METRICS
+from moe_cosim.sim.validate.metrics import METRICS, SHORT_NAMES
 from moe_cosim.sim.validate.runs import run_some
 
 REQUIRED: Final = ("experiment", "metric", "measured", "unit", "group")
@@ -41,7 +41,7 @@ def compare(rows: Sequence[CsvRow], choices: Choices) -> Comparison:
         outcome = found[run_key]
         predicted = None if isinstance(outcome, MoeCosimError) else _figure(row, outcome, experiment)
         if predicted is None:
-            why = str(outcome) if isinstance(outcome, MoeCosimError) else f"the run has no {row.text('metric')}"
+            why = str(outcome) if isinstance(outcome, MoeCosimError) else f"the run has no {_metric(row)}"
             refused.append(Refused("systems", row, why))
         else:
             compared.append(_compared(row, experiment, predicted))
@@ -50,11 +50,15 @@ def compare(rows: Sequence[CsvRow], choices: Choices) -> Comparison:
 
 def _check(row: CsvRow) -> None:
     row.positive("measured")
-    metric, unit = row.text("metric"), row.text("unit")
+    metric, unit = _metric(row), row.text("unit")
     if metric not in METRICS:
         raise row.error("metric", METRICS)
     if unit not in METRICS[metric].units:
         raise row.error("unit", METRICS[metric].units)
+
+
+def _metric(row: CsvRow) -> str:
+    return SHORT_NAMES.get(row.text("metric").lower(), row.text("metric"))
 
 
 def _source(row: CsvRow) -> str:
@@ -65,7 +69,7 @@ def _source(row: CsvRow) -> str:
 
 def _figure(row: CsvRow, result: Result, experiment: Experiment) -> float | None:
     """In the row's unit."""
-    metric = METRICS[row.text("metric")]
+    metric = METRICS[_metric(row)]
     value = metric.of(result, experiment.workload)
     return None if value is None else value / metric.units[row.text("unit")]
 
@@ -78,6 +82,6 @@ def _compared(row: CsvRow, experiment: Experiment, predicted: float) -> Compared
         "policy": str(experiment.policy["name"]),
         "stack": experiment.software,
     }
-    metric, unit = row.text("metric"), row.text("unit")
+    metric, unit = _metric(row), row.text("unit")
     what = row.text("system") or experiment.name
     return ComparedRow("systems", row, what, metric, unit, predicted, row.positive("measured"), groups)

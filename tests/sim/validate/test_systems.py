@@ -25,6 +25,13 @@ def test_each_metric_is_that_of_the_experiments_run(tiny: Tiny, write: Write) ->
     assert {row["groups"]["machine"] for row in printed["rows"]} == {"h100-cxl-ndp"}
 
 
+@pytest.mark.parametrize(("short", "name", "unit"), [("TTFT", "time_to_first_token_s", "ms"), ("decode", "", "t/s")])
+def test_short_names_are_those_that_people_write(tiny: Tiny, write: Write, short: str, name: str, unit: str) -> None:
+    path = write(SYSTEMS, {"metric": short, "unit": unit}, {"metric": name or SYSTEMS["metric"], "unit": unit})
+    one, other = validated("--data", path)["rows"]
+    assert (one["metric"], one["predicted"]) == (other["metric"], other["predicted"])
+
+
 def test_paths_start_at_the_csv_and_names_are_those_that_ship(tiny: Tiny, write: Write) -> None:
     (tiny.folder / "below").mkdir()
     tiny.path.rename(tiny.folder / "below" / "moved.yaml")
