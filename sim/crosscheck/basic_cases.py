@@ -79,6 +79,41 @@ def _(builder: ProgramBuilder) -> None:
     _streams(builder, ("dev.u0.l0", 65_536, "r"), repeat=50)
 
 
+def _one_kernel(builder: ProgramBuilder, size: int, parts: int) -> None:
+    builder.stream("dev.u0.l0", builder.read("dev.mem", size), setup_ps=1_000_000)
+    for part in range(1, parts):
+        builder.go_on("dev.u0.l0", builder.read("dev.mem", size, part * size))
+
+
+@TABLE.add("one-kernel-of-short-reads", "fifty reads of 64 KB in one kernel: one latency", _device)
+def _(builder: ProgramBuilder) -> None:
+    _one_kernel(builder, 65_536, 50)
+
+
+@TABLE.add("one-kernel-of-long-reads", "ten reads of 2 MB in one kernel", _device)
+def _(builder: ProgramBuilder) -> None:
+    _one_kernel(builder, 2 << 20, 10)
+
+
+@TABLE.add(
+    "one-kernel-in-a-small-window",
+    "eight such reads, where the window is what limits",
+    partial(_device, windows_kb=(32,)),
+)
+def _(builder: ProgramBuilder) -> None:
+    _one_kernel(builder, 2 << 20, 10)
+
+
+@TABLE.add(
+    "two-kernels-of-many-reads", "two units that read in kernels of many parts", partial(_device, windows_kb=(256, 256))
+)
+def _(builder: ProgramBuilder) -> None:
+    for unit in range(2):
+        for part in range(20):
+            access = builder.read("dev.mem", 300_000, (20 * unit + part) * 300_032)
+            (builder.go_on if part % 10 else builder.stream)(f"dev.u{unit}.l0", access)
+
+
 @TABLE.add("window-limited", "a window of 16 KB over 100 ns: 164 of 512 GB/s", partial(_device, windows_kb=(16,)))
 def _(builder: ProgramBuilder) -> None:
     _streams(builder, ("dev.u0.l0", 4 * _MB, "r"))

@@ -9,6 +9,7 @@ from moe_cosim.sim.results.metrics.traffic import bytes_by_kind, link_rows, memo
 from moe_cosim.sim.results.metrics.units import unit_rows
 from moe_cosim.sim.results.path.path_tree import PathTree
 from moe_cosim.sim.results.phases import Phases
+from moe_cosim.sim.results.precisions import Precisions
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.results.rows import AssumptionRow, Extrapolation
 from moe_cosim.sim.results.run_timeline import RunTimeline
@@ -28,6 +29,7 @@ class Meter:
         self._decisions = Decisions(
             scenario.machine, scenario.demand, scenario.model.expert, scenario.quantization.losses
         )
+        self._precisions = Precisions(scenario)
         self._path = PathTree(scenario.machine)
         self._latest: tuple[Program, Timeline] | None = None
 
@@ -36,6 +38,7 @@ class Meter:
         if self._latest is not None:
             self._take(*self._latest, following=timeline)
         self._decisions.add(block.plan)
+        self._precisions.add(block.plan)
         self._latest = (block.program, timeline)
 
     def result(
@@ -92,6 +95,8 @@ class Meter:
             extrapolation=extrapolation,
             measuring_s=phases.measuring_s,
             writing_s=phases.writing_s,
+            software=scenario.software.name,
+            precisions=self._precisions.rows(),
             _timeline=timeline,
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from jinja2 import Environment, StrictUndefined
 
 from moe_cosim.quantity import format_quantity
+from moe_cosim.sim.results.rows import SOFTWARE_WORTH_SAYING
 
 if TYPE_CHECKING:
     from moe_cosim.sim.results.result import Result
@@ -39,4 +40,4 @@ def _render(template: str, result: Result, is_html: bool, **more: Any) -> str:
         "rate": lambda rate: format_quantity(rate, "bytes/s"),
         "percent": lambda share: f"{100 * share:.1f} %",
     }
-    return environment.from_string(text).render(result=result, **more)
+    return environment.from_string(text).render(result=result, software_worth_saying=SOFTWARE_WORTH_SAYING, **more)

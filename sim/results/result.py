@@ -19,6 +19,7 @@ from moe_cosim.sim.results.rows import (
     MemoryRow,
     MoveRow,
     PathRow,
+    PrecisionRow,
     Row,
     TrafficRow,
     UnitRow,
@@ -27,6 +28,9 @@ from moe_cosim.sim.results.run_timeline import RunTimeline
 
 if TYPE_CHECKING:
     import pandas
+
+HOST: Final = "host"
+"""The purpose of what the software takes."""
 
 SCHEMA_VERSION: Final = 1
 """Of `Result.as_dict`: another number where a field goes or means something else. A field that came later has a
@@ -81,6 +85,9 @@ class Result:
     """None, as `writing_s`: a result of an older version."""
     writing_s: float | None = None
     """Of program and timeline into the run's folder."""
+    software: str | None = None
+    """The stack that launched the kernels; None: a result of an older version."""
+    precisions: list[PrecisionRow] = field(default_factory=list)
     _timeline: RunTimeline | Path | None = field(default=None, repr=False, compare=False)
     """Or the folder that has it."""
 
@@ -92,6 +99,11 @@ class Result:
                 "this result came without its timeline (not kept, or from another process): run again, or load a folder"
             )
         return RunTimeline.of_folder(self._timeline) if isinstance(self._timeline, Path) else self._timeline
+
+    @property
+    def software_share(self) -> float:
+        """Of the critical path: launching, scheduling, handing over."""
+        return sum(row.share for row in self.critical_path if row.purpose == HOST)
 
     def kept_in(self, folder: Path) -> Result:
         """The same, with its timeline in the `folder` of the run."""

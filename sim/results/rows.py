@@ -84,6 +84,17 @@ class TrafficRow(Row):
 
 
 @dataclass(frozen=True)
+class PrecisionRow(Row):
+    """How one part of the model was stored, and in which operand type a unit multiplied it (empty: not a product)."""
+
+    part: str
+    unit: str
+    format: str
+    bits_per_weight: float
+    computed_as: str
+
+
+@dataclass(frozen=True)
 class ExpertSummary(Row):
     """Runs of experts in decode. A hit was in GPU memory before the gate asked; a miss was fetched then."""
 
@@ -171,7 +182,11 @@ ROWS: Final[Mapping[str, type[Row]]] = {
     "expert_moves": MoveRow,
     "critical_path": PathRow,
     "assumptions": AssumptionRow,
+    "precisions": PrecisionRow,
     "extrapolation": Extrapolation,
 }
 """Fields of a `Result` that hold rows: a list of them, one, or one by name."""
+SOFTWARE_WORTH_SAYING: Final = 0.1
+"""Share of the critical path from which on a summary begins with it."""
+
 BY_NAME: Final = ("traffic", "expert_moves")

@@ -69,6 +69,12 @@ class ProgramBuilder:
     def stream(self, lane: str, *accesses: Access, busy_ps: int = 0, setup_ps: int = 0, tag: int = 0) -> ProgramBuilder:
         return self._traffic(lane, STREAM, accesses, busy_ps, setup_ps, tag)
 
+    def go_on(self, lane: str, *accesses: Access, busy_ps: int = 0, tag: int = 0) -> ProgramBuilder:
+        """A stream that continues the kernel of the lane's event before."""
+        self._traffic(lane, STREAM, accesses, busy_ps, 0, tag)
+        self._events[-1]["count"] = 1
+        return self
+
     def copy(self, lane: str, *accesses: Access, busy_ps: int = 0, setup_ps: int = 0, tag: int = 0) -> ProgramBuilder:
         return self._traffic(lane, COPY, accesses, busy_ps, setup_ps, tag)
 

@@ -9,6 +9,7 @@ from moe_cosim.sim.cli.table import Column, Note, Report, Table
 from moe_cosim.sim.cli.tables.assumptions import assumptions_table
 from moe_cosim.sim.replay import Replay
 from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.results.rows import SOFTWARE_WORTH_SAYING
 
 _PATH_ROWS: Final = 12
 
@@ -35,6 +36,7 @@ def result_report(result: Result) -> Report:
     return [
         Note(f"{result.policy} on {result.machine}, {result.model}", result.name),
         Note(f"routing: {result.routing}; engine {result.engine}, seed {result.seed}", dim=True),
+        *_software(result),
         _headline(result),
         _critical_path(result),
         _units(result),
@@ -42,6 +44,7 @@ def result_report(result: Result) -> Report:
         _links(result),
         _traffic(result),
         _experts(result),
+        _precisions(result),
         assumptions_table(row.as_dict() for row in result.assumptions),
         *extrapolated,
         Note("The reason for each assumption: --table assumptions --csv, or summary.md with --out.", dim=True),
@@ -72,6 +75,25 @@ def _headline(result: Result) -> Table:
     upright = Table("headline", "", (Column("figure", role="key"), Column("value")), said, headings=False)
     row = [getattr(result, name) for name in _HEADLINE]
     return Table("headline", "", [Column(name) for name in _HEADLINE], [row], view=upright)
+
+
+def _software(result: Result) -> list[Note]:
+    share = result.software_share
+    if share <= SOFTWARE_WORTH_SAYING:
+        return []
+    return [Note(f"{share:.0%} of the time is software: {result.software} (another: --set software=ideal)", "software")]
+
+
+def _precisions(result: Result) -> Table:
+    columns = (
+        Column("part", role="key"),
+        Column("unit", role="key"),
+        Column("format"),
+        Column("bits_per_weight", "bits", form=".3f"),
+        Column("computed_as", "computed as"),
+    )
+    rows = [[getattr(row, column.name) for column in columns] for row in result.precisions]
+    return Table("precisions", "precisions", columns, rows)
 
 
 def _critical_path(result: Result) -> Table:

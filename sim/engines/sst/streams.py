@@ -19,7 +19,7 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.judge import judge
 from moe_cosim.sim.engines.sst.graph.devices import Device, Layout
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.workloads.programs.program import ACCESS, EVENT, Program
+from moe_cosim.workloads.programs.program import ACCESS, EVENT, STREAM, Program
 
 MAGIC: Final = b"MOECOSIM"
 VERSION: Final = 1
@@ -58,13 +58,16 @@ _OPEN_LOOPS: Final = 8
 
 @dataclass(frozen=True)
 class Stream:
-    """One device's part of a program. `rows` are its events' rows in the program."""
+    """One device's part of a program. A kernel that several events of the program make up is one event here."""
 
     device: Device
     lanes: NDArray[np.void]
     events: NDArray[np.void]
     accesses: NDArray[np.void]
     rows: NDArray[np.int64]
+    """[R] in the program, of all that the events stand for."""
+    event: NDArray[np.int64]
+    """[R] which of `events` that is."""
 
 
 def cut(machine: Machine, program: Program, layout: Layout) -> list[Stream]:
@@ -77,8 +80,13 @@ def _stream(machine: Machine, program: Program, device: Device) -> Stream:
     units = list(machine.units)
     own = {unit.name for unit in device.units}
     chosen = [lane for lane, (unit, _) in enumerate(program.lanes) if unit in own]
-    counts = np.array([starts[lane + 1] - starts[lane] for lane in chosen], dtype=np.int64)
     rows = np.concatenate([np.arange(starts[lane], starts[lane + 1]) for lane in chosen])
+    every = program.events[rows]
+    begins = (every["kind"] != STREAM) | (every["count"] == 0)
+    begins[1:] |= every["lane"][1:] != every["lane"][:-1]
+    begins[:1] = True
+    first = np.flatnonzero(begins)
+    counts = np.bincount(every["lane"][first], minlength=len(program.lanes))[chosen]
 
     lanes = np.zeros(len(chosen), dtype=LANE)
     lanes["unit"] = [units.index(program.lanes[lane][0]) for lane in chosen]
@@ -87,12 +95,16 @@ def _stream(machine: Machine, program: Program, device: Device) -> Stream:
     lanes["first_event"] = np.cumsum(counts) - counts
     lanes["events"] = counts
 
-    events = program.events[rows].astype(EVENT, copy=True)
-    taken = events["accesses"].astype(np.int64)
+    taken = every["accesses"].astype(np.int64)
     offsets = np.cumsum(taken) - taken
-    access_rows = np.repeat(events["first_access"].astype(np.int64) - offsets, taken) + np.arange(taken.sum())
-    events["first_access"] = offsets
-    return Stream(device, lanes, events, program.accesses[access_rows].astype(ACCESS, copy=False), rows)
+    access_rows = np.repeat(every["first_access"].astype(np.int64) - offsets, taken) + np.arange(taken.sum())
+    events = every[first].astype(EVENT, copy=True)
+    events["first_access"] = offsets[first]
+    if len(first):
+        events["accesses"] = np.add.reduceat(taken, first)
+        events["busy_ps"] = np.add.reduceat(every["busy_ps"], first)
+    accesses = program.accesses[access_rows].astype(ACCESS, copy=False)
+    return Stream(device, lanes, events, accesses, rows, np.cumsum(begins) - 1)
 
 
 def _window(machine: Machine, unit: str) -> int:
@@ -159,6 +171,37 @@ def restore(machine: Machine, program: Program, streams: list[Stream], times: li
     start = np.full(len(program.events), -1, dtype=np.int64)
     end = np.full(len(program.events), -1, dtype=np.int64)
     for stream, measured in zip(streams, times, strict=True):
-        start[stream.rows] = measured["start_ps"]
-        end[stream.rows] = measured["end_ps"]
+        start[stream.rows], end[stream.rows] = _parts(program, stream, measured)
     return judge(machine, program, start, end)
+
+
+def _parts(program: Program, stream: Stream, measured: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """[R] start and end of all that the events stand for. The parts of a kernel follow each other, each as long as
+    its bytes and its arithmetic say; SST measured the whole."""
+    start, end = measured["start_ps"][stream.event], measured["end_ps"][stream.event]
+    parts = np.bincount(stream.event, minlength=len(measured))
+    kernel = np.flatnonzero((parts > 1) & (measured["end_ps"] >= 0))
+    if not len(kernel):
+        return start, end
+    rows = np.flatnonzero(np.isin(stream.event, kernel))
+    events, number = program.events[stream.rows[rows]], np.searchsorted(kernel, stream.event[rows])
+    size = _bytes_of(program, events)
+    begun = measured["start_ps"][kernel] + stream.events["setup_ps"][kernel].astype(np.int64)
+    took = measured["end_ps"][kernel] - begun
+    moved = np.maximum(np.bincount(number, size), 1.0)
+    weight = np.maximum(events["busy_ps"].astype(np.float64), size * (took / moved)[number])
+    first = np.searchsorted(number, np.arange(len(kernel)))
+    up_to = np.cumsum(weight)
+    before = (up_to - weight)[first]
+    whole = np.maximum(np.bincount(number, weight), 1.0)
+    end[rows] = begun[number] + np.rint((up_to - before[number]) * (took / whole)[number]).astype(np.int64)
+    follows = rows[np.delete(np.arange(len(rows)), first)]
+    start[follows] = end[follows - 1]
+    return start, end
+
+
+def _bytes_of(program: Program, events: NDArray[np.void]) -> NDArray[np.float64]:
+    """[events] bytes of all their accesses."""
+    sums = np.concatenate([[0], np.cumsum(program.accesses["bytes"], dtype=np.float64)])
+    begin = events["first_access"].astype(np.int64)
+    return np.asarray(sums[begin + events["accesses"]] - sums[begin])
