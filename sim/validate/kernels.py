@@ -19,9 +19,9 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.shapes import ExpertShape
 from moe_cosim.sim.validate.compared import ComparedRow, Refused, bucket
 from moe_cosim.sim.validate.csv_rows import CsvRow
-from moe_cosim.sim.validate.gpus import find_gpu
 from moe_cosim.sim.validate.kind import Choices, Comparison, NoPredictionError
-from moe_cosim.sim.validate.precisions import find_precision
+from moe_cosim.sim.validate.names.gpus import find_gpu
+from moe_cosim.sim.validate.names.precisions import find_precision
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
 
 REQUIRED: Final = ("device", "dtype", "experts", "top_k", "hidden", "inter_per_shard", "tokens", "time_us")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import MoeCosimError
@@ -15,11 +14,11 @@ from moe_cosim.sim.reproduce.runs import RunKey, key
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.validate.compared import ComparedRow, Refused, bucket
 from moe_cosim.sim.validate.csv_rows import CsvRow
-from moe_cosim.sim.validate.gpus import find_gpu
 from moe_cosim.sim.validate.kind import Choices, Comparison, NoPredictionError
-from moe_cosim.sim.validate.precisions import find_precision
+from moe_cosim.sim.validate.names.gpus import find_gpu
+from moe_cosim.sim.validate.names.models import find_served_model
+from moe_cosim.sim.validate.names.precisions import find_precision
 from moe_cosim.sim.validate.runs import run_some
-from moe_cosim.workloads.models.find import find_model, model_names
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.routing.latent import load_preset, preset_names
 
@@ -58,33 +57,33 @@ PROMPT_TOKENS: Final = Assumption(
 
 _STEPS: Final = 8
 """Decode steps that are run, around the middle of the answers."""
+_CHUNK_TOKENS: Final = 8192
+"""Prompt tokens that a server computes together (vLLM's default, max_num_batched_tokens): what prefill costs in a
+server that never waits for it."""
 _ONLY_EXPERTS: Final = ("mxfp4",)
 """Formats that checkpoints have for experts while the rest stays at 16 bits (gpt-oss)."""
-_SAYS_NOTHING: Final = re.compile(
-    r"instruct|chat|base|thinking|it|hf|preview|bf16|fp8|nvfp4|fp4|int4|awq|gptq|\d{4}|v0(\.\d+)+"
-)
-"""Words of a model's id that say nothing about its shape; dates and first versions too (2507, v0.1)."""
 
 
 def compare(rows: Sequence[CsvRow], choices: Choices) -> Comparison:
     """Raises `InputError` for numbers that are none; what one GPU cannot hold or the catalogue lacks is refused."""
     refused: list[Refused] = []
-    wanted: list[tuple[_Served, RunKey]] = []
+    wanted: list[_Served] = []
     for row in rows:
         try:
             served = _Served(row)
         except NoPredictionError as why:
             refused.append(Refused("llm", row, str(why)))
         else:
-            wanted.append((served, key(_BASE, served.settings())))
-    found = run_some([run_key for _, run_key in wanted], choices)
+            wanted.append(served)
+    found = run_some([run_key for served in wanted for run_key in served.runs], choices)
     compared: list[ComparedRow] = []
-    for served, run_key in wanted:
-        outcome = found[run_key]
-        if isinstance(outcome, MoeCosimError):
-            refused.append(Refused("llm", served.row, str(outcome)))
+    for served in wanted:
+        decode, prefill = (found[run_key] for run_key in served.runs)
+        if isinstance(decode, MoeCosimError) or isinstance(prefill, MoeCosimError):
+            failed = decode if isinstance(decode, MoeCosimError) else prefill
+            refused.append(Refused("llm", served.row, str(failed)))
         else:
-            compared += served.compared(outcome)
+            compared += served.compared(decode, prefill)
     return compared, refused
 
 
@@ -107,27 +106,39 @@ class _Served:
         self.model = _known(find_served_model, row, "model_id", "model of the catalogue")
         self.weights = _known(find_precision, row, "weight_precision", "weight format of the catalogue")
 
-    def settings(self) -> dict[str, Any]:
-        return {
+    @property
+    def runs(self) -> tuple[RunKey, RunKey]:
+        """Decode steps of the whole batch, and a prefill of as many prompts as are computed together."""
+        alike = {
             "machine.set.devices.gpu.device": self.gpu.name,
             "model": self.model.name,
             "routing.preset": _preset_of(self.model),
-            "workload.batch": self.batch,
-            "workload.prompt_tokens": self.prompt_tokens,
-            "workload.output_tokens": _STEPS + 1,
-            "workload.skipped_tokens": max(0, round(self.output_tokens / 2) - _STEPS // 2),
             **_precisions(self.weights),
             **({"software": self.row.text("software")} if self.row.text("software") else {}),
         }
+        behind = self.prompt_tokens + round(self.output_tokens / 2) - _STEPS // 2
+        decode = {
+            "workload.batch": self.batch,
+            "workload.prompt_tokens": 1,
+            "workload.output_tokens": _STEPS + 1,
+            "workload.skipped_tokens": behind - 1,
+        }
+        prefill = {
+            "workload.batch": min(self.batch, max(1, _CHUNK_TOKENS // self.prompt_tokens)),
+            "workload.prompt_tokens": self.prompt_tokens,
+            "workload.output_tokens": 1,
+        }
+        return key(_BASE, alike | decode), key(_BASE, alike | prefill)
 
-    def compared(self, result: Result) -> list[ComparedRow]:
+    def compared(self, decode: Result, prefill: Result) -> list[ComparedRow]:
         """Latency and throughput.
 
         A token takes a step's time. In a steady batch every sequence has its prompt computed once in its life, which
         the throughput pays for and the median step does not.
         """
-        step_s = result.decode_s / result.decode_steps
-        lives_s = self.output_tokens * step_s + result.time_to_first_token_s
+        step_s = decode.decode_s / decode.decode_steps
+        prompts = dict(self.runs[1][1])["workload.batch"]
+        lives_s = self.output_tokens * step_s + self.batch * prefill.time_to_first_token_s / prompts
         row = self.row
         groups = {
             "device": self.gpu.name,
@@ -147,26 +158,6 @@ def _known(find: Callable[[str], T | None], row: CsvRow, column: str, what: str)
     if not found:
         raise NoPredictionError(f"no {what} is {row.text(column)!r}")
     return found
-
-
-def find_served_model(model_id: str) -> Model | None:
-    """The catalogue's model of that Hugging Face id or name, whatever it was tuned for or packed in."""
-    return _models().get(_shape_name(model_id))
-
-
-@cache
-def _models() -> dict[tuple[str, ...], Model]:
-    found: dict[tuple[str, ...], Model] = {}
-    for name in model_names():
-        model = find_model(name)
-        found.setdefault(_shape_name(model.hf_id), model)
-        found.setdefault(_shape_name(name), model)
-    return found
-
-
-def _shape_name(model_id: str) -> tuple[str, ...]:
-    words = re.findall(r"[a-z0-9.]+", model_id.rpartition("/")[2].lower())
-    return tuple(word for word in words if not _SAYS_NOTHING.fullmatch(word))
 
 
 def _precisions(weights: WeightFormat) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from moe_cosim.sim.validate.gpus import find_gpu, gpus
+from moe_cosim.sim.validate.names.gpus import find_gpu, gpus
 
 
 @pytest.mark.parametrize(

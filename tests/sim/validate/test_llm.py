@@ -8,31 +8,40 @@ import pytest
 
 from moe_cosim.sim.run import run
 from moe_cosim.sim.validate import llm
-from moe_cosim.sim.validate.llm import find_served_model
+from moe_cosim.sim.validate.names.models import find_served_model
 from tests.sim.validate.conftest import LLM, Write, validated
 
 
 def test_a_row_is_a_steady_batch_in_the_middle_of_its_answers(write: Write) -> None:
     latency, throughput = validated("--data", write(LLM, {"prompt_tokens": "20"}))["rows"]
-    result = run(
-        Path(llm.__file__).parent / "data" / "llm-run.yaml",
-        {
-            "machine.use": "h100-host",
-            "model": "gpt-oss-20b",
-            "routing.preset": "gpt-oss-20b",
-            "workload.batch": 2,
-            "workload.prompt_tokens": 20,
-            "workload.skipped_tokens": 16,
-            "quantization.expert_format": "mxfp4",
-            "quantization.dense_format": "bf16",
-        },
-        keep=(),
-    )
-    step_s = result.decode_s / 8
+    alike = {
+        "machine.use": "h100-host",
+        "model": "gpt-oss-20b",
+        "routing.preset": "gpt-oss-20b",
+        "workload.batch": 2,
+        "quantization.expert_format": "mxfp4",
+        "quantization.dense_format": "bf16",
+    }
+    base = Path(llm.__file__).parent / "data" / "llm-run.yaml"
+    behind = {"workload.prompt_tokens": 1, "workload.skipped_tokens": 35}  # 20 of the prompt, 16 of 40, less that one
+    decode = run(base, alike | behind, keep=())
+    step_s = decode.decode_s / 8
     assert (latency["metric"], latency["unit"]) == ("median_itl_ms", "ms")
     assert latency["predicted"] == pytest.approx(step_s * 1e3)
+    prefill = run(base, alike | {"workload.prompt_tokens": 20, "workload.output_tokens": 1}, keep=())
     assert throughput["metric"] == "output_throughput_tokens_per_sec"
-    assert throughput["predicted"] == pytest.approx(2 * 40 / (40 * step_s + result.time_to_first_token_s))
+    assert throughput["predicted"] == pytest.approx(2 * 40 / (40 * step_s + prefill.time_to_first_token_s))
+
+
+def test_prompts_are_computed_some_at_a_time(write: Write) -> None:
+    """A batch pays for all its prompts, at the rate of those that are computed together."""
+    few = {"avg_batch_size": "2", "prompt_tokens": "4096"}
+    many = few | {"avg_batch_size": "4"}
+    rows = [row for row in validated("--data", write(LLM, few, many))["rows"] if row["unit"] == "tokens/s"]
+    steps = [row for row in validated("--data", write(LLM, few, many))["rows"] if row["unit"] == "ms"]
+    lives = [batch * 40 / row["predicted"] for batch, row in zip((2, 4), rows, strict=True)]
+    prefills = [life - 40 * step["predicted"] / 1e3 for life, step in zip(lives, steps, strict=True)]
+    assert prefills[1] == pytest.approx(2 * prefills[0])
 
 
 def test_what_one_gpu_of_the_catalogue_cannot_do_is_refused(write: Write) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from moe_cosim.hw_models.formats import formats
-from moe_cosim.sim.validate.precisions import find_precision
+from moe_cosim.sim.validate.names.precisions import find_precision
 
 
 @pytest.mark.parametrize(
