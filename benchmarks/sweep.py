@@ -24,7 +24,9 @@ from moe_cosim.experiment import Experiment, load_experiment
 from moe_cosim.sim.run import run
 from moe_cosim.sim.sweep.plan.plan import plan_sweep
 from moe_cosim.sim.sweep.pool.local import run_points, tasks_of
+from moe_cosim.sim.sweep.pool.messages import Task
 from moe_cosim.sim.sweep.pool.worker import serve
+from moe_cosim.sim.sweep.store.claims import Claims
 from moe_cosim.sim.sweep.store.store import Store
 from moe_cosim.workloads.reuse import REUSE
 
@@ -103,11 +105,16 @@ def overhead(folder: Path) -> None:
     for start in range(0, COMPARED, BLOCK):
         block = tasks[start : start + BLOCK]
         _add(alone, lambda: [run(task.experiment, keep=()) for task in block])  # noqa: B023 (called at once)
-        _add(around, lambda: serve(block, store, claims, lambda report: None))  # noqa: B023
+        _add(around, lambda: _serve(block, store, claims))  # noqa: B023
     claims.close()
     for name, inner, outer in zip(("wall", "processor"), alone, around, strict=True):
         each = [1e3 * seconds / COMPARED for seconds in (inner, outer)]
         print(f"a point alone {each[0]:.2f} ms, in a worker {each[1]:.2f} ms: {each[1] - each[0]:.2f} ms more ({name})")
+
+
+def _serve(tasks: list[Task], store: Store, claims: Claims) -> None:
+    """Also what `against.py` asks of each tree."""
+    serve(tasks, store, claims, lambda report: None)
 
 
 def _add(total: list[float], action: Callable[[], object]) -> None:
