@@ -35,7 +35,8 @@ def run_each(
     """
     dealt = dealing_order([load_experiment(name, dict(chosen)) for name, chosen in wanted])
     order = {wanted[index]: group for index, group in dealt}
-    pool = _Pool(workers, order) if workers > 1 else None
+    side_by_side = min(workers, len(order))
+    pool = _Pool(side_by_side, order) if side_by_side > 1 else None
     try:
         for done, answer in enumerate(map(_answer, order) if pool is None else pool.run(order), 1):
             yield answer.run, answer.found

@@ -17,6 +17,7 @@ FITTED: Final = "fitted"
 SOURCE: Final = "source"
 """Another: where the measurement was published."""
 
+_MOST: Final = 10_000_000
 _TRUTH: Final = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False, "": False}
 
 
@@ -44,10 +45,10 @@ class CsvRow:
         return value
 
     def count(self, column: str) -> int:
-        """A positive whole number."""
+        """A positive whole number, not beyond anything that was ever measured."""
         value = self.positive(column)
-        if value != int(value):
-            raise self.error(column, "a positive whole number")
+        if value > _MOST or value != int(value):
+            raise self.error(column, f"a positive whole number up to {_MOST:,}")
         return int(value)
 
     @property

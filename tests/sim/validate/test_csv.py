@@ -16,7 +16,7 @@ def test_measurements_are_positive_numbers(write: Write, value: str) -> None:
     is_refused(write(KERNELS, {}, {"time_us": value}), "line 3, time_us", found, "a positive number")
 
 
-@pytest.mark.parametrize("value", ["nan", "1.5", "-1"])
+@pytest.mark.parametrize("value", ["nan", "1.5", "-1", "1e9"])
 def test_counts_are_positive_whole_numbers(write: Write, value: str) -> None:
     is_refused(write(KERNELS, {"tokens": value}), "line 2, tokens", repr(value), "a positive")
 

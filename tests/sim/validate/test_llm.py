@@ -51,6 +51,7 @@ def test_what_one_gpu_of_the_catalogue_cannot_do_is_refused(write: Write) -> Non
         {"model_id": "nobody/Nothing-7B"},
         {"weight_precision": "fp13"},
         {"avg_batch_size": "3000", "avg_output_len": "4000"},
+        {"avg_batch_size": "1e15"},
     ]
     printed = validated("llm", "--data", write(LLM, *changes))
     assert printed["rows"] == []
@@ -62,6 +63,7 @@ def test_what_one_gpu_of_the_catalogue_cannot_do_is_refused(write: Write) -> Non
         "no weight format of the catalogue is 'fp13'",
     ]
     assert "KV cache" in whys[4]
+    assert "workload.batch" in whys[5]
     (assumption,) = printed["assumptions"]
     assert assumption["name"] == "llm-prompt-tokens"
 
