@@ -36,8 +36,8 @@ class VectorIsa:
     multiply what lies in registers or the first cache.
     """
 
-    weights_per_cycle: Mapping[str, float]
-    """Of one row, by the name of a format or by its packing; the name counts where both are there."""
+    one_row: Mapping[str, float]
+    """Weights per cycle of one row, by the name of a format or by its packing; the name counts where both are there."""
     op_per_cycle: Mapping[str, float]
     """Of further rows of the block, by operand type."""
     block_rows: int
@@ -48,16 +48,16 @@ class VectorIsa:
     def cycles_per_weight(self, rows: NDArray[np.float64], weights: WeightFormat) -> NDArray[np.float64]:
         """Of one core."""
         blocks = np.ceil(rows / self.block_rows)
-        of_packing = self.weights_per_cycle[weights.packing]
-        first = 1.0 / self.weights_per_cycle.get(weights.name, of_packing)
+        of_packing = self.one_row[weights.packing]
+        first = 1.0 / self.one_row.get(weights.name, of_packing)
         further = 2.0 / self.op_per_cycle[self.computes_as(weights)]
         return blocks * first + (rows - blocks) * further
 
     @classmethod
     def read(cls, fields: Fields) -> Self:
         """Raises `InputError`."""
-        fields.only("title", "weights_per_cycle", "op_per_cycle", "block_rows")
-        rates = fields.child("weights_per_cycle")
+        fields.only("title", "one_row", "op_per_cycle", "block_rows")
+        rates = fields.child("one_row")
         rates.only(*PACKINGS, optional=formats.names())
         return cls(
             {name: rates.positive(name, "number") for name, _ in rates.items()},

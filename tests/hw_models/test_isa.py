@@ -16,7 +16,7 @@ from moe_cosim.hw_models.units.isa import PACKINGS
 _VECTORS = """\
 kind: isa
 title: vectors of the test
-weights_per_cycle:
+one_row:
   plain: {value: 8, source: "test"}
   grouped: {value: 7, source: "test"}
   microscaling: {value: 6, source: "test"}
@@ -64,7 +64,7 @@ def test_a_device_may_name_files_of_its_own(tmp_path: Path) -> None:
     machine, origins = build_with_origins(_machine(tmp_path), Assumptions())
     model = machine.units["host.cpu"].model
     assert isinstance(model, CpuKernels)
-    assert model.vectors.weights_per_cycle == dict(zip(PACKINGS, (8, 7, 6, 5, 4, 3), strict=True))
+    assert model.vectors.one_row == dict(zip(PACKINGS, (8, 7, 6, 5, 4, 3), strict=True))
     assert model.tiles is not None
     assert (model.tiles.tile_rows, model.tiles.above_rows, model.tiles.op_per_cycle) == (16, 4, {"bf16": 320})
     assert "devices.host.units.cpu.model.matrix_isa.tile_rows" in {origin.field for origin in origins}
@@ -73,8 +73,8 @@ def test_a_device_may_name_files_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("  gguf-iq: ", "  gguf-iqq: ", "vectors.yaml: weights_per_cycle.gguf-iqq: found an unknown field; "),
-        ('  gguf-k: {value: 4, source: "test"}\n', "", "vectors.yaml: weights_per_cycle.gguf-k: found nothing; "),
+        ("  gguf-iq: ", "  gguf-iqq: ", "vectors.yaml: one_row.gguf-iqq: found an unknown field; "),
+        ('  gguf-k: {value: 4, source: "test"}\n', "", "vectors.yaml: one_row.gguf-k: found nothing; "),
         ("  bf16: ", "  fp8: ", "vectors.yaml: op_per_cycle.fp8: found an unknown field; allowed: one of bf16, "),
         ("value: 32", "value: 0", "vectors.yaml: op_per_cycle.bf16: found 0; allowed: more than zero"),
         ("block_rows", "tile_rows", "vectors.yaml: tile_rows: found an unknown field; "),
@@ -101,7 +101,7 @@ def test_mistake_in_tiles(old: str, new: str, says: str, tmp_path: Path) -> None
     ("change", "says"),
     [
         (("./vectors.yaml", "avx1024"), "device.yaml: units.cpu.model.vector_isa: found 'avx1024'; allowed: one of "),
-        (("./tiles.yaml", "vectors.yaml"), "vectors.yaml: weights_per_cycle: found an unknown field; "),
+        (("./tiles.yaml", "vectors.yaml"), "vectors.yaml: one_row: found an unknown field; "),
         (("      matrix_isa: ./tiles.yaml\n", "      sockets: 2\n"), "device.yaml: units.cpu.model.sockets: found "),
         (
             ("      launch:", '      numa: {sockets: {value: 2, source: "test"}}\n      launch:'),

@@ -130,8 +130,8 @@ MACHINE_MISTAKES = {
         "machine.yaml: devices.gpu.device: found 'h100-smx'; allowed: one of a100-80, ",
     ),
     "unknown link": (
-        ("link: pcie4-x16", "link: pcie3-x16"),
-        "machine.yaml: links.wire.link: found 'pcie3-x16'; allowed: one of ",
+        ("link: pcie4-x16", "link: pcie2-x16"),
+        "machine.yaml: links.wire.link: found 'pcie2-x16'; allowed: one of ",
     ),
     "absent device file": (
         ("./device.yaml", "./devise.yaml"),

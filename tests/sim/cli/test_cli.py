@@ -24,7 +24,7 @@ FIELDS = {
     "critical_path", "events", "wall_s", "assumptions",
 }  # fmt: skip
 KINDS = {
-    "policies", "machines", "devices", "links", "dram", "unit-kinds", "unit-models", "models", "model-families",
+    "policies", "machines", "devices", "links", "dram", "isas", "unit-kinds", "unit-models", "models", "model-families",
     "routers", "routing-presets", "formats", "allocators", "engines", "schedulers", "experiments", "sweeps",
     "reproductions", "crosscheck-cases",
 }  # fmt: skip
