@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
@@ -82,7 +83,7 @@ class _Layer:
         else:
             self.active = self.experts * (1 - (1 - self.top_k / self.experts) ** tokens)
 
-    def tokens_per_expert(self) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def tokens_per_expert(self) -> NDArray[np.int64]:
         """Dealt evenly over the experts that have any: with uniform routing as many as expected."""
         active = max(1, min(round(self.active), self.experts, self.runs))
         even, left = divmod(self.runs, active)
@@ -106,9 +107,7 @@ def _predicted(row: CsvRow, layer: _Layer, choices: Choices) -> tuple[str, int]:
         raise NoPredictionError(str(error)) from None
 
 
-def layer_ps(
-    machine: Machine, tokens: np.ndarray[Any, np.dtype[np.int64]], shape: ExpertShape, weights: WeightFormat
-) -> int:
+def layer_ps(machine: Machine, tokens: NDArray[np.int64], shape: ExpertShape, weights: WeightFormat) -> int:
     """Time of one fused kernel over experts with these `tokens` on the machine's GPU, alone.
 
     As an engine has it: a launch, then the longer of the kernel and its traffic (weights, and activations in and
