@@ -12,7 +12,7 @@ from typing import Any
 from moe_cosim.errors import InputError
 from moe_cosim.yaml_file import read_yaml
 
-KINDS = ("machine", "device", "link", "dram", "isa", "software")
+KINDS = ("machine", "device", "link", "dram", "isa", "software", "kernel-fit")
 _FOLDERS = {
     "machine": "machines",
     "device": "devices",
@@ -20,6 +20,7 @@ _FOLDERS = {
     "dram": "dram",
     "isa": "isas",
     "software": "software",
+    "kernel-fit": "kernel_fits",
 }
 
 

@@ -3,7 +3,7 @@
 A constant is written in one of three ways
 
     peak: {value: "3.35 TB/s", source: "data sheet"}
-    launch: {assume: gpu-kernel-launch}
+    window: {assume: gpu-window}
     share: {assume: my-share, value: 0.9, range: [0.4, 1.0], source: "why 0.9, why this range"}
 
 The second form names an assumption that `hw_models/catalog/assumptions.yaml` declares, because

@@ -13,8 +13,8 @@ def described(device: str, unit: str) -> dict[str, object]:
     return {name: value for name, value in tree["units"][unit]["model"].items() if name != "kind"}
 
 
-class TestSaturatingGpu(UnitModelContract):
-    unit_model = "saturating-gpu"
+class TestTileGpu(UnitModelContract):
+    unit_model = "tile-gpu"
     fields = described("h100-sxm", "sm")
 
 

@@ -83,13 +83,13 @@ DEVICE_MISTAKES = {
     ),
     "unknown DRAM": (
         ("standard: ddr5-4800", "standard: ddr5-4801"),
-        "device.yaml: memories.dram.standard: found 'ddr5-4801'; allowed: one of ddr4-3200, ddr5-4800, gddr6x, "
-        "hbm2, hbm2e, hbm3, lpddr5x, sram (did you mean 'ddr5-4800'?)",
+        "device.yaml: memories.dram.standard: found 'ddr5-4801'; allowed: one of ddr4-3200, ddr5-4800, gddr6, gddr6x, "
+        "gddr7, hbm2, hbm2e, hbm3, lpddr5x, sram (did you mean 'ddr5-4800'?)",
     ),
     "unknown unit model": (
         ("kind: systolic-arrays", "kind: systolic-array"),
-        "device.yaml: units.core.model.kind: found 'systolic-array'; allowed: one of cpu-kernels, saturating-gpu, "
-        "systolic-arrays (did you mean 'systolic-arrays'?)",
+        "device.yaml: units.core.model.kind: found 'systolic-array'; allowed: one of cpu-kernels, systolic-arrays, "
+        "tile-gpu (did you mean 'systolic-arrays'?)",
     ),
     "memory of another device": (
         ("local_memory: dram", "local_memory: hbm"),
@@ -127,7 +127,7 @@ DEVICE_MISTAKES = {
 MACHINE_MISTAKES = {
     "unknown device": (
         ("device: h100-sxm", "device: h100-smx"),
-        "machine.yaml: devices.gpu.device: found 'h100-smx'; allowed: one of a100-80, ",
+        "machine.yaml: devices.gpu.device: found 'h100-smx'; allowed: one of a100-40, ",
     ),
     "unknown link": (
         ("link: pcie4-x16", "link: pcie2-x16"),
@@ -221,7 +221,7 @@ def test_the_files_are_right_before_they_are_broken(write):
 
 def test_unknown_machine_names_the_nearest():
     message = _refusal("h100-cxl-npd")
-    assert message.startswith("experiment: machine: found 'h100-cxl-npd'; allowed: one of a100-monde, ")
+    assert message.startswith("experiment: machine: found 'h100-cxl-npd'; allowed: one of a100-40-host, ")
     assert message.endswith("(did you mean 'h100-cxl-ndp'?)")
 
 

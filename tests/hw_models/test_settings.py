@@ -133,9 +133,9 @@ def test_devices_read_before_are_those_read_anew(monkeypatch: pytest.MonkeyPatch
         ("h100-cxl-ndp", {}, {}),
         ("h100-cxl-ndp", {"devices.ndp.count": 3}, {}),
         ("h100-cxl-ndp", {"devices.ndp.memories.dram.capacity": "1 TB"}, {}),
-        ("h100-cxl-ndp", {}, {"cxl-link-rate": "32 GB/s", "gpu-kernel-launch": "3 us"}),
+        ("h100-cxl-ndp", {}, {"cxl-link-rate": "32 GB/s", "gpu-window": "3 MB"}),
         ("h100-cxl-ndp-4", {"links.gpu-cxl.peak": "9 GB/s"}, {"ndp-window": "8 KiB"}),
-        ("a100-monde", {}, {"gpu-kernel-launch": "4 us"}),
+        ("a100-monde", {}, {"gpu-window": "4 MB"}),
         ("h100-amx-dimm-ndp", {}, {}),
     ]
 

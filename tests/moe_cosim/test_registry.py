@@ -76,7 +76,7 @@ def test_a_module_imported_anew_registers_anew(registry: Registry[type[Base]]) -
         (formats, "moe_cosim.formats", {"fp16", "int4", "mxfp4"}),
         (families, "moe_cosim.model_families", {"mixtral", "deepseek_v3"}),
         (unit_kinds, "moe_cosim.unit_kinds", {"gpu", "ndp", "cpu", "dma"}),
-        (unit_models, "moe_cosim.unit_models", {"saturating-gpu", "systolic-arrays"}),
+        (unit_models, "moe_cosim.unit_models", {"tile-gpu", "systolic-arrays"}),
         (schedulers, "moe_cosim.schedulers", {"slurm", "pbs"}),
         (reproductions, "moe_cosim.reproductions", {"cxl-ndp"}),
     ],

@@ -67,7 +67,7 @@ def test_nested_metrics_are_columns(store: Store) -> None:
         "units.gpu.sm.busy_s",
         "traffic.weights.link_bytes",
         "experts.hit_rate",
-        "assumptions.gpu-kernel-launch",
+        "assumptions.gpu-window",
     ):
         assert expected in columns
     assert any(name.startswith("critical_path.") and name.endswith(".seconds") for name in columns)
