@@ -26,5 +26,5 @@ def dense_s(
     quantized = 2.0 * operand_bytes if operand_bytes < _WIDE_BYTES else 0.0
     beside = rows * ((_WIDE_BYTES + quantized) * inner + _WIDE_BYTES * columns)
     moved = inner * columns * bytes_per_weight + beside * (c.memory_share / c.activation_share)
-    time = product_s(np.ceil(rows / size), size, np.float64(1.0), inner, columns, moved, c, gpu)
+    time = product_s(np.ceil(rows / size), size, 1.0, inner, columns, moved, c, gpu)
     return np.where(rows * inner * columns > 0, c.start_us * 1e-6 + time, 0.0)

@@ -51,7 +51,7 @@ def layer_s(
     into = (shape.hidden, (shape.matrices - 1) * shape.intermediate)
     for inner, columns in (into, (shape.intermediate, shape.hidden)):
         moved = experts * inner * columns * bytes_per_weight
-        time = time + product_s(tiles, size, experts, np.float64(inner), np.float64(columns), moved, c, gpu)
+        time = time + product_s(tiles, size, experts, inner, columns, moved, c, gpu)
     return time
 
 

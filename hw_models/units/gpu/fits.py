@@ -87,7 +87,7 @@ def _group(
 
 def _constants(kind: type[C], node: object, where: Path, path: str) -> C:
     """Every constant a number above zero, and where they all come from."""
-    names = [each.name for each in fields(kind)]
+    names: list[str] = [each.name for each in fields(kind)]
     if not isinstance(node, Mapping) or set(node) != {*names, "source"}:
         found = sorted(node) if isinstance(node, Mapping) else node
         raise InputError(where, path, found, Plain(f"{', '.join(names)} and their source"))

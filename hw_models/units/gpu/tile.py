@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Self
 
 import numpy as np
@@ -40,16 +40,14 @@ class TileGpu(DescribedModel):
 
     figures: GpuFigures
     fit: KernelFit
+    launch_ps: int = field(default=0, init=False)
+    """Nothing: each product and each attention kernel has its own start."""
+    expert_launch_ps: int = field(init=False)
+    """The start of the quickest fused kernel; what others take beyond it is in their own time."""
 
-    @property
-    def launch_ps(self) -> int:
-        """Nothing: each product and each attention kernel has its own start."""
-        return 0
-
-    @property
-    def expert_launch_ps(self) -> int:
-        """The start of the quickest fused kernel; what others take beyond it is in their own time."""
-        return round(self._least_start_us() * 1e6)
+    def __post_init__(self) -> None:
+        least_us = min(each.start_us for each in self.fit.experts.values())
+        object.__setattr__(self, "expert_launch_ps", round(least_us * 1e6))
 
     def computes_as(self, weights: WeightFormat) -> str:
         return self.figures.operand(weights)
@@ -85,7 +83,7 @@ class TileGpu(DescribedModel):
         times = fused_s(
             tokens, first, shape, per_weight, OPERAND_BYTES[operand], constants, self.figures.rates(operand)
         )
-        later = (constants.start_us - self._least_start_us()) * 1e-6
+        later = constants.start_us * 1e-6 - self.expert_launch_ps * 1e-12
         rows = np.maximum(np.add.reduceat(tokens, first), 1.0)
         return times + tokens * np.repeat(later / rows, np.diff(np.append(first, len(tokens))))
 
@@ -104,8 +102,8 @@ class TileGpu(DescribedModel):
     def attention_ps(
         self, sequences: ArrayLike, queries: ArrayLike, keys: ArrayLike, shape: AttentionShape
     ) -> NDArray[np.int64]:
-        arguments = np.broadcast_arrays(*(np.asarray(each, dtype=np.float64) for each in (sequences, queries, keys)))
-        return picoseconds(self.attention_s(*arguments, shape))
+        b, q, k = np.broadcast_arrays(*(np.asarray(each, dtype=np.float64) for each in (sequences, queries, keys)))
+        return picoseconds(self.attention_s(b, q, k, shape))
 
     def attention_s(self, sequences: Floats, queries: Floats, keys: Floats, shape: AttentionShape) -> Floats:
         kinds = ("latent",) * 2 if shape.latent else ("decode", "prefill")
@@ -113,9 +111,6 @@ class TileGpu(DescribedModel):
         rates = self.figures.rates("bf16")
         decode = attention_s(sequences, queries, keys, shape, one, rates)
         return np.where(queries > 1, attention_s(sequences, queries, keys, shape, many, rates), decode)
-
-    def _least_start_us(self) -> float:
-        return min(each.start_us for each in self.fit.experts.values())
 
     @classmethod
     def read(cls, fields: Fields) -> Self:

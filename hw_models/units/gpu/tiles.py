@@ -64,9 +64,9 @@ def overlapped(one: Floats, other: Floats, sharpness: float) -> Floats:
 def product_s(
     row_tiles: Floats,
     size: Floats,
-    matrices: Floats,
-    inner: Floats,
-    columns: Floats,
+    matrices: Floats | float,
+    inner: Floats | float,
+    columns: Floats | float,
     moved_bytes: Floats,
     c: TileConstants,
     gpu: Rates,

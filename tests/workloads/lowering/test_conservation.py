@@ -150,30 +150,28 @@ def test_dense_weights_are_read_once_per_layer_and_step(lowered: Lowered) -> Non
 
 
 def test_kernel_times_are_the_unit_models(lowered: Lowered) -> None:
-    """A launch for what is at hand together, and one for each expert that had to arrive."""
-    units = lowered.scenario.machine.units
-    busy: dict[str, int] = defaultdict(int)
-    launches: Counter[str] = Counter()
+    """What is at hand together is one kernel, and each expert that had to arrive another."""
+    units, formats = lowered.scenario.machine.units, lowered.plan.formats
+    kernels: dict[tuple[str, int, int, int], list[tuple[int, int]]] = defaultdict(list)
     used = set()
-    at_hand = set()
     for run in lowered.plan.runs:
-        unit = lowered.plan.units[run["unit"]]
+        arrived = int(run["move"]) if run["move"] >= 0 and int(run["move"]) not in used else -1
+        used.add(arrived)
+        kernel = lowered.plan.units[run["unit"]], int(run["step"]), int(run["layer"]), arrived
+        kernels[kernel].append((int(run["tokens"]), int(run["format"])))
+    busy: dict[str, int] = defaultdict(int)
+    for (unit, *_), experts in kernels.items():
         model = units[unit].model
         assert model is not None
-        busy[unit] += int(model.expert_ps(run["tokens"], lowered.model.expert, lowered.plan.formats[run["format"]]))
-        if run["move"] >= 0 and int(run["move"]) not in used:
-            used.add(int(run["move"]))
-            launches[unit] += 1
-        else:
-            at_hand.add((unit, int(run["step"]), int(run["layer"])))
-    launches += Counter(unit for unit, _, _ in at_hand)
+        tokens, index = np.array(experts).T
+        busy[unit] += int(model.experts_ps(tokens, np.zeros_like(tokens), lowered.model.expert, formats, index).sum())
     rows = lowered.rows("expert", STREAM)
     events = lowered.program.events[rows]
     for unit, total in busy.items():
         mine = events[[lowered.program.lanes[lane][0] == unit for lane in events["lane"]]]
         assert int(mine["busy_ps"].sum()) == total
-        launch_ps = units[unit].model.expert_launch_ps  # type: ignore[union-attr]
-        assert int(mine["setup_ps"].sum()) == launches[unit] * launch_ps
+        launches = sum(name == unit for name, *_ in kernels)
+        assert int(mine["setup_ps"].sum()) == launches * units[unit].model.expert_launch_ps  # type: ignore[union-attr]
 
 
 def test_every_access_lies_in_one_region_of_its_kind(lowered: Lowered) -> None:
