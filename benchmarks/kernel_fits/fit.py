@@ -1,4 +1,4 @@
-"""Fits the constants of `hw_models/catalog/kernel_fits/FRAMEWORK.yaml` and prints them, with their errors.
+"""Fits the constants of a file of `hw_models/catalog/kernel_fits` and prints them, with their errors.
 
     python benchmarks/kernel_fits/fit.py FRAMEWORK
 
