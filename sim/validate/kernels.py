@@ -44,7 +44,9 @@ _PS_PER_US: Final = 1e6
 
 
 def compare(rows: Sequence[CsvRow], choices: Choices) -> Comparison:
-    """Raises `InputError` for numbers that are none."""
+    """Raises `InputError` for numbers that are none, and for an unknown fit."""
+    if choices.fit:
+        catalog.find(choices.fit, "kernel-fit", "command line", "--fit")
     compared: list[ComparedRow] = []
     refused: list[Refused] = []
     for row in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
@@ -109,9 +110,16 @@ def _refused(outcome: Validated) -> Table:
     )
     title = "rows without a prediction"
     rows = [(one.kind, one.row.file.name, one.row.line, one.why) for one in outcome.refused]
-    lines: dict[tuple[str, str, str], list[str]] = {}
+    lines: dict[tuple[str, str, str], list[int]] = {}
     for kind, file, line, why in rows:
-        lines.setdefault((kind, file, why), []).append(str(line))
-    together = [(kind, file, ", ".join(said), why) for (kind, file, why), said in lines.items()]
-    view = Table("refused", title, (*columns[:2], Column("line", "lines", role="prose"), columns[3]), together)
+        lines.setdefault((kind, file, why), []).append(line)
+    together = [(kind, file, _ranges(numbers), why) for (kind, file, why), numbers in lines.items()]
+    view = Table("refused", title, (*columns[:2], Column("line", "lines", role="key"), columns[3]), together)
     return Table("refused", title, columns, rows, view=view)
+
+
+def _ranges(lines: Sequence[int]) -> str:
+    """Increasing numbers as people write them: ``2-5, 9``."""
+    starts = [line for line, before in zip(lines, (None, *lines), strict=False) if before is None or line != before + 1]
+    ends = [line for line, after in zip(lines, (*lines[1:], None), strict=True) if after is None or after != line + 1]
+    return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in zip(starts, ends, strict=True))

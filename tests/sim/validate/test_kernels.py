@@ -99,14 +99,20 @@ def test_people_see_lines_refused_for_one_reason_together(write: Write) -> None:
     path = write(KERNELS, {}, {"device": "Abacus 3"}, {"device": "Abacus 3", "tokens": "2"})
     shown = cli("validate", "--data", path)
     assert shown.exit_code == 0
-    assert "3, 4" in shown.stdout
+    assert "3-4" in shown.stdout
     assert shown.stdout.count("no GPU of the catalogue") == 1
     table = cli("validate", "--data", path, "--csv", "--table", "refused").stdout.splitlines()
     assert table[0] == "kind,file,line,why"
     assert len(table) == 3
 
 
-def test_a_model_that_the_device_has_not_is_a_reason(write: Write) -> None:
-    printed = validated("kernels", "--data", write(KERNELS, {"device": "RTX 5080"}), "--fit", "nobody")
-    assert printed["n"] == 0
-    assert "model" in printed["refused"][0]["why"] or "fit" in printed["refused"][0]["why"]
+def test_constants_of_another_framework_and_models_without_tables(write: Write) -> None:
+    path = write(KERNELS)
+    (own,), (other,) = (validated("--data", path, *fit)["rows"] for fit in ((), ("--fit", "sglang")))
+    assert own["predicted"] != other["predicted"]
+    assert validated("--data", path, "--model", "tile")["rows"] == [own]
+    (refused,) = validated("--data", path, "--model", "measured")["refused"]
+    assert "tables" in refused["why"]
+    found = cli("validate", "--data", path, "--fit", "nobody")
+    assert found.exit_code == 2
+    assert found.stderr.startswith("moe-cosim: command line: --fit: found 'nobody'")
