@@ -120,7 +120,7 @@ def _validated(_: Tiny) -> Report:
         for metric, unit, predicted, measured in figures
     ]
     rows.append(replace(rows[0], measured=2.0))
-    refused = [Refused("llm", line, f"no device {ODD} of the catalogue") for line in lines]
+    refused = [Refused("llm", line, f"a device that the catalogue lacks: {ODD}") for line in lines]
     assumption = Assumption("llm-prompt-tokens", 300, (50, 2000), "a few hundred")
     return validation_report(Validated(rows, refused, rankings(rows, "group"), [assumption]))
 
