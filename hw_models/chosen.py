@@ -22,7 +22,8 @@ _MACHINES: Final[Remembered[Machine]] = Remembered(16)
 
 
 def machine_of(experiment: Experiment, assumptions: Assumptions) -> Machine:
-    """Built, with one GPU and a copy engine beside it. What the experiment says wrong is an error in the experiment."""
+    """Built, with one GPU and a copy engine beside it, or with no GPU and one CPU. What the experiment says wrong is an
+    error in the experiment."""
     key = experiment.machine.use, json.dumps(experiment.machine.set, sort_keys=True, default=str)
     return _MACHINES.get(key, assumptions, lambda apart: _built(experiment, apart))
 
@@ -35,16 +36,19 @@ def _built(experiment: Experiment, assumptions: Assumptions) -> tuple[Machine, M
             raise
         field = "machine.use" if error.field == "machine" else f"machine.{error.field}"
         raise error.at(experiment.where, field) from None
-    _require_gpu(machine, experiment.where)
+    _require_main_unit(machine, experiment.where)
     return machine, reading.files
 
 
-def _require_gpu(machine: Machine, where: str) -> None:
-    gpus = machine.main_units
-    if len(gpus) != 1:
-        raise InputError(where, "machine", Plain(f"{machine.name} with {len(gpus)} GPUs"), "a machine with one GPU")
-    beside = [unit for unit in machine.copy_units if unit.local_memory == gpus[0].local_memory]
+def _require_main_unit(machine: Machine, where: str) -> None:
+    found = machine.main_units
+    if len(found) != 1:
+        counted = Plain(f"{machine.name} with {len(found)} GPUs" if found else f"{machine.name} without a GPU")
+        raise InputError(where, "machine", counted, "a machine with one GPU, or with none and one CPU")
+    if not machine.has_gpu:
+        return
+    beside = [unit for unit in machine.copy_units if unit.local_memory == found[0].local_memory]
     lanes = {lane for unit in beside for lane in unit.lanes}
     if not lanes >= set(COPY_LANES):
-        found = Plain(f"{machine.name} with copy lanes {', '.join(sorted(lanes)) or 'none'} beside its GPU")
-        raise InputError(where, "machine", found, f"a dma unit beside the GPU with the lanes {', '.join(COPY_LANES)}")
+        named = Plain(f"{machine.name} with copy lanes {', '.join(sorted(lanes)) or 'none'} beside its GPU")
+        raise InputError(where, "machine", named, f"a dma unit beside the GPU with the lanes {', '.join(COPY_LANES)}")

@@ -248,12 +248,19 @@ class Machine:
 
     @cached_property
     def main_units(self) -> tuple[Unit, ...]:
-        return self._in_role(Role.MAIN)
+        """What computes the dense part: the GPUs; the only CPU of a machine without one."""
+        if self.has_gpu or len(self.host_units) != 1:
+            return self._in_role(Role.MAIN)
+        return self.host_units
 
     @property
     def main_unit(self) -> Unit:
-        """The GPU: a machine that programs are lowered to has one (`machine_of`)."""
+        """A machine that programs are lowered to has one (`machine_of`)."""
         return self.main_units[0]
+
+    @cached_property
+    def has_gpu(self) -> bool:
+        return bool(self._in_role(Role.MAIN))
 
     @cached_property
     def near_data_units(self) -> tuple[Unit, ...]:

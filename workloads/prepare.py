@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Experiment
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.workloads.blocks import Block, blocks_of, join
@@ -82,8 +83,11 @@ def policy_of(experiment: Experiment, scenario: Scenario) -> Policy:
     """The experiment's policy, with its copies in place, before the first step."""
     builder = PlanBuilder(tuple(unit.name for unit in scenario.machine.units.values() if unit.model is not None))
     options = {name: value for name, value in experiment.policy.items() if name not in ("name", "home")}
-    chosen, asked = policy_class(experiment), experiment.policy.get("home")
-    home = residence(scenario.machine, asked, chosen.homes, str(experiment.policy["name"]), experiment.where)
+    chosen, asked, name = policy_class(experiment), experiment.policy.get("home"), str(experiment.policy["name"])
+    if chosen.needs_gpu and not scenario.machine.has_gpu:
+        found = Plain(f"{scenario.machine.name}, which has no GPU")
+        raise InputError(experiment.where, "machine", found, f"a machine with a GPU (policy {name})")
+    home = residence(scenario.machine, asked, chosen.homes, name, experiment.where)
     return chosen(Context(scenario, builder, home), options)
 
 

@@ -96,8 +96,9 @@ def _place(
     workload = experiment.workload
     addresses = AddressMap(machine.memories, experiment.where)
     gpu_memory = machine.main_unit.local_memory
-    near = [unit.local_memory for unit in (*machine.near_data_units, *machine.host_units)]
+    beside = (*machine.near_data_units, *machine.host_units)
+    others = [unit.local_memory for unit in beside if unit.local_memory != gpu_memory]
     kv = kv_memories(machine, experiment.kv_cache, experiment.where)
     attending = attention_units(machine, model, workload, quantization.parts, assumptions) if kv else ()
-    layout = place_model(model, workload, quantization.parts, addresses, gpu_memory, near, kv, attending)
+    layout = place_model(model, workload, quantization.parts, addresses, gpu_memory, others, kv, attending)
     return addresses, layout

@@ -21,7 +21,8 @@ class Role(StrEnum):
     NEAR_DATA = "near-data"
     """Computes beside or inside a memory, from that memory alone; activations are brought to it."""
     HOST = "host"
-    """Computes from any memory but that of a main unit; activations are brought to it."""
+    """Computes from any memory but that of a main unit; activations are brought to it. On a machine that has no main
+    unit, the only host does what a main unit does."""
     COPY = "copy"
     """Computes nothing: moves ranges from memory to memory."""
 

@@ -36,6 +36,8 @@ class Policy(ABC):
     homes: ClassVar[tuple[str, ...]] = ("near-data", "cxl", "host", "gpu", "mixed")
     """Where the full set of experts may live (`moe_cosim.workloads.policies.residence`): the first that the
     machine has, unless the experiment's ``policy.home`` names another of them."""
+    needs_gpu: ClassVar[bool] = True
+    """False: it also runs on a machine without one, whose CPU is then what `Context.gpu` names."""
     lowering_hooks: ClassVar[tuple[str, ...]] = ()
     """Names of what adds events of its own to every layer (`moe_cosim.workloads.lowering.hooks`)."""
     options_class: ClassVar[type[Options]] = Options
@@ -92,6 +94,7 @@ policies: Registry[type[Policy]] = Registry(
             "near_data.cxl_ndp",
             "offloading.all_on_gpu",
             "offloading.klotski",
+            "hybrid.static_hybrid",
             "hybrid.ktransformers",
             "hybrid.fiddler",
             "near_data.monde_dimm",

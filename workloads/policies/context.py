@@ -83,6 +83,11 @@ class Context:
         return MachinePart.of(self._machine.main_unit)
 
     @property
+    def has_gpu(self) -> bool:
+        """Else `gpu` is the host's CPU."""
+        return self._machine.has_gpu
+
+    @property
     def gpu_memory(self) -> str:
         return self.gpu.local_memory
 
@@ -147,6 +152,20 @@ class Context:
         places = self.stripe_places(f"experts ({weight_format.name}), striped", weight_format, layers * experts)
         self._homes[weight_format] = places.reshape(layers, experts)
         self.plan.reside(weight_format, self._homes[weight_format])
+
+    def keep_some(self, weight_format: WeightFormat, which: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Copies of the experts `which` [layers, experts] at home, placed as `keep_striped` would. Returns their
+        addresses, -1 for the others."""
+        name, addresses = f"experts ({weight_format.name})", np.full(which.shape, -1, dtype=np.int64)
+        if len(self.home_memories) > 1 and self.residence.is_even:
+            addresses[which] = self.stripe_places(f"{name}, striped", weight_format, int(which.sum()))
+        else:
+            home = np.array(self._memory_of_expert)
+            for memory in self.home_memories:
+                own = which & (home == memory)
+                addresses[own] = self.local_places(name, memory, weight_format, int(own.sum()))
+        self.plan.reside(weight_format, addresses)
+        return addresses
 
     def stripe_places(self, name: str, weight_format: WeightFormat, count: int) -> NDArray[np.int64]:
         """Striped addresses of `count` places for one expert each; a run has one such region."""

@@ -155,7 +155,7 @@ def _check_unit(plan: Plan, machine: Machine, run: Any, memory: str, layers: int
     team = plan.teams[unit - len(plan.units)] if unit >= len(plan.units) else ()
     members = [machine.units[name] for name in team or (plan.units[unit],)]
     roles = {member.role for member in members}
-    if run["deferred"] and (Role.MAIN in roles or run["layer"] >= layers - 1):
+    if run["deferred"] and (machine.main_unit in members or run["layer"] >= layers - 1):
         raise PlanError(f"{_name(run)}: deferred, but on the GPU or in the last layer")
     beside = tuple(member.local_memory for member in members)
     if team:
@@ -163,7 +163,7 @@ def _check_unit(plan: Plan, machine: Machine, run: Any, memory: str, layers: int
             raise PlanError(f"{_name(run)}: a team computes a copy that is not striped over its members")
         return
     found = plan.stripes.memories if striped and plan.stripes is not None else (memory,)
-    on_gpu = {other.local_memory for other in machine.main_units}
+    on_gpu = {other.local_memory for other in machine.main_units if other.role is Role.MAIN}
     reachable = set(machine.memories) - on_gpu if roles == {Role.HOST} else set(beside)
     if not set(found) <= reachable:
         raise PlanError(

@@ -106,6 +106,45 @@ class TestKTransformersDeferring(OnModules):
     scarce_experts = None
 
 
+class TestStaticHybrid(OnModules):
+    policy = "static-hybrid"
+
+
+class TestStaticHybridThatStreams(PolicyContract):
+    policy = "static-hybrid"
+    machines = {1: "rtx4090-xeon-6454s"}  # noqa: RUF012
+    options = {"gpu_share": 0.1, "placement": "random", "prefill_gpu_threshold": 4}  # noqa: RUF012
+    scarce_experts = None
+
+
+class TestStaticHybridByLayers(PolicyContract):
+    policy = "static-hybrid"
+    machines = {1: "rtx4090-xeon-6454s"}  # noqa: RUF012
+    machine_settings = {"devices.gpu.memories.gddr.capacity": "80 GB"}  # noqa: RUF012
+    options = {"cpu_layers": 25}  # noqa: RUF012
+    scarce_experts = None
+
+
+class TestStaticHybridWithoutGpu(PolicyContract):
+    policy = "static-hybrid"
+    machines = {1: "xeon-8470-host"}  # noqa: RUF012
+    options = {"gpu_experts": 1, "prefill_gpu_threshold": 1}  # noqa: RUF012
+    scarce_experts = None
+
+
+class TestKTransformersWithoutGpu(PolicyContract):
+    policy = "ktransformers"
+    machines = {1: "xeon-8470-host"}  # noqa: RUF012
+    options = {"deferred_experts": 1, "gpu_experts": 0}  # noqa: RUF012
+    scarce_experts = None
+
+
+class TestAllOnCpu(PolicyContract):
+    policy = "all-on-gpu"
+    machines = {1: "xeon-8470-host"}  # noqa: RUF012
+    scarce_experts = None
+
+
 class TestTriMoe(OnModules):
     policy = "trimoe"
 

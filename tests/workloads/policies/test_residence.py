@@ -33,7 +33,8 @@ def homes(found: Decided) -> Counter[str]:
 
 
 def decide(policy: str, home: str | None = None, machine: str = BOTH) -> Decided:
-    return decided(ROUTED, policy, {"home": home} if home else {}, machine=machine)
+    options = {"gpu_experts": 0} if "gpu_experts" in policies.get(policy).options_class.model_fields else {}
+    return decided(ROUTED, policy, options | ({"home": home} if home else {}), machine=machine)
 
 
 @pytest.mark.parametrize("policy", ["fiddler", "ktransformers", "on-demand", "lru", "belady", "klotski"])

@@ -9,18 +9,18 @@ from __future__ import annotations
 from moe_cosim.options import option
 from moe_cosim.workloads.demand import DemandRows
 from moe_cosim.workloads.policies.base import policies
-from moe_cosim.workloads.policies.parts.gpu_prefill import GpuExpertsOptions, GpuPrefillPolicy
+from moe_cosim.workloads.policies.parts.resident_experts import ResidentExpertsPolicy, ResidentOptions
 
 
-class FiddlerOptions(GpuExpertsOptions):
+class FiddlerOptions(ResidentOptions):
     crossover_tokens: int = option(
         10, "a missing expert with so many tokens or more is fetched", unit="tokens", ge=0, le=1_000_000
     )
 
 
 @policies.register("fiddler")
-class Fiddler(GpuPrefillPolicy):
-    """The original ranks popularity offline; here the prefill does."""
+class Fiddler(ResidentExpertsPolicy):
+    """The same rule in prefill and decode."""
 
     summary = "popular experts on the GPU, few-token misses on the CPU, others fetched (arXiv 2402.07033)"
     homes = ("host", "cxl", "near-data", "mixed")
@@ -28,11 +28,10 @@ class Fiddler(GpuPrefillPolicy):
     options: FiddlerOptions
 
     def prepare(self) -> None:
-        context = self.context
-        cpu = self.plan.unit_index(context.require_cpu("fiddler").name)
-        weight_format = context.quantization.expert_format
-        context.keep_striped(weight_format)
-        self.take_gpu(context.homes(weight_format), weight_format, cpu, self.options.gpu_experts)
+        weight_format = self.context.quantization.expert_format
+        cpu = self.plan.unit_index(self.context.require_cpu("fiddler").name)
+        self.take_ring(weight_format)
+        self.take_resident(self.options, weight_format, cpu)
 
     def plan_decode(self, rows: DemandRows) -> None:
-        self.run(rows, passing=~self.is_hot(rows) & (rows.tokens >= self.options.crossover_tokens))
+        self.run(rows, passing=~self.is_held(rows) & (rows.tokens >= self.options.crossover_tokens))

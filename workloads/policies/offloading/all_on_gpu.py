@@ -17,6 +17,7 @@ class AllOnGpu(BlockPolicy):
 
     summary = "every expert resident in GPU memory (upper bound of what a GPU alone can do)"
     homes = ("gpu",)
+    needs_gpu = False
 
     def prepare(self) -> None:
         context = self.context

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.workloads.demand import DemandRows
 from moe_cosim.workloads.plan import Column, PlanBuilder
+from moe_cosim.workloads.policies.parts.staging import StagingRing
 
 I64 = NDArray[np.int64]
 
@@ -31,4 +32,29 @@ class Copies:
         """Every row by the unit, and from the copy, that the table has for its expert."""
         at = rows.layer, rows.expert
         columns = (self.unit[at], self.weight_format[at], self.address[at], self.move[at])
+        plan.run_rows(rows.step, rows.layer, rows.expert, rows.tokens, *columns)
+
+    def run_passing(
+        self,
+        plan: PlanBuilder,
+        rows: DemandRows,
+        through: StagingRing,
+        gpu: int,
+        passing: NDArray[np.bool_],
+        deferred: Column = False,
+    ) -> None:
+        """As `run`, but those `passing` [rows] are copied `through` the ring and run on the `gpu`."""
+        at = rows.layer, rows.expert
+        unit, weight_format, address, move = (
+            column[at] for column in (self.unit, self.weight_format, self.address, self.move)
+        )
+        going = np.flatnonzero(passing)
+        if len(going):
+            target, prefetch, after_run = through.turns(plan.next_run + going)
+            layer, expert, source = rows.layer[going], rows.expert[going], address[going]
+            first = plan.move_rows(
+                rows.step[going], layer, layer, expert, weight_format[going], source, target, prefetch, after_run
+            )
+            unit[going], address[going], move[going] = gpu, target, first + np.arange(len(going))
+        columns = (unit, weight_format, address, move, deferred)
         plan.run_rows(rows.step, rows.layer, rows.expert, rows.tokens, *columns)

@@ -1,4 +1,4 @@
-"""Shared by systems that compute the whole prefill on the GPU and keep its hottest experts there."""
+"""Shared by systems that compute the whole prefill on the GPU, and learn from it which experts to keep there."""
 
 from __future__ import annotations
 
@@ -12,12 +12,9 @@ from moe_cosim.workloads.plan import Column
 from moe_cosim.workloads.policies.block_policy import BlockPolicy
 from moe_cosim.workloads.policies.parts.cells import busiest_first, rank_in_cell
 from moe_cosim.workloads.policies.parts.copies import Copies
-from moe_cosim.workloads.policies.parts.staging import StagingRing
+from moe_cosim.workloads.policies.parts.staging import RING_EXPERTS, StagingRing
 
 I64 = NDArray[np.int64]
-
-RING_EXPERTS = 8
-"""Staging slots: enough to fetch on two lanes while earlier ones are computed."""
 
 
 class GpuExpertsOptions(Options):
@@ -82,17 +79,6 @@ class GpuPrefillPolicy(BlockPolicy):
         self.copies.put(layer, expert, self.gpu, weight_format, target[stays], move[stays])
         self.hot[layer, expert] = True
 
-    def run(self, rows: DemandRows, passing: NDArray[np.bool_], deferred: Column = False) -> None:
+    def run(self, rows: DemandRows, passing: NDArray[np.bool_]) -> None:
         """Run all `rows`: those `passing` on the GPU, through the ring; the others where their copies are."""
-        at = rows.layer, rows.expert
-        unit, address, move = self.copies.unit[at], self.copies.address[at], self.copies.move[at]
-        going = np.flatnonzero(passing)
-        if len(going):
-            target, prefetch, after_run = self.ring.turns(self.plan.next_run + going)
-            layer, expert, source = rows.layer[going], rows.expert[going], address[going]
-            first = self.plan.move_rows(
-                rows.step[going], layer, layer, expert, self.weight_format, source, target, prefetch, after_run
-            )
-            unit[going], address[going], move[going] = self.gpu, target, first + np.arange(len(going))
-        columns = (unit, self.weight_format, address, move, deferred)
-        self.plan.run_rows(rows.step, rows.layer, rows.expert, rows.tokens, *columns)
+        self.copies.run_passing(self.plan, rows, self.ring, self.gpu, passing)

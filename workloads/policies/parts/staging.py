@@ -9,6 +9,9 @@ from moe_cosim.workloads.plan import Copy, PlanBuilder
 
 I64 = NDArray[np.int64]
 
+RING_EXPERTS = 8
+"""Slots of a ring: enough to fetch on two lanes while earlier ones are computed."""
+
 
 class StagingRing:
     """Slots used in turn: one is filled again once the run that used it before has ended.
