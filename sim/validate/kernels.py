@@ -18,6 +18,7 @@ from moe_cosim.hw_models.build import build_device
 from moe_cosim.hw_models.formats import WeightFormat
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.shapes import ExpertShape
+from moe_cosim.hw_models.units.fused_moe import dealt
 from moe_cosim.sim.validate.compared import ComparedRow, Refused, bucket
 from moe_cosim.sim.validate.csv_rows import CsvRow
 from moe_cosim.sim.validate.kind import Choices, Comparison, NoPredictionError
@@ -87,9 +88,7 @@ class _Layer:
 
     def tokens_per_expert(self) -> NDArray[np.int64]:
         """Dealt evenly over the experts that have any: with uniform routing as many as expected."""
-        active = max(1, min(round(self.active), self.experts, self.runs))
-        even, left = divmod(self.runs, active)
-        return np.where(np.arange(active) < left, even + 1, even)
+        return dealt(self.runs, max(1, min(round(self.active), self.experts, self.runs)))
 
 
 def _predicted(row: CsvRow, layer: _Layer, choices: Choices) -> tuple[str, int]:
