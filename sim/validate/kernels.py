@@ -53,8 +53,8 @@ def compare(rows: Sequence[CsvRow], choices: Choices) -> Comparison:
     for row in rows:
         measured = row.positive("time_us")
         tokens = row.count("tokens")
-        layer = _Layer(row, tokens)
         try:
+            layer = _Layer(row, tokens)
             device, predicted_ps = _predicted(row, layer, choices)
         except NoPredictionError as why:
             refused.append(Refused("kernels", row, str(why)))
@@ -74,17 +74,20 @@ def compare(rows: Sequence[CsvRow], choices: Choices) -> Comparison:
 
 
 class _Layer:
-    """One layer's routed experts as a row gives them. Raises `InputError`."""
+    """One layer's routed experts as a row gives them. Raises `InputError`, and `NoPredictionError` for a shape that
+    cannot be."""
 
     def __init__(self, row: CsvRow, tokens: int) -> None:
-        self.experts, self.top_k = row.count("experts"), row.count("top_k")
+        self.experts, top_k = row.count("experts"), row.count("top_k")
+        if top_k > self.experts:
+            raise NoPredictionError(f"top_k {top_k} of {self.experts} experts")
         self.shape = ExpertShape(row.count("hidden"), row.count("inter_per_shard"))
-        self.runs = tokens * self.top_k
+        self.runs = tokens * top_k
         """Tokens of all experts together."""
         if row.text("expected_distinct_experts_uniform"):
             self.active = row.positive("expected_distinct_experts_uniform")
         else:
-            self.active = self.experts * (1 - (1 - self.top_k / self.experts) ** tokens)
+            self.active = self.experts * (1 - (1 - top_k / self.experts) ** tokens)
 
     def tokens_per_expert(self) -> NDArray[np.int64]:
         """Dealt evenly over the experts that have any: with uniform routing as many as expected."""
@@ -93,8 +96,6 @@ class _Layer:
 
 def _predicted(row: CsvRow, layer: _Layer, choices: Choices) -> tuple[str, int]:
     """(device, ps)."""
-    if layer.top_k > layer.experts:
-        raise NoPredictionError(f"top_k {layer.top_k} of {layer.experts} experts")
     gpu = find_gpu(row.text("device"))
     if gpu is None:
         raise NoPredictionError(f"no GPU of the catalogue is {row.text('device')!r}")
