@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, one_line
 
 FITTED: Final = "fitted"
 """A column of every kind: whether the row served to fit what predicts it. Rows without it did not."""
@@ -77,12 +77,12 @@ def read_csv(path: Path, required: Collection[str], optional: Collection[str]) -
     legal = [*required, *(name for name in (*optional, FITTED, SOURCE) if name not in required)]
     for name in header:
         if name not in legal:
-            raise InputError(path, f"line 1, {name}", Plain("an unknown column"), legal)
+            raise InputError(path, f"line 1, {one_line(name)}", Plain("an unknown column"), legal)
         if header.count(name) > 1:
-            raise InputError(path, f"line 1, {name}", Plain("this column twice"), "every column once")
+            raise InputError(path, f"line 1, {one_line(name)}", Plain("this column twice"), "every column once")
     for name in required:
         if name not in header:
-            raise InputError(path, f"line 1, {name}", Plain("no such column"), f"all of {', '.join(required)}")
+            raise InputError(path, f"line 1, {one_line(name)}", Plain("no such column"), f"all of {', '.join(required)}")
     if len(lines) == 1:
         raise InputError(path, "line 2", Plain("no rows"), "at least one row below the header")
     return [_row(path, line, header, values) for line, values in lines[1:]]
