@@ -82,7 +82,7 @@ def read_csv(path: Path, required: Collection[str], optional: Collection[str]) -
             raise InputError(path, f"line 1, {one_line(name)}", Plain("this column twice"), "every column once")
     for name in required:
         if name not in header:
-            raise InputError(path, f"line 1, {one_line(name)}", Plain("no such column"), f"all of {', '.join(required)}")
+            raise InputError(path, f"line 1, {name}", Plain("no such column"), f"all of {', '.join(required)}")
     if len(lines) == 1:
         raise InputError(path, "line 2", Plain("no rows"), "at least one row below the header")
     return [_row(path, line, header, values) for line, values in lines[1:]]
