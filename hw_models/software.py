@@ -24,7 +24,9 @@ class Software:
     name: str
     title: str
     step_ps: int
-    """Per step: scheduling, sampling, the launch of a graph."""
+    """Per step: scheduling, the launch of a graph."""
+    sequence_ps: int
+    """Per step and sequence: sampling, book-keeping, handing the token out."""
     layer_ps: int
     """Per layer: launching its kernels one by one, or the gaps between them in a graph."""
     moe_layer_ps: int
@@ -36,7 +38,7 @@ class Software:
 
     @classmethod
     def read(cls, name: str, fields: Fields) -> Self:
-        times = "step", "layer", "moe_layer", "copy", "hybrid_layer"
+        times = "step", "sequence", "layer", "moe_layer", "copy", "hybrid_layer"
         fields.only("title", *times)
         return cls(name, fields.text("title"), *(fields.time_ps(time) for time in times))
 

@@ -123,6 +123,7 @@ KINDS: Final[dict[str, Kind]] = {
     "links": Kind("link", _catalog("link")),
     "dram": Kind("dram", _catalog("dram")),
     "isas": Kind("isa", _catalog("isa")),
+    "software": Kind("software", _catalog("software")),
     "unit-kinds": Kind("unit-kind", _summaries("unit-kinds")),
     "unit-models": Kind("unit-model", _summaries("unit-models")),
     "models": Kind("model", _models),

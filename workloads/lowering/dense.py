@@ -39,7 +39,10 @@ def _launches(scene: Scene, passes: Sequence[Pass]) -> None:
     software = scene.software
     for each in passes:
         places = (
-            (Place(np.array(each.steps), -1, slots.HOST), software.step_ps),
+            (
+                Place(np.array(each.steps), -1, slots.HOST),
+                software.step_ps + scene.workload.batch * software.sequence_ps,
+            ),
             (Place(*each.every, slots.HOST), software.layer_ps),
             (Place(*each.sparse, slots.HOST, 1), software.moe_layer_ps),
         )
