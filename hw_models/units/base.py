@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from moe_cosim.assumptions import Assumption
 from moe_cosim.hw_models.formats import BF16, WeightFormat
 from moe_cosim.hw_models.shapes import AttentionShape, ExpertShape
 
@@ -32,6 +33,10 @@ class UnitModel(ABC):
     def computes_as(self, weights: WeightFormat) -> str:
         """The operand type in which products with such weights are computed."""
         return BF16.multiplied_as[0]
+
+    def beyond_measurements(self, shape: ExpertShape, weights: WeightFormat) -> Assumption | None:
+        """What a model that rests on measured kernels assumes of such experts, which were not among them."""
+        return None
 
     @abstractmethod
     def expert_ps(self, tokens: ArrayLike, shape: ExpertShape, weights: WeightFormat) -> NDArray[np.int64]:

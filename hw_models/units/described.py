@@ -25,5 +25,10 @@ class DescribedModel(UnitModel):
 unit_models: Registry[type[DescribedModel]] = Registry(
     "unit model",
     "unit_models",
-    ("moe_cosim.hw_models.units.gpu.tile", "moe_cosim.hw_models.units.ndp", "moe_cosim.hw_models.units.cpu"),
+    (
+        "moe_cosim.hw_models.units.gpu.tile",
+        "moe_cosim.hw_models.units.gpu.measured",
+        "moe_cosim.hw_models.units.ndp",
+        "moe_cosim.hw_models.units.cpu",
+    ),
 )

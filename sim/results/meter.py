@@ -91,7 +91,8 @@ class Meter:
             assumptions=[
                 AssumptionRow(used.name, used.value, list(used.range), used.source)
                 for used in scenario.assumptions.used()
-            ],
+            ]
+            + self._precisions.beyond_measurements(),
             extrapolation=extrapolation,
             measuring_s=phases.measuring_s,
             writing_s=phases.writing_s,

@@ -6,7 +6,7 @@ import numpy as np
 
 from moe_cosim.hw_models.components import Unit
 from moe_cosim.hw_models.formats import WeightFormat
-from moe_cosim.sim.results.rows import PrecisionRow
+from moe_cosim.sim.results.rows import AssumptionRow, PrecisionRow
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.scenario import Scenario
 
@@ -26,6 +26,16 @@ class Precisions:
         for unit, index in zip(*np.divmod(ran, count), strict=True):
             for name in members[unit]:
                 self._experts[name, plan.formats[index]] = None
+
+    def beyond_measurements(self) -> list[AssumptionRow]:
+        """What units whose times rest on measured kernels assumed of experts that were not among them."""
+        found = []
+        for name, weights in self._experts:
+            model = self._scenario.machine.units[name].model
+            one = model.beyond_measurements(self._scenario.model.expert, weights) if model is not None else None
+            if one is not None:
+                found.append(AssumptionRow(one.name, one.value, list(one.range), one.source))
+        return found
 
     def rows(self) -> list[PrecisionRow]:
         """The dense parts on the main unit, then the routed experts by who ran them."""
