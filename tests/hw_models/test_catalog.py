@@ -135,3 +135,13 @@ def test_gpu_compute_grows_along_the_catalog():
         for name in ("rtx4090-host", "a100-monde", "h100-host")
     ]
     assert np.all(np.diff(times) < 0)
+
+
+def test_each_device_has_a_dataflow_of_its_own():
+    """MoNDE's arrays keep outputs, those of the CXL device weights; setting one leaves the other."""
+    models = {}
+    for name in ("a100-monde", "h100-cxl-ndp"):
+        for settings in ({}, {"monde-array-dataflow": "ideal"}):
+            machine = build_machine(name, Assumptions(settings))
+            models[name, len(settings)] = machine.units["ndp.core"].model.dataflow
+    assert [*models.values()] == ["output-stationary", "ideal", "weight-stationary", "weight-stationary"]

@@ -93,7 +93,9 @@ class Decisions:
             grown = np.zeros(max(self._moves, 2 * len(self._prefetched)), np.bool_)
             grown[:first] = self._prefetched[:first]
             self._prefetched = grown
-        self._prefetched[plan.first_move : self._moves] = plan.moves["prefetch"]
+        self._prefetched[plan.first_move : self._moves] = plan.moves["prefetch"] | (
+            plan.moves["of_layer"] != plan.moves["layer"]
+        )
 
     def _lose(self, plan: Plan, of_format: NDArray[np.int64]) -> None:
         in_use = {

@@ -82,6 +82,7 @@ def count_plan(
         if move.step > 0:
             way = 2
             if key.gpu_base <= move.target < key.gpu_end:
-                way = 1 if move.early or (move.prefetch and not used_at_once[row]) else 0
+                ahead = prefetched[key.first_move + row] and not used_at_once[row]
+                way = 1 if move.early or ahead else 0
             sums.moves[way, 0] += 1
             sums.moves[way, 1] += format_bytes[move.format]

@@ -27,7 +27,7 @@ class TestSpeculativeLruWithFewSlots(PolicyContract):
     policy = "lru"
     options = {"cache_experts": 1, "speculative": True}  # noqa: RUF012
     settings = {"assumptions.lru-speculation-accuracy": 0.6}  # noqa: RUF012
-    scarce_experts = "one per layer"
+    scarce_experts = None
 
 
 class TestBelady(PolicyContract):

@@ -68,9 +68,10 @@ def test_a_sure_guess_moves_before_the_gate_that_asks_for_it() -> None:
         {"cache_experts": 2, "speculative": True},
         assumptions={"lru-speculation-accuracy": 1.0},
     ).plan
-    ahead = plan.moves[plan.moves["prefetch"]]
-    assert ahead[["step", "layer", "of_layer", "expert"]].tolist() == [(1, 0, 1, 1), (1, 1, 2, 2)]
-    assert fetched(plan) == [(0, 0, 0), (0, 1, 0), (0, 2, 0)]  # nothing is left to fetch on demand
+    ahead = plan.moves["of_layer"] > plan.moves["layer"]
+    assert plan.moves[ahead][["step", "layer", "of_layer", "expert"]].tolist() == [(1, 0, 1, 1), (1, 1, 2, 2)]
+    # nothing is left to fetch on demand
+    assert plan.moves[~ahead][["step", "of_layer", "expert"]].tolist() == [(0, 0, 0), (0, 1, 0), (0, 2, 0)]
     used = plan.moves[plan.runs["move"]]
     assert (used["layer"][-2:] < plan.runs["layer"][-2:]).all()
 
@@ -87,13 +88,41 @@ def test_guesses_are_right_as_often_as_assumed() -> None:
         assert guesses.experts(0, 1) == []
 
 
-def test_no_guess_evicts_what_another_guess_fetched() -> None:
-    routed = routing([[(0, 1), (2, 3)]], [[(0, 1), (0, 1)]], 4)
-    plan = decided(
-        routed, "lru", {"cache_experts": 1, "speculative": True}, assumptions={"lru-speculation-accuracy": 1.0}
+def test_guesses_replace_nothing_until_the_gate_asks_for_them() -> None:
+    """All are wrong: the caches hold what they would without guesses, and only the guesses are more traffic."""
+    chosen = np.random.default_rng(0).integers(0, 8, (40, 3, 1))
+    routed = routing(chosen[:1].tolist(), chosen[1:].tolist(), 8)
+    options = {"cache_experts": 3}
+    plain = decided(routed, "lru", options).plan
+    guessing = decided(
+        routed, "lru", options | {"speculative": True}, assumptions={"lru-speculation-accuracy": 0.0}
     ).plan
-    ahead = plan.moves[plan.moves["prefetch"]]
-    assert ahead[["step", "of_layer", "expert"]].tolist() == [(1, 1, 0)]  # the single slot holds the first guess
+    ahead = guessing.moves["of_layer"] != guessing.moves["layer"]
+    assert ahead.any()
+    columns = ["step", "of_layer", "expert"]
+    assert guessing.moves[~ahead][columns].tolist() == plain.moves[columns].tolist()
+
+
+def test_sure_guesses_leave_the_caches_the_same_and_nothing_to_fetch_but_the_first_layer() -> None:
+    chosen = np.random.default_rng(1).integers(0, 8, (40, 3, 1))
+    routed = routing(chosen[:1].tolist(), chosen[1:].tolist(), 8)
+    options = {"cache_experts": 3}
+    plain = decided(routed, "lru", options).plan
+    sure = decided(routed, "lru", options | {"speculative": True}, assumptions={"lru-speculation-accuracy": 1.0}).plan
+    columns = ["step", "of_layer", "expert"]
+    assert sorted(sure.moves[columns].tolist()) == sorted(plain.moves[columns].tolist())
+    late = sure.moves[(sure.moves["step"] > 0) & (sure.moves["of_layer"] == sure.moves["layer"])]
+    assert (late["layer"] == 0).all()
+
+
+def test_guesses_follow_the_layer_s_own_fetches_on_one_lane() -> None:
+    routed = routing([[(0, 1), (2, 3)]], [[(2, 3), (0, 1)]], 4)
+    found = decided(
+        routed, "lru", {"cache_experts": 2, "speculative": True}, assumptions={"lru-speculation-accuracy": 1.0}
+    )
+    moves = found.plan.moves[found.plan.moves["step"] == 1]
+    assert moves[["layer", "of_layer", "expert"]].tolist() == [(0, 0, 2), (0, 0, 3), (0, 1, 0), (0, 1, 1)]
+    assert not moves["prefetch"].any()
 
 
 def test_a_cache_that_does_not_fit_is_refused() -> None:

@@ -49,12 +49,25 @@ class ExpertSlots:
         None when every slot is pinned.
         """
         if self._free:
-            return self._free.pop(), -1
+            address = self._free.pop()
+            return address, self._last_run.get(address, -1)
         candidates = [key for key in self._copies if key not in pinned]
         if not candidates:
             return None
         address = self._copies.pop(victim(candidates)).address
         return address, self._last_run.get(address, -1)
+
+    def clear(self) -> None:
+        """Forget all keys."""
+        self._free += [copy.address for copy in self._copies.values()]
+        self._copies.clear()
+
+    def exchange(self, key: Key, address: int, last_run: int) -> Copy:
+        """Give the slot of `key` away for the free one at `address`, last read by `last_run`; returns the copy."""
+        copy = self._copies.pop(key)
+        self._free.append(address)
+        self._last_run[address] = last_run
+        return copy
 
     def put(self, key: Key, copy: Copy) -> None:
         self._copies[key] = copy
