@@ -56,8 +56,8 @@ def place_model(
 ) -> ModelLayout:
     """Give out the regions; `InputError` where the dense part alone does not fit.
 
-    Keys and values lie in the GPU's memory, or striped over `kv_memories`. `others` get scratch for
-    activations, as far as they have room for it.
+    Keys and values lie in the GPU's memory (of layers with a sliding window no more than the window), or striped over
+    `kv_memories`. `others` get scratch for activations, as far as they have room for it.
     """
     attention_bytes = formats.attention.bytes_of(model.attention.projection_weights(model.hidden))
     router_bytes = ACTIVATION_BYTES * model.hidden * model.routed_experts
@@ -77,16 +77,17 @@ def place_model(
     head = embedding if model.tied_embeddings else addresses.take("head", gpu_memory, head_bytes).address
     rows = workload.batch * max(workload.prompt_tokens, 1) * max(model.top_k, 1)
     scratch = ACTIVATION_BYTES * rows * model.hidden
-    kv_bytes = kv_per_token * workload.batch * workload.context_tokens
+    kept = model.attention.attended_tokens(np.arange(model.layers), workload.context_tokens)
     kv_stripes, kv = None, None
     if kv_memories:
+        kv_bytes = kv_per_token * workload.batch * workload.context_tokens
         part = aligned(-(-kv_bytes // len(kv_memories)))
         starts = [addresses.take("KV cache", memory, part * model.layers).address for memory in kv_memories]
         kv_stripes, kv = Stripes(kv_memories, tuple(starts)), STRIPED + part * np.arange(model.layers, dtype=np.int64)
     return ModelLayout(
         attention=per_layer("attention weights", same * attention_bytes),
         attention_bytes=attention_bytes,
-        kv=per_layer("KV cache", same * kv_bytes) if kv is None else kv,
+        kv=per_layer("KV cache", kv_per_token * workload.batch * kept) if kv is None else kv,
         kv_bytes_per_token=kv_per_token,
         router=per_layer("router weights", same * router_bytes),
         router_bytes=router_bytes,

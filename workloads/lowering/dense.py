@@ -88,7 +88,7 @@ def _prefill_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike
     # scores against half the prompt on average (causal)
     work = scene.workload
     scores = scene.gpu_model.attention_ps(work.batch, work.prompt_tokens, seen / 2, attention.prompt_core)
-    new_bytes = scene.layout.kv_bytes_per_token * each.tokens
+    new_bytes = scene.layout.kv_bytes_per_token * work.batch * seen  # what no window reaches any more is not kept
     return _kv(scene, each, 0, 0, new_bytes), each.projections_ps + scores
 
 
@@ -103,7 +103,8 @@ def _decode_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]
         lower_near_attention(scene, step, layer, seen - 1)
         return _kv(scene, each, 0, per_step * (context - 1), 0), each.projections_ps
     scores = scene.gpu_model.attention_ps(work.batch, 1, seen, scene.model.attention.core)
-    return _kv(scene, each, per_step * (seen - 1), per_step * (context - 1), per_step), each.projections_ps + scores
+    turn = (context - 1) % scene.model.attention.attended_tokens(layer, work.context_tokens)  # a window is a ring
+    return _kv(scene, each, per_step * (seen - 1), per_step * turn, per_step), each.projections_ps + scores
 
 
 def _kv(scene: Scene, each: Pass, old_bytes: ArrayLike, written: ArrayLike, new_bytes: ArrayLike) -> list[Range]:

@@ -235,21 +235,24 @@ def test_keys_and_values(model: str, kv_bytes: int, window: int | None, prompt: 
     found = Lowered(model, "monde", batch=batch, prompt=prompt, output=output, machine="h100-cxl-ndp")
     for row in found.rows("attention", STREAM):
         step, layer = int(found.tags["step"][row]), int(found.tags["layer"][row])
-        new = prompt if step == 0 else 1
-        assert found.bytes_of(row, "kv", WRITE) == batch * new * kv_bytes
         slides = window is not None and layer % 2 == 0  # its pattern is sliding, full, ...
+        kept = min(window, prompt + output) if slides and window else prompt + output
+        new = min(prompt, kept) if step == 0 else 1
+        assert found.bytes_of(row, "kv", WRITE) == batch * new * kv_bytes
         before = prompt + step - 1  # tokens whose keys and values are kept when this one comes
         seen = 0 if step == 0 else min(before, window - 1) if slides and window else before
         assert found.bytes_of(row, "kv", READ) == batch * seen * kv_bytes
-    # what is appended follows what is there, up to the end of the last step
-    appended = [
-        found.program.accesses[found.program.events["first_access"][row] + 2]
-        for row in found.rows("attention", STREAM)
-        if found.tags["layer"][row] == 0
-    ]
-    ends = [int(access["address"] + access["bytes"]) for access in appended]
-    assert [int(access["address"]) for access in appended[1:]] == ends[:-1]
-    assert int(appended[0]["address"]) == int(found.layout.kv[0])
+        # what is appended follows what is there; in a window it takes the place of what nobody looks back on
+        appended = found.program.accesses[found.program.events["first_access"][row] + 2]
+        place = 0 if step == 0 else before % kept
+        assert int(appended["address"]) == int(found.layout.kv[layer]) + batch * place * kv_bytes
+
+
+def test_layers_that_slide_keep_no_more_than_their_window() -> None:
+    found = Lowered("gpt-oss-20b", "monde", batch=1, prompt=4096, output=3, machine="h100-cxl-ndp")
+    apart = np.diff(found.layout.kv)  # sliding, full, ...
+    assert (apart[0::2] < 10**6).all()
+    assert (apart[1::2] >= 4096 * 2 * 8 * 64 * 2).all()
 
 
 def test_quantized_dense_weights_are_smaller() -> None:
