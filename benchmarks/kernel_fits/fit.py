@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -102,7 +102,10 @@ def experts_of(framework: Framework, architecture: str, kind: str) -> Fitted | N
         return None
     rows = {}
     for device in ARCHITECTURES[architecture]:
-        found = tables.experts(device, *framework.table(device, kernel), "balanced", kernel.dtype, kernel.kernel)
+        try:
+            found = tables.experts(device, *framework.table(device, kernel), "balanced", kernel.dtype, kernel.kernel)
+        except FileNotFoundError:  # not every version was measured on every GPU
+            continue
         rows[device] = predict.cold_experts(found, CACHE_BYTES[device], kernel.bytes_per_weight)
 
     def us(some: Rows, c: object, device: str) -> Floats:
@@ -208,7 +211,9 @@ def main(framework: Framework) -> None:
                 if one is None:
                     continue
                 errors = np.concatenate([one.errors(device) for device in one.rows])
-                source = f"{len(errors)} kernels of {', '.join(one.rows)}: {said(errors)}"
+                table = kinds[kind].table if isinstance(kinds, Mapping) else None
+                other = f" ({' '.join(table)})" if table else ""
+                source = f"{len(errors)} kernels of {', '.join(one.rows)}{other}: {said(errors)}"
                 if title == "experts":
                     kept[architecture, kind] = one
                     source += f"; shapes left out: {shape_left_out(one)}"

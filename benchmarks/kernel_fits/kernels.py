@@ -42,6 +42,7 @@ _FP8 = Kernel("fp8", "fp8", 1.0)
 _BLOCK = Kernel("fp8_block", "fp8", 1.0)
 _INT4 = Kernel("int4_wo", "bf16", 0.515625)
 _FP4 = Kernel("nvfp4", "fp4", 0.5625)
+_MXFP4 = Kernel("w4a16_mxfp4", "bf16", 0.53125, "gptoss")
 
 
 def _of(kernel: Kernel, name: str) -> Kernel:
@@ -55,20 +56,26 @@ _VLLM = Framework(
     "vllm",
     {"": "0.24.0", "a100_sxm": "0.14.0"},
     {
-        # Per-tensor FP8 on Hopper is left out: its kernel (FlashInfer CUTLASS) takes longer than 16 bits there, at a
-        # fifth of the bandwidth, as if it had not been tuned.
-        "hopper": {"bf16": _BF16, "fp8-block": _of(_BLOCK, "triton"), "weight-only": _INT4},
+        # Per-tensor FP8 on Hopper is left out: 0.24.0's kernel (FlashInfer CUTLASS) takes longer there than 16 bits, at
+        # a fifth of the bandwidth, as if it had not been tuned; 0.19.0's took a quarter of its time on the H200.
+        "hopper": {
+            "bf16": _BF16,
+            "fp8-block": _of(_BLOCK, "triton"),
+            "weight-only": _INT4,
+            "mxfp4": _MXFP4,
+        },
         # vLLM's own table has drawn (power law) loads alone; the kernel (Triton's fused_moe) is the same.
         "ampere": _AMPERE,
-        "ada": {"bf16": _BF16, "fp8": _FP8, "fp8-block": _BLOCK, "weight-only": _INT4},
+        "ada": {"bf16": _BF16, "fp8": _FP8, "fp8-block": _BLOCK, "weight-only": _INT4, "mxfp4": _MXFP4},
         "blackwell": {
             "bf16": _of(_BF16, "trtllm"),
             "fp8": _of(_FP8, "trtllm"),
             "fp8-block": _BLOCK,
             "weight-only": _INT4,
             "fp4": _of(_FP4, "monolithic"),
+            "mxfp4": _MXFP4,
         },
-        "blackwell-rtx": {"bf16": _BF16, "fp8": _FP8, "weight-only": _INT4, "fp4": _FP4},
+        "blackwell-rtx": {"bf16": _BF16, "fp8": _FP8, "weight-only": _INT4, "fp4": _FP4, "mxfp4": _MXFP4},
     },
     {
         "hopper": {"bf16": _BF16, "fp8": _FP8},

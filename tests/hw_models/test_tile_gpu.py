@@ -187,6 +187,8 @@ def test_a_kernel_in_two_formats_runs_one_after_the_other() -> None:
         ("int8-w8a8", "int8", "fp8"),
         ("int4", "bf16", "weight-only"),
         ("nvfp4", "fp4", "fp4"),
+        ("nvfp4", "bf16", "mxfp4"),
+        ("mxfp4", "bf16", "mxfp4"),
     ],
 )
 def test_kinds_of_kernel(weights: str, operand: str, kind: str) -> None:

@@ -20,6 +20,7 @@ KERNELS: Final = {
     "fp8-block": ("fp8-block", "fp8", "bf16"),
     "fp4": ("fp4", "weight-only", "bf16"),
     "weight-only": ("weight-only", "bf16"),
+    "mxfp4": ("mxfp4", "weight-only", "bf16"),
 }
 """Kinds of kernel, and whose constants each takes: the first that were fitted."""
 ATTENTION: Final = {"prefill": ("prefill",), "decode": ("decode",), "latent": ("latent", "decode")}
@@ -28,7 +29,8 @@ ATTENTION: Final = {"prefill": ("prefill",), "decode": ("decode",), "latent": ("
 def kernel_kind(weights: WeightFormat, operand: str) -> str:
     """What kind of kernel multiplies such weights as `operand`; 8-bit integers run like FP8."""
     if operand == "bf16":
-        return "bf16" if weights.bits >= 16 else "weight-only"
+        narrow = "mxfp4" if weights.packing == "microscaling" else "weight-only"
+        return "bf16" if weights.bits >= 16 else narrow
     if operand == "fp4":
         return "fp4"
     return "fp8-block" if weights.name == "fp8-block" else "fp8"
