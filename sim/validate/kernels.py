@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +24,7 @@ from moe_cosim.sim.validate.kind import Choices, Comparison, NoPredictionError
 from moe_cosim.sim.validate.names.gpus import find_gpu
 from moe_cosim.sim.validate.names.precisions import find_precision
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
+from moe_cosim.workloads.lowering.scene import model_of
 
 REQUIRED: Final = ("device", "dtype", "experts", "top_k", "hidden", "inter_per_shard", "tokens", "time_us")
 OPTIONAL: Final = (
@@ -38,8 +38,8 @@ OPTIONAL: Final = (
     "effective_GBps",
     "TFLOPS",
 )
-MODELS: Final = {"tile": "tile-gpu", "measured": "measured-gpu"}
-"""What ``--model`` may put in the place of the unit model that the catalogue has."""
+_MEASURED: Final = "-measured"
+"""Ends the names of devices whose kernels are those of measured tables."""
 
 _PS_PER_US: Final = 1e6
 
@@ -55,7 +55,7 @@ def compare(rows: Sequence[CsvRow], choices: Choices) -> Comparison:
         tokens = row.count("tokens")
         try:
             layer = _Layer(row, tokens)
-            device, predicted_ps = _predicted(row, layer, choices)
+            device, predicted_ps, notes = _predicted(row, layer, choices)
         except NoPredictionError as why:
             refused.append(Refused("kernels", row, str(why)))
             continue
@@ -69,7 +69,9 @@ def compare(rows: Sequence[CsvRow], choices: Choices) -> Comparison:
             "kernel": row.text("kernel") or "not said",
         }
         what = f"{device}, {shape}, {row.text('dtype')}, {tokens} tokens"
-        compared.append(ComparedRow("kernels", row, what, "time", "us", predicted_ps / _PS_PER_US, measured, groups))
+        compared.append(
+            ComparedRow("kernels", row, what, "time", "us", predicted_ps / _PS_PER_US, measured, groups, notes)
+        )
     return compared, refused
 
 
@@ -94,8 +96,8 @@ class _Layer:
         return dealt(self.runs, max(1, min(round(self.active), self.experts, self.runs)))
 
 
-def _predicted(row: CsvRow, layer: _Layer, choices: Choices) -> tuple[str, int]:
-    """(device, ps)."""
+def _predicted(row: CsvRow, layer: _Layer, choices: Choices) -> tuple[str, int, tuple[str, ...]]:
+    """(device, ps, what is to be said of it)."""
     gpu = find_gpu(row.text("device"))
     if gpu is None:
         raise NoPredictionError(f"no GPU of the catalogue is {row.text('device')!r}")
@@ -103,8 +105,10 @@ def _predicted(row: CsvRow, layer: _Layer, choices: Choices) -> tuple[str, int]:
     if weights is None:
         raise NoPredictionError(f"no weight format of the catalogue is {row.text('dtype')!r}")
     try:
-        machine = _machine(gpu.path, choices.model, choices.fit)
-        return gpu.name, layer_ps(machine, layer.tokens_per_expert(), layer.shape, weights)
+        machine = _machine(gpu.name, choices.model, choices.fit)
+        beyond = model_of(machine.main_unit).beyond_measurements(layer.shape, weights)
+        notes = () if beyond is None else (f"{beyond.value}: {beyond.source}",)
+        return gpu.name, layer_ps(machine, layer.tokens_per_expert(), layer.shape, weights), notes
     except InputError as error:
         raise NoPredictionError(str(error)) from None
 
@@ -116,34 +120,35 @@ def layer_ps(machine: Machine, tokens: NDArray[np.int64], shape: ExpertShape, we
     out), which waits for the memory once.
     """
     unit = machine.main_unit
-    assert unit.model is not None  # a main unit computes
+    model = model_of(unit)
     nothing = np.zeros(len(tokens), np.int64)
-    busy_ps = int(unit.model.experts_ps(tokens, nothing, shape, (weights,), nothing).sum())
+    busy_ps = int(model.experts_ps(tokens, nothing, shape, (weights,), nothing).sum())
     rows_bytes = int(tokens.sum()) * shape.hidden * ACTIVATION_BYTES
     reads = {unit.local_memory: len(tokens) * weights.expert_bytes(shape) + rows_bytes}
     return time_alone_ps(
-        machine, unit.name, reads, busy_ps, unit.model.expert_launch_ps, writes={unit.local_memory: rows_bytes}
+        machine, unit.name, reads, busy_ps, model.expert_launch_ps, writes={unit.local_memory: rows_bytes}
     )
 
 
 @lru_cache(maxsize=256)
-def _machine(path: Path, model: str, fit: str) -> Machine:
-    """Of the device in `path` alone, its GPU with another unit model or fit where they are named."""
+def _machine(device: str, model: str, fit: str) -> Machine:
+    """Of a device of the catalogue alone, its GPU with another unit model or fit where they are named.
+
+    Raises `InputError` where there is no such device.
+    """
+    name = f"{device}{_MEASURED}" if model == "measured" and not device.endswith(_MEASURED) else device
+    path = catalog.find(name, "device", "command line", "--model")
     tree = catalog.read(path, "device")
     if model or fit:
-        tree["units"] = {name: _with_model(unit, model, fit, path) for name, unit in tree["units"].items()}
+        tree["units"] = {each: _with_model(unit, model, fit) for each, unit in tree["units"].items()}
     return build_device(tree, path, Assumptions())
 
 
-def _with_model(unit: Mapping[str, Any], model: str, fit: str, path: Path) -> Mapping[str, Any]:
-    described = unit.get("model", {})
+def _with_model(unit: Mapping[str, Any], model: str, fit: str) -> Mapping[str, Any]:
     if unit["kind"] != "gpu":
         return unit
-    if described.get("kind") not in MODELS.values():
-        raise InputError(path, "units.model.kind", described.get("kind"), "a device that has such a model")
-    changed = {**described, "kind": MODELS[model] if model else described["kind"], **({"fit": fit} if fit else {})}
-    if changed["kind"] == MODELS["measured"] and "tables" not in changed:
-        raise InputError(path, "units.model.tables", "nothing", "a device that names measured tables")
-    if changed["kind"] != MODELS["measured"]:
-        changed.pop("tables", None)
-    return {**unit, "model": changed}
+    described = {**unit["model"], **({"fit": fit} if fit else {})}
+    if model == "tile":
+        described["kind"] = "tile-gpu"
+        described.pop("tables", None)
+    return {**unit, "model": described}

@@ -22,7 +22,7 @@ class Choices:
     """How to predict."""
 
     model: str = ""
-    """Unit model of GPUs, of `kernels.MODELS`; empty: the catalogue's."""
+    """Unit model of GPUs, ``tile`` or ``measured``; empty: the catalogue's."""
     fit: str = ""
     """Fit of their constants; empty: the catalogue's."""
     workers: int = 1

@@ -106,13 +106,16 @@ def test_people_see_lines_refused_for_one_reason_together(write: Write) -> None:
     assert len(table) == 3
 
 
-def test_constants_of_another_framework_and_models_without_tables(write: Write) -> None:
+def test_a_device_without_measured_tables_is_refused_where_they_are_asked_for(write: Write) -> None:
+    (refused,) = validated("--data", write(KERNELS, {"device": "RTX 5080"}), "--model", "measured")["refused"]
+    assert "--model: found 'rtx-5080-measured'" in refused["why"]
+
+
+def test_constants_of_another_framework(write: Write) -> None:
     path = write(KERNELS)
     (own,), (other,) = (validated("--data", path, *fit)["rows"] for fit in ((), ("--fit", "sglang")))
     assert own["predicted"] != other["predicted"]
     assert validated("--data", path, "--model", "tile")["rows"] == [own]
-    (refused,) = validated("--data", path, "--model", "measured")["refused"]
-    assert "tables" in refused["why"]
     found = cli("validate", "--data", path, "--fit", "nobody")
     assert found.exit_code == 2
     assert found.stderr.startswith("moe-cosim: command line: --fit: found 'nobody'")
