@@ -9,7 +9,7 @@ node to another crosses (`path`), and which memory an address lies in (`memory_i
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -25,6 +25,8 @@ from moe_cosim.hw_models.units.kinds import Role
 
 if TYPE_CHECKING:
     import networkx
+
+    from moe_cosim.hw_models.units.base import UnitModel
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,17 @@ class Machine:
             if unit.local_memory not in self.memories:
                 raise InputError(where, f"units.{unit.name}.local_memory", unit.local_memory, self.memories)
         self._check_peers(peers)
+
+    def with_models(self, models: Mapping[str, UnitModel | None]) -> Machine:
+        """The same machine with other kernel times, by unit."""
+        units = [replace(unit, model=models[unit.name]) for unit in self.units.values()]
+        memories, links, switches = (
+            list(self.memories.values()),
+            list(self.links.values()),
+            list(self.switches.values()),
+        )
+        peers = list(self.peers.values())
+        return Machine(self.name, units, memories, links, switches, self.assumptions, self.title, peers)
 
     @cached_property
     def graph(self) -> networkx.Graph:

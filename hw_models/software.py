@@ -10,7 +10,11 @@ from typing import Final, Self
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.description import Fields, Reading
+from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.merge import Places
+from moe_cosim.hw_models.units.base import UnitModel
+from moe_cosim.hw_models.units.cpu import CpuKernels
+from moe_cosim.hw_models.units.sockets import NUMA_MODES
 from moe_cosim.remembered import Remembered, Stamp
 
 _STACKS: Final[Remembered[Software]] = Remembered(16)
@@ -35,12 +39,33 @@ class Software:
     """Setting up one copy."""
     hybrid_layer_ps: int
     """Per layer with experts on the host's cores: handing them over and synchronising."""
+    memory_shares: Mapping[str, float]
+    """Of the channels' peak that its kernels on the host's cores reach, by `NUMA_MODES`; a mode that is not there: what
+    the cores' own description says."""
 
     @classmethod
     def read(cls, name: str, fields: Fields) -> Self:
         times = "step", "sequence", "layer", "moe_layer", "copy", "hybrid_layer"
-        fields.only("title", *times)
-        return cls(name, fields.text("title"), *(fields.time_ps(time) for time in times))
+        fields.only("title", *times, optional=("memory_shares",))
+        shares: dict[str, float] = {}
+        if "memory_shares" in fields:
+            of_mode = fields.child("memory_shares")
+            of_mode.only(optional=NUMA_MODES)
+            shares = {mode: of_mode.share(mode) for mode in NUMA_MODES if mode in of_mode}
+        step, sequence, layer, moe_layer, copy, hybrid = (fields.time_ps(time) for time in times)
+        return cls(name, fields.text("title"), step, sequence, layer, moe_layer, copy, hybrid, shares)
+
+    def on(self, machine: Machine) -> Machine:
+        """The machine whose host's cores run this stack's kernels."""
+        models = {unit.name: self._kernels_of(unit.model) for unit in machine.units.values()}
+        if all(models[unit.name] is unit.model for unit in machine.units.values()):
+            return machine
+        return machine.with_models(models)
+
+    def _kernels_of(self, model: UnitModel | None) -> UnitModel | None:
+        if isinstance(model, CpuKernels) and model.sockets.mode in self.memory_shares:
+            return model.with_memory_share(self.memory_shares[model.sockets.mode])
+        return model
 
 
 def find_software(name: str, assumptions: Assumptions, where: object) -> Software:

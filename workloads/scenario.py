@@ -58,6 +58,7 @@ def draw(experiment: Experiment) -> Scenario:
         raise InputError(where, "model", model.name, "a decoder-only model (encoder layers are not lowered)")
     quantization = quantization_of(experiment, model, assumptions)
     software = find_software(experiment.software, assumptions, where)
+    machine = software.on(machine)
     check_size(model, experiment.workload, where)
     # before the routing is drawn, for what it refuses
     addresses, layout = place(machine, model, experiment, quantization, assumptions)
