@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from moe_cosim.hw_models.units.gpu.tables import UNGATED, tables_root
 from moe_cosim.hw_models.units.gpu.tiles import Floats
 
-UNGATED = {(1024, 22), (2048, 22), (8192, 22), (2688, 6)}
-"""(hidden, top k) of the experts without a gate in the tables: Nemotron 3's, `mlp_hidden_act: relu2` in the package's
-model_configs."""
 OTHER_ROUTING = {(7168, 8, 256)}
 """(hidden, top k, experts) of rows whose kernels route by themselves, in groups (DeepSeek-V3): their times are too
 short for the weights of as many experts as balanced routing reaches."""
@@ -40,18 +36,8 @@ class Rows:
         return Rows({name: column[kept] for name, column in self.columns.items()}, self.us[kept])
 
 
-def together(rows: list[Rows]) -> Rows:
-    names = rows[0].columns
-    columns = {name: np.concatenate([each[name] for each in rows]) for name in names}
-    return Rows(columns, np.concatenate([each.us for each in rows]))
-
-
 def _read(device: str, op: str, framework: str, version: str, name: str) -> dict[str, NDArray[Any]]:
-    spec = find_spec("aiconfigurator_core")
-    assert spec, "needs aiconfigurator-core"
-    assert spec.submodule_search_locations
-    root = Path(spec.submodule_search_locations[0]) / "systems" / "data"
-    table = pq.read_table(root / device / op / framework / version / f"{name}.parquet")
+    table = pq.read_table(tables_root() / device / op / framework / version / f"{name}.parquet")
     return {column: table[column].to_numpy() for column in table.column_names}
 
 

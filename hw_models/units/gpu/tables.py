@@ -25,7 +25,7 @@ DTYPES: Final = {
     "nvfp4": "nvfp4",
 }
 """What the tables call the formats of weights."""
-_UNGATED: Final = {(1024, 22), (2048, 22), (8192, 22), (2688, 6)}
+UNGATED: Final = {(1024, 22), (2048, 22), (8192, 22), (2688, 6)}
 """(hidden, top k) of experts without a gate: Nemotron 3's, ``mlp_hidden_act: relu2`` in the package's model_configs."""
 
 Columns = dict[str, NDArray[Any]]
@@ -43,7 +43,7 @@ class MeasuredTables:
         """Fused kernels of all of a model's experts on one GPU, balanced."""
         found = self._rows("moe", "moe_perf")
         kept = (found["moe_dtype"] == dtype) & (found["distribution"] == "balanced") & (found["moe_ep_size"] == 1)
-        ungated = [each in _UNGATED for each in zip(found["hidden_size"], found["topk"], strict=True)]
+        ungated = [each in UNGATED for each in zip(found["hidden_size"], found["topk"], strict=True)]
         columns = {
             "tokens": found["num_tokens"],
             "top_k": found["topk"],
