@@ -25,6 +25,8 @@ def test_every_policy_runs_or_says_which_unit_it_misses(machine: Entry) -> None:
         try:
             found = decided(ROUTED, policy, machine=machine.name, machine_set=settings)
         except InputError as error:
+            if "the extra 'measured'" in str(error):
+                pytest.skip(str(error))
             assert f"(policy {policy})" in str(error)  # noqa: PT017 (a policy may run, too)
             continue
         timeline = engines.get("embedded")().run(found.scenario.machine, lower_plan(found.scenario, found.plan))
