@@ -16,6 +16,8 @@ ROUTED = routing([[(0, 1)] * LAYERS, [(1, 2)] * LAYERS], [[(3, 4)] * LAYERS, [(0
 
 @pytest.mark.parametrize("machine", entries("machine"), ids=lambda entry: entry.name)
 def test_every_policy_runs_or_says_which_unit_it_misses(machine: Entry) -> None:
+    if "measured" in machine.name:
+        pytest.importorskip("aiconfigurator_core")
     described = read(machine.path, "machine")
     links = described.get("links", {})
     settings = {f"links.{name}.peak": "unlimited" for name in links}
@@ -25,8 +27,6 @@ def test_every_policy_runs_or_says_which_unit_it_misses(machine: Entry) -> None:
         try:
             found = decided(ROUTED, policy, machine=machine.name, machine_set=settings)
         except InputError as error:
-            if "the extra 'measured'" in str(error):
-                pytest.skip(str(error))
             assert f"(policy {policy})" in str(error)  # noqa: PT017 (a policy may run, too)
             continue
         timeline = engines.get("embedded")().run(found.scenario.machine, lower_plan(found.scenario, found.plan))
