@@ -1,0 +1,115 @@
+"""Measures on one CUDA card what the models of GPUs and of their software assume.
+
+    python benchmarks/gpu_card [--out FOLDER] [SECTION...]
+
+Writes FOLDER/SECTION.csv for each section and FOLDER/card.json (the card, its clocks, the versions, how each
+section went). Needs PyTorch with CUDA and Triton, nothing else, and at most four minutes. Each section runs in a
+process of its own with a budget of time, so that one that fails or hangs loses no other; then the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import importlib
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+# Sections and their budgets in seconds
+SECTIONS: Final = {"launches": 10, "copies": 30, "memory": 20, "dense": 50, "moe": 55, "attention": 30}
+START_S: Final = 20  # what the start of a process and the last case of its section may take beyond
+LIMIT_S: Final = 240.0
+SMI_FIELDS: Final = (
+    "name,driver_version,clocks.sm,clocks.mem,clocks.max.sm,clocks.max.mem,power.draw,power.limit,temperature.gpu,"
+    "pcie.link.gen.current,pcie.link.width.current"
+)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="gpu_card", description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--out", type=Path, default=Path(), help="folder of the files")
+    parser.add_argument("--here", action="store_true", help="one section, in this process")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    given = parser.parse_args()
+    unknown = sorted(set(given.sections) - set(SECTIONS))
+    if unknown:
+        parser.error(f"SECTION: {', '.join(unknown)}: unknown (known: {', '.join(SECTIONS)})")
+    given.out.mkdir(parents=True, exist_ok=True)
+    sections = given.sections or list(SECTIONS)
+    return _section(sections[0], given.out) if given.here else _all(sections, given.out)
+
+
+def _section(name: str, out: Path) -> int:
+    table_module, section = importlib.import_module("table"), importlib.import_module(name)
+    table = table_module.Table(out / f"{name}.csv", section.COLUMNS, SECTIONS[name])
+    try:
+        section.run(table)
+    finally:
+        status: int = table.close()
+    return status
+
+
+def _all(sections: list[str], out: Path) -> int:
+    began = time.monotonic()
+    card = _card()
+    print(json.dumps(card), flush=True)
+    failed = False
+    for name in sections:
+        at = time.monotonic()
+        status = _process(name, out, LIMIT_S - (at - began))
+        failed |= status != 0
+        seconds = round(time.monotonic() - at, 1)
+        card["sections"][name] = {"exit_status": status, "seconds": seconds, "after": _smi()}
+        print(f"{name}: exit status {status}, {seconds} s with the start of its process", flush=True)
+        (out / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    return int(failed)
+
+
+def _process(name: str, out: Path, left_s: float) -> int:
+    """The exit status of the section's process; 124 where it had to be ended."""
+    if left_s < START_S:
+        print(f"{name}: no time left", flush=True)
+        return 124
+    command = [sys.executable, os.fspath(Path(__file__).parent), "--here", "--out", os.fspath(out), name]
+    try:
+        return subprocess.run(command, timeout=min(left_s, SECTIONS[name] + START_S)).returncode
+    except subprocess.TimeoutExpired:
+        return 124
+
+
+def _card() -> dict[str, Any]:
+    import torch
+
+    properties = torch.cuda.get_device_properties(0)
+    return {
+        "name": properties.name,
+        "multiprocessors": properties.multi_processor_count,
+        "memory_bytes": properties.total_memory,
+        "l2_bytes": properties.L2_cache_size,
+        "capability": [properties.major, properties.minor],
+        "python": sys.version.split()[0],
+        "torch": torch.__version__,
+        "cuda": torch.version.cuda,
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "before": _smi(),
+        "sections": {},
+    }
+
+
+def _smi() -> dict[str, str]:
+    """What nvidia-smi says of clocks, power and link; empty where it says nothing."""
+    command = ["nvidia-smi", "--id=0", f"--query-gpu={SMI_FIELDS}", "--format=csv,noheader"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return dict(zip(SMI_FIELDS.split(","), (value.strip() for value in answer.split(",")), strict=False))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
