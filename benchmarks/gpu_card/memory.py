@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
-import kernels
+import device_kernels
 import torch
 from table import Table
 from timing import graphed_us, sets_beyond_l2
@@ -33,9 +33,9 @@ def run(table: Table) -> None:
     for block, warps in BLOCKS:
         name, how = f"triton {block}", {"block": block, "warps": warps}
         operations += [
-            ("read", name, 1, lambda a, b, how=how: kernels.read(a, sink, **how)),
-            ("write", name, 1, lambda a, b, how=how: kernels.write(b, **how)),
-            ("copy", name, 2, lambda a, b, how=how: kernels.copy(a, b, **how)),
+            ("read", name, 1, lambda a, b, how=how: device_kernels.read(a, sink, **how)),
+            ("write", name, 1, lambda a, b, how=how: device_kernels.write(b, **how)),
+            ("copy", name, 2, lambda a, b, how=how: device_kernels.copy(a, b, **how)),
         ]
     for size in SIZES:
         sources, targets = source.split(size // 4), target.split(size // 4)

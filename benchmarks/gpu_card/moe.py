@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any, Final
 
 import torch
-from kernels import silu_and_multiply
+from device_kernels import silu_and_multiply
 from pool import Pool
 from table import Table
 from timing import Timing, graphed_us, sets_beyond_l2, wall_us

@@ -55,6 +55,15 @@ def _side_stream() -> torch.cuda.Stream:
     return torch.cuda.Stream()
 
 
+def warm(step: Callable[[int], object], steps: int) -> None:
+    """Runs step(0) ... step(steps - 1) where graphs are captured."""
+    torch.cuda.synchronize()
+    with torch.cuda.stream(_side_stream()):
+        for index in range(steps):
+            step(index)
+    torch.cuda.synchronize()
+
+
 def capture(step: Callable[[int], object], steps: int) -> torch.cuda.CUDAGraph:
     """A CUDA graph of step(0) ... step(steps - 1), one after the other. They must have run before."""
     graph = torch.cuda.CUDAGraph()
@@ -81,11 +90,7 @@ def replay_us(graph: torch.cuda.CUDAGraph, pieces: int = 1) -> Timing:
 
 def graphed_us(step: Callable[[int], object], sets: int) -> Timing:
     """Device time of one step in a CUDA graph that takes operand sets 0 ... sets - 1 in turn, whole rounds."""
-    torch.cuda.synchronize()
-    with torch.cuda.stream(_side_stream()):
-        for index in range(3):
-            step(index % sets)
-    torch.cuda.synchronize()
+    warm(lambda index: step(index % sets), 3)
     tried = min(sets, 4)
     guess = queued_us(lambda: [step(index) for index in range(tried)], 2).fastest_us / tried
     rounds = min(math.ceil(GRAPH_US / (guess * sets)), MOST_NODES // sets)
