@@ -25,7 +25,9 @@ from moe_cosim.sim.cli.output import Output, output_options
 @click.option("--line-size", type=click.IntRange(1), help="Bytes of one request, on any engine.")
 @click.option("--steps", metavar="FIRST:LAST", help="Run only these steps on the engine, and extrapolate.")
 @click.option("--layers", metavar="FIRST:LAST", help="Run only these layers on the engine, and extrapolate.")
-@output_options("headline", "critical_path", "units", "memories", "links", "traffic", "experts", "assumptions")
+@output_options(
+    "headline", "critical_path", "units", "memories", "links", "traffic", "experts", "precisions", "assumptions"
+)
 def run(
     experiment: str,
     settings: tuple[str, ...],
