@@ -15,7 +15,6 @@ from moe_cosim.sim.engines.sst.graph.graph import Component, Graph
 from moe_cosim.sim.engines.sst.graph.traffic import peer_memories, reached_memories, refuse_copies_between_others
 from moe_cosim.workloads.programs.builder import ProgramBuilder
 
-CHANNEL = 38_400_000_000
 DIMM_LINK = 25_000_000_000
 
 
@@ -29,6 +28,12 @@ def graph(machine: Machine) -> Graph:
     return build_graph(machine, BuildOptions(256))
 
 
+@pytest.fixture(scope="module")
+def channel(machine: Machine) -> float:
+    """Payload bytes/s of one: the measured share of its peak."""
+    return machine.links["channel3"].bytes_per_s
+
+
 def component(graph: Graph, name: str) -> Component:
     return next(found for found in graph.components if found.name == name)
 
@@ -39,7 +44,7 @@ def linked(graph: Graph, name: str) -> set[str]:
     return {other for pair in pairs if name in pair for other in pair if other != name}
 
 
-def test_devices_are_the_gpu_the_host_and_the_channels_with_two_modules_each(machine: Machine) -> None:
+def test_devices_are_the_gpu_the_host_and_the_channels_with_two_modules_each(machine: Machine, channel: float) -> None:
     layout = find_layout(machine)
     assert layout.fabric is not None
     assert layout.fabric.name == "host.hub"
@@ -48,24 +53,24 @@ def test_devices_are_the_gpu_the_host_and_the_channels_with_two_modules_each(mac
     assert [m.name for m in third.memories] == ["dimm6.dram", "dimm7.dram"]
     assert {u.name for u in third.units} == {"dimm6.core", "dimm6.link", "dimm7.core", "dimm7.link"}
     assert third.spoke is not None
-    assert third.spoke.bytes_per_s == CHANNEL
+    assert third.spoke.bytes_per_s == channel
 
 
-def test_no_rate_limits_the_parts_at_the_hub_itself(machine: Machine) -> None:
+def test_no_rate_limits_the_parts_at_the_hub_itself(machine: Machine, channel: float) -> None:
     host = next(device for device in find_layout(machine).devices if device.name == "host")
     assert host.spoke is not None
-    assert host.spoke.bytes_per_s >= 8 * CHANNEL + 64e9
+    assert host.spoke.bytes_per_s >= 8 * channel + 64e9
     assert (host.local_ps, host.spoke.unit_leg_ps) == (20_000, 10_000)
 
 
-def test_a_channel_has_one_port_for_both_its_modules(graph: Graph, machine: Machine) -> None:
+def test_a_channel_has_one_port_for_both_its_modules(graph: Graph, machine: Machine, channel: float) -> None:
     ports = [part for part in graph.components if part.name.startswith("channel3.port")]
     assert len(ports) == 1
     first, second = machine.memories["dimm6.dram"], machine.memories["dimm7.dram"]
     assert ports[0].parameters["addr_range_start"] == first.base_address
     assert ports[0].parameters["addr_range_end"] == second.base_address + second.capacity_bytes - 1
-    assert ports[0].children[0].parameters["network_bw"] == f"{sizing.raw_bytes_per_s(CHANNEL, 256)}B/s"
-    assert component(graph, "channel3.turns").parameters["bandwidth"] == f"{CHANNEL}B/s"
+    assert ports[0].children[0].parameters["network_bw"] == f"{sizing.raw_bytes_per_s(channel, 256)}B/s"
+    assert component(graph, "channel3.turns").parameters["bandwidth"] == f"{round(channel)}B/s"
     assert linked(graph, "channel3.turns") == {"channel3.port", "channel3.bus"}
     assert {"dimm6.dram", "dimm7.dram", "channel3.core"} <= linked(graph, "channel3.bus")
 
