@@ -5,27 +5,72 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field, replace
+from statistics import median
 from typing import Any, ClassVar
 
 from moe_cosim.registry import Registry
 from moe_cosim.sim.reproduce.runs import RunKey, Settings, run_all
+from moe_cosim.sim.reproduce.seeds import routing_seeds, seeds_note, with_seed
 from moe_cosim.sim.results.result import Result
 from moe_cosim.version import VERSION
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One published number and what came out here."""
+    """One published number and what came out here, with one routing seed or several."""
 
     figure: str
     cell: str
     published: float
     simulated: float
+    """With the first seed."""
+    others: tuple[float, ...] = ()
+    """With each further seed."""
+
+    @property
+    def ratio(self) -> float:
+        return self.simulated / self.published
+
+    @property
+    def seeds(self) -> int:
+        return len(self._values)
+
+    @property
+    def median(self) -> float:
+        return median(self._values)
+
+    @property
+    def low(self) -> float:
+        return min(self._values)
+
+    @property
+    def high(self) -> float:
+        return max(self._values)
+
+    @property
+    def _values(self) -> tuple[float, ...]:
+        return self.simulated, *self.others
 
     def as_dict(self) -> dict[str, Any]:
-        return {**asdict(self), "ratio": self.simulated / self.published}
+        """With several seeds also what they span."""
+        spread = ("median", "low", "high", "seeds") if self.others else ()
+        names = ("figure", "cell", "published", "simulated", "ratio", *spread)
+        return {name: getattr(self, name) for name in names}
+
+
+def over_seeds(cells: Iterable[list[Cell]]) -> list[Cell]:
+    """One cell of those in the same place, one list per seed. Where an extreme lies elsewhere with another seed, its
+    name has all places."""
+    return [
+        replace(
+            first,
+            cell=" or ".join(dict.fromkeys(cell.cell for cell in (first, *rest))),
+            others=tuple(cell.simulated for cell in rest),
+        )
+        for first, *rest in zip(*cells, strict=True)
+    ]
 
 
 @dataclass(frozen=True)
@@ -70,7 +115,7 @@ class Reproduction(ABC):
 
     @abstractmethod
     def cells(self, lookup: Callable[[RunKey], Result]) -> list[Cell]:
-        """Published beside simulated."""
+        """Published beside simulated, of one seed: as many and in the same order whatever the results."""
 
     @abstractmethod
     def variants(self) -> list[Variant]:
@@ -102,29 +147,41 @@ def reproduce(
     sensitivity: bool = True,
     quick: bool = False,
     progress: Callable[[float], None] | None = None,
+    seeds: int = 1,
+    seed: int = 0,
 ) -> Reproduced:
-    """Run a reproduction, `workers` processes side by side (default: one per core)."""
+    """Run a reproduction, `workers` processes side by side (default: one per core).
+
+    Cells are computed with each of `seeds` routing seeds, `seed` and those that follow it; sensitivity with the first
+    alone. Raises `InputError` for an unknown name and for fewer than one seed or more than 1000.
+    """
     started = time.perf_counter()
     chosen = registry.get(name, "reproduce", "name")(quick)
+    routings = routing_seeds(seed, seeds)
     variants = chosen.variants() if sensitivity else []
-    wanted = dict.fromkeys(chosen.runs())
+    runs = chosen.runs()
+    wanted = dict.fromkeys(with_seed(run, each) for each in routings for run in runs)
     for variant in variants:
-        wanted.update(dict.fromkeys(chosen.variant_runs(variant)))
+        wanted.update(dict.fromkeys(with_seed(run, seed) for run in chosen.variant_runs(variant)))
     results = run_all(list(wanted), workers or os.cpu_count() or 1, progress)
-    lookup = results.__getitem__
+
+    def results_of(each: int) -> Callable[[RunKey], Result]:
+        return lambda run: results[with_seed(run, each)]
+
+    first = results_of(seed)
     rows = [
         {"assumption": variant.assumption, "value": variant.value, "cell": cell, "simulated": simulated}
         for variant in variants
-        for cell, simulated in chosen.variant_cells(variant, lookup).items()
+        for cell, simulated in chosen.variant_cells(variant, first).items()
     ]
-    used = {row.name: row.as_dict() for wanted_run in chosen.runs() for row in results[wanted_run].assumptions}
+    used = {row.name: row.as_dict() for run in runs for row in first(run).assumptions}
     return Reproduced(
         name=name,
         title=chosen.title,
-        cells=chosen.cells(lookup),
+        cells=over_seeds(chosen.cells(results_of(each)) for each in routings),
         assumptions=list(used.values()),
         sensitivity=rows,
-        notes=chosen.notes(),
+        notes=[*chosen.notes(), *seeds_note(routings)],
         runs=len(results),
         events=sum(result.events for result in results.values()),
         wall_s=time.perf_counter() - started,

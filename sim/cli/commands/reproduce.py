@@ -6,6 +6,7 @@ import sys
 
 import click
 
+from moe_cosim.errors import InputError
 from moe_cosim.sim.cli.commands.options import WORKERS
 from moe_cosim.sim.cli.output import Output, output_options
 
@@ -15,16 +16,29 @@ from moe_cosim.sim.cli.output import Output, output_options
 @WORKERS
 @click.option("--no-sensitivity", is_flag=True, help="Leave out the sensitivity table.")
 @click.option("--quick", is_flag=True, help="Decode 64 tokens instead of the full lengths (not the figures).")
+@click.option("--seeds", metavar="N", default="1", help="Routing seeds: with several, median and range of each cell.")
+@click.option("--seed", metavar="N", default="0", help="The first routing seed (default: 0).")
 @output_options("cells", "assumptions", "sensitivity")
-def reproduce(name: str, workers: int | None, no_sensitivity: bool, quick: bool, output: Output) -> None:
+def reproduce(
+    name: str, workers: int | None, no_sensitivity: bool, quick: bool, seeds: str, seed: str, output: Output
+) -> None:
     """Reproduce a publication's figures: published beside simulated. NAME: cxl-ndp, trimoe, edge-ndp."""
     from moe_cosim.sim.cli.progress import progress_bar
     from moe_cosim.sim.cli.tables.reproduction import reproduction_report
     from moe_cosim.sim.reproduce import reproduce as run_reproduction
+    from moe_cosim.sim.reproduce.seeds import COUNTS, FIRSTS
 
+    count, first = _whole_number("--seeds", seeds, COUNTS), _whole_number("--seed", seed, FIRSTS)
     with progress_bar("cells") as progress:
-        outcome = run_reproduction(name, workers, not no_sensitivity, quick, progress)
+        outcome = run_reproduction(name, workers, not no_sensitivity, quick, progress, count, first)
     output.emit(outcome.as_dict, lambda: reproduction_report(outcome))
+
+
+def _whole_number(option: str, text: str, allowed: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise InputError("command line", option, text, allowed) from None
 
 
 @click.command()

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
 from moe_cosim.sim.cli.tables.assumptions import assumptions_table
-from moe_cosim.sim.reproduce.base import Reproduced
+from moe_cosim.sim.reproduce.base import Cell, Reproduced
 
 _CLOSE: Final = 0.15
 """A ratio so near to 1 is green."""
@@ -15,26 +15,36 @@ _CLOSE: Final = 0.15
 
 def reproduction_report(outcome: Reproduced) -> Report:
     """Published beside simulated, assumptions, sensitivity."""
-    columns = (
-        Column("figure", role="group"),
-        Column("cell", role="key"),
-        Column("published", form="g"),
-        Column("simulated", form=".4g"),
-        Column("ratio", form=".2f", style=lambda ratio: "green" if abs(ratio - 1) <= _CLOSE else "yellow"),
-    )
-    rows = [
-        (cell.figure, cell.cell, cell.published, cell.simulated, cell.simulated / cell.published)
-        for cell in outcome.cells
-    ]
-    figures = list(dict.fromkeys(cell.figure for cell in outcome.cells))
-    view = Table("cells", outcome.title, columns, sorted(rows, key=lambda row: figures.index(row[0])))
     return [
-        Table("cells", outcome.title, columns, rows, view=view),
+        _cells(outcome),
         assumptions_table(outcome.assumptions),
         _sensitivity(outcome.sensitivity),
         *(Note(note) for note in outcome.notes),
         Note(f"{outcome.runs} runs, {outcome.events:,} events, {outcome.wall_s:.1f} s", dim=True),
     ]
+
+
+def _cells(outcome: Reproduced) -> Table:
+    """A row per cell; with several seeds also what they span. People see cells of one figure together."""
+    shown = [
+        Column("figure", role="group"),
+        Column("cell", role="key"),
+        Column("published", form="g"),
+        Column("simulated", form=".4g"),
+        Column("ratio", form=".2f", style=lambda ratio: "green" if abs(ratio - 1) <= _CLOSE else "yellow"),
+    ]
+    columns = shown
+    if any(cell.others for cell in outcome.cells):
+        shown = [*shown, *(Column(name, form=".4g") for name in ("median", "low", "high"))]
+        columns = [*shown, Column("seeds")]  # a note says it to people
+    figures = list(dict.fromkeys(cell.figure for cell in outcome.cells))
+    together = sorted(outcome.cells, key=lambda cell: figures.index(cell.figure))
+    view = Table("cells", outcome.title, shown, _rows(together, shown))
+    return Table("cells", outcome.title, columns, _rows(outcome.cells, columns), view=view)
+
+
+def _rows(cells: Iterable[Cell], columns: Iterable[Column]) -> list[list[Any]]:
+    return [[getattr(cell, column.name) for column in columns] for cell in cells]
 
 
 def _sensitivity(rows: Iterable[Mapping[str, Any]]) -> Table:

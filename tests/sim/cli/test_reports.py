@@ -233,6 +233,17 @@ def test_tables_are_whole_at_any_width(command: str, width: int, tiny: Tiny) -> 
             assert width < PIPE or _drawn([part], width).count("\n") == 1
 
 
+@pytest.mark.parametrize("width", [80, 60, PIPE])
+def test_cells_of_several_seeds_are_whole_at_any_width(width: int) -> None:
+    outcome = outcome_of_reproduction()
+    report = reproduction_report(replace(outcome, cells=[replace(cell, others=(8.25, 9.5)) for cell in outcome.cells]))
+    _check_tables(report, width)
+    cells = next(part for part in report if isinstance(part, Table))
+    assert [cells.records()[0][name] for name in ("median", "low", "high", "seeds")] == [9.126, 8.25, 9.5, 3]
+    if width == PIPE:
+        assert all(name in _drawn([cells], width) for name in ("median", "low", "high"))
+
+
 @pytest.mark.parametrize("width", [80, 60])
 @pytest.mark.parametrize("machine", [entry.name for entry in entries("machine")])
 def test_machines_are_whole_at_any_width(machine: str, width: int) -> None:
