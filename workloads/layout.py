@@ -38,6 +38,8 @@ class ModelLayout:
     head_bytes: int
     activations: dict[str, int]
     """Scratch address per memory: rows of activations on their way."""
+    activation_bytes: dict[str, int]
+    """Room for them; of a memory that has less than all rows take, what it has."""
     kv_stripes: Stripes | None = None
     """Where `kv` is striped: the sequences dealt evenly over these memories. None: in the GPU's memory."""
     attention_units: tuple[str, ...] = ()
@@ -84,24 +86,30 @@ def place_model(
         part = aligned(-(-kv_bytes // len(kv_memories)))
         starts = [addresses.take("KV cache", memory, part * model.layers).address for memory in kv_memories]
         kv_stripes, kv = Stripes(kv_memories, tuple(starts)), STRIPED + part * np.arange(model.layers, dtype=np.int64)
+    attention = per_layer("attention weights", same * attention_bytes)
+    if kv is None:
+        kv = per_layer("KV cache", kv_per_token * workload.batch * kept)
+    router = per_layer("router weights", same * router_bytes)
+    ffn = per_layer("shared and dense FFN", np.where(sparse, shared_bytes, dense_ffn_bytes))
+    rooms = {gpu_memory: addresses.take("activations", gpu_memory, scratch)}
+    for memory in others:
+        rooms[memory] = addresses.take("activations", memory, min(scratch, _whole_pages(addresses, memory)))
     return ModelLayout(
-        attention=per_layer("attention weights", same * attention_bytes),
+        attention=attention,
         attention_bytes=attention_bytes,
-        kv=per_layer("KV cache", kv_per_token * workload.batch * kept) if kv is None else kv,
+        kv=kv,
         kv_bytes_per_token=kv_per_token,
-        router=per_layer("router weights", same * router_bytes),
+        router=router,
         router_bytes=router_bytes,
-        ffn=per_layer("shared and dense FFN", np.where(sparse, shared_bytes, dense_ffn_bytes)),
+        ffn=ffn,
         shared_bytes=shared_bytes,
         dense_ffn_bytes=dense_ffn_bytes,
         embedding=embedding,
         embedding_bytes=embedding_bytes,
         head=head,
         head_bytes=head_bytes,
-        activations={
-            gpu_memory: addresses.take("activations", gpu_memory, scratch).address,
-            **{m: addresses.take("activations", m, min(scratch, _whole_pages(addresses, m))).address for m in others},
-        },
+        activations={memory: taken.address for memory, taken in rooms.items()},
+        activation_bytes={memory: taken.size_bytes for memory, taken in rooms.items()},
         kv_stripes=kv_stripes,
         attention_units=attention_units,
     )

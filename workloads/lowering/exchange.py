@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.units.kinds import Role
+from moe_cosim.quantity import format_quantity
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.order import order_in_cell, starts
@@ -49,6 +51,7 @@ def lower_exchange(scene: Scene, shares: Shares, gate_tokens: Ints) -> None:
     dma = scene.dma_lane("activations")
     here = scene.layout.activations[scene.gpu.local_memory]
     there = np.array([scene.layout.activations[each.local_memory] for each in units])[unit]
+    _check_room(scene, [each.local_memory for each in units], unit, size)
     outward = Range(here, size, READ, _ACTIVATIONS), Range(there, size, WRITE, _ACTIVATIONS)
     back = Range(there, size, READ, _ACTIVATIONS), Range(here, size, WRITE, _ACTIVATIONS)
     purpose = Purpose(PURPOSES.index("dispatch"), tokens=rows)
@@ -80,3 +83,17 @@ def lower_exchange(scene: Scene, shares: Shares, gate_tokens: Ints) -> None:
         sheet.add(COMPUTE, near[on_host], place, Purpose(PURPOSES.index("host")), busy_ps=hybrid_ps)
     after = Place(step, layer, np.where(deferred, slots.DEFERRED_RETURN, slots.RETURN))
     sheet.add(SIGNAL, near, after, _SYNCHRONISE, token=done)
+
+
+def _check_room(scene: Scene, memories: list[str], unit: Ints, size: Ints) -> None:
+    """`InputError` where activations are more than the memory beside a unit has room for (a host's cache, say)."""
+    most = np.zeros(len(memories), np.int64)
+    np.maximum.at(most, unit, size)
+    for memory, needed in zip(memories, most.tolist(), strict=True):
+        room = scene.layout.activation_bytes[memory]
+        if needed > room:
+            found = Plain(f"{format_quantity(needed, 'bytes')} of activations at once for {memory}")
+            allowed = (
+                f"at most the {format_quantity(room, 'bytes')} it has for them: fewer sequences or shorter prompts"
+            )
+            raise InputError(f"machine {scene.machine.name}", "workload", found, allowed)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from moe_cosim.experiment import Experiment
+from moe_cosim.errors import InputError
+from moe_cosim.experiment import Experiment, load_experiment
 from moe_cosim.workloads.prepare import prepare
 from moe_cosim.workloads.programs.program import CONTENTS, COPY, KINDS, PURPOSES, READ, STREAM, WRITE, Program
 
@@ -259,3 +260,10 @@ def test_quantized_dense_weights_are_smaller() -> None:
     full, small = (Lowered("mixtral-8x7b", "monde", dense_format=name) for name in ("fp16", "fp8"))
     assert full.total("attention", STREAM, "weights", READ) == 2 * small.total("attention", STREAM, "weights", READ)
     assert full.total("attention", STREAM, "kv", READ) == small.total("attention", STREAM, "kv", READ)
+
+
+def test_activations_that_a_hosts_cache_has_no_room_for_are_refused() -> None:
+    """65 536 rows of 10 KB each; the cache has 105 MB."""
+    settings = {"policy.prefill_gpu_threshold": None, "workload.batch": 1024, "workload.output_tokens": 1}
+    with pytest.raises(InputError, match=r"workload: found .* of activations at once for host\.llc; allowed: at most"):
+        _ = prepare(load_experiment("ktransformers-deepseek-v2", settings)).program
