@@ -42,7 +42,7 @@ struct EventRecord {
     uint32_t first_access;
     uint32_t accesses;
     uint32_t token;
-    uint32_t count;
+    uint32_t count;  // signals a wait waits for; of a stream: how many events of the program it stands for, if several
 };
 static_assert(sizeof(EventRecord) == 40, "the layout of a stream file is fixed");
 

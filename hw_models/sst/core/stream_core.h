@@ -69,6 +69,8 @@ private:
     static constexpr uint32_t FLOW_BITS = 20;  // of a request's id; the core's own id has the other 12
     static constexpr uint32_t MOST_FLOWS = 1u << FLOW_BITS;
 
+    static constexpr uint32_t NO_FLOW = MOST_FLOWS;
+
     // What a lane does when its timer rings.
     enum class Due : uint8_t { end_event, open_flows };
 
@@ -79,6 +81,10 @@ private:
         uint32_t unit;
         uint32_t place;  // of its unit among the device's
         uint32_t flows = 0;  // of its event, not over yet
+        // of a kernel whose accesses follow each other: bytes asked for, the access that asks (NO_FLOW: none), the next
+        uint64_t under_way = 0;
+        uint32_t asking = NO_FLOW;
+        uint32_t next_access = 0;
         uint32_t after = TokenTable::NO_LANE;  // next lane that waits for the same token
         Due due = Due::end_event;
     };
@@ -97,6 +103,8 @@ private:
     void on_timer(SST::Event* event);
 
     void open_flows(uint32_t lane);
+    uint32_t open_flow(uint32_t lane, const EventRecord& event, uint32_t index, uint64_t credit);
+    void go_on(uint32_t lane);
     void send_requests(uint32_t slot);
     void on_response(StandardMem::Request* response);
     void leave_event(uint32_t lane);

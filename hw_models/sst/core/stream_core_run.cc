@@ -150,58 +150,94 @@ std::pair<Way*, Way*> StreamCore::ways_of_copy(uint32_t unit, uint64_t source, u
 }
 
 // All flows of the lane's event start together and share its window in proportion to their bytes, so
-// that they end together; an access of no bytes is none.
+// that they end together; an access of no bytes is none. Of a kernel that stands for several events of
+// the program the accesses follow each other: each asks for its bytes in the window that the ones
+// before leave it.
 void StreamCore::open_flows(uint32_t lane) {
     const EventRecord& event = file_.event(lanes_[lane].next_event);
-    const bool is_copy = event.kind == Kind::copy;
-    const uint32_t step = is_copy ? 2 : 1;
+    lanes_[lane].flows = 1;  // held until all are open, so that the event cannot end before
+    if (event.kind == Kind::stream && event.count > 1) {
+        lanes_[lane].next_access = 0;
+        go_on(lane);
+        return;
+    }
+    const uint32_t step = event.kind == Kind::copy ? 2 : 1;
     uint64_t total = 0;
     for (uint32_t i = 0; i < event.accesses; i += step) total += file_.access(event.first_access + i).bytes;
-    lanes_[lane].flows = 1;  // held until all are open, so that the event cannot end before
     for (uint32_t i = 0; i < event.accesses; i += step) {
-        const AccessRecord& source = file_.access(event.first_access + i);
-        const AccessRecord& target = file_.access(event.first_access + i + step - 1);
-        if (source.bytes == 0) continue;
-        const auto credit = uint64_t(double(lanes_[lane].window_bytes) * (double(source.bytes) / double(total)));
-        if (free_flows_.empty()) {
-            if (flows_.size() == MOST_FLOWS) refuse("more than 2^20 accesses are under way together");
-            free_flows_.push_back(uint32_t(flows_.size()));
-            flows_.emplace_back();
-        }
-        const uint32_t slot = free_flows_.back();
-        free_flows_.pop_back();
-        Way *from, *to;
-        if (is_copy)
-            std::tie(from, to) = ways_of_copy(lanes_[lane].unit, source.address, target.address);
-        else
-            from = to = way_to(source.address);
-        const bool waits_for_target = is_copy && to->is_arbiter();
-        const bool goes_out = source.is_write != 0 || waits_for_target;
-        flows_[slot] = {source.address,
-                        source.address + source.bytes,
-                        target.address - source.address,
-                        0,
-                        credit,
-                        from,
-                        to,
-                        waits_for_target ? to : from,
-                        goes_out ? Way::out : Way::in,
-                        lane,
-                        source.block_bytes,
-                        target.block_bytes,
-                        source.is_write != 0,
-                        is_copy};
-        ++lanes_[lane].flows;
-        send_requests(slot);
+        const uint64_t bytes = file_.access(event.first_access + i).bytes;
+        if (bytes == 0) continue;
+        const auto credit = uint64_t(double(lanes_[lane].window_bytes) * (double(bytes) / double(total)));
+        send_requests(open_flow(lane, event, i, credit));
     }
+    leave_event(lane);
+}
+
+uint32_t StreamCore::open_flow(uint32_t lane, const EventRecord& event, uint32_t index, uint64_t credit) {
+    const bool is_copy = event.kind == Kind::copy;
+    const AccessRecord& source = file_.access(event.first_access + index);
+    const AccessRecord& target = file_.access(event.first_access + index + (is_copy ? 1 : 0));
+    if (free_flows_.empty()) {
+        if (flows_.size() == MOST_FLOWS) refuse("more than 2^20 accesses are under way together");
+        free_flows_.push_back(uint32_t(flows_.size()));
+        flows_.emplace_back();
+    }
+    const uint32_t slot = free_flows_.back();
+    free_flows_.pop_back();
+    Way *from, *to;
+    if (is_copy)
+        std::tie(from, to) = ways_of_copy(lanes_[lane].unit, source.address, target.address);
+    else
+        from = to = way_to(source.address);
+    const bool waits_for_target = is_copy && to->is_arbiter();
+    const bool goes_out = source.is_write != 0 || waits_for_target;
+    flows_[slot] = {source.address,
+                    source.address + source.bytes,
+                    target.address - source.address,
+                    0,
+                    credit,
+                    from,
+                    to,
+                    waits_for_target ? to : from,
+                    goes_out ? Way::out : Way::in,
+                    lane,
+                    source.block_bytes,
+                    target.block_bytes,
+                    source.is_write != 0,
+                    is_copy,
+                    event.kind == Kind::stream && event.count > 1};
+    ++lanes_[lane].flows;
+    return slot;
+}
+
+// The next accesses of the kernel, as far as the window has room; behind the last the event may end.
+void StreamCore::go_on(uint32_t lane) {
+    const EventRecord& event = file_.event(lanes_[lane].next_event);
+    while (true) {
+        if (lanes_[lane].asking == NO_FLOW) {
+            if (lanes_[lane].next_access == event.accesses) break;
+            const uint32_t index = lanes_[lane].next_access++;
+            if (file_.access(event.first_access + index).bytes == 0) continue;
+            lanes_[lane].asking = open_flow(lane, event, index, lanes_[lane].window_bytes);
+        }
+        send_requests(lanes_[lane].asking);
+        if (flows_[lanes_[lane].asking].next < flows_[lanes_[lane].asking].end) return;
+        lanes_[lane].asking = NO_FLOW;
+    }
+    ++lanes_[lane].next_access;  // past the end: not here again
     leave_event(lane);
 }
 
 void StreamCore::send_requests(uint32_t slot) {
     Flow& flow = flows_[slot];
+    Lane& lane = lanes_[flow.lane];
     while (flow.next < flow.end) {
         const uint64_t bytes = flow.sendable(line_bytes_);
         if (bytes == 0) return;
+        if (flow.is_part) {
+            if (lane.under_way > 0 && lane.under_way + bytes > lane.window_bytes) return;
+            lane.under_way += bytes;
+        }
         const uint64_t address = flow.next;
         flow.next += bytes;
         flow.under_way += bytes;
@@ -220,14 +256,17 @@ void StreamCore::on_response(StandardMem::Request* response) {
                            reader_.request_id, true});
         return;
     }
+    const uint32_t lane = flow.lane;
+    const bool is_part = flow.is_part;
     flow.under_way -= reader_.bytes;
-    if (flow.next < flow.end) {
-        send_requests(slot);
-    } else if (flow.under_way == 0) {
-        const uint32_t lane = flow.lane;
+    if (is_part) lanes_[lane].under_way -= reader_.bytes;
+    if (flow.next == flow.end && flow.under_way == 0) {
         free_flows_.push_back(slot);
         leave_event(lane);
+    } else if (!is_part && flow.next < flow.end) {
+        send_requests(slot);
     }
+    if (is_part && lanes_[lane].next_access <= file_.event(lanes_[lane].next_event).accesses) go_on(lane);
 }
 
 // One flow of the lane's event is over; after the last the event ends, but not before its floor.

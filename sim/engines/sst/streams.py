@@ -103,6 +103,8 @@ def _stream(machine: Machine, program: Program, device: Device) -> Stream:
     if len(first):
         events["accesses"] = np.add.reduceat(taken, first)
         events["busy_ps"] = np.add.reduceat(every["busy_ps"], first)
+        parts = np.diff(np.append(first, len(every)))
+        events["count"] = np.where(parts > 1, parts, events["count"])
     accesses = program.accesses[access_rows].astype(ACCESS, copy=False)
     return Stream(device, lanes, events, accesses, rows, np.cumsum(begins) - 1)
 
