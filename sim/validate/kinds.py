@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from moe_cosim.sim.validate import kernels, llm, systems
+from moe_cosim.sim.validate import cxl, kernels, llm, systems
 from moe_cosim.sim.validate.kind import MeasurementKind
 
 KINDS: Final[dict[str, MeasurementKind]] = {
@@ -32,6 +32,13 @@ KINDS: Final[dict[str, MeasurementKind]] = {
             llm.OPTIONAL,
             llm.compare,
             assumptions=(llm.PROMPT_TOKENS,),
+        ),
+        MeasurementKind(
+            "cxl",
+            "loaded latency and bandwidth of CXL and DDR5 memory",
+            cxl.REQUIRED,
+            cxl.OPTIONAL,
+            cxl.compare,
         ),
     )
 }

@@ -11,7 +11,7 @@ from moe_cosim.sim.cli.output import Output, output_options
 
 
 @click.command()
-@click.argument("kind", default="", metavar="[kernels|systems|llm]")
+@click.argument("kind", default="", metavar="[kernels|systems|llm|cxl]")
 @click.option("--data", type=click.Path(path_type=Path), help="CSV of your own measurements (default: what ships).")
 @click.option("--model", type=click.Choice(["catalogue", "tile", "measured"]), help="Unit model of GPUs, for kernels.")
 @click.option("--fit", default="", metavar="NAME", help="Fit of the GPUs' constants, for kernels, as 'vllm'.")

@@ -70,7 +70,8 @@ def test_an_unknown_kind_is_named() -> None:
     found = cli("validate", "kernel")
     assert found.exit_code == 2
     assert found.stderr == (
-        "moe-cosim: validate: kind: found 'kernel'; allowed: one of kernels, llm, systems (did you mean 'kernels'?)\n"
+        "moe-cosim: validate: kind: found 'kernel'; allowed: one of cxl, kernels, llm, systems "
+        "(did you mean 'kernels'?)\n"
     )
 
 
