@@ -12,8 +12,6 @@ from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.description import Fields, Reading
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.merge import Places
-from moe_cosim.hw_models.units.base import UnitModel
-from moe_cosim.hw_models.units.cpu import CpuKernels
 from moe_cosim.hw_models.units.sockets import NUMA_MODES
 from moe_cosim.remembered import Remembered, Stamp
 
@@ -57,15 +55,15 @@ class Software:
 
     def on(self, machine: Machine) -> Machine:
         """The machine whose host's cores run this stack's kernels."""
-        models = {unit.name: self._kernels_of(unit.model) for unit in machine.units.values()}
+        if not self.memory_shares:
+            return machine
+        models = {
+            unit.name: unit.model and unit.model.with_memory_shares(self.memory_shares)
+            for unit in machine.units.values()
+        }
         if all(models[unit.name] is unit.model for unit in machine.units.values()):
             return machine
         return machine.with_models(models)
-
-    def _kernels_of(self, model: UnitModel | None) -> UnitModel | None:
-        if isinstance(model, CpuKernels) and model.sockets.mode in self.memory_shares:
-            return model.with_memory_share(self.memory_shares[model.sockets.mode])
-        return model
 
 
 def find_software(name: str, assumptions: Assumptions, where: object) -> Software:

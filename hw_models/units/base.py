@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,6 +37,11 @@ class UnitModel(ABC):
     def beyond_measurements(self, shape: ExpertShape, weights: WeightFormat) -> Assumption | None:
         """What a model that rests on measured kernels assumes of such experts, which were not among them."""
         return None
+
+    def with_memory_shares(self, shares: Mapping[str, float]) -> UnitModel:
+        """The same unit running kernels that reach these shares of its memory's peak, by NUMA mode; itself where that
+        is nothing to it."""
+        return self
 
     @abstractmethod
     def expert_ps(self, tokens: ArrayLike, shape: ExpertShape, weights: WeightFormat) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -27,7 +28,7 @@ class CpuKernels(DescribedModel):
       KTransformers switches so (SOSP 2025; doc/en/AMX.md of kvcache-ai/ktransformers): a tile of 16 rows is mostly
       padding with few.
     - Streaming: stored bytes over `memory_share` of the peak of the channels. The share is the kernels' own, and
-      what differs between software stacks (`with_memory_share`); what they lose to others is the memory's.
+      what differs between software stacks (`with_memory_shares`); what they lose to others is the memory's.
 
     Cores are those of the sockets that work, and streaming has the limits of `Sockets`.
     """
@@ -46,9 +47,9 @@ class CpuKernels(DescribedModel):
     launch_ps: int
     expert_launch_ps: int
 
-    def with_memory_share(self, share: float) -> Self:
-        """The same cores running kernels that reach another share of the channels' peak."""
-        return replace(self, memory_share=share)
+    def with_memory_shares(self, shares: Mapping[str, float]) -> Self:
+        share = shares.get(self.sockets.mode)
+        return self if share is None else replace(self, memory_share=share)
 
     def computes_as(self, weights: WeightFormat) -> str:
         """Of many rows."""

@@ -91,7 +91,7 @@ def test_it_says_what_it_multiplies() -> None:
     share=st.floats(0.05, 1.0),
 )
 def test_a_kernel_takes_the_longer_of_arithmetic_and_reading_at_its_share(weights, tokens, share) -> None:
-    bound = replace(CPU, memory_bytes_per_s=307.2e9).with_memory_share(share)
+    bound = replace(CPU, memory_bytes_per_s=307.2e9).with_memory_shares({"local": share})
     reading_ps = weights.expert_bytes(SHAPE) / (share * 307.2e9) * 1e12
     expected = max(int(CPU.expert_ps(tokens, SHAPE, weights)), math.ceil(reading_ps))
     assert int(bound.expert_ps(tokens, SHAPE, weights)) == pytest.approx(expected, abs=1)

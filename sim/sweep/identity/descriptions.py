@@ -16,7 +16,14 @@ from moe_cosim.yaml_file import read_yaml
 Component = str
 """Kind and name: ``device h100-sxm``."""
 
-_BY_FIELD: Final = {"device": "device", "link": "link", "standard": "dram", "vector_isa": "isa", "matrix_isa": "isa"}
+_BY_FIELD: Final = {
+    "device": "device",
+    "link": "link",
+    "standard": "dram",
+    "vector_isa": "isa",
+    "matrix_isa": "isa",
+    "fit": "kernel-fit",
+}
 """Kind of description by the field that names one."""
 _WORKLOADS: Final = Path(moe_cosim.__file__).parent / "workloads"
 _MODELS: Final = _WORKLOADS / "models" / "catalog" / "models.yaml"

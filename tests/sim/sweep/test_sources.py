@@ -90,6 +90,8 @@ def test_what_a_point_does_not_use_keeps_it(tree: Path, before: Found) -> None:
     append(tree, "workloads/policies/offloading/klotski.py")
     append(tree, "hw_models/units/cpu.py")
     append(tree, "hw_models/catalog/devices/rtx-5080.yaml")
+    append(tree, "hw_models/catalog/kernel_fits/sglang.yaml")
+    append(tree, "hw_models/catalog/software/llama.cpp.yaml")
     append(tree, "hw_models/catalog/assumptions.yaml", "\nnew-one: {value: 1, range: [0, 2], source: nobody}\n")
     append(tree, "workloads/routing/presets/gpt-oss-20b.yaml")
     append(tree, "hw_models/sst/README.md")
@@ -110,9 +112,14 @@ def test_an_edit_gives_new_points_for_what_uses_it_alone(tree: Path, before: Fou
     append(tree, "workloads/routing/latent_field.py")
     append(tree, "hw_models/catalog/dram/hbm2e.yaml")
     append(tree, "hw_models/units/ndp.py")
+    append(tree, "hw_models/catalog/kernel_fits/vllm.yaml")
+    append(tree, "hw_models/catalog/software/eager.yaml")
     append(tree, "workloads/models/hf_families.py")
     found = changed(start, identities(tree))
     embedded, router = "engine embedded", "router generator"
+    for case in found:  # all run these
+        assert {"kernel-fit vllm", "software eager"} <= found[case]
+        found[case] -= {"kernel-fit vllm", "software eager"}
     assert found == {
         "monde": {embedded, router, "unit-model systolic-arrays"},
         "hobbit": {"policy hobbit", embedded, router},
