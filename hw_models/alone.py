@@ -15,6 +15,7 @@ from typing import NamedTuple
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.access_rate import PS_PER_S, channel_cap, line_time_ps, window_cap
 from moe_cosim.hw_models.components import LINE_BYTES, Memory, Unit
+from moe_cosim.hw_models.cxl.crossing import crossed
 from moe_cosim.hw_models.machine import Machine, Path
 
 _ROUNDING_PS = 1e-3
@@ -82,7 +83,7 @@ def move_alone_ps(machine: Machine, source: str, target: str, size_bytes: int, u
     weights: dict[str, float] = {}
     for memory, side in zip((a, b), sides, strict=True):
         weights[memory.name] = weights.get(memory.name, 0.0) + 1.0 / side.share
-    use = _use(machine, data, weights)
+    use = _use(machine, data, machine.path(source, engine.name), weights)
     cap = min(window, sides[0].cap, sides[1].cap)
     return _drain_ps(machine, [_Flow(latency_ps, float(size_bytes), cap, use)])
 
@@ -94,7 +95,7 @@ def _access(machine: Machine, unit: Unit, name: str, size_bytes: int, is_write: 
     latency_ps = machine.round_trip_ps(unit.name, name)
     side = _side(memory, size_bytes, is_write, machine.is_inside(unit.name, name))
     window = window_cap(unit.window_bytes, size_bytes, of_bytes, LINE_BYTES, latency_ps + side.line_ps)
-    use = _use(machine, there if is_write else back, {name: 1.0 / side.share})
+    use = _use(machine, there if is_write else back, back, {name: 1.0 / side.share})
     return _Flow(latency_ps, float(size_bytes), min(window, side.cap), use)
 
 
@@ -151,13 +152,13 @@ def _side(memory: Memory, size_bytes: int, is_write: bool, inside: bool = False)
     return _MemorySide(share, cap, line_time_ps(share, peak, channels, interleave, size_bytes, LINE_BYTES))
 
 
-def _use(machine: Machine, way: Path, weights: Mapping[str, float]) -> dict[int, float]:
-    """`weights`: what one byte takes of each memory at the ends of the way."""
+def _use(machine: Machine, way: Path, reads: Path, weights: Mapping[str, float]) -> dict[int, float]:
+    """`weights`: what one byte takes of each memory at the ends of the way; on `reads` it is read, else written."""
     names = list(machine.memories)  # a machine's first resources are its memories
     found = {names.index(name): weight for name, weight in weights.items()}
-    for index in way.resources:
+    for index, bytes_per_byte in crossed(machine, way.resources, reads.resources):
         resource = machine.resources[index]
-        found[index] = weights[resource.component] if resource.kind == "port" else 1.0
+        found[index] = weights[resource.component] if resource.kind == "port" else bytes_per_byte
     return found
 
 

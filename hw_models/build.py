@@ -12,6 +12,7 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import Plain
 from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.components import Link, Memory, PeerFabric
+from moe_cosim.hw_models.cxl.described import read_protocol
 from moe_cosim.hw_models.description import Fields, Origin, Reading
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.merge import EXPERIMENT, Places, merge, nested
@@ -150,8 +151,15 @@ def _read_links(
     changes = {key: value for key, value in fields.items() if key not in ("link", "ends")}
     tree = merge(fields.reading.read(file, "link"), changes, own, lambda full: places.locate(full)[0])
     link = Fields(tree, fields.reading, own)
-    link.only("title", "peak", "efficiency", "latency")
-    peak, efficiency, latency_ps = link.positive("peak", "bytes/s"), link.share("efficiency"), link.time_ps("latency")
+    protocol = None
+    if "protocol" in link:
+        link.only("title", "protocol", "latency")
+        protocol = read_protocol(link.child("protocol"))
+        peak, efficiency = protocol.lanes.bytes_per_s, 1 / protocol.read.s2m
+    else:
+        link.only("title", "peak", "efficiency", "latency")
+        peak, efficiency = link.positive("peak", "bytes/s"), link.share("efficiency")
+    latency_ps = link.time_ps("latency")
 
     ends = fields.words("ends")
     if len(ends) != 2:
@@ -166,7 +174,7 @@ def _read_links(
     else:
         pairs = list(itertools.product(a, b))
     names = [name] if len(pairs) == 1 else [f"{name}{index}" for index in range(len(pairs))]
-    return [Link(n, pair, peak, efficiency, latency_ps) for n, pair in zip(names, pairs, strict=True)]
+    return [Link(n, pair, peak, efficiency, latency_ps, protocol) for n, pair in zip(names, pairs, strict=True)]
 
 
 def _read_peer(name: str, fields: Fields, devices: Mapping[str, list[tuple[str, DeviceParts]]]) -> PeerFabric:

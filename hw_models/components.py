@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from moe_cosim.hw_models.units.kinds import Role, UnitKind, unit_kinds
 
 if TYPE_CHECKING:
+    from moe_cosim.hw_models.cxl.protocol import CxlProtocol
     from moe_cosim.hw_models.units.base import UnitModel
 
 
@@ -110,9 +111,11 @@ class Link:
     peak_bytes_per_s: float
     """One direction, as the standard counts it."""
     efficiency: float
-    """Share of the peak left for payload after encoding, headers and flow control."""
+    """Share of the peak left for payload after encoding, headers and flow control; of a CXL link, for reads alone."""
     latency_ps: int
     """One way."""
+    protocol: CxlProtocol | None = None
+    """Of a link that carries CXL.mem in flits; its peak is what the lanes carry."""
 
     @property
     def bytes_per_s(self) -> float:

@@ -35,6 +35,17 @@ def flits(form: FlitFormat, reads: float, writes: float, drs_per_slot: int = 1) 
     )
 
 
+def slots_of_read(form: FlitFormat, drs_per_slot: int = 1) -> tuple[float, float]:
+    """Slots (M2S, S2M) that one more line read takes in a mix: its request, and its data with their header."""
+    return 1.0, LINE_SLOTS + 1 / min(drs_per_slot, form.drs_per_slot)
+
+
+def slots_of_write(form: FlitFormat, drs_per_slot: int = 1) -> tuple[float, float]:
+    """Slots (M2S, S2M) that one more line written takes in a mix: its data with their header, and its response."""
+    rides = form.ndr_with_drs > 0 and min(drs_per_slot, form.drs_per_slot) == 1
+    return LINE_SLOTS + 1.0, 0.0 if rides else 1 / form.ndr_per_slot
+
+
 def _least(form: FlitFormat, headers: float, lines: float, headed: float) -> float:
     """Flits for `headers` slots of headers and `lines` lines, of which at least `headed` have a header."""
     data = LINE_SLOTS * lines

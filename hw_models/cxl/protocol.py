@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.cxl.flits import FLITS, LINE_BYTES, FlitFormat
 from moe_cosim.hw_models.cxl.lanes import Lanes
-from moe_cosim.hw_models.cxl.packing import flits
+from moe_cosim.hw_models.cxl.packing import flits, slots_of_read, slots_of_write
 
 _PS_PER_S = 1e12
 
@@ -45,6 +45,21 @@ class CxlProtocol:
     @property
     def format(self) -> FlitFormat:
         return FLITS[self.flit]
+
+    @property
+    def read(self) -> WireBytes:
+        """Of one more byte read in a mix. What limits a mix is the sum over its reads and writes (`wire_bytes`); a
+        direction that does not limit it may be taken for longer."""
+        return self._of_line(slots_of_read(self.format, self.drs_per_slot))
+
+    @property
+    def write(self) -> WireBytes:
+        """Of one more byte written."""
+        return self._of_line(slots_of_write(self.format, self.drs_per_slot))
+
+    def _of_line(self, slots: tuple[float, float]) -> WireBytes:
+        per_byte = self.format.flit_bytes / self.format.slots / LINE_BYTES
+        return WireBytes(slots[0] * per_byte, slots[1] * per_byte)
 
     def wire_bytes(self, read_share: float) -> WireBytes:
         """Of a mix with `read_share` of its bytes read, the others written.

@@ -14,7 +14,10 @@ from moe_cosim.hw_models.build import build_machine
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.workloads.programs.program import ACCESS, COPY, EVENT, READ, STREAM, TAG, WRITE, Program
 
-MACHINES = {name: build_machine(name, Assumptions()) for name in ("h100-cxl-ndp-4", "a100-monde", "h100-host-pcie5")}
+MACHINES = {
+    name: build_machine(name, Assumptions())
+    for name in ("h100-cxl-ndp-4", "a100-monde", "h100-host-pcie5", "h100-cxl-memory-flit68")
+}
 MACHINES["narrow windows"] = build_machine(
     "h100-cxl-ndp",
     Assumptions(),

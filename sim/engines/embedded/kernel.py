@@ -162,7 +162,7 @@ def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
         c.begun += 1
         for hop in range(route.hops):
             side = p.hop[route.first_hop + hop].side
-            weight = np.int64(COEFFICIENT_ONE)
+            weight = p.hop[route.first_hop + hop].weight
             if side == FIRST:
                 weight = flow.first_weight
             elif side == SECOND:

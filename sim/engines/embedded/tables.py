@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.access_rate import PS_PER_S
+from moe_cosim.hw_models.cxl.crossing import crossed
 from moe_cosim.hw_models.machine import Machine, Resource
 from moe_cosim.workloads.programs.program import READ, WRITE
 
@@ -52,7 +53,13 @@ ROUTE: Final = np.dtype(
     ]
 )
 
-HOP: Final = np.dtype([("resource", np.int64), ("side", np.int64)])
+HOP: Final = np.dtype(
+    [
+        ("resource", np.int64),
+        ("side", np.int64),
+        ("weight", np.int64),  # what one byte takes of a resource that belongs to no memory (COEFFICIENT_ONE)
+    ]
+)
 
 
 class MachineTables(NamedTuple):
@@ -127,20 +134,20 @@ def worked_out(tables: MachineTables, machine: Machine) -> MachineTables:
     if not len(new):
         return tables
     routes: list[tuple[int | float, ...]] = []
-    hops: list[tuple[int, int]] = []
+    hops: list[tuple[int, int, int]] = []
     for slot in new.tolist():
         tables.route_of[slot] = len(tables.route) + len(routes)
-        latency_ps, crossed = _route(machine, int(tables.route_keys[slot]))
+        latency_ps, passed = _route(machine, int(tables.route_keys[slot]))
         narrowest = [np.inf, np.inf, np.inf]
-        for index, side in crossed:
+        for index, side, weight in passed:
             resource = machine.resources[index]
             rate = resource.bytes_per_s / PS_PER_S
             if not rate > 0:
                 allowed = "a rate above 0 for what is used"
                 raise InputError(f"machine {machine.name}", resource.name, Plain("a rate of 0"), allowed)
-            narrowest[side] = min(narrowest[side], rate)
-        routes.append((latency_ps, len(tables.hop) + len(hops), len(crossed), *narrowest))
-        hops += crossed
+            narrowest[side] = min(narrowest[side], rate / (weight / COEFFICIENT_ONE))
+        routes.append((latency_ps, len(tables.hop) + len(hops), len(passed), *narrowest))
+        hops += passed
     return tables._replace(
         route=np.concatenate([tables.route, np.array(routes, dtype=ROUTE)]),
         hop=np.concatenate([tables.hop, np.array(hops, dtype=HOP)]),
@@ -157,8 +164,8 @@ def _fill_shares(tables: MachineTables, machine: Machine) -> None:
         tables.share_of[new[here]] = efficiency.share(block_bytes[here], is_write[here])
 
 
-def _route(machine: Machine, key: int) -> tuple[int, list[tuple[int, int]]]:
-    """Latency, and (resource, side) of each hop, memories first."""
+def _route(machine: Machine, key: int) -> tuple[int, list[tuple[int, int, int]]]:
+    """Latency, and (resource, side, weight) of each hop, memories first."""
     memories = len(machine.memory_list)
     key, target = divmod(key, memories + 1)
     key, source = divmod(key, memories)
@@ -174,8 +181,12 @@ def _route(machine: Machine, key: int) -> tuple[int, list[tuple[int, int]]]:
         latency_ps = machine.copy_latency_ps(unit, memory, other)
         at = [source] if target - 1 == source else [source, target - 1]
     names = [machine.memory_list[index].name for index in at]
-    crossed = [*at, *data.resources]  # a machine's first resources are its memories, in order
-    return latency_ps, [(index, _side(machine.resources[index], names)) for index in crossed]
+    reads = machine.path(memory, unit).resources
+    # A machine's first resources are its memories, in order.
+    passed = [*((index, 1.0) for index in at), *crossed(machine, data.resources, reads)]
+    return latency_ps, [
+        (index, _side(machine.resources[index], names), round(weight * COEFFICIENT_ONE)) for index, weight in passed
+    ]
 
 
 def _side(resource: Resource, memories: Sequence[str]) -> int:
