@@ -9,7 +9,7 @@ from typing import Final
 from moe_cosim.sim.validate.compared import ComparedRow, Refused
 from moe_cosim.sim.validate.csv_rows import FITTED, CsvRow
 from moe_cosim.sim.validate.kind import Choices, Comparison, NoPredictionError
-from moe_cosim.sim.validate.memory_servers import PLACES, Place, requesters
+from moe_cosim.sim.validate.memory_servers import PLACES, ServedMemory, requesters
 
 REQUIRED: Final = ("server", "cpu_node", "cores", "mlc_w", "random", "inject_delay", "latency_ns", "bandwidth_MBps")
 OPTIONAL: Final = ("note",)
@@ -70,7 +70,7 @@ class _Point:
         self.curve = tuple(row.text(name) for name in REQUIRED[:5])
         self._row = self._marked(row, place)
 
-    def _marked(self, row: CsvRow, place: Place) -> CsvRow:
+    def _marked(self, row: CsvRow, place: ServedMemory) -> CsvRow:
         seen = not self.random and int(row.text("mlc_w")) in place.fitted
         return replace(row, cells={**row.cells, FITTED: "true"}) if seen else row
 

@@ -38,7 +38,7 @@ _RANDOM_LINES: Final = 32
 
 
 @dataclass(frozen=True)
-class Place:
+class ServedMemory:
     """A memory of a server as the cores of a node have it.
 
     `read_bytes_per_s` and `write_bytes_per_s` are of reads and of writes alone; a mix takes the sum of both times.
@@ -80,14 +80,14 @@ _EXPANDER_DRAM: Final = 54.2e9
 """Its controller, reads and writes together: two reads for a write from node 0 reach this."""
 _OTHER_PATH: Final = 20.3e9
 """From nodes 2 and 3, whatever the mix: sequential reads of node 3."""
-_NEAR: Final = Place(250_000, _EXPANDER_DRAM, _EXPANDER_DRAM, EXPANDER, row_open_ps=_EXPANDER_ROW_OPEN_PS)
+_NEAR: Final = ServedMemory(250_000, _EXPANDER_DRAM, _EXPANDER_DRAM, EXPANDER, row_open_ps=_EXPANDER_ROW_OPEN_PS)
 # What limits node 2 lies before the way that it shares with the core that measures latency, so nothing queues there.
 _BESIDE: Final = replace(_NEAR, path_bytes_per_s=_OTHER_PATH, queue_lines=0)
 _FAR: Final = replace(_NEAR, idle_ps=485_000, path_bytes_per_s=_OTHER_PATH, fitted=(0,))
 _DDR5_QUEUE: Final = 180
 """Lines that wait before a channel pair: 267 ns at 68.1 GB/s, sequential reads of node 0."""
-_FIRST_SOCKET: Final = Place(97_000, 68.1e9, 51.3e9, queue_lines=_DDR5_QUEUE)
-_SECOND_SOCKET: Final = Place(97_000, 70.4e9, 24.2e9, queue_lines=_DDR5_QUEUE)
+_FIRST_SOCKET: Final = ServedMemory(97_000, 68.1e9, 51.3e9, queue_lines=_DDR5_QUEUE)
+_SECOND_SOCKET: Final = ServedMemory(97_000, 70.4e9, 24.2e9, queue_lines=_DDR5_QUEUE)
 
 
 PLACES: Final = {
