@@ -12,6 +12,7 @@ from typing import Any, Final
 from moe_cosim import extras
 from moe_cosim.errors import InputError, Plain, RunError
 from moe_cosim.quantity import DIMENSIONS, parse_quantity
+from moe_cosim.sim.sweep.query.locked import identifier
 from moe_cosim.sim.sweep.query.query import Tables
 from moe_cosim.sim.sweep.query.samples import (
     Line,
@@ -97,10 +98,9 @@ def _samples(tables: Tables, x: str, y: str, hue: str | None, condition: str | N
         if column is not None and column not in known:
             raise InputError("plot", option, column, known)
     also = f"AND ({condition})" if condition else ""
-    kept = f"{_quoted(x)} IS NOT NULL AND {_quoted(y)} IS NOT NULL"
-    columns = (
-        f"{_quoted(x)}, {_quoted(y)}, {_quoted(hue) if hue else 'NULL'}, configuration, sources, files, finished_utc"
-    )
+    kept = f"{identifier(x)} IS NOT NULL AND {identifier(y)} IS NOT NULL"
+    drawn = f"{identifier(x)}, {identifier(y)}, {identifier(hue) if hue else 'NULL'}"
+    columns = f"{drawn}, configuration, sources, files, finished_utc"
     sql = f"SELECT {columns} FROM results WHERE status = 'finished' AND {kept} {also} ORDER BY point_id"
     rows: list[tuple[Any, ...]] = tables.query(sql).fetchall()
     if not rows:
@@ -171,8 +171,8 @@ def _mixed(tables: Tables, x: str, hue: str | None, condition: str | None) -> li
     others = [axis for axis in tables.axes if axis in known and axis not in (x, hue, "seed")]
     if not others:
         return []
-    counts = ", ".join(f"count(DISTINCT {_quoted(axis)}) AS n{index}" for index, axis in enumerate(others))
-    groups = ", ".join(_quoted(name) for name in (x, hue) if name is not None)
+    counts = ", ".join(f"count(DISTINCT {identifier(axis)}) AS n{index}" for index, axis in enumerate(others))
+    groups = ", ".join(identifier(name) for name in (x, hue) if name is not None)
     most = ", ".join(f"max(n{index})" for index in range(len(others)))
     also = f"AND ({condition})" if condition else ""
     inner = f"SELECT {counts} FROM results WHERE status = 'finished' {also} GROUP BY {groups}"
@@ -183,7 +183,3 @@ def _mixed(tables: Tables, x: str, hue: str | None, condition: str | None) -> li
 def file_name(x: str, y: str) -> str:
     """The name of a figure that was given none."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{y}-over-{x}") + ".png"
-
-
-def _quoted(column: str) -> str:
-    return '"' + column.replace('"', '""') + '"'

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from moe_cosim import extras
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.sim.sweep.query.locked import identifier, literal, lock, select
 from moe_cosim.sim.sweep.query.versions import Version, preferred
 from moe_cosim.sim.sweep.store import parts
 from moe_cosim.sim.sweep.store.columns import DIGESTS, FIRST, row
@@ -28,7 +28,8 @@ def results(store: Store | str | Path, sql: str = ALL, all_versions: bool = Fals
     The table ``plans`` has (plan_id, sweep, variant, point_id) for every point of every plan.
     Of each configuration (an experiment whatever its seed) only one version of the code is in it, the one
     at hand or else the newest, unless `all_versions`; `Tables` says how many points that leaves out.
-    Damaged points are left out; `Tables` names them. Raises `InputError` for SQL that fails.
+    Damaged points are left out; `Tables` names them. The SQL is one SELECT over these tables and sees no file, network
+    or extension; raises `InputError` for any other and for one that fails, `RunError` for one without end.
     """
     return Tables(store if isinstance(store, Store) else Store.open(store), all_versions).query(sql)
 
@@ -37,8 +38,7 @@ class Tables:
     """A store read once, for any number of queries."""
 
     def __init__(self, store: Store, all_versions: bool = False) -> None:
-        self._duckdb = extras.load("duckdb")
-        self._connection = self._duckdb.connect()
+        self._connection = extras.load("duckdb").connect()
         self.damaged: list[str] = parts.steadily(lambda: _fill(self._connection, store))
         """Point files and parts with wrong checksums; their points count as missing."""
         self.axes = list(dict.fromkeys(axis for plan_id in store.plan_ids() for axis in store.outline(plan_id).axes))
@@ -47,6 +47,7 @@ class Tables:
         """Points of other versions of the code than the one shown of their configuration."""
         if all_versions:
             self._connection.execute("CREATE VIEW results AS SELECT * FROM _everything")
+        lock(self._connection, parts.whole(store.path / "parts"))
 
     @property
     def columns(self) -> list[str]:
@@ -64,20 +65,14 @@ class Tables:
         return int(self.query(sql).fetchall()[0][0])
 
     def query(self, sql: str) -> Any:
-        """A DuckDB relation."""
-        try:
-            found = self._connection.sql(sql)
-        except self._duckdb.Error as error:
-            raise InputError("results", "SQL", sql, Plain(str(error).partition("\n\n")[0])) from None
-        if found is None:
-            raise InputError("results", "SQL", sql, "a query, such as SELECT count(*) FROM results")
-        return found
+        """A DuckDB relation that holds its rows."""
+        return select(self._connection, sql)
 
     def headline(self) -> str:
         """The query for a terminal: axes and the few numbers that most people want, where there are any."""
         wanted = ("status", "variant", *self.axes, "decode_tokens_per_s", "end_to_end_s", "error")
         known = self.columns
-        present = [f'"{name}"' for name in wanted if name in known]
+        present = [identifier(name) for name in wanted if name in known]
         counts = ", ".join(f"count(nullif(CAST({name} AS VARCHAR), ''))" for name in present)
         filled = self.query(f"SELECT {counts} FROM results").fetchall()[0] if present else ()
         columns = [name for name, count in zip(present, filled, strict=True) if count]
@@ -128,7 +123,7 @@ def _fill(connection: Any, store: Store) -> list[str]:
         sources.append("SELECT * FROM _loose")
     columnar = [path for path in files if path not in older]
     if columnar:
-        listed = ", ".join(_quoted(str(path)) for path in columnar)
+        listed = ", ".join(literal(str(path)) for path in columnar)
         once = "QUALIFY row_number() OVER (PARTITION BY point_id) = 1"
         apart = "WHERE point_id NOT IN (SELECT point_id FROM _loose) " if loose else ""
         columns = f"* EXCLUDE ({parts.RECORD})"
@@ -159,7 +154,3 @@ def _plans(store: Store) -> Any:
 def _columns(members: Iterable[tuple[str, ...]]) -> list[list[str]]:
     turned = [list(column) for column in zip(*members, strict=True)]
     return turned or [[], [], [], []]
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
