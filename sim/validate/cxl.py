@@ -71,7 +71,7 @@ class _Point:
         self._row = self._marked(row, place)
 
     def _marked(self, row: CsvRow, place: ServedMemory) -> CsvRow:
-        seen = not self.random and int(row.text("mlc_w")) in place.fitted
+        seen = (int(row.text("mlc_w")), self.random) in place.fitted
         return replace(row, cells={**row.cells, FITTED: "true"}) if seen else row
 
     def saturation(self) -> ComparedRow:

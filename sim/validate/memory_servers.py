@@ -24,8 +24,8 @@ _WRITE_RECOVERY_PS: Final = 30_000.0
 _ROW_CYCLE_PS: Final = 46_000.0
 """tRC of DDR5-4800B (JESD79-5): how long a bank is taken where rows are closed at once."""
 _EXPANDER_ROW_OPEN_PS: Final = 700_000.0
-"""Assumed of the expander's controller (46 to 2000 ns): it leaves rows open for a while. Read from the rise of
-latency below a fifth of the load, sequential reads of node 0, +30 ns; the DDR5 server has no such rise."""
+"""Assumed of the expander's controller (46 to 2000 ns): it leaves rows open for a while. Of 46, 300 and 700 ns the one
+that follows the six curves of node 0 best (30 ns more at a fifth of the load); the DDR5 server has no such rise."""
 _BANKS_PER_CHANNEL: Final = 32
 """Of a rank of DDR5 (JESD79-5)."""
 _CHANNELS: Final = 2
@@ -52,8 +52,8 @@ class ServedMemory:
     path_bytes_per_s: float = math.inf
     queue_lines: float = math.inf
     row_open_ps: float = _ROW_CYCLE_PS
-    fitted: tuple[int, ...] = ()
-    """Values of `mlc_w` whose sequential curves served to fit it."""
+    fitted: tuple[tuple[int, bool], ...] = ()
+    """The curves (`mlc_w`, random) that were looked at when its constants were chosen."""
 
     def memory(self, read_share: float) -> LoadedMemory:
         dram = 1 / (read_share / self.read_bytes_per_s + (1 - read_share) / self.write_bytes_per_s)
@@ -82,8 +82,8 @@ _OTHER_PATH: Final = 20.3e9
 """From nodes 2 and 3, whatever the mix: sequential reads of node 3."""
 _NEAR: Final = ServedMemory(250_000, _EXPANDER_DRAM, _EXPANDER_DRAM, EXPANDER, row_open_ps=_EXPANDER_ROW_OPEN_PS)
 # What limits node 2 lies before the way that it shares with the core that measures latency, so nothing queues there.
-_BESIDE: Final = replace(_NEAR, path_bytes_per_s=_OTHER_PATH, queue_lines=0)
-_FAR: Final = replace(_NEAR, idle_ps=485_000, path_bytes_per_s=_OTHER_PATH, fitted=(0,))
+_BESIDE: Final = replace(_NEAR, path_bytes_per_s=_OTHER_PATH, queue_lines=0, fitted=((0, False),))
+_FAR: Final = replace(_NEAR, idle_ps=485_000, path_bytes_per_s=_OTHER_PATH, fitted=((0, False),))
 _DDR5_QUEUE: Final = 180
 """Lines that wait before a channel pair: 267 ns at 68.1 GB/s, sequential reads of node 0."""
 _FIRST_SOCKET: Final = ServedMemory(97_000, 68.1e9, 51.3e9, queue_lines=_DDR5_QUEUE)
@@ -91,13 +91,13 @@ _SECOND_SOCKET: Final = ServedMemory(97_000, 70.4e9, 24.2e9, queue_lines=_DDR5_Q
 
 
 PLACES: Final = {
-    ("cxl", 0): replace(_NEAR, fitted=(0, 2)),
+    ("cxl", 0): replace(_NEAR, fitted=tuple((mix, random) for mix in (0, 2, 5) for random in (False, True))),
     ("cxl", 1): _NEAR,
     ("cxl", 2): _BESIDE,
     ("cxl", 3): _FAR,
-    ("ddr5", 0): replace(_FIRST_SOCKET, fitted=(0, 2)),
+    ("ddr5", 0): replace(_FIRST_SOCKET, fitted=((0, False), (2, False))),
     **{("ddr5", node): _FIRST_SOCKET for node in (1, 2, 3)},
-    ("ddr5", 4): replace(_SECOND_SOCKET, fitted=(0, 2)),
+    ("ddr5", 4): replace(_SECOND_SOCKET, fitted=((0, False), (2, False))),
     **{("ddr5", node): _SECOND_SOCKET for node in (5, 6, 7)},
 }
 """By server and node of the cores."""

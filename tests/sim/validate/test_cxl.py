@@ -38,7 +38,7 @@ def test_a_curve_has_its_saturation_its_idle_latency_and_a_latency_for_every_loa
 
 
 def test_curves_that_a_constant_saw_are_fitted(write: Write) -> None:
-    path = write(CXL, {}, {"cpu_node": "0"}, {"cpu_node": "0", "random": "1"})
+    path = write(CXL, {}, {"cpu_node": "0"}, {"cpu_node": "3", "random": "1"})
     assert [row["fitted"] for row in validated("cxl", "--data", path)["rows"]] == [False, False, True, True] + 2 * [
         False
     ]
