@@ -7,9 +7,9 @@ point ``my_model_type`` of the group ``moe_cosim.model_families``.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.shapes import ExpertShape
@@ -36,9 +36,10 @@ class QuantizationConfig(BaseModel):
 class Family(BaseModel):
     """One family: the fields of its ``config.json``. Subclasses say where their feed-forward sizes are.
 
-    Sizes must be in the file. Switches that transformers' configuration classes give a default for may be
-    absent and then have that default; each is stated. Fields that are not known are accepted, as
-    configuration files are full of training settings.
+    Sizes must be in the file. What transformers' configuration classes give a default for may be absent, or null
+    where the class has no other meaning for that, and then has the default of the family; each is stated. Fields that
+    have another name in files of other versions of transformers have both as aliases. Fields that are not known are
+    accepted, as configuration files are full of training settings.
     """
 
     summary: ClassVar[str]
@@ -57,6 +58,17 @@ class Family(BaseModel):
     tie_word_embeddings: Flag = False
     num_experts_per_tok: Count
     quantization_config: QuantizationConfig | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_left_out(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Where null means nothing else: newer files write null for what older ones leave out."""
+        default = {
+            name
+            for name, field in cls.model_fields.items()
+            if not field.is_required() and type(None) not in get_args(field.annotation)
+        }
+        return {name: value for name, value in data.items() if value is not None or name not in default}
 
     def attention(self, where: object) -> Attention:
         heads, hidden = self.num_attention_heads, self.hidden_size
@@ -83,14 +95,14 @@ class Family(BaseModel):
         """The fields of `Model` about experts, router and dense blocks; ``intermediate`` is one expert's."""
         raise NotImplementedError
 
-    def build(self, name: str, where: Path) -> Model:
+    def build(self, name: str, where: Path, hf_id: str = "") -> Model:
         ffn = self.ffn()
         moe_layers = self.moe_layers()
         if len(moe_layers) == self.num_hidden_layers:
             ffn["dense_intermediate"] = 0
         return Model(
             name=name,
-            hf_id="",
+            hf_id=hf_id,
             hidden=self.hidden_size,
             layers=self.num_hidden_layers,
             attention=self.attention(where),
@@ -106,6 +118,8 @@ class Family(BaseModel):
 
 
 families: Registry[type[Family]] = Registry(
-    "model family", "model_families", ("moe_cosim.workloads.models.hf_families",)
+    "model family",
+    "model_families",
+    tuple(f"moe_cosim.workloads.models.{module}" for module in ("hf_families", "hf_latent", "hf_further")),
 )
 """By ``model_type``."""

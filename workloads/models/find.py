@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,6 +18,10 @@ from moe_cosim.workloads.models.hf_config import read_hf_config
 from moe_cosim.workloads.models.model import Attention, AttentionKind, Model, RouterScore
 from moe_cosim.yaml_file import read_yaml
 
+_DOWNLOAD = (
+    "a name of the catalogue, or the path of a config.json; nothing is downloaded here:"
+    " run 'hf download {0} config.json --local-dir DIR' and give DIR"
+)
 CATALOG = Path(__file__).parent / "catalog" / "models.yaml"
 
 
@@ -30,11 +35,18 @@ def find_model(name_or_path: str | Path, where: object = "experiment", field: st
     text = str(name_or_path)
     path = Path(os.path.expanduser(text))  # Path.expanduser raises for the home of somebody unknown
     if isinstance(name_or_path, Path) or text.endswith(".json") or "/" in text or "\\" in text or os.path.isdir(path):
+        if _is_hub_name(text) and not os.path.exists(path):
+            raise InputError(where, field, text, _DOWNLOAD.format(text))
         return _read_once(path / "config.json" if os.path.isdir(path) else path)
     models = _catalog()
     if text not in models:
         raise InputError(where, field, text, one_of(models, text) + "; or the path of a Hugging Face config.json")
     return models[text]
+
+
+def _is_hub_name(text: str) -> bool:
+    """``organisation/name``, as on the Hugging Face hub."""
+    return re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", text) is not None and not text.endswith(".json")
 
 
 def model_names() -> dict[str, str]:

@@ -4,23 +4,42 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.schema import check
 from moe_cosim.workloads.models.family import families
 from moe_cosim.workloads.models.model import Model
 
+_OF_THE_WHOLE: Final = ("tie_word_embeddings", "quantization_config", "compression_config")
+_NOT_MODELLED: Final = {
+    "is_encoder_decoder": "an encoder and a decoder",
+    "mamba_d_state": "Mamba layers",
+    "ssm_state_size": "Mamba layers",
+    "linear_attn_config": "linear attention",
+    "linear_num_value_heads": "linear attention",
+    "full_attn_alpha_factor": "lightning attention",
+    "linear_attn_alpha_factor": "lightning attention",
+    "sparse_attention_config": "block-sparse attention",
+    "compress_ratios": "attention over compressed keys",
+    "zero_expert_num": "experts that compute nothing",
+    "global_head_dim": "layers with heads of two sizes",
+    "swa_head_dim": "layers with heads of two sizes",
+}
+"""Fields that mean what is not modelled, and what they mean."""
+
 
 def read_hf_config(path: Path) -> Model:
     """The model a ``config.json`` describes; raises `InputError` naming the file and the field.
 
-    The model is named after the file, or after its folder when it is called ``config.json``.
+    Of a model that also sees or hears, the language model. It is named after the file, or after its folder when it
+    is called ``config.json``, or after its repository in a cache of the Hugging Face hub.
     """
     data = _read_json(path)
     family = families.get(_family(data, path), path, "model_type")
-    name = path.resolve().parent.name if path.name == "config.json" else path.stem
-    return check(family, data, path).build(name, path)
+    inside, text = _language_model(data)
+    name, hf_id = _names(path)
+    return check(family, text, path, inside).build(name, path, hf_id)
 
 
 def family_name(path: Path) -> str:
@@ -28,12 +47,39 @@ def family_name(path: Path) -> str:
     return _family(_read_json(path), path)
 
 
+def _language_model(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Where its fields are nested, and the fields. Tied embeddings and quantization are the whole model's to say."""
+    for inside in (("thinker_config", "text_config"), ("text_config",)):
+        nested: Any = data
+        for name in inside:
+            nested = nested.get(name) if isinstance(nested, dict) else None
+        if isinstance(nested, dict):
+            outer = {name: data[name] for name in _OF_THE_WHOLE if data.get(name) is not None}
+            return ".".join(inside), nested | outer
+    return "", data
+
+
+def _names(path: Path) -> tuple[str, str]:
+    """What the model is called, and its name on the hub where that is known."""
+    if path.name != "config.json":
+        return path.stem, ""
+    folder = path.parent.resolve()  # the file itself may be a link to a blob
+    if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
+        organisation, _, name = folder.parent.parent.name.removeprefix("models--").partition("--")
+        return name or organisation, f"{organisation}/{name}" if name else organisation
+    return folder.name, ""
+
+
 def _family(data: dict[str, Any], path: Path) -> str:
+    _, text = _language_model(data)
+    for fields in (text, data):
+        found = fields.get("model_type")
+        if isinstance(found, str) and found in families.names():
+            return found
     if "model_type" in data:
         found = data["model_type"]
-        if not isinstance(found, str):
-            raise InputError(path, "model_type", found, families.names())
-        return found
+        _refuse_other_layers(data, text, path)
+        raise InputError(path, "model_type", found, families.names())
     architectures = data.get("architectures")
     # its own, not those it inherits
     by_architecture = {name: of_name for of_name, family in families for name in vars(family).get("architectures", ())}
@@ -43,6 +89,14 @@ def _family(data: dict[str, Any], path: Path) -> str:
         shown = Plain("nothing") if architectures is None else architectures
         raise InputError(path, "architectures", shown, by_architecture)
     return by_architecture[found_here[0]]
+
+
+def _refuse_other_layers(data: dict[str, Any], text: dict[str, Any], path: Path) -> None:
+    """Says which field means layers that are not modelled."""
+    for field, what in _NOT_MODELLED.items():
+        for fields in (text, data):
+            if fields.get(field):
+                raise InputError(path, field, Plain(what), "attention over the keys and values of single tokens")
 
 
 def _read_json(path: Path) -> dict[str, Any]:

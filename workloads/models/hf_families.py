@@ -1,13 +1,15 @@
-"""The families of Hugging Face configurations that are known: their fields, and what they mean."""
+"""Mixtral, gpt-oss, OLMoE and Qwen with their kin: experts in every layer or every so many, grouped-query attention."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from pydantic import AliasChoices, Field
+
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.schema import Count, Few, Flag, Size
 from moe_cosim.workloads.models.family import Family, families
-from moe_cosim.workloads.models.model import Attention, RouterScore
+from moe_cosim.workloads.models.model import RouterScore
 
 
 @families.register("mixtral")
@@ -17,13 +19,14 @@ class Mixtral(Family):
 
     intermediate_size: Count
     num_local_experts: Few
-    sliding_window: Count | None = None
+    sliding_window: Size | None = None
+    """Nothing or 0: none."""
 
     score: ClassVar[RouterScore] = "softmax-topk"
     normalised: ClassVar[bool] = True
 
     def sliding(self, where: object) -> tuple[int | None, tuple[int, ...]]:
-        return self.sliding_window, self.moe_layers() if self.sliding_window else ()
+        return self.sliding_window or None, self.moe_layers() if self.sliding_window else ()
 
     def ffn(self) -> dict[str, Any]:
         return {
@@ -53,13 +56,13 @@ class GptOss(Mixtral):
     architectures: ClassVar[tuple[str, ...]] = ("GptOssForCausalLM",)
 
     head_dim: Count | None = 64
-    sliding_window: Count | None = 128
+    sliding_window: Size | None = 128
     layer_types: list[Literal["sliding_attention", "full_attention"]] | None = None
     """Absent: alternating, the first layer slides."""
 
     def sliding(self, where: object) -> tuple[int | None, tuple[int, ...]]:
         layers = self.num_hidden_layers
-        if self.sliding_window is None:
+        if not self.sliding_window:
             return None, ()
         if self.layer_types is None:
             return self.sliding_window, tuple(range(0, layers, 2))
@@ -91,23 +94,27 @@ class Olmoe(Family):
 
 
 @families.register("qwen3_moe")
+@families.register("qwen3_vl_moe")
+@families.register("qwen3_vl_moe_text")
 class Qwen3Moe(Family):
-    """`intermediate_size` is the width of the dense layers, if any."""
+    """`intermediate_size` is the width of the dense layers, if any. Of the models that also see, the text
+    tower."""
 
     summary: ClassVar[str] = "Qwen3-MoE: many experts, none shared"
-    architectures: ClassVar[tuple[str, ...]] = ("Qwen3MoeForCausalLM",)
+    architectures: ClassVar[tuple[str, ...]] = ("Qwen3MoeForCausalLM", "Qwen3VLMoeForConditionalGeneration")
 
     intermediate_size: Count
     moe_intermediate_size: Count
-    num_experts: Few
+    num_experts: Few = Field(validation_alias=AliasChoices("num_experts", "num_local_experts"))
+    """`num_local_experts` as transformers 5 writes it."""
     norm_topk_prob: Flag = False
     decoder_sparse_step: Count = 1
     mlp_only_layers: list[Size] | None = None
     use_sliding_window: Flag = False
-    sliding_window: Count | None = None
+    sliding_window: Size | None = None
 
     def sliding(self, where: object) -> tuple[int | None, tuple[int, ...]]:
-        if not self.use_sliding_window or self.sliding_window is None:
+        if not self.use_sliding_window or not self.sliding_window:
             return None, ()
         return self.sliding_window, tuple(range(self.first_sliding_layer(), self.num_hidden_layers))
 
@@ -130,6 +137,15 @@ class Qwen3Moe(Family):
         }
 
 
+@families.register("qwen3_omni_moe")
+@families.register("qwen3_omni_moe_text")
+class Qwen3OmniMoe(Qwen3Moe):
+    summary: ClassVar[str] = "Qwen3-Omni-MoE: the thinker, as Qwen3-MoE"
+    architectures: ClassVar[tuple[str, ...]] = ("Qwen3OmniMoeForConditionalGeneration",)
+
+    head_dim: Count | None = 128
+
+
 @families.register("qwen2_moe")
 class Qwen2Moe(Qwen3Moe):
     """With one shared expert; its one-column sigmoid gate is left out."""
@@ -145,87 +161,3 @@ class Qwen2Moe(Qwen3Moe):
 
     def ffn(self) -> dict[str, Any]:
         return {**super().ffn(), "shared_intermediate": self.shared_expert_intermediate_size}
-
-
-@families.register("glm4_moe")
-class Glm4Moe(Family):
-    """`num_nextn_predict_layers` (multi-token prediction) are not counted."""
-
-    summary: ClassVar[str] = "GLM-4.5: dense layers first, then experts with shared ones"
-    architectures: ClassVar[tuple[str, ...]] = ("Glm4MoeForCausalLM",)
-
-    intermediate_size: Count
-    moe_intermediate_size: Count
-    n_routed_experts: Few
-    n_shared_experts: Size | None = None
-    first_k_dense_replace: Size
-    norm_topk_prob: Flag = True
-
-    def score(self) -> RouterScore:
-        return "sigmoid-bias"
-
-    def moe_layers(self) -> tuple[int, ...]:
-        return tuple(range(self.first_k_dense_replace, self.num_hidden_layers))
-
-    def ffn(self) -> dict[str, Any]:
-        return {
-            "routed_experts": self.n_routed_experts,
-            "intermediate": self.moe_intermediate_size,
-            "shared_intermediate": (self.n_shared_experts or 0) * self.moe_intermediate_size,
-            "dense_intermediate": self.intermediate_size,
-            "router_score": self.score(),
-            "norm_topk_prob": self.norm_topk_prob,
-        }
-
-
-@families.register("deepseek")
-@families.register("deepseek_v2")
-@families.register("deepseek_v3")
-@families.register("kimi_k2")
-class Deepseek(Glm4Moe):
-    """DeepSeek-MoE, -V2, -V3 and Kimi-K2: with a `kv_lora_rank` attention is latent, else grouped-query."""
-
-    summary: ClassVar[str] = "DeepSeek-MoE, -V2, -V3 and Kimi-K2: shared experts, latent attention since V2"
-    architectures: ClassVar[tuple[str, ...]] = ("DeepseekForCausalLM", "DeepseekV2ForCausalLM", "DeepseekV3ForCausalLM")
-
-    norm_topk_prob: Flag
-    moe_layer_freq: Count = 1
-    scoring_func: Literal["softmax", "sigmoid"]
-    topk_method: Literal["greedy", "group_limited_greedy", "noaux_tc"] = "greedy"
-    q_lora_rank: Count | None = None
-    kv_lora_rank: Count | None = None
-    qk_nope_head_dim: Count | None = None
-    qk_rope_head_dim: Count | None = None
-    v_head_dim: Count | None = None
-
-    def score(self) -> RouterScore:
-        if self.scoring_func == "softmax":
-            return "softmax"
-        return "sigmoid-bias" if self.topk_method == "noaux_tc" else "sigmoid"
-
-    def moe_layers(self) -> tuple[int, ...]:
-        return tuple(i for i in super().moe_layers() if i % self.moe_layer_freq == 0)
-
-    def attention(self, where: object) -> Attention:
-        if self.kv_lora_rank is None:
-            return super().attention(where)
-        nope, rope, value = (
-            self._required(name, where) for name in ("qk_nope_head_dim", "qk_rope_head_dim", "v_head_dim")
-        )
-        return Attention(
-            kind="mla",
-            heads=self.num_attention_heads,
-            kv_heads=self.num_key_value_heads or self.num_attention_heads,
-            head_dim=nope + rope,
-            q_lora_rank=self.q_lora_rank or 0,
-            kv_lora_rank=self.kv_lora_rank,
-            qk_nope_head_dim=nope,
-            qk_rope_head_dim=rope,
-            v_head_dim=value,
-        )
-
-    def _required(self, name: str, where: object) -> int:
-        value: int | None = getattr(self, name)
-        if value is None:
-            raise InputError(where, name, Plain("nothing"), "a size, as kv_lora_rank asks for latent attention")
-        return value

@@ -47,6 +47,8 @@ class Attention:
     qk_nope_head_dim: int = 0
     qk_rope_head_dim: int = 0
     v_head_dim: int = 0
+    gated: bool = False
+    """``gqa`` only: one more projection, as wide as the queries, gates the attended values."""
     sliding_window: int | None = None
     """Tokens that the layers in `sliding_layers` look back on; None: no layer slides."""
     sliding_layers: tuple[int, ...] = ()
@@ -56,7 +58,7 @@ class Attention:
         input are one product."""
         queries = self.heads * self.head_dim
         if self.kind == "gqa":
-            return (hidden, queries + 2 * self.kv_heads * self.head_dim), (queries, hidden)
+            return (hidden, (1 + self.gated) * queries + 2 * self.kv_heads * self.head_dim), (queries, hidden)
         latent = self.kv_lora_rank + self.qk_rope_head_dim
         expand = self.kv_lora_rank, self.heads * (self.qk_nope_head_dim + self.v_head_dim)
         output = self.heads * self.v_head_dim, hidden

@@ -63,6 +63,8 @@ def _attention(block: str, attention: Attention, hidden: int, layers: int) -> li
             "value": (hidden, keys),
             "output": (queries, hidden),
         }
+        if attention.gated:
+            shapes["gate"] = (hidden, queries)
     else:
         shapes = {"query": (hidden, queries)}
         if attention.q_lora_rank:
