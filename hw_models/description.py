@@ -13,6 +13,7 @@ several descriptions make it. An experiment may replace any constant by a plain 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any, TypeVar
 
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.escape import printable
 from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.merge import Places
 from moe_cosim.quantity import format_quantity, parse_quantity
@@ -30,6 +32,7 @@ T = TypeVar("T")
 
 CONSTANT_FORMS = "{value: ..., source: ...} or {assume: name} (a constant says where it comes from)"
 SET_BY_EXPERIMENT = "set by the experiment"
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+ -]*")
 
 
 @dataclass(frozen=True)
@@ -127,8 +130,8 @@ class Fields:
         if name in self._node:
             group = self.child(name)
             for entry in group._node:
-                if "." in entry:
-                    raise group.error(entry, Plain("a dot"), "a name without dots")
+                if not _NAME.fullmatch(entry):  # parts are addressed with dots, and files named after devices
+                    raise group.error(entry, Plain("such a name"), "a name of letters, digits, blanks, -, + and _")
                 yield entry, group.child(entry)
 
     def described(self, name: str, kind: str) -> Fields:
@@ -145,8 +148,8 @@ class Fields:
 
     def text(self, name: str, default: str | None = None) -> str:
         value = self._node.get(name, default)
-        if not isinstance(value, str):
-            raise self.error(name, value, "text")
+        if not isinstance(value, str) or printable(value) != value:
+            raise self.error(name, value, "text on one line")
         return value
 
     def word(self, name: str, legal: Iterable[str]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+from moe_cosim.escape import printable
+
 
 class MoeCosimError(Exception):
     """Base of every error the user sees as one line instead of a traceback."""
@@ -33,7 +35,9 @@ class InputError(MoeCosimError):
         self.found = found
         self.allowed = allowed if isinstance(allowed, str) else one_of(allowed, _written(found, field))
         shown = found if isinstance(found, Plain) else repr(found)
-        super().__init__(f"{one_line(where)}: {field}: found {one_line(shown)}; allowed: {one_line(self.allowed)}")
+        super().__init__(
+            f"{one_line(where)}: {one_line(field)}: found {one_line(shown)}; allowed: {one_line(self.allowed)}"
+        )
 
     def at(self, where: object, field: str | None = None) -> InputError:
         """The same error as the reader should see it: in the file that he wrote, under the field's name there."""
@@ -57,8 +61,8 @@ def _written(found: object, field: str) -> str | None:
 
 
 def one_line(text: object) -> str:
-    """Without line breaks, and shortened in the middle where it is long."""
-    line = " ".join(str(text).split())
+    """Without line breaks and control characters, and shortened in the middle where it is long."""
+    line = printable(" ".join(str(text).split()))
     return line if len(line) <= 400 else f"{line[:280]} ... {line[-115:]}"  # a near miss is named at the end
 
 

@@ -14,7 +14,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from moe_cosim.errors import InputError, Plain, one_of
-from moe_cosim.schema import Count, Size, check
+from moe_cosim.schema import Count, Line, Size, check
 from moe_cosim.yaml_file import parse_yaml, read_yaml
 
 DEFAULT_ENGINE = "embedded"
@@ -103,7 +103,7 @@ class Window(_Part):
 class Experiment(_Part):
     """One configuration, fully resolved. `routing` and `policy` carry their plug-in's own options."""
 
-    name: Annotated[str, Field(strict=True, min_length=1)]
+    name: Line
     description: str = ""
     machine: MachineChoice
     model: Annotated[str, Field(strict=True, min_length=1)]

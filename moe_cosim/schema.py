@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.escape import checked_line
 
 Count = Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 Size = Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)]
 Few = Annotated[int, Field(strict=True, ge=1, le=2**15 - 1)]
 """Layers or experts: as many as the tags of a program can number."""
+Line = Annotated[str, Field(strict=True), AfterValidator(checked_line)]
+"""A name, or whatever else stands on one line."""
 Flag = Annotated[bool, Field(strict=True)]
 
 S = TypeVar("S", bound=BaseModel)

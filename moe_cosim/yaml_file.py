@@ -13,8 +13,11 @@ from typing import Any
 import yaml
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.escape import printable
 
 _ALLOWED = "plain YAML (no tags, unique keys)"
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What no text of people has: all but the tab and the ends of lines."""
 _MOST_VALUES = 1_000_000
 """In one file, aliases written out: a few lines of aliases of aliases would be billions."""
 
@@ -113,12 +116,14 @@ class _Checker:
             for key, value in node.items():
                 if not isinstance(key, str):
                     raise InputError(self._where, path or "file", key, "text keys")
+                if printable(key) != key:
+                    raise InputError(self._where, path or "file", key, "keys without control characters")
                 self.check(value, f"{path}.{key}" if path else key)
         elif isinstance(node, list):
             for index, value in enumerate(node):
                 self.check(value, f"{path}[{index}]")
-        elif isinstance(node, str) and "\0" in node:
-            raise InputError(self._where, path, node, "text without NUL characters")
+        elif isinstance(node, str) and _CONTROL.search(node):
+            raise InputError(self._where, path, node, "text without control characters")
         elif isinstance(node, float) and not math.isfinite(node):
             raise InputError(self._where, path, node, "a finite number")
         elif node is not None and not isinstance(node, str | bool | int | float):

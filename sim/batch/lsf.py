@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import ClassVar, Final
 
 from moe_cosim.errors import RunError
-from moe_cosim.schema import Count
+from moe_cosim.schema import Count, Line
 from moe_cosim.sim.batch.base import Command, Job, JobState, Scheduler, Seen, schedulers
-from moe_cosim.sim.batch.site import Line, Site, Time, Word, parse_time
+from moe_cosim.sim.batch.site import Site, Time, Word, parse_time
 
 _STATES: Final = {
     "PEND": JobState.PENDING,

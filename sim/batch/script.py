@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,20 +10,13 @@ from pathlib import Path
 import jinja2
 
 import moe_cosim
+from moe_cosim.escape import shell
 from moe_cosim.sim.batch.base import Job, Scheduler
 from moe_cosim.sim.batch.site import Site
 from moe_cosim.version import VERSION
 
 LAUNCHER_VARIABLE = "MOE_COSIM_LAUNCHER"
 _SOURCES = Path(moe_cosim.__file__).parent.parent
-
-
-def quote(text: str) -> str:
-    """`text` as one word of the shell, on one line: no part of a path can pass for a line of the script."""
-    quoted = shlex.quote(text)
-    for character, escape in (("\n", "n"), ("\r", "r")):
-        quoted = quoted.replace(character, f"'$'\\{escape}''")
-    return quoted
 
 
 def points_script(scheduler: Scheduler[Site], job: Job, folder: Path) -> str:
@@ -78,5 +70,5 @@ def _templates(scheduler: Scheduler[Site]) -> jinja2.Environment:
         lstrip_blocks=True,
         autoescape=False,
     )
-    made.filters["quote"] = quote
+    made.filters["shell"] = shell
     return made

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.schema import Count, check
+from moe_cosim.schema import Count, Line, check
 from moe_cosim.yaml_file import read_yaml
 
 _WORD: Final = re.compile(r"[A-Za-z0-9_.:,@%+/=\[\]()&|!<>*-]+")
@@ -21,12 +21,6 @@ _TIME: Final = re.compile(r"(?:(\d{1,3})-)?(\d{1,4}):([0-5]\d):([0-5]\d)", re.AS
 def _one_word(text: str) -> str:
     if not _WORD.fullmatch(text):
         raise ValueError("a name without spaces, quotes or control characters")
-    return text
-
-
-def _one_line(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError("one line of printable text")
     return text
 
 
@@ -54,7 +48,6 @@ def _time(text: str) -> str:
 
 
 Word = Annotated[str, Field(strict=True), AfterValidator(_one_word)]
-Line = Annotated[str, Field(strict=True), AfterValidator(_one_line)]
 Time = Annotated[str, Field(strict=True), AfterValidator(_time)]
 _Module = Annotated[str, Field(strict=True), AfterValidator(_module)]
 _Variable = Annotated[str, Field(strict=True), AfterValidator(_variable)]

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Literal, TextIO
-from unicodedata import category
 
+from moe_cosim.escape import printable
 from moe_cosim.quantity import format_quantity
 
 Role = Literal["key", "value", "prose", "group"]
@@ -114,15 +114,6 @@ class Note:
 
 Report = Sequence[Table | Note]
 """What a command shows people, from top to bottom."""
-
-
-def printable(text: str) -> str:
-    """`text` with line ends and control characters written out, so that it stays on its line."""
-    return "".join(each if _keeps_its_line(each) else each.encode("unicode_escape").decode() for each in text)
-
-
-def _keeps_its_line(character: str) -> bool:
-    return character.isprintable() or category(character) == "Zs"
 
 
 def write_json(document: Any, file: TextIO) -> None:

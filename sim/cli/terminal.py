@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from moe_cosim.sim.cli.table import Column, Note, Report, Table, printable
+from moe_cosim.escape import printable
+from moe_cosim.sim.cli.table import Column, Note, Report, Table
 
 _GAP: Final = 2
 """Between columns."""

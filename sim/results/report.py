@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, StrictUndefined
 
+from moe_cosim.escape import markdown
 from moe_cosim.quantity import format_quantity
 from moe_cosim.sim.results.rows import SOFTWARE_WORTH_SAYING
 
@@ -36,6 +37,7 @@ def _render(template: str, result: Result, is_html: bool, **more: Any) -> str:
         autoescape=is_html,
     )
     environment.filters |= {
+        "markdown": markdown,
         "time": lambda seconds: format_quantity(seconds * 1e12, "ps"),
         "rate": lambda rate: format_quantity(rate, "bytes/s"),
         "percent": lambda share: f"{100 * share:.1f} %",

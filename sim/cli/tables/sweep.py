@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from moe_cosim.escape import printable
 from moe_cosim.sim.cli.progress import duration
-from moe_cosim.sim.cli.table import Column, Note, Report, Table, printable
+from moe_cosim.sim.cli.table import Column, Note, Report, Table
 from moe_cosim.sim.sweep.plan.fields import fields
 
 if TYPE_CHECKING:  # `status` is to be quick, and needs none of it

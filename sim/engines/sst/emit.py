@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import jinja2
 
+from moe_cosim.escape import markdown, printable, python
 from moe_cosim.sim.engines.sst.graph.graph import Component, Graph, GraphLink, SubComponent, Value, child_path
 
 STATISTIC_LEVEL: Final = 7
@@ -18,7 +19,8 @@ STATISTIC_OUTPUT: Final = "sst.statOutputCSV"
 
 
 def environment() -> jinja2.Environment:
-    """Templates of the package; a name that a template misses is an error."""
+    """Templates of the package; a name that a template misses is an error. Text goes into ``.py`` as ``| python`` or
+    ``| printable`` (comments), into ``.md`` as ``| markdown``."""
     made = jinja2.Environment(
         loader=jinja2.PackageLoader("moe_cosim.templates", "sst"),
         undefined=jinja2.StrictUndefined,
@@ -27,7 +29,7 @@ def environment() -> jinja2.Environment:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    made.filters["py"] = lambda value: repr(value).replace("'", '"') if '"' not in repr(value) else repr(value)
+    made.filters |= {"python": python, "printable": printable, "markdown": markdown}
     return made
 
 

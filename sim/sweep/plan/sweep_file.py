@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from moe_cosim.errors import InputError, Plain, one_of
 from moe_cosim.experiment import Experiment, find_experiment, load_experiment
-from moe_cosim.schema import Count, Size, check
+from moe_cosim.schema import Count, Line, Size, check
 from moe_cosim.yaml_file import read_yaml
 
 
@@ -37,7 +37,7 @@ class VariantChoice(_Part):
 class SweepFile(_Part):
     """As written. The points are the product of `variants`, `grid`, every group of `zip`, `latin` and `seeds`."""
 
-    name: Annotated[str, Field(strict=True, min_length=1)]
+    name: Line
     description: str = ""
     base: str | None = None
     settings: dict[str, Any] = Field(default_factory=dict, alias="set")
@@ -45,7 +45,7 @@ class SweepFile(_Part):
     zip: list[dict[str, Any]] = Field(default_factory=list)
     latin: Latin | None = None
     seeds: Count | None = None
-    variants: dict[str, VariantChoice] = Field(default_factory=dict)
+    variants: dict[Line, VariantChoice] = Field(default_factory=dict)
     conditions: list[str] = Field(default_factory=list, alias="where")
 
     def axes(self) -> tuple[str, ...]:

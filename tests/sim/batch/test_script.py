@@ -10,8 +10,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from moe_cosim.escape import shell
 from moe_cosim.sim.batch.base import Job, schedulers, site_class
-from moe_cosim.sim.batch.script import points_script, quote
+from moe_cosim.sim.batch.script import points_script
 from moe_cosim.sim.batch.site import site_of
 from moe_cosim.sim.batch.submit import job_name
 
@@ -39,7 +40,7 @@ texts = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters
 @given(names=st.lists(texts, min_size=1, max_size=20))
 @example(names=NAMES)
 def test_any_text_survives_the_shell(names: list[str]) -> None:
-    line = " ".join(quote(name) for name in names)
+    line = " ".join(shell(name) for name in names)
     shown = subprocess.run(["bash", "-c", f"printf '%s\\0' {line}"], capture_output=True, check=True).stdout
     assert shown.decode().split("\0")[:-1] == names
     assert "\n" not in line

@@ -91,7 +91,7 @@ MACHINES = {
     "misspelt field": ("{device: cxl-ndp}", "{devise: cxl-ndp}", "devices.ndp.device: found nothing"),
     "unknown section": ("links:\n", "lnks: {}\nlinks:\n", "lnks: found an unknown field"),
     "no GPU": ("h100-sxm}", "cxl-type3}", "machine: found"),
-    "dot in a name": ("  ndp: {", "  n.d: {", "devices.n.d: found a dot"),
+    "dot in a name": ("  ndp: {", "  n.d: {", "devices.n.d: found such a name"),
     "another kind": ("kind: machine", "kind: device", "kind: found 'device'"),
     "device is nothing": ("{device: cxl-ndp}", "", "devices.ndp: found None"),
 }
