@@ -26,7 +26,7 @@ def write_whole(path: Path, data: bytes, aside: Path | None = None, flush: bool 
     name = f"{path.name}-{_host()}-{os.getpid()}"
     temporary = path.with_name(f".{name}") if aside is None else aside / name
     try:
-        file = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        file = _new(temporary)
         try:
             view = memoryview(data)
             while view:
@@ -46,6 +46,16 @@ def write_whole(path: Path, data: bytes, aside: Path | None = None, flush: bool 
         if isinstance(error, OSError):
             error.filename = str(path)
         raise
+
+
+def _new(path: Path) -> int:
+    """A file just made. What stands there (left by a dead process, or a link that somebody laid) is not written to."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o666)
+    except FileExistsError:
+        path.unlink()
+        return os.open(path, flags, 0o666)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Experiment
 from moe_cosim.schema import check
+from moe_cosim.sim.sweep.identity import own_file
 from moe_cosim.sim.sweep.identity.digest import canonical
 from moe_cosim.sim.sweep.identity.sources import sources_before_schema_3
 from moe_cosim.sim.sweep.plan.plan import Point, SweepPlan, id_of
@@ -57,7 +58,7 @@ def read_outline(path: Path, plan_id: str) -> PlanOutline:
 def _read(path: Path, plan_id: str) -> tuple[PlanOutline, dict[str, Any]]:
     allowed = "a plan of this store, whole; 'moe-cosim sweep run' writes it anew"
     try:
-        header, *lines = gzip.decompress(path.read_bytes()).decode().removesuffix("\n").split("\n")
+        header, *lines = own_file.unpacked(own_file.read(path)).decode().removesuffix("\n").split("\n")
         tree = json.loads(header)
         points = json.loads(f"[{','.join(lines)}]")
         if id_of(tree, points) != plan_id:

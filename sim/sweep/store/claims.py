@@ -22,7 +22,7 @@ class Claims:
     """This process' claims in one store. One object per process: closing any other would drop them."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
 
     def take(self, point_id: str) -> bool:
         """Whether the point is now ours; False when another live process has it."""

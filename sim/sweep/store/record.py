@@ -7,12 +7,15 @@ import hashlib
 import json
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
+from moe_cosim.sim.sweep.identity import own_file
 from moe_cosim.sim.sweep.identity.digest import SOURCE_DIGITS, canonical, digest
 from moe_cosim.sim.sweep.identity.files import named_directly
 from moe_cosim.sim.sweep.identity.point import configuration_of
 from moe_cosim.sim.sweep.identity.sources import sources_before_schema_3
+from moe_cosim.sim.sweep.store.checked import checked
 
 SCHEMA: Final = 3
 """1: plain JSON files. 2: compressed, with the files of the point's plan. 3: with a digest per component of the
@@ -81,10 +84,29 @@ def decode(data: bytes, point_id: str) -> PointRecord:
     return from_text(verified_text(data), point_id)
 
 
+def read(path: str | Path, point_id: str) -> PointRecord:
+    """As `decode`, of a point's file. Raises `FileNotFoundError` where there is none."""
+    return decode(_bytes_of(path), point_id)
+
+
+def read_text(path: str | Path) -> str:
+    """As `verified_text`, of a point's file."""
+    return verified_text(_bytes_of(path))
+
+
+def _bytes_of(path: str | Path) -> bytes:
+    try:
+        return own_file.read(path)
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise DamagedError(f"not a file of the store's ({type(error).__name__})") from None
+
+
 def verified_text(data: bytes) -> str:
     """The record's JSON, its checksum compared, not yet parsed."""
     try:
-        plain = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data  # schema 1 is not compressed
+        plain = own_file.unpacked(data) if data[:2] == b"\x1f\x8b" else data  # schema 1 is not compressed
         head, _, body = plain.partition(b"\n")
         seal = json.loads(head)
         body = body.removesuffix(b"\n")
@@ -96,11 +118,11 @@ def verified_text(data: bytes) -> str:
 
 
 def from_text(text: str, point_id: str) -> PointRecord:
-    """The record of verified JSON."""
+    """The record of verified JSON, every field checked: a checksum says who wrote it no more than the text does."""
     try:
         tree = json.loads(text)
-        record = PointRecord(**(tree if "sources" in tree else _converted(tree)))
-    except (ValueError, KeyError, TypeError) as error:
+        record = PointRecord(**checked(tree if "sources" in tree else _converted(tree)))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedError(f"not a record ({type(error).__name__})") from None
     if record.point_id != point_id:
         raise DamagedError(f"the record of {record.point_id}")

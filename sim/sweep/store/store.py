@@ -16,7 +16,7 @@ from moe_cosim.sim.sweep.plan.plan import SweepPlan
 from moe_cosim.sim.sweep.plan.plan_file import PlanOutline
 from moe_cosim.sim.sweep.store import parts
 from moe_cosim.sim.sweep.store.claims import Claims
-from moe_cosim.sim.sweep.store.record import SCHEMA, DamagedError, PointRecord, decode, verified_text
+from moe_cosim.sim.sweep.store.record import SCHEMA, DamagedError, PointRecord, read, read_text
 from moe_cosim.whole_file import write_whole
 
 _FORMAT: Final = "moe-cosim-store"
@@ -137,7 +137,7 @@ class Store:
         """Every point file with its record, or what is wrong with it. `folder`: points or failed."""
         for point_id, path in sorted(self._loose(folder).items()):
             try:
-                yield point_id, decode(Path(path).read_bytes(), point_id)
+                yield point_id, read(path, point_id)
             except FileNotFoundError:
                 continue  # compacted, or finished, since it was listed
             except DamagedError as error:
@@ -149,7 +149,7 @@ class Store:
         if path is None:
             return parts.record(self.path / "parts", point_id) if folder == "points" else None
         try:
-            return decode(path.read_bytes(), point_id)
+            return read(path, point_id)
         except (DamagedError, FileNotFoundError):
             return None
 
@@ -166,7 +166,7 @@ class Store:
             if point_id not in wanted:
                 continue
             try:
-                text = verified_text(Path(path).read_bytes())
+                text = read_text(path)
                 if f'"point_id":"{point_id}"' not in text.replace(" ", ""):
                     raise DamagedError("another point's record")
             except DamagedError:
@@ -194,6 +194,8 @@ class Store:
         """Keep a record. Raises `OSError`; then nothing has changed."""
         finished = record.status == "finished"
         path = self._path("points" if finished else "failed", record.point_id)
+        if os.path.islink(path.parent):
+            raise OSError(None, f"{path.parent.name} is a link", str(path.parent))
         write_whole(path, record.encode(), self.path / "aside", flush=record.wall_s >= _FLUSHED_S)
         if finished:
             with contextlib.suppress(FileNotFoundError):
@@ -217,7 +219,10 @@ class Store:
         return self.path / "plans" / f"{plan_id}.jsonl.gz"
 
     def _check(self) -> int:
-        """The schema; raises `InputError` for what is no store, or a newer one."""
+        """The schema; raises `InputError` for what is no store, a newer one, or one with links in it."""
+        for name in (*_FOLDERS, "damaged", "claims", "store.json"):
+            if (self.path / name).is_symlink():
+                raise InputError(self.path / name, "store", Plain("a link"), "files and folders of the store's own")
         path = self.path / "store.json"
         try:
             header = json.loads(path.read_text(encoding="utf-8"))
@@ -239,7 +244,8 @@ class Store:
         """Fail before any work where nothing can be written."""
         write_whole(self.path / "aside" / f"probe-{os.getpid()}", b"", self.path / "aside")
         (self.path / "aside" / f"probe-{os.getpid()}").unlink(missing_ok=True)
-        (self.path / "claims").touch()  # while there is room for it
+        if not (self.path / "claims").exists():
+            Claims(self.path / "claims").close()  # made while there is room for it
 
     def _path(self, folder: str, point_id: str, suffix: str = _SUFFIXES[0]) -> Path:
         return self.path / folder / point_id[:2] / f"{point_id}{suffix}"
@@ -252,7 +258,7 @@ class Store:
         """Every point with a file of its own in `folder`."""
         found: dict[str, str] = {}
         for group in _listed(self.path / folder):
-            for entry in _listed(group):
+            for entry in _listed(group) if not group.is_symlink() else ():
                 found[entry.name.partition(".")[0]] = entry.path
         return found
 

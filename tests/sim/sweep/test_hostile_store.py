@@ -1,0 +1,148 @@
+"""Stores that somebody else could write to: links laid in them, and records forged with right checksums."""
+
+import gzip
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from moe_cosim.errors import InputError
+from moe_cosim.sim.sweep.identity import own_file
+from moe_cosim.sim.sweep.plan.plan import SweepPlan
+from moe_cosim.sim.sweep.query.query import Tables
+from moe_cosim.sim.sweep.store.collect import collect
+from moe_cosim.sim.sweep.store.record import PointRecord
+from moe_cosim.sim.sweep.store.store import Store
+from moe_cosim.whole_file import write_whole
+
+
+@pytest.fixture
+def store(computed: tuple[Store, SweepPlan], tmp_path: Path) -> Store:
+    shutil.copytree(computed[0].path, tmp_path / "store")
+    return Store.open(tmp_path / "store")
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    path = tmp_path / "victim"
+    path.write_text("mine", encoding="utf-8")
+    return path
+
+
+def first(store: Store) -> PointRecord:
+    return next(found for _, found in store.records() if isinstance(found, PointRecord))
+
+
+def file_of(store: Store, point_id: str) -> Path:
+    return store.path / "points" / point_id[:2] / f"{point_id}.json.gz"
+
+
+def forge(store: Store, **changes: Any) -> str:
+    """A finished point's record with other fields and the checksum that they have; the point."""
+    record = first(store)
+    body = json.dumps({**vars(record), **changes}).encode()
+    head = json.dumps({"schema": 3, "sha256": hashlib.sha256(body).hexdigest()}).encode()
+    file_of(store, record.point_id).write_bytes(gzip.compress(head + b"\n" + body + b"\n"))
+    return record.point_id
+
+
+def test_a_link_where_a_file_is_written_first_is_replaced(tmp_path: Path, victim: Path) -> None:
+    (tmp_path / "aside").mkdir()
+    write_whole(tmp_path / "file", b"probe", tmp_path / "aside")
+    seen: list[Path] = []
+    real = os.rename
+
+    def planted(source: Any, target: Any) -> None:
+        seen.append(Path(source))
+        real(source, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "rename", planted)
+        write_whole(tmp_path / "file", b"again", tmp_path / "aside")
+    seen[0].symlink_to(victim)  # the name that the next writing uses
+    write_whole(tmp_path / "file", b"new", tmp_path / "aside")
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert not (tmp_path / "file").is_symlink()
+    assert victim.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["points", "failed", "plans", "parts", "aside", "damaged", "claims", "store.json"])
+def test_a_store_with_a_link_in_it_is_refused(store: Store, tmp_path: Path, name: str) -> None:
+    moved = tmp_path / "elsewhere"
+    if (store.path / name).exists():
+        (store.path / name).rename(moved)
+    (store.path / name).symlink_to(moved)
+    for opened in (Store.open, Store.create):
+        with pytest.raises(InputError, match="found a link"):
+            opened(store.path)
+
+
+def test_a_linked_group_of_points_is_neither_read_nor_written(store: Store, tmp_path: Path) -> None:
+    record = first(store)
+    group = file_of(store, record.point_id).parent
+    group.rename(tmp_path / "elsewhere")
+    group.symlink_to(tmp_path / "elsewhere")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "elsewhere").iterdir()}
+    assert record.point_id not in store.finished_ids()
+    with pytest.raises(OSError, match="is a link"):
+        store.write(record)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "elsewhere").iterdir()} == before
+
+
+@pytest.mark.parametrize("kind", ["link", "endless", "pipe"])
+def test_a_point_that_is_no_file_is_damaged(store: Store, tmp_path: Path, kind: str) -> None:
+    record = first(store)
+    path = file_of(store, record.point_id)
+    if kind == "pipe":
+        path.unlink()
+        os.mkfifo(path)
+    else:
+        path.rename(tmp_path / "elsewhere")
+        path.symlink_to(tmp_path / "elsewhere" if kind == "link" else "/dev/zero")
+    assert Tables(store).damaged == [record.point_id]
+    assert store.record(record.point_id) is None
+    assert store.set_damaged_aside([record.point_id]) == [record.point_id]
+
+
+def test_a_small_file_that_unpacks_to_much_is_damaged(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(own_file, "_MOST_BYTES", 2**20)
+    record = first(store)
+    file_of(store, record.point_id).write_bytes(gzip.compress(b" " * 2**22))
+    assert Tables(store).damaged == [record.point_id]
+
+
+FORGED: dict[str, dict[str, Any]] = {
+    "status": {"status": "well"},
+    "no result": {"result": None},
+    "experiment": {"experiment": [1]},
+    "experiment's keys": {"experiment": {"workload": {"batch": [[[]]]}, "": 1}, "wall_s": "x"},
+    "files": {"files": {"a": 1}},
+    "sources": {"sources": {"a": None}},
+    "time": {"wall_s": float("inf")},
+    "no time": {"wall_s": -1},
+    "date": {"finished_utc": "\x1b[2J"},
+    "units": {"result": {"units": {"name": 1}}},
+    "unit": {"result": {"units": [{"busy_s": 1}]}},
+    "path": {"result": {"critical_path": [{"unit": "gpu"}]}},
+    "assumptions": {"result": {"assumptions": [7]}},
+    "unknown field": {"more": 1},
+    "error": {"error": {"a": 1}},
+}
+
+
+@pytest.mark.parametrize("changes", FORGED.values(), ids=FORGED)
+def test_a_forged_record_is_damage(store: Store, changes: dict[str, Any]) -> None:
+    point_id = forge(store, **changes)
+    assert Tables(store).damaged == [point_id]
+    assert store.record(point_id) is None
+    assert collect(store).damaged == [point_id]
+
+
+def test_a_number_beyond_64_bits_is_told(store: Store) -> None:
+    point_id = forge(store, result={"units": [], "events": 2**70})
+    ((events,),) = Tables(store).query(f"SELECT events FROM results WHERE point_id = '{point_id}'").fetchall()
+    assert events == str(2**70)
