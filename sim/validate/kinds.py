@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from moe_cosim.sim.validate import cxl, kernels, llm, systems
+from moe_cosim.sim.validate import cxl, dram, kernels, llm, systems
 from moe_cosim.sim.validate.kind import MeasurementKind
 
 KINDS: Final[dict[str, MeasurementKind]] = {
@@ -39,6 +39,13 @@ KINDS: Final[dict[str, MeasurementKind]] = {
             cxl.REQUIRED,
             cxl.OPTIONAL,
             cxl.compare,
+        ),
+        MeasurementKind(
+            "dram",
+            "bandwidth and latency of one DRAM channel, from a cycle-level simulator or an instrument",
+            dram.REQUIRED,
+            dram.OPTIONAL,
+            dram.compare,
         ),
     )
 }
