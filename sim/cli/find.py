@@ -41,5 +41,8 @@ def _kind_of_file(path: Path) -> str:
         return "model"
     tree = read_yaml(path)
     if tree.get("kind") in DESCRIBED:
+        shown = {kind.name for kind in KINDS.values()}.intersection(DESCRIBED)
+        if tree["kind"] not in shown:  # a part of others: a fit of kernels, timings of DRAM
+            raise InputError(path, "kind", tree["kind"], shown)
         return str(tree["kind"])
     return "experiment" if "policy" in tree else "sweep"

@@ -139,3 +139,12 @@ def test_tables_alone() -> None:
     assert lines[1].startswith("t1,0.6,")
     rows = json.loads(cli("show", "model", "mixtral-8x7b", "--table", "parts", "--json").stdout)
     assert {"block", "name", "rows", "columns", "params"} <= rows[0].keys()
+
+
+@pytest.mark.parametrize("kind", ["dram-timing", "kernel-fit"])
+def test_a_description_that_is_a_part_of_others_is_not_shown(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "part.yaml"
+    path.write_text(f"kind: {kind}\n")
+    found = cli("show", path)
+    assert found.exit_code == 2
+    assert f"kind: found '{kind}'; allowed: one of " in found.stderr
