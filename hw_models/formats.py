@@ -122,6 +122,8 @@ def _grouped(bits: int, name: str = "", group_size: int = 128) -> WeightFormat:
 _BY_BITS: Final = {16: FP16, **{bits: register_format(_grouped(bits)) for bits in (8, 4, 3, 2, 1)}}
 for _group in (32, 64):
     register_format(_grouped(4, f"int4-g{_group}", _group))
+# bitsandbytes' NF4 and FP4 (QLoRA, arXiv 2305.14314, 3): a 32-bit scale per 64 weights, where they are not nested
+register_format(WeightFormat("bnb-4bit", 4, group_size=64, scale_bits=32, packing="grouped"))
 
 
 def _gguf(name: str, bits: int, block_weights: int, block_bytes: int, packing: Packing) -> None:

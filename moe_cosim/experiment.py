@@ -62,18 +62,21 @@ class Workload(_Part):
 
 
 class QuantizationChoice(_Part):
-    """Precisions. `average_bits` and `allocation` matter to policies that mix widths."""
+    """Precisions. `average_bits` and `allocation` matter to policies that mix widths.
 
-    expert_format: str = "fp16"
-    dense_format: str = "fp16"
+    A part without a format has the checkpoint's, or 16 bits where the model says nothing of it.
+    """
+
+    expert_format: str | None = None
+    dense_format: str | None = None
     """Of what has no format of its own among the next two."""
     attention_format: str | None = None
     shared_format: str | None = None
     """Shared experts, and the feed-forward layers that have no routed ones."""
-    head_format: str = "fp16"
-    embedding_format: str = "fp16"
+    head_format: str | None = None
+    embedding_format: str | None = None
     """Where the head is the embedding too (tied), both have the head's."""
-    kv_format: str = "fp16"
+    kv_format: str | None = None
     average_bits: Annotated[float, Field(strict=True, ge=1, le=16)] | None = None
     allocation: str = "prefix"
     losses: str = "synthetic"

@@ -92,7 +92,7 @@ class Meter:
                 AssumptionRow(used.name, used.value, list(used.range), used.source)
                 for used in scenario.assumptions.used()
             ]
-            + self._precisions.beyond_measurements(),
+            + self._precisions.assumed(),
             extrapolation=extrapolation,
             measuring_s=phases.measuring_s,
             writing_s=phases.writing_s,

@@ -27,9 +27,13 @@ class Precisions:
             for name in members[unit]:
                 self._experts[name, plan.formats[index]] = None
 
-    def beyond_measurements(self) -> list[AssumptionRow]:
-        """What units whose times rest on measured kernels assumed of experts that were not among them."""
+    def assumed(self) -> list[AssumptionRow]:
+        """What stands for a checkpoint's unknown format, and what units whose times rest on measured kernels assumed of
+        experts that were not among them."""
         found = []
+        chosen = self._scenario.quantization
+        if chosen.stands_for:
+            found.append(AssumptionRow("checkpoint-format", chosen.expert_format.name, [], chosen.stands_for))
         for name, weights in self._experts:
             model = self._scenario.machine.units[name].model
             one = model.beyond_measurements(self._scenario.model.expert, weights) if model is not None else None

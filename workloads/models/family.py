@@ -7,30 +7,17 @@ point ``my_model_type`` of the group ``moe_cosim.model_families``.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, get_args
+from typing import Any, ClassVar, get_args
 
 from pydantic import BaseModel, model_validator
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.hw_models.formats import find_format
 from moe_cosim.hw_models.shapes import ExpertShape
 from moe_cosim.registry import Registry
 from moe_cosim.schema import Count, Few, Flag
+from moe_cosim.workloads.models.checkpoint import read_checkpoint
 from moe_cosim.workloads.models.model import Attention, Model
-
-_METHOD_BITS: Final = {"fp8": 8, "fbgemm_fp8": 8, "mxfp4": 4}
-"""Weight bits of the quantization methods that do not state them."""
-
-
-class QuantizationConfig(BaseModel):
-    quant_method: str
-    bits: Literal[1, 2, 3, 4, 8] | None = None
-
-    def weight_bits(self, where: object) -> int:
-        bits = self.bits or _METHOD_BITS.get(self.quant_method)
-        if bits is None:
-            allowed = f"{', '.join(_METHOD_BITS)}, or a method with its 'bits'"
-            raise InputError(where, "quantization_config.quant_method", self.quant_method, allowed)
-        return bits
 
 
 class Family(BaseModel):
@@ -57,7 +44,6 @@ class Family(BaseModel):
     vocab_size: Count
     tie_word_embeddings: Flag = False
     num_experts_per_tok: Count
-    quantization_config: QuantizationConfig | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -95,11 +81,14 @@ class Family(BaseModel):
         """The fields of `Model` about experts, router and dense blocks; ``intermediate`` is one expert's."""
         raise NotImplementedError
 
-    def build(self, name: str, where: Path, hf_id: str = "") -> Model:
+    def build(self, name: str, where: Path, hf_id: str = "", quantization: object = None) -> Model:
+        """`quantization` as the file declares it."""
         ffn = self.ffn()
         moe_layers = self.moe_layers()
         if len(moe_layers) == self.num_hidden_layers:
             ffn["dense_intermediate"] = 0
+        layers, has_shared = self.num_hidden_layers, ffn["shared_intermediate"] > 0
+        checkpoint = read_checkpoint(quantization, layers, has_shared, where)
         return Model(
             name=name,
             hf_id=hf_id,
@@ -111,7 +100,8 @@ class Family(BaseModel):
             top_k=self.num_experts_per_tok,
             expert=ExpertShape(self.hidden_size, ffn.pop("intermediate")),
             moe_layers=moe_layers,
-            native_bits=self.quantization_config.weight_bits(where) if self.quantization_config else 16,
+            native_bits=find_format(checkpoint.experts).bits if checkpoint.experts else 16,
+            checkpoint=checkpoint,
             source=str(where),
             **ffn,
         ).validate(where)

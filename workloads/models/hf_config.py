@@ -8,10 +8,11 @@ from typing import Any, Final
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.schema import check
+from moe_cosim.workloads.models.checkpoint import declared_in
 from moe_cosim.workloads.models.family import families
 from moe_cosim.workloads.models.model import Model
 
-_OF_THE_WHOLE: Final = ("tie_word_embeddings", "quantization_config", "compression_config")
+_OF_THE_WHOLE: Final = ("tie_word_embeddings", "quantization_config", "compression_config", "quantization")
 _NOT_MODELLED: Final = {
     "is_encoder_decoder": "an encoder and a decoder",
     "mamba_d_state": "Mamba layers",
@@ -39,7 +40,15 @@ def read_hf_config(path: Path) -> Model:
     family = families.get(_family(data, path), path, "model_type")
     inside, text = _language_model(data)
     name, hf_id = _names(path)
-    return check(family, text, path, inside).build(name, path, hf_id)
+    return check(family, text, path, inside).build(name, path, hf_id, _quantization(text, path))
+
+
+def _quantization(text: dict[str, Any], path: Path) -> Any:
+    """As the file declares it, or ModelOpt in a file beside it."""
+    declared, beside = declared_in(text), path.with_name(path.name.removesuffix("config.json") + "hf_quant_config.json")
+    if declared is None and path.name.endswith("config.json") and beside.is_file():
+        return declared_in(_read_json(beside))
+    return declared
 
 
 def family_name(path: Path) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.shapes import AttentionShape, ExpertShape
+from moe_cosim.workloads.models.checkpoint import Checkpoint
 
 AttentionKind = Literal["gqa", "mla"]
 
@@ -143,6 +144,8 @@ class Model:
     source: str = field(compare=False)
     encoder_layers: int = 0
     """The first this many layers are an encoder; those after them also have cross-attention."""
+    checkpoint: Checkpoint = field(default=Checkpoint(), compare=False)
+    """How it is stored; an experiment may run it otherwise."""
 
     @property
     def embedding_params(self) -> int:

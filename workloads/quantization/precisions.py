@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.experiment import Experiment
-from moe_cosim.hw_models.formats import WeightFormat, find_format
+from moe_cosim.hw_models.formats import FP16, WeightFormat, find_format
 from moe_cosim.remembered import Remembered
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.quantization.losses import LossTable, read_losses, synthetic_losses
@@ -42,29 +42,44 @@ class Quantization:
     allocation: str
     losses: LossTable
     """[MoE layers, experts, bits]."""
+    stands_for: str = ""
+    """What the checkpoint is stored as and the formats are not; empty: they are, or the experiment chose others."""
 
 
 def quantization_of(experiment: Experiment, model: Model, assumptions: Assumptions) -> Quantization:
     """The experiment's choice, resolved. Raises `InputError` for an unknown format or a bad loss table."""
-    chosen, where = experiment.quantization, experiment.where
+    chosen = experiment.quantization
     return Quantization(
-        expert_format=find_format(chosen.expert_format, where, "quantization.expert_format"),
+        expert_format=_format(experiment, "expert_format", model.checkpoint.experts),
         parts=_part_formats(experiment, model),
         average_bits=chosen.average_bits,
         allocation=chosen.allocation,
         losses=_losses(experiment, model, assumptions),
+        stands_for=model.checkpoint.note if chosen.expert_format is None else "",
     )
 
 
 def _part_formats(experiment: Experiment, model: Model) -> PartFormats:
-    chosen = experiment.quantization
+    stored, dense = model.checkpoint, experiment.quantization.dense_format
 
-    def of(part: str) -> WeightFormat:
-        field = part if getattr(chosen, part) is not None else "dense_format"
-        return find_format(getattr(chosen, field), experiment.where, f"quantization.{field}")
+    def dense_part(field: str, in_checkpoint: str | None) -> WeightFormat:
+        chosen = getattr(experiment.quantization, field) is not None or dense is None
+        return _format(experiment, field if chosen else "dense_format", in_checkpoint)
 
-    embedding = "head_format" if model.tied_embeddings else "embedding_format"
-    return PartFormats(of("attention_format"), of("shared_format"), of("head_format"), of(embedding), of("kv_format"))
+    head = _format(experiment, "head_format", stored.head)
+    return PartFormats(
+        dense_part("attention_format", stored.attention),
+        dense_part("shared_format", stored.shared),
+        head,
+        head if model.tied_embeddings else _format(experiment, "embedding_format", None),
+        _format(experiment, "kv_format", stored.kv),
+    )
+
+
+def _format(experiment: Experiment, field: str, in_checkpoint: str | None) -> WeightFormat:
+    """The experiment's choice, else the checkpoint's, else 16 bits."""
+    name = getattr(experiment.quantization, field) or in_checkpoint or FP16.name
+    return find_format(name, experiment.where, f"quantization.{field}")
 
 
 def _losses(experiment: Experiment, model: Model, assumptions: Assumptions) -> LossTable:

@@ -33,6 +33,7 @@ def model_document(name: str) -> dict[str, Any]:
         "router_score": model.router_score,
         "norm_topk_prob": model.norm_topk_prob,
         "native_bits": model.native_bits,
+        "checkpoint": {name: value for name, value in asdict(model.checkpoint).items() if value},
         "attention": {name: value for name, value in asdict(model.attention).items() if value or name == "kind"},
         "kv_bytes_per_token": model.kv_bytes_per_token,
     }
@@ -48,9 +49,10 @@ def model_report(document: Mapping[str, Any]) -> Report:
 
 
 def _facts(document: Mapping[str, Any]) -> Table:
-    left_out = ("kind", "name", "source", "attention", "parts")
+    left_out = ("kind", "name", "source", "attention", "checkpoint", "parts")
     facts = {name: value for name, value in document.items() if name not in left_out}
     facts |= {f"attention.{name}": value for name, value in document["attention"].items()}
+    facts |= {f"checkpoint.{name}": value for name, value in document["checkpoint"].items()}
     rows = [(name, _written(value)) for name, value in facts.items()]
     return Table("facts", "facts", (Column("field", role="key"), Column("value", role="prose")), rows, headings=False)
 
