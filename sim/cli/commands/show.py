@@ -28,6 +28,7 @@ _DESCRIPTIONS: Final = {
     "link": "a link: every field of its description, and who says so",
     "dram": "a DRAM standard: every field of its description, and who says so",
     "isa": "an instruction set: what expert kernels written for it do per cycle, and who says so",
+    "software": "a software stack: what launching and handing over cost, and who says so",
 }
 
 

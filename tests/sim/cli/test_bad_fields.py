@@ -20,7 +20,7 @@ FIELDS: dict[str, tuple[str, str, str, str, str]] = {
     "unknown field in a part": ("{batch: 1,", "{bach: 1,", "workload.bach", "an unknown field", "one of batch, "),
     "misspelt part": ("policy:", "polcy:", "polcy", "an unknown field", "did you mean 'policy'?"),
     "missing part": (f"policy: {POLICY}\n", "", "policy", "nothing", "the field is required"),
-    "no name": ("name: tiny", 'name: ""', "name", "''", "not empty"),
+    "no name": ("name: tiny", 'name: ""', "name", "''", "one line of printable text"),
     "number as name": ("name: tiny", "name: 5", "name", "5", "text"),
     "list as machine": ("{use: h100-cxl-ndp}", "[1]", "machine", "[1]", ""),
     "null machine": ("{use: h100-cxl-ndp}", "", "machine", "None", ""),

@@ -24,9 +24,9 @@ FIELDS = {
     "critical_path", "events", "wall_s", "assumptions",
 }  # fmt: skip
 KINDS = {
-    "policies", "machines", "devices", "links", "dram", "isas", "unit-kinds", "unit-models", "models", "model-families",
-    "routers", "routing-presets", "formats", "allocators", "engines", "schedulers", "experiments", "sweeps",
-    "reproductions", "crosscheck-cases",
+    "policies", "machines", "devices", "links", "dram", "isas", "software", "unit-kinds", "unit-models",
+    "models", "model-families", "routers", "routing-presets", "formats", "allocators", "engines", "schedulers",
+    "experiments", "sweeps", "reproductions", "crosscheck-cases",
 }  # fmt: skip
 
 

@@ -254,8 +254,8 @@ def test_machines_are_whole_at_any_width(machine: str, width: int) -> None:
 def test_what_show_prints_is_whole_at_any_width(width: int) -> None:
     for name in listing("models")["models"]:
         _check_tables(model_report(model_document(name)), width)
-    for kind in ("device", "link", "dram", "isa"):
-        plural = kind if kind == "dram" else f"{kind}s"
+    for kind in ("device", "link", "dram", "isa", "software"):
+        plural = kind if kind in ("dram", "software") else f"{kind}s"
         for name in listing(plural)[plural]:
             _check_tables(description_report(description_document(kind, name)), width)
     for kind in ("policy", "router", "engine", "allocator", "scheduler", "format", "unit-model"):
