@@ -32,6 +32,8 @@ T = TypeVar("T")
 
 CONSTANT_FORMS = "{value: ..., source: ...} or {assume: name} (a constant says where it comes from)"
 SET_BY_EXPERIMENT = "set by the experiment"
+_MOST_PS = 2**50
+"""20 minutes: sums of a run's latencies stay below 2**63."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+ -]*")
 
 
@@ -198,7 +200,10 @@ class Fields:
         return int(value)
 
     def time_ps(self, name: str) -> int:
-        return round(self.quantity(name, "ps"))
+        value = self.quantity(name, "ps")
+        if value > _MOST_PS:
+            raise self.error(name, Plain(format_quantity(value, "ps")), f"at most {format_quantity(_MOST_PS, 'ps')}")
+        return round(value)
 
     def positive(self, name: str, dimension: str) -> float:
         """As `quantity`, and refuses zero and less."""

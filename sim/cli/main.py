@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from contextlib import suppress
@@ -11,7 +12,8 @@ from typing import Any
 import click
 
 from moe_cosim.compiling import compiling
-from moe_cosim.errors import MoeCosimError
+from moe_cosim.errors import MoeCosimError, RunError
+from moe_cosim.escape import printable
 from moe_cosim.sim.cli.commands import bench, look, reproduce, run, show, sst, store, sweep, validate
 from moe_cosim.version import VERSION
 
@@ -22,6 +24,7 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         compiling.announce = partial(click.echo, err=True)
         try:
+            _check_output()
             done = super().invoke(ctx)
             sys.stdout.flush()  # here, where a full disk or a closed pipe can still be answered
             return done
@@ -36,8 +39,19 @@ class _Commands(click.Group):
             line = "" if isinstance(error, BrokenPipeError) else f"{error.filename or 'output'}: {error.strerror}"
             code = 1
         if line:
-            click.echo(f"moe-cosim: {line}", err=True)
+            click.echo(f"moe-cosim: {printable(line)}", err=True)
         return ctx.exit(code)
+
+
+def _check_output() -> None:
+    """What a terminal's encoding lacks is written out. Where standard output is closed nothing is begun: the first
+    file that is opened would get its number."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None:
+        raise RunError("standard output is closed; > /dev/null discards it")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _drop_output() -> None:

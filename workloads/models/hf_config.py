@@ -116,6 +116,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         found = Plain(f"line {error.lineno}: {error.msg}")
         raise InputError(path, "file", found, "a Hugging Face config.json") from None
+    except ValueError as error:  # a number of thousands of digits
+        raise InputError(path, "file", Plain(str(error)), "a Hugging Face config.json") from None
     if not isinstance(data, dict):
         raise InputError(path, "file", Plain(type(data).__name__), "a JSON object with a model_type")
     return data

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import math
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.workloads.array_archive import read_npz
 from moe_cosim.workloads.models.model import Model
 
 BITS: Final = (1, 2, 3, 4)
@@ -127,11 +127,10 @@ def read_losses(path: Path, model: Model) -> LossTable:
 
 def _read_npz(path: Path) -> LossTable:
     allowed = "arrays 'bits' and 'loss' of numbers, written by numpy.savez"
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            bits, loss = archive["bits"], archive["loss"]
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
+    arrays = read_npz(path, allowed, ("bits", "loss"))
+    if len(arrays) < 2:
+        raise InputError(path, "file", Plain(f"the arrays {', '.join(arrays) or 'of other names'}"), allowed)
+    bits, loss = arrays["bits"], arrays["loss"]
     if bits.ndim != 1 or bits.dtype.kind not in "iu":
         raise InputError(path, "bits", Plain(f"{bits.dtype} {list(bits.shape)}"), "a list of whole numbers")
     if loss.dtype.kind not in "iuf":

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption, Assumptions
-from moe_cosim.errors import InputError
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.options import Options, option
 from moe_cosim.workloads.routing.counter_based.pool import key
 from moe_cosim.workloads.routing.routing import VERSION_MEANS, Experts, Routing, RoutingShape, RoutingSource, routers
@@ -67,12 +67,14 @@ class BatchSource(RoutingSource):
 
     def __init__(self, options: Mapping[str, Any], where: object, folder: Path) -> None:
         super().__init__(options, where, folder)
+        self._where = where
         self.hot, self.hot_tokens = self.options.hot_experts, self.options.hot_tokens
         self.cold, self.cold_tokens = self.options.cold_experts, self.options.cold_tokens
         if self.hot + self.cold >= 1 or self.hot_tokens + self.cold_tokens >= 1:
             raise InputError(where, "routing.hot_experts", self.hot, "shares that leave some to the warm experts")
 
     def draw(self, shape: RoutingShape, seed: int, assumptions: Assumptions) -> Routing:
+        self._refuse_few(shape)
         drift, rho = assumptions.number(DRIFT), assumptions.number(RHO)
         weight_of_rank = class_weights(
             shape.experts, self.hot, self.hot_tokens, self.cold, self.cold_tokens, shape.top_k
@@ -91,6 +93,19 @@ class BatchSource(RoutingSource):
             ),
         )
 
+    def _refuse_few(self, shape: RoutingShape) -> None:
+        """A class without an expert has nobody for its tokens."""
+        hot, warm, cold = class_sizes(shape.experts, self.hot, self.cold)
+        if min(warm, cold) < 1:
+            found = Plain(f"{hot} hot, {warm} warm and {cold} cold of {shape.experts} experts")
+            raise InputError(self._where, "routing.cold_experts", found, "shares that give each class an expert")
+
+
+def class_sizes(experts: int, hot: float, cold: float) -> tuple[int, int, int]:
+    """Hot, warm and cold experts of one layer."""
+    hot_count, cold_count = max(1, round(hot * experts)), round(cold * experts)
+    return hot_count, experts - hot_count - cold_count, cold_count
+
 
 def class_weights(
     experts: int, hot: float, hot_tokens: float, cold: float, cold_tokens: float, top_k: int
@@ -100,8 +115,7 @@ def class_weights(
     Drawing k different experts flattens the top, so the weights are sharpened until the expected
     loads (of Poisson sampling, which is close) have the shares.
     """
-    hot_count, cold_count = max(1, round(hot * experts)), round(cold * experts)
-    warm_count = experts - hot_count - cold_count
+    hot_count, warm_count, cold_count = class_sizes(experts, hot, cold)
     shares = np.array([hot_tokens, 1 - hot_tokens - cold_tokens, cold_tokens])
     counts = np.array([hot_count, warm_count, cold_count])
     ranks = [np.linspace(1, 0, max(count, 1))[:count] for count in counts]

@@ -94,8 +94,10 @@ class Interval:
             raise InputError(where, f"{field}.step", step, "a number above 0")
         if self.log:
             raise InputError(where, f"{field}.step", step, "count, for a logarithmic range")
-        number = math.floor((self.high - self.low) / step + 1e-9) + 1
-        _count(number, where, f"{field}.step")
+        spans = (self.high - self.low) / step
+        if not spans < MOST_VALUES:
+            raise InputError(where, f"{field}.step", step, f"a step that makes at most {MOST_VALUES:,} values")
+        number = math.floor(spans + 1e-9) + 1
         return [self.low + index * step for index in range(number)]
 
     def _counted(self, count: int) -> list[float]:

@@ -150,6 +150,8 @@ class Condition:
             return operation(*values)
         except ZeroDivisionError:
             raise self._error(Plain("a division by zero"), "a divisor other than 0") from None
+        except OverflowError:
+            raise self._error(Plain("arithmetic beyond all numbers"), "numbers below 1e308") from None
 
     def _is_whole(self, node: ast.AST) -> bool:
         """Not the inner part of a longer dotted name."""

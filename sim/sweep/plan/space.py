@@ -27,6 +27,8 @@ def settings_of(sweep: SweepFile, where: object) -> Iterator[Settings]:
     if sweep.latin is not None:
         factors.append(_latin(sweep.latin, where))
     if sweep.seeds is not None:
+        if sweep.seeds > MOST_VALUES:
+            raise InputError(where, "seeds", sweep.seeds, f"at most {MOST_VALUES:,}")
         factors.append([{"seed": seed} for seed in range(sweep.seeds)])
     number = 1
     for factor in factors:

@@ -99,7 +99,7 @@ LOSSES: dict[str, tuple[Spoil, str]] = {
         lambda tiny, path: (_losses()(tiny, path), path.write_bytes(path.read_bytes()[:-40])),
         "BadZipFile",
     ),
-    "empty": (lambda tiny, path: path.write_bytes(b""), "EOFError"),
+    "empty": (lambda tiny, path: path.write_bytes(b""), "BadZipFile"),
     "pickled": (_losses(bits=np.array([None])), "allow_pickle"),
     "NaN": (_losses(loss=_wrong(np.nan)), "loss of layer 1, expert 2, 4 bits: found nan"),
     "negative": (_losses(loss=_wrong(-1)), "loss of layer 1, expert 2, 4 bits: found -1.0"),

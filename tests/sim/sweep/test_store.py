@@ -168,8 +168,8 @@ def test_status_counts_by_names_alone(store: Store, plan: SweepPlan, monkeypatch
     def refuse(*_: object) -> bytes:
         raise AssertionError("a point was read")
 
-    monkeypatch.setattr("moe_cosim.sim.sweep.store.store.decode", refuse)
-    monkeypatch.setattr("moe_cosim.sim.sweep.store.store.verified_text", refuse)
+    monkeypatch.setattr("moe_cosim.sim.sweep.store.store.read", refuse)
+    monkeypatch.setattr("moe_cosim.sim.sweep.store.store.read_text", refuse)
     found = status(store)
     assert (found["finished"], found["failed"]) == (8, 2)
     (row,) = found["plans"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.workloads.array_archive import read_npy, read_npz
 
 Arrays = dict[str, NDArray[Any]]
 
+MOST_EXPERTS: Final = 65536
+"""Of one layer: ids are of 16 bits."""
 _NPY: Final = b"\x93NUMPY"
 _ZIP: Final = b"PK\x03\x04"
 _ALLOWED: Final = "a complete .npz or .npy of plain arrays (no pickled objects), or JSON lines"
@@ -36,14 +37,9 @@ def read_archive(path: Path) -> Arrays:
     head = read_head(path)
     if not head.startswith((_NPY, _ZIP)):
         raise InputError(path, "file", Plain(f"bytes {head[:4]!r} at its start"), _ALLOWED)
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return {"logical_count": loaded}
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (OSError, EOFError, ValueError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-        raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), _ALLOWED) from None
+    if head.startswith(_NPY):
+        return {"logical_count": read_npy(path, _ALLOWED)}
+    return read_npz(path, _ALLOWED)
 
 
 def take(arrays: Arrays, name: str, dimensions: int, kinds: str, path: Path) -> NDArray[Any]:
@@ -60,6 +56,6 @@ def take(arrays: Arrays, name: str, dimensions: int, kinds: str, path: Path) -> 
 
 def as_expert_ids(array: NDArray[Any], path: Path) -> NDArray[np.uint16]:
     """Integers as expert ids; refuses what does not fit."""
-    if array.size and (int(array.min()) < 0 or int(array.max()) > 65535):
+    if array.size and (int(array.min()) < 0 or int(array.max()) >= MOST_EXPERTS):
         raise InputError(path, "experts", Plain(f"ids {array.min()} to {array.max()}"), "ids from 0 to 65535")
     return np.ascontiguousarray(array, np.uint16)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.workloads.routing.readers.archive import Arrays, as_expert_ids, take
+from moe_cosim.workloads.routing.readers.archive import MOST_EXPERTS, Arrays, as_expert_ids, take
 from moe_cosim.workloads.routing.routing import normalised
 from moe_cosim.workloads.routing.token_trace import FORMAT, VERSION, TokenTrace
 
@@ -40,6 +40,8 @@ def from_token_arrays(arrays: Arrays, path: Path, top_k: int | None) -> TokenTra
         weights = normalised(weights)
     known = "num_experts" in arrays
     count = int(take(arrays, "num_experts", 0, "iu", path)) if known else int(experts.max()) + 1
+    if count > MOST_EXPERTS:
+        raise InputError(path, "num_experts", count, f"at most {MOST_EXPERTS}")
     names = next((name for name in ("domains", "domain", "dataset") if name in arrays), None)
     prompts = take(arrays, "prompt_tokens", 1, "iu", path) if "prompt_tokens" in arrays else None
     return TokenTrace(

@@ -1,0 +1,74 @@
+"""NumPy's files from strangers: what they hold is known to be arrays, and to fit, before it is read."""
+
+from __future__ import annotations
+
+import math
+import tokenize
+import zipfile
+import zlib
+from collections.abc import Collection
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moe_cosim.errors import InputError, Plain
+
+_MOST_BYTES: Final = 64 * 2**30
+_MOST_PACKED: Final = 2**28
+"""Bytes in memory that a small file may become; beyond, at most `_MOST_RATIO` times its size."""
+_MOST_RATIO: Final = 200
+_ENDING: Final = ".npy"
+
+
+def read_npz(path: Path, allowed: str, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
+    """The arrays of a ``.npz`` file (those of `names` that it has) without pickles.
+
+    Raises `InputError` saying what is `allowed`, also for members that are no arrays and for a file that would take
+    far more memory than its size.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {each.removesuffix(_ENDING): each for each in archive.namelist()}
+            chosen = {name: each for name, each in members.items() if names is None or name in names}
+            left = min(_MOST_BYTES, max(_MOST_PACKED, _MOST_RATIO * path.stat().st_size))
+            for each in chosen.values():
+                with archive.open(each) as file:
+                    left -= _bytes_of(file)
+                if left < 0:
+                    raise ValueError("arrays far larger than the file")
+            found = {}
+            for name, each in chosen.items():
+                with archive.open(each) as file:
+                    found[name] = _read(file)
+            return found
+    except (OSError, EOFError, ValueError, KeyError, OverflowError, RuntimeError, MemoryError, SyntaxError) as error:
+        raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
+    except (zipfile.BadZipFile, zlib.error, tokenize.TokenError) as error:
+        raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
+
+
+def read_npy(path: Path, allowed: str) -> NDArray[Any]:
+    """The array of a ``.npy`` file; as `read_npz`."""
+    try:
+        with path.open("rb") as file:
+            if _bytes_of(file) > path.stat().st_size:
+                raise ValueError("fewer bytes than its shape says")
+            file.seek(0)
+            return _read(file)
+    except (OSError, EOFError, ValueError, OverflowError, MemoryError, SyntaxError, tokenize.TokenError) as error:
+        raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
+
+
+def _bytes_of(file: IO[bytes]) -> int:
+    """What the array takes, by its header alone."""
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return math.prod(shape) * dtype.itemsize
+
+
+def _read(file: IO[bytes]) -> NDArray[Any]:
+    found: NDArray[Any] = np.lib.format.read_array(file, allow_pickle=False)
+    return found
