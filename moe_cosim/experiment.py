@@ -10,12 +10,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from moe_cosim.errors import InputError, Plain, one_of
 from moe_cosim.schema import Count, Line, Size, check
-from moe_cosim.yaml_file import parse_yaml, read_yaml
+from moe_cosim.yaml_file import parse_yaml, read_yaml, yaml_text
 
 DEFAULT_ENGINE = "embedded"
 
@@ -159,7 +158,7 @@ class Experiment(_Part):
 
     def to_yaml(self) -> str:
         """The resolved experiment: loading this text gives an equal one."""
-        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
+        return yaml_text(self.model_dump())
 
 
 def load_experiment(source: Experiment | str | Path, settings: Mapping[str, Any] | None = None) -> Experiment:

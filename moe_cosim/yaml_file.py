@@ -1,4 +1,4 @@
-"""YAML read strictly: no tags, no duplicate keys, no NaN, no bombs, no base 60 or 8, and errors of one line."""
+"""YAML 1.2 read strictly: no tags, no duplicate keys, no NaN, no bombs, and errors of one line."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import yaml
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.escape import printable
+from moe_cosim.yaml_types import CoreDumper, OnlyYaml11Error, read_core_types
 
 _ALLOWED = "plain YAML (no tags, unique keys)"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -43,19 +44,8 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Hashable, Any]:
     return seen
 
 
-_NUMBERS = {
-    "tag:yaml.org,2002:int": r"[-+]?(?:0|[1-9][0-9_]*|0b[01_]+|0x[0-9a-fA-F_]+)",
-    "tag:yaml.org,2002:float": r"[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?"
-    r"|\.(?:inf|Inf|INF))|\.(?:nan|NaN|NAN)",
-}
-"""YAML 1.1 without two traps: ``1:4`` would be 64 (base 60), ``010`` would be 8. Here they are text."""
 for _loader in (_StrictLoader, _FastLoader):
-    _loader.yaml_implicit_resolvers = {
-        start: [
-            (tag, re.compile(f"(?:{_NUMBERS[tag]})\\Z") if tag in _NUMBERS else pattern) for tag, pattern in resolvers
-        ]
-        for start, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+    read_core_types(_loader)
     _loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
 
 
@@ -74,6 +64,12 @@ def parse_yaml(text: str, where: object) -> dict[str, Any]:
     return found
 
 
+def yaml_text(data: Any, flow: bool = False) -> str:
+    """`data` as YAML that `parse_yaml`, and readers of YAML 1.1, read back the same."""
+    text: str = yaml.dump(data, Dumper=CoreDumper, sort_keys=False, allow_unicode=True, default_flow_style=flow)
+    return text
+
+
 @lru_cache(maxsize=256)
 def _parsed(text: str, where: str) -> bytes:
     """Pickled, so that each caller gets its own. A sweep reads the same descriptions for every point, and
@@ -86,7 +82,9 @@ def _parsed(text: str, where: str) -> bytes:
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise InputError(where, "file", Plain(f"{line}{error.problem}"), _ALLOWED) from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: an impossible date, a number of thousands of digits
+    except OnlyYaml11Error as error:
+        raise InputError(where, "file", Plain(error.found), error.allowed) from None
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a number of thousands of digits
         raise InputError(where, "file", Plain(str(error)), _ALLOWED) from None
     except RecursionError:
         raise InputError(where, "file", Plain("collections in each other without end"), _ALLOWED) from None

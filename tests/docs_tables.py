@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
-
 from moe_cosim.options import OptionRow, Options, option_rows
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.routing.routing import routers
+from moe_cosim.yaml_file import yaml_text
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 _BLOCK: Final = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end of options -->)", re.DOTALL)
@@ -30,7 +29,7 @@ def _rows(plug_in: str, cls: type[Options]) -> Iterable[str]:
 def _default(row: OptionRow) -> str:
     if row.required:
         return "(required)"
-    return yaml.safe_dump(row.default).splitlines()[0]
+    return yaml_text(row.default).splitlines()[0]
 
 
 def _table(kind: str, known: Iterable[tuple[str, Any]]) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from moe_cosim.yaml_file import parse_yaml, read_yaml
+from moe_cosim.yaml_file import parse_yaml, read_yaml, yaml_text
 
 
 def test_plain_data_is_read() -> None:
@@ -18,14 +18,64 @@ def test_plain_data_is_read() -> None:
     assert parse_yaml(text, "t") == {"a": 1, "b": {"c": [1.5, "x", None, True]}, "d": "2"}
 
 
-@pytest.mark.parametrize("text", ["1:4", "40:50", "-1:30", "1:30.5", "010", "-07", "0_1", "0o17", "1_000:10"])
-def test_no_number_is_read_in_base_60_or_8(text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        ("010", "10 (0o10 for the octal number)"),
+        ("-07", "-7 (0o7 for the octal number)"),
+        ("08", "8"),
+        ("1:40", "100 for the number in base 60"),
+        ("1:3", "63 for the number in base 60"),
+        ("-1:30", "-90 for the number in base 60"),
+        ("1:30.5", "90.5 for the number in base 60"),
+        ("1_000", "1000 for the number"),
+        ("1_0.5", "10.5 for the number"),
+        ("0b11", "3 for the number"),
+        ("-0x1F", "-31 for the number"),
+        ("0x_", "decimal digits for the number"),
+        ("on", "true"),
+        ("Yes", "true"),
+        ("off", "false"),
+        ("NO", "false"),
+        ("<<", "the fields themselves"),
+    ],
+)
+def test_what_only_yaml_1_1_reads_otherwise_is_refused_with_its_line(text: str, instead: str) -> None:
+    for written in (f"b: 1\na: {text}", f"b: 1\n? {text}\n: 2", f"b: [\n{text}]"):
+        with pytest.raises(InputError) as error:
+            parse_yaml(written, "t.yaml")
+        assert str(error.value).startswith(f"t.yaml: file: found line 2: {text}, which YAML 1.1 and")
+        assert f"allowed: {instead}" in str(error.value)
+        assert f'or "{text}" in quotes for text' in str(error.value)
+    assert parse_yaml(f"a: '{text}'", "t") == {"a": text}
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "+7", "0x1F", "0.5", "00.5", "-1.5e+3", ".25", "1."])
+def test_numbers_that_both_versions_know(text: str) -> None:
+    assert parse_yaml(f"a: {text}", "t") == yaml.safe_load(f"a: {text}")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e3", 1000.0), ("-2.5E-1", -0.25), (".5e1", 5.0), ("0o17", 15), ("TRUE", True), ("~", None)]
+)
+def test_core_types_of_yaml_1_2(text: str, value: object) -> None:
+    found = parse_yaml(f"a: {text}", "t")["a"]
+    assert (found, type(found)) == (value, type(value))
+
+
+@pytest.mark.parametrize("text", ["2026-01-02", "1:60", "y", "_1", "1.2.3", "0o8", "e3", "=", "one_2", "tRUE"])
+def test_all_else_is_text(text: str) -> None:
     assert parse_yaml(f"a: {text}", "t") == {"a": text}
 
 
-@pytest.mark.parametrize("text", ["0", "-3", "+7", "1_000", "0x1F", "0b11", "0.5", "00.5", "-1.5e+3", ".25", "1."])
-def test_other_numbers_are_as_yaml_has_them(text: str) -> None:
-    assert parse_yaml(f"a: {text}", "t") == yaml.safe_load(f"a: {text}")
+@given(st.text(st.characters(exclude_categories=["C"]), max_size=6))
+@example("1e3")
+@example("0o17")
+@example("010")
+@example("on")
+@example("1_0")
+def test_text_written_out_is_read_back(text: str) -> None:
+    assert parse_yaml(yaml_text({"a": text, "b": [text]}), "t") == {"a": text, "b": [text]}
 
 
 @pytest.mark.parametrize(
@@ -49,8 +99,10 @@ def test_other_numbers_are_as_yaml_has_them(text: str) -> None:
         ("a: \x00", "t: file: found "),
         ("{a: 1, [1, 2]: 3}", "t: file: found "),
         ("{a: 1, {b: 1}: 3}", "t: file: found "),
-        ("a: 2026-13-45", "t: file: found "),
-        ("a: 2026-01-02", "t: a: found "),
+        ("a: !!int 1:40", "line 1: '1:40', which is no int"),
+        ("a: !!bool on", "line 1: 'on', which is no bool"),
+        ("a: !!timestamp 2026-01-02", "could not determine a constructor"),
+        ("a: " + "9" * 5000, "t: file: found "),
     ],
 )
 def test_anything_else_is_one_line(text: str, message: str) -> None:

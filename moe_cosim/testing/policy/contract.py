@@ -14,7 +14,6 @@ from functools import cache
 from typing import Any, ClassVar
 
 import pytest
-import yaml
 
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.experiment import Experiment, MachineChoice, Workload
@@ -34,6 +33,7 @@ from moe_cosim.workloads.policies.base import Policy, policies
 from moe_cosim.workloads.prepare import Prepared, policy_of, prepare
 from moe_cosim.workloads.quantization.precisions import PartFormats
 from moe_cosim.workloads.scenario import draw
+from moe_cosim.yaml_file import parse_yaml
 
 PROMPT_TOKENS = 7
 BLOCK_STEPS = (0, 1, 2, 3)
@@ -191,7 +191,7 @@ def check(found: Prepared) -> None:
 @cache
 def prepared(experiment_yaml: str) -> Prepared:
     """One preparation per experiment, for all tests that only look at it."""
-    return prepare(Experiment(**yaml.safe_load(experiment_yaml)))
+    return prepare(Experiment(**parse_yaml(experiment_yaml, "an experiment")))
 
 
 @cache

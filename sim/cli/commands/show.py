@@ -172,12 +172,12 @@ def crosscheck_case(name: str, output: Output) -> None:
 
 def _emit_yaml(document: Mapping[str, Any], output: Output) -> None:
     """As it would stand in a file."""
-    import yaml
+    from moe_cosim.yaml_file import yaml_text
 
     if output.as_json:
         output.emit(lambda: document, list)
     else:
-        click.echo(yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True), nl=False)
+        click.echo(yaml_text(dict(document)), nl=False)
 
 
 COMMANDS = (show,)

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from typing import Any
 
-import yaml
-
 from moe_cosim.options import option_rows
 from moe_cosim.registry import Registry
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
 from moe_cosim.sim.cli.tables.assumptions import assumptions_table
+from moe_cosim.yaml_file import yaml_text
 
 
 def plug_in_document(kind: str, name: str, registry: Registry[Any]) -> dict[str, Any]:
@@ -57,7 +56,7 @@ def default_text(row: Mapping[str, Any]) -> str:
     """As somebody would write it in a file."""
     if row["required"]:
         return "(required)"
-    return yaml.safe_dump(row["default"], default_flow_style=True).splitlines()[0]
+    return yaml_text(row["default"], flow=True).splitlines()[0]
 
 
 def _facts(found: Any) -> dict[str, Any]:
