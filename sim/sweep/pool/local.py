@@ -81,8 +81,8 @@ def run_points(
     Each of the `workers` processes may take `memory_bytes` (default: an equal part of what is free).
     SIGINT and SIGTERM stop it: points in hand are dropped, all others are kept, and
     `SweepOutcome.stopped_by` says so. `stop` is asked before a point is begun; once it is true none is,
-    those in hand end and are kept, and this returns. Raises `RunError` where the store cannot be written, `InputError`
-    where the plan was made by other code or with other files.
+    those in hand end and are kept, and this returns. Raises `RunError` where the store cannot be written or has lost
+    what was written, `InputError` where the plan was made by other code or with other files.
     """
     started = time.monotonic()
     check_sources(plan.sources, f"sweep {plan.name}")
@@ -104,6 +104,7 @@ def run_points(
     except StopRequestedError as stop:
         outcome.stopped_by = stop.signal_number
     outcome.wall_s = time.monotonic() - started
+    _check_kept(store, wanted, outcome)
     return outcome
 
 
@@ -148,6 +149,14 @@ def _note(report: Report, task: Task, store: Store, outcome: SweepOutcome) -> No
                 _write_death(store, task, report)
         case messages.CANNOT_WRITE:
             raise RunError(report.text)
+
+
+def _check_kept(store: Store, wanted: Sequence[str], outcome: SweepOutcome) -> None:
+    """What counts as computed is in the store still: files may go while a sweep runs."""
+    lost = outcome.finished + outcome.skipped - len(store.finished_ids().intersection(wanted))
+    if lost > 0:
+        found = f"{lost:,} of {outcome.finished + outcome.skipped:,} points are no longer there"
+        raise RunError(f"{store.path}: {found}: something removed them while the sweep ran; run it again")
 
 
 def _write_death(store: Store, task: Task, report: Report) -> None:

@@ -96,3 +96,23 @@ def test_a_terminal_without_all_letters_shows_the_rest(encoding: str) -> None:
     assert done.returncode == 0, done.stderr
     assert b"Traceback" not in done.stderr
     done.stdout.decode(encoding)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of files")
+@pytest.mark.parametrize("command", ["emit", "run"])
+def test_a_disk_that_fills_leaves_nothing(tiny: Tiny, command: str) -> None:
+    """A shell's ``ulimit -f`` (in blocks of 512 bytes) fails as a full disk does: in the middle of a file."""
+    tiny.write()
+    there = set(tiny.folder.rglob("*"))
+    line = f'ulimit -f 2; trap "" XFSZ; exec "{sys.executable}" -m moe_cosim {command} "{tiny.path}" --out "$OUT"'
+    done = subprocess.run(
+        ["/bin/sh", "-c", line],
+        env={**os.environ, "OUT": str(tiny.folder / "out")},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.decode().startswith(f"moe-cosim: {tiny.folder / 'out'}: cannot write there: ")
+    assert done.stderr.count(b"\n") == 1
+    assert set(tiny.folder.rglob("*")) == there

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from moe_cosim.errors import InputError
+from moe_cosim.errors import InputError, RunError
 from moe_cosim.sim.sweep.plan.plan import SweepPlan, plan_sweep
 from moe_cosim.sim.sweep.pool import memory, one_point
 from moe_cosim.sim.sweep.pool.local import Pace, run_points, tasks_of
@@ -46,6 +46,20 @@ def test_points_of_another_sweep_are_not_computed_again(write_sweep: WriteSweep,
     assert run_points(store, plan_sweep(write_sweep("one", seeds=3))).finished == 3
     again = run_points(store, plan_sweep(write_sweep("two", grid={"workload.batch": [1, 2]}, seeds=3)))
     assert (again.finished, again.skipped) == (3, 3)
+
+
+def test_points_that_went_while_it_ran_are_not_called_finished(write_sweep: WriteSweep, tmp_path: Path) -> None:
+    plan = plan_sweep(write_sweep(seeds=4))
+    store = Store.create(tmp_path / "store")
+
+    def remove(pace: Pace) -> None:
+        if pace.done == 3:
+            for path in (store.path / "points").rglob("*.gz"):
+                path.unlink()
+
+    with pytest.raises(RunError, match=r"[34] of 4 points are no longer there"):
+        run_points(store, plan, watch=remove)
+    assert run_points(store, plan).done == 4
 
 
 def test_chosen_points_only(write_sweep: WriteSweep, tmp_path: Path) -> None:
