@@ -20,8 +20,9 @@ BATCH = "batch"
 
 
 def routing_statistics(source: str, model: str | None, sequences: int, tokens: int, seed: int) -> RoutingStats:
-    """`source`: a trace file; a preset, drawn in the shape of `model` (default: the preset's own); or
-    ``batch``, the generator of large batches (default: DeepSeek-V2)."""
+    """`source`: a trace file (`model` says its experts per token where the file does not); a preset, drawn in the
+    shape of `model` (default: the preset's own); or ``batch``, the generator of large batches (default: DeepSeek-V2).
+    """
     if source == BATCH:
         found = find_model(model or "deepseek-v2", "--model")
         check_routing_size(sequences * tokens, len(found.moe_layers), found.top_k, "routing stats")
@@ -31,7 +32,8 @@ def routing_statistics(source: str, model: str | None, sequences: int, tokens: i
         if not os.path.isfile(source):
             allowed = f"a trace file, or {one_of(preset_names(), source)}"
             raise InputError("routing stats", "source", source, allowed)
-        return routing_stats(read_trace(Path(source)))
+        top_k = None if model is None else find_model(model, "--model").top_k
+        return routing_stats(read_trace(Path(source), top_k=top_k))
     preset = load_preset(source)
     if model is None:
         layers, experts, top_k = preset.layers, preset.experts, preset.top_k

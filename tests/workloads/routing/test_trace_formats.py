@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import lzma
 import pickle
 import sys
 import types
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from moe_cosim.errors import InputError
-from moe_cosim.workloads.routing import read_trace
+from moe_cosim.workloads.routing import TokenTrace, read_trace
 from moe_cosim.workloads.routing.statistics import expert_counts
 from tests.workloads.routing.traces import EXPERTS, LAYERS, K, arrays_of, example, write
 
@@ -229,3 +232,53 @@ def test_real_traces_are_read() -> None:
     assert (gpt_oss.documents, gpt_oss.layers, gpt_oss.top_k, gpt_oss.num_experts) == (395, 24, 4, 32)
     assert gpt_oss.weights is None
     assert gpt_oss.prompt_tokens is not None
+
+
+def json_lines_of(trace: TokenTrace) -> bytes:
+    rows = [
+        {"token": t, "layer": layer, "experts": trace.experts[t, layer].tolist()}
+        for t in range(len(trace.experts))
+        for layer in range(trace.layers)
+    ]
+    return "\n".join(map(json.dumps, rows)).encode()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, lambda text: b"\xef\xbb\xbf" + text])
+def test_packed_lines_are_known_by_content(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    trace = example((9,))
+    (tmp_path / "any.name").write_bytes(pack(json_lines_of(trace)))
+    np.testing.assert_array_equal(read_trace(tmp_path / "any.name").experts, trace.experts)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress])
+def test_packed_lines_cut_off_are_refused(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    whole = pack(json_lines_of(example((90,))))
+    for content in (whole[:-40], whole[:60] + b"\xff" * 30 + whole[90:]):
+        (tmp_path / "cut").write_bytes(content)
+        with pytest.raises(InputError, match="cut: file: found "):
+            read_trace(tmp_path / "cut")
+
+
+def test_zstd_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "t").write_bytes(b"\x28\xb5\x2f\xfd" + bytes(20))
+    with pytest.raises(InputError, match="packed by zstd"):
+        read_trace(tmp_path / "t")
+
+
+def test_an_unknown_key_is_named(tmp_path: Path) -> None:
+    (tmp_path / "t").write_text('{"layer": 0, "token": 0, "experts": [1], "token_text": "a"}')
+    with pytest.raises(InputError, match="line 1 token_text: found an unknown key; allowed: only layer, token"):
+        read_trace(tmp_path / "t")
+
+
+def test_a_lone_array_is_ids_or_counts_by_the_models_k(tmp_path: Path) -> None:
+    trace = example((9,))
+    np.save(tmp_path / "ids.npy", trace.experts)
+    for name, top_k in (("auto", K), ("routed-experts", None)):
+        found = read_trace(tmp_path / "ids.npy", name, top_k)
+        np.testing.assert_array_equal(found.experts, trace.experts)
+        assert found.weights is None
+    with pytest.raises(InputError, match=r"routing.format: .* expert-counts or routed-experts"):
+        read_trace(tmp_path / "ids.npy")
+    np.save(tmp_path / "step.npy", counts_example()[0])
+    assert len(read_trace(tmp_path / "step.npy", top_k=K).experts) == 6

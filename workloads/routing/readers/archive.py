@@ -13,6 +13,8 @@ from moe_cosim.workloads.array_archive import read_npy, read_npz
 
 Arrays = dict[str, NDArray[Any]]
 
+LONE: Final = "array"
+"""Name of the one array of a .npy, which has none."""
 MOST_EXPERTS: Final = 65536
 """Of one layer: ids are of 16 bits."""
 _NPY: Final = b"\x93NUMPY"
@@ -33,12 +35,12 @@ def read_head(path: Path) -> bytes:
 
 
 def read_archive(path: Path) -> Arrays:
-    """All arrays of an .npz; a lone .npy is taken as `logical_count` (counts are saved like that)."""
+    """All arrays of an .npz; a lone .npy is `LONE`."""
     head = read_head(path)
     if not head.startswith((_NPY, _ZIP)):
         raise InputError(path, "file", Plain(f"bytes {head[:4]!r} at its start"), _ALLOWED)
     if head.startswith(_NPY):
-        return {"logical_count": read_npy(path, _ALLOWED)}
+        return {LONE: read_npy(path, _ALLOWED)}
     return read_npz(path, _ALLOWED)
 
 

@@ -7,12 +7,15 @@ This is what patches that log vLLM's fused-MoE routing write. Layers may be numb
 from __future__ import annotations
 
 import json
+import lzma
+import zlib
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.workloads.routing.readers.packed_text import open_text
 from moe_cosim.workloads.routing.routing import normalised
 from moe_cosim.workloads.routing.token_trace import TokenTrace
 
@@ -24,12 +27,13 @@ def read_json_lines(path: Path) -> TokenTrace:
     """Every (sequence, token, layer) exactly once, all with the same k; other keys are refused."""
     rows: dict[tuple[int, int, int], tuple[list[int], list[float] | None]] = {}
     try:
-        with path.open(encoding="utf-8") as file:
+        with open_text(path) as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     _add(line, f"line {number}", path, rows)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, "file", Plain(type(error).__name__), "readable UTF-8 JSON lines") from None
+    except (OSError, EOFError, UnicodeDecodeError, lzma.LZMAError, zlib.error) as error:
+        allowed = "readable UTF-8 JSON lines, plain or packed by gzip or xz"
+        raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
     if not rows:
         raise InputError(path, "file", Plain("no lines"), _FORM)
     layers = sorted({layer for _, _, layer in rows})
@@ -61,8 +65,11 @@ def _add(line: str, at: str, path: Path, rows: dict[tuple[int, int, int], tuple[
         data = json.loads(line)
     except (ValueError, RecursionError):
         raise InputError(path, at, Plain("text that is not JSON"), _FORM) from None
-    if not isinstance(data, dict) or set(data) - set(_KEYS):
+    if not isinstance(data, dict):
         raise InputError(path, at, Plain(line.strip()[:80]), _FORM)
+    unknown = next((key for key in data if key not in _KEYS), None)
+    if unknown is not None:
+        raise InputError(path, f"{at} {unknown}", Plain("an unknown key"), f"only {', '.join(_KEYS)}")
     place = tuple(data.get(key, 0 if key == "sequence" else None) for key in ("sequence", "token", "layer"))
     if not all(_is_id(value) for value in place):
         raise InputError(path, at, Plain(line.strip()[:80]), "layer, token and sequence as whole numbers of 0 or more")

@@ -54,3 +54,9 @@ def from_token_arrays(arrays: Arrays, path: Path, top_k: int | None) -> TokenTra
         domains=None if names is None else tuple(map(str, take(arrays, names, 1, "U", path))),
         where=str(path),
     )
+
+
+def from_routed_experts(arrays: Arrays, path: Path, top_k: int | None) -> TokenTrace:
+    """vLLM's `routed_experts` of one request, [tokens, layers, k]: one document."""
+    experts = take(arrays, "routed_experts", 3, "iu", path)
+    return from_token_arrays({"experts": experts, "offsets": np.array([0, len(experts)])}, path, top_k)
