@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from moe_cosim import extras
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.sim.sweep.query.locked import identifier, literal, lock, select
 from moe_cosim.sim.sweep.query.versions import Version, preferred
 from moe_cosim.sim.sweep.store import parts
@@ -38,8 +39,13 @@ class Tables:
     """A store read once, for any number of queries."""
 
     def __init__(self, store: Store, all_versions: bool = False) -> None:
-        self._connection = extras.load("duckdb").connect()
-        self.damaged: list[str] = parts.steadily(lambda: _fill(self._connection, store))
+        duckdb = extras.load("duckdb")
+        self._connection = duckdb.connect()
+        try:
+            self.damaged: list[str] = parts.steadily(lambda: _fill(self._connection, store))
+        except duckdb.Error as error:  # columns of parts that others wrote, of kinds that do not go together
+            found = Plain(str(error).partition("\n")[0])
+            raise InputError(store.path, "parts", found, "parts that 'moe-cosim collect' wrote") from None
         """Point files and parts with wrong checksums; their points count as missing."""
         self.axes = list(dict.fromkeys(axis for plan_id in store.plan_ids() for axis in store.outline(plan_id).axes))
         """Of every plan of the store."""

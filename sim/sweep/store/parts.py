@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from moe_cosim import extras
-from moe_cosim.sim.sweep.store.record import PointRecord, from_text
+from moe_cosim.errors import RunError
+from moe_cosim.sim.sweep.store.record import DamagedError, PointRecord, from_text
 from moe_cosim.whole_file import write_whole
 
 RECORD: Final = "record"
 """The column with the whole record as JSON, beside the flat ones."""
 
+_TEXTS: Final = ("point_id", RECORD, "status", "configuration", "code", "sources", "files", "finished_utc")
+"""Columns that every part has as text (older ones lack some)."""
 _ATTEMPTS: Final = 5
 
 T = TypeVar("T")
@@ -66,9 +69,12 @@ def record(folder: Path, point_id: str) -> PointRecord | None:
 
 
 def records(part: Path) -> list[PointRecord]:
-    """Every record of one part."""
+    """Every record of one part. Raises `RunError` where one is none: no accident, for the checksum was right."""
     found = _parquet().read_table(part, columns=["point_id", RECORD]).to_pydict()
-    return [from_text(text, each) for each, text in zip(found["point_id"], found[RECORD], strict=True)]
+    try:
+        return [from_text(text, each) for each, text in zip(found["point_id"], found[RECORD], strict=True)]
+    except DamagedError as error:
+        raise RunError(f"{part}: {error}; remove the file, 'moe-cosim sweep run' computes its points again") from None
 
 
 def write(folder: Path, kept: Sequence[PointRecord], aside: Path) -> Path:
@@ -94,13 +100,22 @@ def _parts(folder: Path) -> list[Path]:
 
 def _is_whole(path: Path) -> bool:
     found = os.stat(path)
-    return _sha256(path, found.st_size, found.st_mtime_ns, found.st_ino) == path.stem.removeprefix("part-")
+    return _seen_whole(path, found.st_size, found.st_mtime_ns, found.st_ino)
 
 
 @lru_cache(maxsize=1024)
-def _sha256(path: Path, size: int, changed_ns: int, inode: int) -> str:
+def _seen_whole(path: Path, size: int, changed_ns: int, inode: int) -> bool:
+    """Whether the content is what the name says, and columns are what is read of them by name."""
+    if path.is_symlink():
+        return False
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        if hashlib.file_digest(file, "sha256").hexdigest() != path.stem.removeprefix("part-"):
+            return False
+    try:
+        kinds = {field.name: str(field.type) for field in _parquet().read_schema(path)}
+    except (OSError, ValueError):
+        return False
+    return {"point_id", RECORD} <= kinds.keys() and all(kinds.get(name, "string") == "string" for name in _TEXTS)
 
 
 def _parquet() -> Any:

@@ -146,9 +146,9 @@ class Store:
     def record(self, point_id: str, folder: str = "points") -> PointRecord | None:
         """One point's record, from its file or a part; None where there is none or it is damaged."""
         path = self._loose_path(folder, point_id)
-        if path is None:
-            return parts.record(self.path / "parts", point_id) if folder == "points" else None
         try:
+            if path is None:
+                return parts.record(self.path / "parts", point_id) if folder == "points" else None
             return read(path, point_id)
         except (DamagedError, FileNotFoundError):
             return None

@@ -1,7 +1,9 @@
 """Stores that somebody else could write to: links laid in them, and records forged with right checksums."""
 
+import contextlib
 import gzip
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -10,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from moe_cosim.errors import InputError
+from moe_cosim import extras
+from moe_cosim.errors import InputError, MoeCosimError
 from moe_cosim.sim.sweep.identity import own_file
 from moe_cosim.sim.sweep.plan.plan import SweepPlan
 from moe_cosim.sim.sweep.query.query import Tables
@@ -146,3 +149,26 @@ def test_a_number_beyond_64_bits_is_told(store: Store) -> None:
     point_id = forge(store, result={"units": [], "events": 2**70})
     ((events,),) = Tables(store).query(f"SELECT events FROM results WHERE point_id = '{point_id}'").fetchall()
     assert events == str(2**70)
+
+
+PARTS: dict[str, dict[str, list[Any]] | None] = {
+    "no Parquet": None,
+    "other columns": {"x": [1]},
+    "other kinds": {"point_id": [1], "record": [2], "configuration": [[1]]},
+    "metric of another kind": {"point_id": ["a" * 32], "record": ["{}"], "configuration": ["x"], "seed": [{"a": 1}]},
+    "no record": {"point_id": ["a" * 32], "record": ["{}"], "configuration": ["x"]},
+    "no record of an older kind": {"point_id": ["a" * 32], "record": ["{}"]},
+}
+
+
+@pytest.mark.parametrize("columns", PARTS.values(), ids=PARTS)
+def test_a_forged_part_is_one_line_or_damaged(store: Store, columns: dict[str, list[Any]] | None) -> None:
+    collect(store)
+    buffer = io.BytesIO(b"junk")
+    if columns is not None:
+        extras.load("pyarrow.parquet").write_table(extras.load("pyarrow").table(columns), buffer)
+    data = buffer.getvalue()
+    (store.path / "parts" / f"part-{hashlib.sha256(data).hexdigest()}.parquet").write_bytes(data)
+    for ask in (lambda: Tables(store), lambda: collect(store), lambda: store.record("a" * 32), store.finished_ids):
+        with contextlib.suppress(MoeCosimError):
+            ask()
