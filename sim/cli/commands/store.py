@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from moe_cosim.escape import printable
 from moe_cosim.sim.cli.output import Output, output_options
 
 _ALL_VERSIONS = click.option(
@@ -24,7 +25,9 @@ def results(store: str, sql: str | None, all_versions: bool, output: Output) -> 
 
     tables = Tables(Store.open(store), all_versions)
     for name in tables.damaged:
-        click.echo(f"moe-cosim: damaged, not read: {name} ('moe-cosim sweep run' computes it again)", err=True)
+        click.echo(
+            f"moe-cosim: damaged, not read: {printable(name)} ('moe-cosim sweep run' computes it again)", err=True
+        )
     say_left_out(tables.left_out)
     found = query_table(tables.query(sql or (tables.headline() if output.for_people else ALL)))
     output.emit(found.records, lambda: query_report(found) if output.for_people else [found])
@@ -41,7 +44,9 @@ def collect(store: str, output: Output) -> None:
 
     found = compact(Store.open(store))
     for name in found.damaged:
-        click.echo(f"moe-cosim: damaged, now missing: {name} ('moe-cosim sweep run' computes it again)", err=True)
+        click.echo(
+            f"moe-cosim: damaged, now missing: {printable(name)} ('moe-cosim sweep run' computes it again)", err=True
+        )
     output.emit(found.as_dict, lambda: collected_report(found))
 
 
@@ -76,10 +81,10 @@ def plot(
     figure = draw(Store.open(store), x, y, out or file_name(x, y), hue, condition, pareto, log, all_versions)
     say_left_out(figure.left_out)
     if figure.versions:
-        several = ", ".join(figure.versions)
+        several = printable(", ".join(figure.versions))
         click.echo(f"moe-cosim: medians of different versions of {several}; run the sweep again", err=True)
     if figure.mixed:
-        varying = ", ".join(figure.mixed)
+        varying = printable(", ".join(figure.mixed))
         click.echo(f"moe-cosim: {varying} varies within a median; choose with --where or --hue", err=True)
     click.echo(str(figure.path))
 

@@ -61,7 +61,7 @@ def outcome_report(outcome: SweepOutcome) -> Report:
 def say_failures(failures: Mapping[str, str], damaged: Sequence[str] = ()) -> None:
     """On standard error, a line each."""
     for point_id in damaged:
-        click.echo(f"damaged, computed again: {point_id}", err=True)
+        click.echo(f"damaged, computed again: {printable(point_id)}", err=True)
     for point_id, line in list(failures.items())[:_FAILURES_SHOWN]:
         click.echo(f"failed: {point_id[:12]}: {printable(line)}", err=True)
     if len(failures) > _FAILURES_SHOWN:

@@ -134,7 +134,9 @@ def _draw(
     extras.load("matplotlib").use("Agg")
     pyplot = extras.load("matplotlib.pyplot")
 
-    with pyplot.rc_context({"svg.hashsalt": "moe-cosim", "savefig.dpi": 200}):  # the same file every time
+    with pyplot.rc_context(
+        {"svg.hashsalt": "moe-cosim", "savefig.dpi": 200, "text.parse_math": False}
+    ):  # the same file every time
         figure, axes = pyplot.subplots(figsize=(6, 4), layout="constrained")
         for line in lines:
             if front:
