@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption, Assumptions
-from moe_cosim.errors import InputError, one_of
+from moe_cosim.errors import InputError, Plain, one_of
 from moe_cosim.options import Options, option
 from moe_cosim.workloads.routing.readers import FORMATS, read_trace
 from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, routers
@@ -39,20 +39,34 @@ GENERATED_AS_PROMPT: Final = Assumption(
 )
 
 
+REPEATED: Final = Assumption(
+    name="routing-repeated-documents",
+    value="repeat",
+    range=("repeat",),
+    source=(
+        "there are more sequences than windows in the trace, so some route alike, token by token: "
+        "a batch touches fewer experts than sequences of different texts would"
+    ),
+    dimension="choice",
+)
+
+
 class TraceOptions(Options):
     file: str = option(..., "the recorded trace", allowed="the path of a routing trace")
+    repeat: bool = option(False, "sequences beyond what the trace holds repeat others, token by token")
     format: str = option("auto", "how it is written; auto: what the file says", allowed=one_of(FORMATS))
 
 
 @routers.register("trace")
 class TraceSource(RoutingSource):
-    """Each sequence is a document, drawn with the seed without repetition while they last, those that
-    are long enough first. Its first tokens are read as the prompt, the next ones decoded one by one.
+    """Each sequence is a window of a document, drawn with the seed: first windows of those that are long enough,
+    then of the short ones, then the windows after them. No token is read by two sequences as their own beginning
+    unless told to `repeat`. The first tokens are read as the prompt, the next ones decoded one by one.
     """
 
     summary: ClassVar[str] = "recorded routing: per-token ids, expert counts, router logits or JSON lines"
     options_class = TraceOptions
-    assumptions = (SHORT_DOCUMENTS, GENERATED_AS_PROMPT)
+    assumptions = (SHORT_DOCUMENTS, GENERATED_AS_PROMPT, REPEATED)
     options: TraceOptions
 
     def __init__(self, options: Mapping[str, Any], where: object, folder: Path) -> None:
@@ -68,12 +82,30 @@ class TraceSource(RoutingSource):
             assumptions.resolve(GENERATED_AS_PROMPT)
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy=seed)))
         need = shape.tokens_per_sequence
-        documents = _choose_documents(trace, shape.sequences, need, rng)
+        documents, starts = self._choose_windows(trace, shape.sequences, need, assumptions, rng)
         wrap = True
         if bool((trace.lengths[documents] < need).any()):
             wrap = assumptions.choice(SHORT_DOCUMENTS) == "wrap"
-        tokens = np.stack([_tokens_from(trace, int(d), need, wrap, rng) for d in documents])
+        tokens = np.stack(
+            [
+                _tokens_from(trace, int(d), int(start), need, wrap, rng)
+                for d, start in zip(documents, starts, strict=True)
+            ]
+        )
         return _routing(trace, tokens, shape, self._describe(trace, documents, need, seed))
+
+    def _choose_windows(
+        self, trace: TokenTrace, count: int, need: int, assumptions: Assumptions, rng: np.random.Generator
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """[count] documents and first tokens in them."""
+        documents, starts = _windows(trace, need, rng)
+        if count > len(documents):
+            if not self.options.repeat:
+                found = Plain(f"{len(documents)} windows of {need} tokens in {trace.documents} documents")
+                allowed = f"{count}, one for each sequence; or routing.repeat: true, and sequences run in lockstep"
+                raise InputError(trace.where, "documents", found, allowed)
+            assumptions.resolve(REPEATED)
+        return np.resize(documents, count), np.resize(starts, count)
 
     def _describe(self, trace: TokenTrace, documents: NDArray[np.int64], need: int, seed: int) -> str:
         short = int((trace.lengths[documents] < need).sum())
@@ -93,16 +125,21 @@ def check_fits(trace: TokenTrace, shape: RoutingShape) -> None:
         raise InputError(trace.where, "experts", trace.num_experts, f"{shape.experts}, as the model has")
 
 
-def _choose_documents(trace: TokenTrace, count: int, need: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """[count] documents: long ones in random order, then short ones, then again."""
+def _windows(trace: TokenTrace, need: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Documents and first tokens of all windows of `need` tokens that share none: of each document its first one,
+    long documents in random order before short ones, then the second ones, and so on."""
     order = rng.permutation(trace.documents)
     long_first = np.concatenate([order[trace.lengths[order] >= need], order[trace.lengths[order] < need]])
-    return np.resize(long_first, count).astype(np.int64)
+    held = np.maximum(1, trace.lengths[long_first] // need)
+    place = np.repeat(np.arange(len(held)), held)
+    turn = np.arange(len(place)) - np.repeat(np.cumsum(held) - held, held)
+    by_turn = np.lexsort((place, turn))
+    return long_first[place[by_turn]].astype(np.int64), (turn[by_turn] * need).astype(np.int64)
 
 
-def _tokens_from(trace: TokenTrace, document: int, need: int, wrap: bool, rng: np.random.Generator) -> Any:
+def _tokens_from(trace: TokenTrace, document: int, start: int, need: int, wrap: bool, rng: np.random.Generator) -> Any:
     """[need] token numbers: the document, and what it goes on with."""
-    parts = [np.arange(trace.offsets[document], trace.offsets[document + 1])]
+    parts = [np.arange(trace.offsets[document] + start, trace.offsets[document + 1])]
     have = len(parts[0])
     if have < need:
         others = np.array([document]) if wrap else _same_domain(trace, document)

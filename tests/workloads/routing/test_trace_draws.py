@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from moe_cosim.errors import InputError
 from moe_cosim.workloads.routing import Routing, TokenTrace
 from tests.workloads.routing.traces import example, run, shape
 
@@ -46,12 +48,24 @@ def test_short_documents_go_on_with_their_domain_or_from_their_start(tmp_path: P
     np.testing.assert_array_equal(whole, np.concatenate([trace.experts[:12], trace.experts[:3]]))
 
 
-def test_documents_are_used_again_only_when_all_are_used(tmp_path: Path) -> None:
+def test_more_sequences_than_documents_read_further_windows_of_them(tmp_path: Path) -> None:
     trace = example()
     trace.save(tmp_path / "t.npz")
-    routing, _ = run(tmp_path / "t.npz", shape(sequences=7))
-    documents = starts(routing, trace)
-    assert sorted(np.bincount(documents, minlength=3).tolist()) == [2, 2, 3]
+    routing, used = run(tmp_path / "t.npz", shape(sequences=5))  # 30 // 15 + 1 + 40 // 15
+    assert used == ["routing-short-documents"]
+    whole = np.concatenate([routing.prefill_experts, routing.decode_experts.swapaxes(0, 1)], axis=1)
+    expected = [trace.experts[at : at + 15] for at in (0, 15, 42, 57)]
+    assert all(any(np.array_equal(window, one) for one in whole) for window in expected)
+
+
+def test_sequences_repeat_others_only_when_told(tmp_path: Path) -> None:
+    trace = example()
+    trace.save(tmp_path / "t.npz")
+    with pytest.raises(InputError, match=r"found 5 windows of 15 tokens in 3 documents; allowed: 7, .*repeat: true"):
+        run(tmp_path / "t.npz", shape(sequences=7))
+    routing, used = run(tmp_path / "t.npz", shape(sequences=7), repeat=True)
+    assert "routing-repeated-documents" in used
+    np.testing.assert_array_equal(routing.prefill_experts[5:], routing.prefill_experts[:2])
     assert "3 of 3 documents for 7 sequences" in routing.source
 
 

@@ -33,9 +33,11 @@ def write(path: Path, **arrays: np.ndarray) -> Path:
     return path
 
 
-def run(path: Path, shape: RoutingShape, seed: int = 0, settings: dict | None = None) -> tuple[Routing, list[str]]:
+def run(
+    path: Path, shape: RoutingShape, seed: int = 0, settings: dict | None = None, repeat: bool = False
+) -> tuple[Routing, list[str]]:
     assumptions = Assumptions(settings)
-    source = routing_source({"source": "trace", "file": path.name}, "experiment.yaml", path.parent)
+    source = routing_source({"source": "trace", "file": path.name, "repeat": repeat}, "experiment.yaml", path.parent)
     return source.draw(shape, seed, assumptions), [a.name for a in assumptions.used()]
 
 
