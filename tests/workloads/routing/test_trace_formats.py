@@ -282,3 +282,18 @@ def test_a_lone_array_is_ids_or_counts_by_the_models_k(tmp_path: Path) -> None:
         read_trace(tmp_path / "ids.npy")
     np.save(tmp_path / "step.npy", counts_example()[0])
     assert len(read_trace(tmp_path / "step.npy", top_k=K).experts) == 6
+
+
+def test_lines_of_layers_are_passes_of_tokens(tmp_path: Path) -> None:
+    experts = example((5,)).experts
+    passes = [experts[:3], experts[3:4], experts[4:]]
+    lines = [f"{layer},{e}" for part in passes for layer in range(LAYERS) for e in part[:, layer].ravel()]
+    path = tmp_path / "log"
+    path.write_text("\n".join(["layer,expert", *lines]))
+    np.testing.assert_array_equal(read_trace(path, top_k=K).experts, experts)
+    for wrong, message in ((lines[:-1], "passes that are not whole"), (["0,x"], "two whole numbers")):
+        path.write_text("\n".join(["layer,expert", *wrong]))
+        with pytest.raises(InputError, match=message):
+            read_trace(path, top_k=K)
+    with pytest.raises(InputError, match="top_k"):
+        read_trace(path)

@@ -13,6 +13,7 @@ from moe_cosim.errors import InputError, Plain
 from moe_cosim.workloads.routing.readers.archive import LONE, Arrays, read_archive, read_head
 from moe_cosim.workloads.routing.readers.expert_counts import from_expert_counts
 from moe_cosim.workloads.routing.readers.json_lines import read_json_lines
+from moe_cosim.workloads.routing.readers.layer_csv import HEADER, read_layer_csv
 from moe_cosim.workloads.routing.readers.packed_text import is_packed
 from moe_cosim.workloads.routing.readers.router_logits import from_router_logits
 from moe_cosim.workloads.routing.readers.token_arrays import (
@@ -41,7 +42,7 @@ _TELLING_ARRAY: Final = {
 }
 """The first of these arrays that is in a file tells its format."""
 
-FORMATS: Final = ("auto", *_FROM_ARRAYS, "json-lines")
+FORMATS: Final = ("auto", *_FROM_ARRAYS, "json-lines", "layer-csv")
 
 
 def read_trace(path: Path, format_name: str = "auto", top_k: int | None = None) -> TokenTrace:
@@ -53,6 +54,8 @@ def read_trace(path: Path, format_name: str = "auto", top_k: int | None = None) 
     if format_name not in FORMATS:
         raise InputError(path, "routing.format", format_name, FORMATS)
     head = read_head(path)
+    if format_name == "layer-csv" or (format_name == "auto" and head.startswith(HEADER)):
+        return read_layer_csv(path, top_k)
     if format_name == "json-lines" or (format_name == "auto" and _is_text(head)):
         return read_json_lines(path)
     arrays = read_torch_dump(path) if is_torch_dump(path) else read_archive(path)
