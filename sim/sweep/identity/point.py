@@ -96,7 +96,15 @@ def configuration_of(experiment: Mapping[str, Any], files: Mapping[str, str]) ->
     `experiment` is a resolved one as plain data; `files` are path and SHA-256 of those that it reads.
     """
     tree = {key: value for key, value in experiment.items() if key not in (*_NAMES, "seed")}
+    tree["quantization"] = _without_old_defaults(tree.get("quantization", {}))
     return digest(_document(_without_defaults(tree, Experiment), files))
+
+
+def _without_old_defaults(quantization: Mapping[str, Any]) -> dict[str, Any]:
+    """Before parts had formats of their own, the default of the two that there were was fp16."""
+    if "attention_format" in quantization:
+        return dict(quantization)
+    return {name: value for name, value in quantization.items() if not (name.endswith("_format") and value == "fp16")}
 
 
 def _without_defaults(tree: Mapping[str, Any], schema: type[BaseModel]) -> dict[str, Any]:
