@@ -105,6 +105,8 @@ def test_widths_that_do_not_exist(bits: object) -> None:
 
 @pytest.mark.parametrize("name", ["int7.5", "int17", "", "INT4", 4, None, ["int4"]])
 def test_formats_that_do_not_exist(name: object) -> None:
-    with pytest.raises(InputError, match=r"^my\.yaml: format: found .*allowed: one of bf16, fp16, fp8, fp8-block"):
+    with pytest.raises(
+        InputError, match=r"^my\.yaml: format: found .*allowed: one of bf16, bnb-4bit, fp16, fp8, fp8-block"
+    ):
         find_format(name, "my.yaml")
     assert find_format("int4").bits == 4

@@ -9,6 +9,7 @@ import pytest
 
 import moe_cosim
 from moe_cosim.errors import InputError, RunError
+from moe_cosim.escape import markdown
 from moe_cosim.experiment import load_experiment
 from moe_cosim.sim.engines.timeline_file import load_timeline
 from moe_cosim.sim.results import report
@@ -103,7 +104,7 @@ def test_the_summary_has_every_memory_link_and_assumption(tiny: Tiny, out: Path)
     result = run(tiny.path, None, out)
     lines = (out / "summary.md").read_text(encoding="utf-8").splitlines()
     for row in [*result.memories, *result.links, *result.assumptions]:
-        assert any(line.startswith(f"| {row.name} |") for line in lines)
+        assert any(line.startswith(f"| {markdown(row.name)} |") for line in lines)
 
 
 def test_an_empty_folder_is_filled_and_missing_parents_are_made(tiny: Tiny, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Group:
+class StoredModules:
     """Modules that are stored alike."""
 
     stored: Stored
@@ -26,7 +26,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Scheme:
-    groups: tuple[Group, ...] = ()
+    groups: tuple[StoredModules, ...] = ()
     left_out: tuple[str, ...] = ()
     """Patterns of modules that stay at 16 bits."""
     head: bool = False
@@ -51,7 +51,7 @@ def scheme_of(declared: Mapping[str, Any]) -> Scheme:
 
 def _whole(stored: Stored, declared: Mapping[str, Any], *more: str, head: bool = False) -> Scheme:
     left_out = (*_names(declared, "modules_to_not_convert", "ignore", "exclude_modules"), *more)
-    return Scheme((Group(stored),), left_out, head, _kv(declared))
+    return Scheme((StoredModules(stored),), left_out, head, _kv(declared))
 
 
 def _names(declared: Mapping[str, Any], *fields: str) -> tuple[str, ...]:
@@ -90,7 +90,7 @@ def _fp8(declared: Mapping[str, Any]) -> Scheme:
 def _experts_mxfp4(declared: Mapping[str, Any]) -> Scheme:
     """transformers' Mxfp4 converts experts alone."""
     left_out = _names(declared, "modules_to_not_convert")
-    return Scheme((Group(Stored("mxfp4"), ("experts",)),), left_out)
+    return Scheme((StoredModules(Stored("mxfp4"), ("experts",)),), left_out)
 
 
 def _grouped(declared: Mapping[str, Any]) -> Scheme:
@@ -165,7 +165,7 @@ def _modelopt(declared: Mapping[str, Any]) -> Scheme:
         for module, entry in _inside(declared, "quantized_layers").items():
             name = entry.get("quant_algo") if isinstance(entry, Mapping) else None
             by_algorithm.setdefault(str(name), []).append(module)
-        groups = tuple(Group(_algorithm(name), tuple(modules)) for name, modules in by_algorithm.items())
+        groups = tuple(StoredModules(_algorithm(name), tuple(modules)) for name, modules in by_algorithm.items())
         return Scheme(groups or _groups(declared), _names(declared, "ignore", "exclude_modules"), True, _kv(declared))
     return _whole(_algorithm(algorithm), declared)
 
@@ -176,14 +176,14 @@ def _algorithm(name: object) -> Stored:
     return Stored("fp16", f"ModelOpt's quant_algo {name!r} is not known: run at fp16")
 
 
-def _groups(declared: Mapping[str, Any]) -> tuple[Group, ...]:
+def _groups(declared: Mapping[str, Any]) -> tuple[StoredModules, ...]:
     """compressed-tensors' description, which newer ModelOpt writes too."""
     found = []
     for entry in _inside(declared, "config_groups").values():
         weights = _inside(entry, "weights") if isinstance(entry, Mapping) else {}
         targets = _names(entry, "targets") if isinstance(entry, Mapping) else ()
         linear = None if not targets or "Linear" in targets else targets
-        found.append(Group(_described(weights, _inside(entry, "input_activations")), linear))
+        found.append(StoredModules(_described(weights, _inside(entry, "input_activations")), linear))
     return tuple(found)
 
 
