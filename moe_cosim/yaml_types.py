@@ -1,7 +1,8 @@
 """The types of plain YAML scalars: the core schema of YAML 1.2.2 (section 10.3), and what it leaves as a trap.
 
 PyYAML knows YAML 1.1 alone, in which ``010`` is 8, ``1:40`` is 100 and ``on`` is true. Under 1.2 they are 10 and
-texts. Who writes one may mean either, so they are refused. Dates and ``1e3`` are plain 1.2: text and a number.
+texts. Who writes ``010`` or ``on`` may mean either, so they are refused. ``1:40`` is text, as a span of steps or a
+time limit is meant, and a field that takes a number says so. Dates are text, ``1e3`` is a number.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ _TABLE: Final = (
     (
         _TRAP,
         rf"{_DIGITS_1_1}|[-+]?\.[0-9][0-9_]*(?:[eE][-+]?[0-9]+)?|[-+]?0[bx][0-9a-fA-F_]+"
-        r"|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"
         r"|yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF|<<",
         list("-+.0123456789yYnNoO<"),
     ),
@@ -58,11 +58,6 @@ def _meant(text: str) -> str:
         return "true" if text.lower() in ("yes", "on") else "false"
     plain = text.replace("_", "")
     sign, digits = ("-" if plain[0] == "-" else ""), plain.lstrip("+-")
-    if ":" in digits:
-        total = 0.0
-        for part in digits.split(":"):
-            total = total * 60 + float(part)
-        return f"{sign}{total:.15g} for the number in base 60"
     if digits[:2] in ("0b", "0x"):
         return f"{sign}{_whole(digits)} for the number"
     if re.fullmatch("0[0-9]+", digits):

@@ -24,10 +24,6 @@ def test_plain_data_is_read() -> None:
         ("010", "10 (0o10 for the octal number)"),
         ("-07", "-7 (0o7 for the octal number)"),
         ("08", "8"),
-        ("1:40", "100 for the number in base 60"),
-        ("1:3", "63 for the number in base 60"),
-        ("-1:30", "-90 for the number in base 60"),
-        ("1:30.5", "90.5 for the number in base 60"),
         ("1_000", "1000 for the number"),
         ("1_0.5", "10.5 for the number"),
         ("0b11", "3 for the number"),
@@ -48,6 +44,13 @@ def test_what_only_yaml_1_1_reads_otherwise_is_refused_with_its_line(text: str, 
         assert f"allowed: {instead}" in str(error.value)
         assert f'or "{text}" in quotes for text' in str(error.value)
     assert parse_yaml(f"a: '{text}'", "t") == {"a": text}
+
+
+@pytest.mark.parametrize("text", ["1:40", "0:3", "04:00:00", "-1:30", "1:30.5", "190:20:30"])
+def test_what_has_a_colon_is_text(text: str) -> None:
+    """YAML 1.1 reads numbers of base 60."""
+    assert parse_yaml(f"a: {text}", "t") == {"a": text}
+    assert parse_yaml(yaml_text({"a": text}), "t") == {"a": text}
 
 
 @pytest.mark.parametrize("text", ["0", "-3", "+7", "0x1F", "0.5", "00.5", "-1.5e+3", ".25", "1."])
