@@ -22,7 +22,7 @@ FIELDS: dict[str, tuple[str, str, str, str, str]] = {
     "missing part": (f"policy: {POLICY}\n", "", "policy", "nothing", "the field is required"),
     "no name": ("name: tiny", 'name: ""', "name", "''", "one line of printable text"),
     "number as name": ("name: tiny", "name: 5", "name", "5", "text"),
-    "base 60": ("seed: 0", "seed: 1:40", "seed", "'1:40'", "whole number"),
+    "base 60": ("seed: 0", "seed: 1:40", "seed", "'1:40'", "a valid integer"),
     "list as machine": ("{use: h100-cxl-ndp}", "[1]", "machine", "[1]", ""),
     "null machine": ("{use: h100-cxl-ndp}", "", "machine", "None", ""),
     "machine near miss": (
