@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.experiment import Workload
 from moe_cosim.workloads.address_map import ALIGNMENT_BYTES, AddressMap, aligned
-from moe_cosim.workloads.models.model import Model
+from moe_cosim.workloads.models.model import Attention, Model
 from moe_cosim.workloads.quantization.precisions import PartFormats
 from moe_cosim.workloads.stripes import STRIPED, Stripes
 
@@ -22,10 +23,13 @@ class ModelLayout:
     """Start addresses and sizes in the GPU's memory; arrays run over all layers of the model."""
 
     attention: NDArray[np.int64]
-    attention_bytes: int
+    attention_bytes: NDArray[np.int64]
     kv: NDArray[np.int64]
-    kv_bytes_per_token: int
-    """Of one sequence, one layer."""
+    kv_bytes_per_token: NDArray[np.int64]
+    """Of one sequence in a layer, without index keys."""
+    index_bytes_per_token: NDArray[np.int64]
+    state_bytes: NDArray[np.int64]
+    """Of one sequence in a layer, however long it is."""
     router: NDArray[np.int64]
     router_bytes: int
     ffn: NDArray[np.int64]
@@ -61,12 +65,10 @@ def place_model(
     Keys and values lie in the GPU's memory (of layers with a sliding window no more than the window), or striped over
     `kv_memories`. `others` get scratch for activations, as far as they have room for it.
     """
-    attention_bytes = formats.attention.bytes_of(model.attention.projection_weights(model.hidden))
-    router_bytes = ACTIVATION_BYTES * model.hidden * model.routed_experts
+    router_bytes = ACTIVATION_BYTES * model.router_weights
     matrices = model.expert.matrices
     shared_bytes = formats.shared.bytes_of(matrices * model.hidden * model.shared_intermediate)
     dense_ffn_bytes = formats.shared.bytes_of(matrices * model.hidden * model.dense_intermediate)
-    kv_per_token = formats.kv.bytes_of(model.attention.kv_values_per_token)
     embedding_bytes = formats.embedding.bytes_of(model.vocab * model.hidden)
     head_bytes = formats.head.bytes_of(model.vocab * model.hidden)
     sparse = np.isin(np.arange(model.layers), model.moe_layers)
@@ -74,21 +76,29 @@ def place_model(
     def per_layer(name: str, sizes: NDArray[np.int64]) -> NDArray[np.int64]:
         return np.array([addresses.take(name, gpu_memory, int(size)).address for size in sizes], dtype=np.int64)
 
+    def of_attention(size: Callable[[Attention], int]) -> NDArray[np.int64]:
+        return np.array([size(each) for each in model.attention_by_layer], dtype=np.int64)
+
     same = np.ones(model.layers, dtype=np.int64)
+    attention_bytes = of_attention(lambda each: formats.attention.bytes_of(each.projection_weights(model.hidden)))
+    kv_per_token = of_attention(lambda each: formats.kv.bytes_of(each.kv_values_per_token))
+    index_per_token = of_attention(lambda each: formats.kv.bytes_of(each.index_values_per_token))
+    # states are 16-bit as activations are
+    state_bytes = of_attention(lambda each: ACTIVATION_BYTES * each.state_values)
     embedding = addresses.take("embedding", gpu_memory, embedding_bytes).address
     head = embedding if model.tied_embeddings else addresses.take("head", gpu_memory, head_bytes).address
     rows = workload.batch * max(workload.prompt_tokens, 1) * max(model.top_k, 1)
     scratch = ACTIVATION_BYTES * rows * model.hidden
-    kept = model.attention.attended_tokens(np.arange(model.layers), workload.context_tokens)
+    kept = model.kept_tokens(np.arange(model.layers), workload.context_tokens)
     kv_stripes, kv = None, None
     if kv_memories:
-        kv_bytes = kv_per_token * workload.batch * workload.context_tokens
+        kv_bytes = int(kv_per_token[0]) * workload.batch * workload.context_tokens
         part = aligned(-(-kv_bytes // len(kv_memories)))
         starts = [addresses.take("KV cache", memory, part * model.layers).address for memory in kv_memories]
         kv_stripes, kv = Stripes(kv_memories, tuple(starts)), STRIPED + part * np.arange(model.layers, dtype=np.int64)
-    attention = per_layer("attention weights", same * attention_bytes)
+    attention = per_layer("attention weights", attention_bytes)
     if kv is None:
-        kv = per_layer("KV cache", kv_per_token * workload.batch * kept)
+        kv = per_layer("KV cache", workload.batch * ((kv_per_token + index_per_token) * kept + state_bytes))
     router = per_layer("router weights", same * router_bytes)
     ffn = per_layer("shared and dense FFN", np.where(sparse, shared_bytes, dense_ffn_bytes))
     rooms = {gpu_memory: addresses.take("activations", gpu_memory, scratch)}
@@ -99,6 +109,8 @@ def place_model(
         attention_bytes=attention_bytes,
         kv=kv,
         kv_bytes_per_token=kv_per_token,
+        index_bytes_per_token=index_per_token,
+        state_bytes=state_bytes,
         router=router,
         router_bytes=router_bytes,
         ffn=ffn,

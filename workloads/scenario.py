@@ -100,6 +100,10 @@ def _place(
     beside = (*machine.near_data_units, *machine.host_units)
     others = [unit.local_memory for unit in beside if unit.local_memory != gpu_memory]
     kv = kv_memories(machine, experiment.kv_cache, experiment.where)
+    if kv and not model.has_plain_attention:
+        raise InputError(
+            experiment.where, "kv_cache", experiment.kv_cache, f"gpu ({model.name} mixes kinds of attention)"
+        )
     attending = attention_units(machine, model, workload, quantization.parts, assumptions) if kv else ()
     layout = place_model(model, workload, quantization.parts, addresses, gpu_memory, others, kv, attending)
     return addresses, layout

@@ -15,7 +15,7 @@ from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.near_attention import lower_near_attention, striped_kv
 from moe_cosim.workloads.lowering.passes import Pass, passes_of
 from moe_cosim.workloads.lowering.scene import Scene
-from moe_cosim.workloads.lowering.sheet import Place, Purpose, Range
+from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
 from moe_cosim.workloads.programs.program import COMPUTE, CONTENTS, PURPOSES, READ, STREAM, WRITE
 
 WEIGHTS, ACTIVATIONS, KV = (CONTENTS.index(name) for name in ("weights", "activations", "kv"))
@@ -30,7 +30,8 @@ def lower_dense(scene: Scene) -> None:
     _gate_and_combine(scene, passes)
     if scene.model.shared_intermediate:
         _shared_experts(scene, passes)
-    _dense_layers(scene, passes)
+    if scene.model.dense_intermediate:
+        _dense_layers(scene, passes)
     _embedding_and_head(scene, passes)
 
 
@@ -76,35 +77,62 @@ def _attention(scene: Scene, passes: Sequence[Pass]) -> None:
     layout = scene.layout
     kernels = [_prefill_attention(scene, each) if each.prefill else _decode_attention(scene, each) for each in passes]
     for each, (kv, busy_ps) in zip(passes, kernels, strict=True):
-        weights = Range(layout.attention[each.every.layer], layout.attention_bytes, READ, WEIGHTS)
+        weights = Range(layout.attention[each.every.layer], layout.attention_bytes[each.every.layer], READ, WEIGHTS)
         ranges = (weights, *kv, _rows(scene, each.tokens, READ))
         _kernels(scene, Place(*each.every, slots.ATTENTION), "attention", each.tokens, busy_ps, ranges)
 
 
 def _prefill_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
     """The prompt's own keys and values are used as they are made."""
-    attention, layer = scene.model.attention, each.every.layer
-    seen = attention.attended_tokens(layer, scene.workload.prompt_tokens)
-    # scores against half the prompt on average (causal)
-    work = scene.workload
-    scores = scene.gpu_model.attention_ps(work.batch, work.prompt_tokens, seen / 2, attention.prompt_core)
-    new_bytes = scene.layout.kv_bytes_per_token * work.batch * seen  # what no window reaches any more is not kept
+    layer, work, layout = each.every.layer, scene.workload, scene.layout
+    scores = _scores_ps(scene, layer, np.full(len(layer), work.prompt_tokens), work.prompt_tokens)
+    # what no window reaches any more is not kept
+    kept = scene.model.kept_tokens(layer, work.prompt_tokens)
+    per_token = (layout.kv_bytes_per_token + layout.index_bytes_per_token)[layer]
+    new_bytes = work.batch * (per_token * kept + layout.state_bytes[layer])
     return _kv(scene, each, 0, 0, new_bytes), each.projections_ps + scores
 
 
 def _decode_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
-    """A step reads all before it, or leaves that to the units beside it."""
-    work, layout = scene.workload, scene.layout
+    """A step reads all before it that it attends to, or leaves that to the units beside it; a state is read and
+    written whole."""
+    work, layout, model = scene.workload, scene.layout, scene.model
     step, layer = each.every
     context = work.decode_context + step
-    seen = scene.model.attention.attended_tokens(layer, context)
-    per_step = layout.kv_bytes_per_token * work.batch
+    seen = model.attended_tokens(layer, context)
+    kv, index, state = (
+        work.batch * size[layer]
+        for size in (layout.kv_bytes_per_token, layout.index_bytes_per_token, layout.state_bytes)
+    )
     if layout.attention_units:
         lower_near_attention(scene, step, layer, seen - 1)
-        return _kv(scene, each, 0, per_step * (context - 1), 0), each.projections_ps
-    scores = scene.gpu_model.attention_ps(work.batch, 1, seen, scene.model.attention.core)
-    turn = (context - 1) % scene.model.attention.attended_tokens(layer, work.context_tokens)  # a window is a ring
-    return _kv(scene, each, per_step * (seen - 1), per_step * turn, per_step), each.projections_ps + scores
+        return _kv(scene, each, 0, kv * (context - 1), 0), each.projections_ps
+    scores = _scores_ps(scene, layer, context, 1)
+    turn = (context - 1) % model.kept_tokens(layer, work.context_tokens)  # a window is a ring
+    old_bytes = kv * (seen - 1) + index * (context - 1) + state
+    return _kv(scene, each, old_bytes, (kv + index) * turn, kv + index + state), each.projections_ps + scores
+
+
+def _scores_ps(scene: Scene, layer: Ints, context: Ints, queries: int) -> Ints:
+    """[cells] Time of the attention of `queries` new tokens a sequence on `context` keys; of a prompt's tokens on half
+    of them on average (causal).
+
+    A linear layer multiplies every token with its state, as much work as attention to as many keys as a key is wide.
+    An index scores all keys.
+    """
+    model, batch, found = scene.model, scene.workload.batch, np.zeros(len(layer), dtype=np.int64)
+    share = 2 if queries > 1 else 1
+    for attention in model.attentions:
+        core = attention.prompt_core if queries > 1 else attention.core
+        seen = attention.attended_tokens(layer, context) / share
+        if attention.kind == "linear":
+            seen = np.full(len(layer), attention.head_dim)
+        own = np.asarray(scene.gpu_model.attention_ps(batch, queries, seen, core))
+        if attention.index_heads:
+            rows, keys = queries * attention.index_heads, batch * (context // share)
+            own = own + scene.gpu_model.dense_ps(rows, attention.index_dim, keys, scene.formats.kv)
+        found = np.where(np.isin(layer, model.layers_with(attention)), own, found)
+    return found
 
 
 def _kv(scene: Scene, each: Pass, old_bytes: ArrayLike, written: ArrayLike, new_bytes: ArrayLike) -> list[Range]:

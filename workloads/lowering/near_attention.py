@@ -55,14 +55,15 @@ def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> N
         sheet.add(COPY, lane, place(order), purpose, ranges=tuple(ranges))
 
     sheet.add(WAIT, lane, place(0), _SYNCHRONISE, token=asked, count=1)
-    copy(1, there + layout.kv_bytes_per_token, outward=True)
+    kv_bytes_per_token = int(layout.kv_bytes_per_token[0])  # all layers are alike
+    copy(1, there + kv_bytes_per_token, outward=True)
     sheet.add(SIGNAL, lane, place(2), _SYNCHRONISE, token=sent)
     sheet.add(WAIT, lane, place(3), _SYNCHRONISE, token=done, count=count)
     copy(4, back, outward=False)
     sheet.add(SIGNAL, lane, place(5), _SYNCHRONISE, token=returned)
 
     context = work.decode_context + step
-    per_step = layout.kv_bytes_per_token * work.batch
+    per_step = kv_bytes_per_token * work.batch
     old = striped_kv(layout, layer, 0, per_step * seen, READ)
     new = striped_kv(layout, layer, per_step * (context - 1), per_step, WRITE)
     for index, name in enumerate(units):

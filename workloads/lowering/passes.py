@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from moe_cosim.hw_models.formats import FP16
+from moe_cosim.hw_models.formats import FP16, WeightFormat
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import Ints
 
@@ -33,8 +33,8 @@ class Pass:
     """Of MoE layers..."""
     dense: Cells
     """...and of the others."""
-    projections_ps: int
-    """Least time of the kernels on the GPU, by `UnitModel.dense_ps`."""
+    projections_ps: Ints
+    """[every] Least time of the kernels on the GPU, by `UnitModel.dense_ps`."""
     gate_ps: int
     shared_ps: int
     dense_ps: int
@@ -64,7 +64,7 @@ def passes_of(scene: Scene) -> Iterator[Pass]:
             cells,
             sparse,
             Cells(*scene.grid(part, others)),
-            own.projections,
+            own.projections[cells.layer],
             own.gate,
             own.shared,
             own.dense,
@@ -75,7 +75,8 @@ def passes_of(scene: Scene) -> Iterator[Pass]:
 class _Times(NamedTuple):
     """ps of the products of a layer, or of the head."""
 
-    projections: int
+    projections: Ints
+    """[layers]."""
     gate: int
     shared: int
     dense: int
@@ -91,14 +92,19 @@ def _times(scene: Scene, tokens: tuple[int, ...]) -> list[_Times]:
         return (model.hidden, (model.expert.matrices - 1) * width), (width, model.hidden)
 
     parts = (
-        (model.attention.projections(model.hidden), formats.attention),
-        (((model.hidden, model.routed_experts),), FP16),
+        (model.router_products, FP16),
         (feed_forward(model.shared_intermediate), formats.shared),
         (feed_forward(model.dense_intermediate), formats.shared),
         (((model.hidden, model.vocab),), formats.head),
     )
-    rows, busy = np.array(tokens)[:, None], []
-    for products, weights in parts:
+    rows = np.array(tokens)[:, None]
+
+    def busy_ps(products: tuple[tuple[int, int], ...], weights: WeightFormat) -> list[int]:
         inner, columns = np.array(products).T
-        busy.append(scene.gpu_model.dense_ps(rows, inner, columns, weights).sum(axis=1).tolist())
-    return [_Times(*each) for each in zip(*busy, strict=True)]
+        found: list[int] = scene.gpu_model.dense_ps(rows, inner, columns, weights).sum(axis=1).tolist()
+        return found
+
+    by_attention = {each: busy_ps(each.projections(model.hidden), formats.attention) for each in model.attentions}
+    projections = np.array([by_attention[each] for each in model.attention_by_layer], dtype=np.int64).T
+    busy = [busy_ps(products, weights) for products, weights in parts]
+    return [_Times(*each) for each in zip(projections, *busy, strict=True)]

@@ -6,6 +6,7 @@ import fnmatch
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from moe_cosim.errors import InputError
@@ -77,8 +78,22 @@ def _of_module(scheme: Scheme, module: str) -> Stored | None:
     return None
 
 
-def _matches(module: str, patterns: Sequence[str]) -> bool:
-    return any(re.search(_expression(pattern), module) for pattern in patterns)
+def _matches(module: str, patterns: tuple[str, ...]) -> bool:
+    names, expressions = _sorted(patterns)
+    steps = module.split(".")
+    spans = (".".join(steps[i:j]) for i in range(len(steps)) for j in range(i + 1, len(steps) + 1))
+    return any(span in names for span in spans) or any(each.search(module) for each in expressions)
+
+
+@lru_cache(maxsize=16)
+def _sorted(patterns: tuple[str, ...]) -> tuple[frozenset[str], tuple[re.Pattern[str], ...]]:
+    """Plain names, of which mixed precisions list tens of thousands, and expressions."""
+    plain = frozenset(_from_layers(each) for each in patterns if not re.search(r"^re:|[*?\[]", each))
+    return plain, tuple(re.compile(_expression(each)) for each in patterns if re.search(r"^re:|[*?\[]", each))
+
+
+def _from_layers(name: str) -> str:
+    return re.sub(r"^.*?(?=\blayers\.)", "", name)
 
 
 def _expression(pattern: str) -> str:
@@ -90,8 +105,7 @@ def _expression(pattern: str) -> str:
         except re.error:
             return r"\Z\A"  # matches nothing
         return pattern[3:].removeprefix("^")
-    inside = re.sub(r"^.*?(?=\blayers\.)", "", pattern)
-    body = fnmatch.translate(inside).removeprefix("(?s:").removesuffix(r")\Z").removesuffix(r")\z")
+    body = fnmatch.translate(_from_layers(pattern)).removeprefix("(?s:").removesuffix(r")\Z").removesuffix(r")\z")
     return rf"(?:^|\.)(?:{body})(?:\.|$)"
 
 

@@ -17,7 +17,7 @@ from moe_cosim.hw_models.shapes import ExpertShape
 from moe_cosim.registry import Registry
 from moe_cosim.schema import Count, Few, Flag
 from moe_cosim.workloads.models.checkpoint import read_checkpoint
-from moe_cosim.workloads.models.model import Attention, Model
+from moe_cosim.workloads.models.model import Attention, Model, OtherAttention
 
 
 class Family(BaseModel):
@@ -70,6 +70,13 @@ class Family(BaseModel):
             sliding_layers=sliding,
         )
 
+    def other_attention(self, where: object) -> OtherAttention:
+        """Of layers whose attention has other shapes."""
+        return ()
+
+    def model_layers(self) -> int:
+        return self.num_hidden_layers
+
     def sliding(self, where: object) -> tuple[int | None, tuple[int, ...]]:
         """The window and the layers that have it."""
         return None, ()
@@ -85,20 +92,23 @@ class Family(BaseModel):
         """`quantization` as the file declares it."""
         ffn = self.ffn()
         moe_layers = self.moe_layers()
-        if len(moe_layers) == self.num_hidden_layers:
+        if len(moe_layers) == self.model_layers():
             ffn["dense_intermediate"] = 0
-        layers, has_shared = self.num_hidden_layers, ffn["shared_intermediate"] > 0
+        layers, has_shared = self.model_layers(), ffn["shared_intermediate"] > 0
         checkpoint = read_checkpoint(quantization, layers, has_shared, where)
         return Model(
             name=name,
             hf_id=hf_id,
             hidden=self.hidden_size,
-            layers=self.num_hidden_layers,
+            layers=layers,
             attention=self.attention(where),
+            other_attention=self.other_attention(where),
             vocab=self.vocab_size,
             tied_embeddings=self.tie_word_embeddings,
             top_k=self.num_experts_per_tok,
-            expert=ExpertShape(self.hidden_size, ffn.pop("intermediate")),
+            expert=ExpertShape(
+                ffn.pop("expert_hidden", self.hidden_size), ffn.pop("intermediate"), ffn.pop("matrices", 3)
+            ),
             moe_layers=moe_layers,
             native_bits=find_format(checkpoint.experts).bits if checkpoint.experts else 16,
             checkpoint=checkpoint,
@@ -110,6 +120,6 @@ class Family(BaseModel):
 families: Registry[type[Family]] = Registry(
     "model family",
     "model_families",
-    tuple(f"moe_cosim.workloads.models.{module}" for module in ("hf_families", "hf_latent", "hf_further")),
+    tuple(f"moe_cosim.workloads.models.{module}" for module in ("hf_families", "hf_latent", "hf_further", "hf_hybrid")),
 )
 """By ``model_type``."""

@@ -16,16 +16,11 @@ _OF_THE_WHOLE: Final = ("tie_word_embeddings", "quantization_config", "compressi
 _NOT_MODELLED: Final = {
     "is_encoder_decoder": "an encoder and a decoder",
     "mamba_d_state": "Mamba layers",
-    "ssm_state_size": "Mamba layers",
     "linear_attn_config": "linear attention",
-    "linear_num_value_heads": "linear attention",
     "full_attn_alpha_factor": "lightning attention",
     "linear_attn_alpha_factor": "lightning attention",
-    "sparse_attention_config": "block-sparse attention",
     "compress_ratios": "attention over compressed keys",
     "zero_expert_num": "experts that compute nothing",
-    "global_head_dim": "layers with heads of two sizes",
-    "swa_head_dim": "layers with heads of two sizes",
 }
 """Fields that mean what is not modelled, and what they mean."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final, Literal
@@ -13,7 +14,7 @@ from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.shapes import AttentionShape, ExpertShape
 from moe_cosim.workloads.models.checkpoint import Checkpoint
 
-AttentionKind = Literal["gqa", "mla"]
+AttentionKind = Literal["gqa", "mla", "linear"]
 
 RouterScore = Literal["softmax", "softmax-topk", "sigmoid", "sigmoid-bias", "sparsemixer"]
 """How the router turns logits into weights.
@@ -30,11 +31,15 @@ _MOST_KV_BYTES: Final = 10**9
 
 @dataclass(frozen=True)
 class Attention:
-    """Attention of one layer; every layer has the same shapes.
+    """Attention of one layer.
 
     ``gqa`` is grouped-query attention, multi-head when `kv_heads` equals `heads`. ``mla`` is
     multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, 2.1): the cache holds one latent
-    vector and one rotary key per token, whatever the number of heads.
+    vector and one rotary key per token, whatever the number of heads. ``linear`` (gated delta rule, arXiv 2412.06464)
+    keeps a matrix of `head_dim` x `v_head_dim` per head of values instead of keys and values of tokens.
+
+    With an index (DeepSeek-V3.2-Exp, 2025, 2.1) a layer attends to the `index_topk` tokens whose index keys score best:
+    `index_heads` heads of `index_dim` score all of them. A layer without index heads takes what one before it found.
     """
 
     kind: AttentionKind
@@ -48,6 +53,15 @@ class Attention:
     qk_nope_head_dim: int = 0
     qk_rope_head_dim: int = 0
     v_head_dim: int = 0
+    key_heads: int = 0
+    """``linear`` only; `heads` are those of the values."""
+    conv_kernel: int = 0
+    """``linear`` only: tokens of inputs that a causal convolution looks back on, itself included."""
+    numbers_per_head: int = 2
+    """``linear`` only: decay and rate of a delta rule; Mamba-2 has one."""
+    index_heads: int = 0
+    index_dim: int = 0
+    index_topk: int = 0
     gated: bool = False
     """``gqa`` only: one more projection, as wide as the queries, gates the attended values."""
     sliding_window: int | None = None
@@ -58,11 +72,24 @@ class Attention:
         """(inner, columns) of the matrix products around the scores of one layer, as kernels fuse them: those of one
         input are one product."""
         queries = self.heads * self.head_dim
+        if self.kind == "linear":  # queries, keys, values, their gate, and numbers a head
+            values = self.heads * self.v_head_dim
+            return (hidden, 2 * self.key_heads * self.head_dim + 2 * values + self.numbers_per_head * self.heads), (
+                values,
+                hidden,
+            )
         if self.kind == "gqa":
-            return (hidden, (1 + self.gated) * queries + 2 * self.kv_heads * self.head_dim), (queries, hidden)
+            value_dim = self.core.value_dim
+            inputs = (1 + self.gated) * queries + self.kv_heads * (self.head_dim + value_dim)
+            inputs += (self.index_heads + (self.index_heads > 0)) * self.index_dim
+            return (hidden, inputs), (self.heads * value_dim, hidden)
         latent = self.kv_lora_rank + self.qk_rope_head_dim
         expand = self.kv_lora_rank, self.heads * (self.qk_nope_head_dim + self.v_head_dim)
         output = self.heads * self.v_head_dim, hidden
+        if self.index_heads:  # index queries from the compressed ones; an index key and the heads' weights
+            indexed = self.index_heads * self.index_dim
+            latent += self.index_dim + self.index_heads
+            return (hidden, self.q_lora_rank + latent), (self.q_lora_rank, queries + indexed), expand, output
         if self.q_lora_rank:
             return (hidden, self.q_lora_rank + latent), (self.q_lora_rank, queries), expand, output
         return (hidden, queries + latent), expand, output
@@ -78,7 +105,9 @@ class Attention:
             return AttentionShape(
                 self.heads, 1, self.kv_lora_rank + self.qk_rope_head_dim, self.kv_lora_rank, latent=True
             )
-        return AttentionShape(self.heads, self.kv_heads, self.head_dim, self.head_dim)
+        if self.kind == "linear":
+            return AttentionShape(self.heads, self.heads, self.head_dim, self.v_head_dim)
+        return AttentionShape(self.heads, self.kv_heads, self.head_dim, self.v_head_dim or self.head_dim)
 
     @property
     def prompt_core(self) -> AttentionShape:
@@ -89,8 +118,20 @@ class Attention:
 
     @property
     def kv_values_per_token(self) -> int:
-        """Numbers that one token adds to one layer's cache."""
-        return self.core.values_per_key
+        """Numbers that one token adds to one layer's cache, without its index key."""
+        return 0 if self.kind == "linear" else self.core.values_per_key
+
+    @property
+    def index_values_per_token(self) -> int:
+        return self.index_dim if self.index_heads else 0
+
+    @property
+    def state_values(self) -> int:
+        """Numbers that one sequence keeps in a layer, however long it is."""
+        if self.kind != "linear":
+            return 0
+        inputs = 2 * self.key_heads * self.head_dim + self.heads * self.v_head_dim
+        return self.heads * self.head_dim * self.v_head_dim + max(self.conv_kernel - 1, 0) * inputs
 
     def query_bytes(self, bytes_per_value: int = 2) -> tuple[int, int]:
         """Bytes per token to whoever holds its keys (queries) and back (attended values), one layer.
@@ -104,12 +145,22 @@ class Attention:
         size = bytes_per_value * self.heads * self.head_dim
         return size, size
 
-    def attended_tokens(self, layer: ArrayLike, context_tokens: ArrayLike) -> NDArray[np.int64]:
-        """How many of `context_tokens` each `layer` looks back on: all, or a sliding window of them (broadcast)."""
+    def kept_tokens(self, layer: ArrayLike, context_tokens: ArrayLike) -> NDArray[np.int64]:
+        """Of how many of `context_tokens` each `layer` keeps keys and values: all, or a sliding window of them
+        (broadcast)."""
         layers, context = np.broadcast_arrays(np.asarray(layer, dtype=np.int64), np.asarray(context_tokens, np.int64))
         if self.sliding_window is None:
             return context
         return np.where(np.isin(layers, self.sliding_layers), np.minimum(context, self.sliding_window), context)
+
+    def attended_tokens(self, layer: ArrayLike, context_tokens: ArrayLike) -> NDArray[np.int64]:
+        """How many of `context_tokens` each `layer` looks back on: those kept, or those that an index selects."""
+        kept = self.kept_tokens(layer, context_tokens)
+        return np.minimum(kept, self.index_topk) if self.index_topk else kept
+
+
+OtherAttention = tuple[tuple[Attention, tuple[int, ...]], ...]
+"""Shapes, and the layers that have them."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +184,7 @@ class Model:
     shared_intermediate: int
     """Total width of the shared experts of one MoE layer; 0: none."""
     dense_intermediate: int
-    """Width of the feed-forward block of the layers without experts; 0: there are none."""
+    """Width of the feed-forward block of the layers without experts; 0: there are none, or they have no such block."""
     moe_layers: tuple[int, ...]
     """Indices of the layers with experts, increasing."""
     norm_topk_prob: bool
@@ -144,8 +195,22 @@ class Model:
     source: str = field(compare=False)
     encoder_layers: int = 0
     """The first this many layers are an encoder; those after them also have cross-attention."""
+    other_attention: OtherAttention = ()
+    """Of the layers that have another than `attention`."""
     checkpoint: Checkpoint = field(default=Checkpoint(), compare=False)
     """How it is stored; an experiment may run it otherwise."""
+
+    @property
+    def router_products(self) -> tuple[tuple[int, int], ...]:
+        """(inner, columns) of a layer's router and, where experts work on a latent of their own width (Nemotron 3), of
+        the products into and out of it."""
+        latent = self.expert.hidden if self.expert.hidden != self.hidden else 0
+        router = self.hidden, self.routed_experts + latent
+        return (router, (latent, self.hidden)) if latent else (router,)
+
+    @property
+    def router_weights(self) -> int:
+        return sum(inner * columns for inner, columns in self.router_products)
 
     @property
     def embedding_params(self) -> int:
@@ -159,6 +224,25 @@ class Model:
     @property
     def routed_params(self) -> int:
         return len(self.moe_layers) * self.routed_experts * self.expert.weights
+
+    @cached_property
+    def attention_by_layer(self) -> tuple[Attention, ...]:
+        """[layers]."""
+        found = [self.attention] * self.layers
+        for other, layers in self.other_attention:
+            for layer in layers:
+                found[layer] = other
+        return tuple(found)
+
+    @property
+    def attentions(self) -> tuple[Attention, ...]:
+        """Those that differ, in the order of layers."""
+        return tuple(dict.fromkeys(self.attention_by_layer))
+
+    @property
+    def has_plain_attention(self) -> bool:
+        """All layers alike, over all keys that are kept."""
+        return not self.other_attention and not self.attention.index_topk and self.attention.kind != "linear"
 
     @cached_property
     def dense_params_by_layer(self) -> tuple[int, ...]:
@@ -187,8 +271,20 @@ class Model:
         Sliding windows bound how many tokens are kept, not what one takes. With an encoder: one
         decoder token's self-attention entries plus one encoder token's cross-attention entries.
         """
-        caches = 2 * (self.layers - self.encoder_layers) if self.encoder_layers else self.layers
-        return 2 * caches * self.attention.kv_values_per_token
+        if self.encoder_layers:
+            return 4 * (self.layers - self.encoder_layers) * self.attention.kv_values_per_token
+        return 2 * sum(each.kv_values_per_token + each.index_values_per_token for each in self.attention_by_layer)
+
+    def kept_tokens(self, layer: ArrayLike, context_tokens: ArrayLike) -> NDArray[np.int64]:
+        """As `Attention.kept_tokens`, by each layer's attention (broadcast)."""
+        return self._by_attention(layer, context_tokens, Attention.kept_tokens)
+
+    def attended_tokens(self, layer: ArrayLike, context_tokens: ArrayLike) -> NDArray[np.int64]:
+        """As `Attention.attended_tokens`, by each layer's attention (broadcast)."""
+        return self._by_attention(layer, context_tokens, Attention.attended_tokens)
+
+    def layers_with(self, attention: Attention) -> NDArray[np.int64]:
+        return np.flatnonzero([each == attention for each in self.attention_by_layer])
 
     def title(self) -> str:
         """One line for lists."""
@@ -209,7 +305,7 @@ class Model:
                 f"a divisor of {self.attention.heads} heads",
             ),
             (
-                len(self.moe_layers) == self.layers or self.dense_intermediate > 0,
+                len(self.moe_layers) == self.layers or self.dense_intermediate > 0 or self.other_attention != (),
                 "dense_intermediate",
                 self.dense_intermediate,
                 "a width, as some layers have no experts",
@@ -232,12 +328,22 @@ class Model:
                 raise InputError(where, name, found, allowed)
         return self
 
+    def _by_attention(
+        self,
+        layer: ArrayLike,
+        context_tokens: ArrayLike,
+        count: Callable[[Attention, ArrayLike, ArrayLike], NDArray[np.int64]],
+    ) -> NDArray[np.int64]:
+        found = count(self.attention, layer, context_tokens)
+        for other, layers in self.other_attention:
+            found = np.where(np.isin(layer, layers), count(other, layer, context_tokens), found)
+        return found
+
     def _attention_params(self, layer: int) -> int:
         blocks = 2 if self.encoder_layers and layer >= self.encoder_layers else 1
-        return blocks * self.attention.projection_weights(self.hidden)
+        return blocks * self.attention_by_layer[layer].projection_weights(self.hidden)
 
     def _ffn_params(self, sparse: bool) -> int:
         if not sparse:
             return self.expert.matrices * self.hidden * self.dense_intermediate
-        router = self.hidden * self.routed_experts
-        return router + self.expert.matrices * self.hidden * self.shared_intermediate
+        return self.router_weights + self.expert.matrices * self.hidden * self.shared_intermediate

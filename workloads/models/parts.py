@@ -37,15 +37,20 @@ def parts(model: Model) -> list[Part]:
     that is the embedding table is no part."""
     hidden, sparse = model.hidden, len(model.moe_layers)
     found = [Part("embedding", "table", model.vocab, hidden, 1, 1, 1)]
-    found += _attention("attention", model.attention, hidden, model.layers)
+    for attention in model.attentions:
+        block = "linear attention" if attention.kind == "linear" else "attention"
+        found += _attention(block, attention, hidden, model.attention_by_layer.count(attention))
     if model.encoder_layers:
         found += _attention("cross-attention", model.attention, hidden, model.layers - model.encoder_layers)
     found.append(Part("router", "gate", hidden, model.routed_experts, sparse, 1, 1))
-    width, matrices = model.expert.intermediate, model.expert.matrices
-    found += _feed_forward("expert", hidden, width, matrices, sparse, model.routed_experts, model.top_k)
+    width, matrices, latent = model.expert.intermediate, model.expert.matrices, model.expert.hidden
+    if latent != hidden:
+        found.append(Part("router", "into latent", hidden, latent, sparse, 1, 1))
+        found.append(Part("router", "out of latent", latent, hidden, sparse, 1, 1))
+    found += _feed_forward("expert", latent, width, matrices, sparse, model.routed_experts, model.top_k)
     if model.shared_intermediate:
         found += _feed_forward("shared experts", hidden, model.shared_intermediate, matrices, sparse, 1, 1)
-    if model.layers > sparse:
+    if model.layers > sparse and model.dense_intermediate:
         found += _feed_forward("dense FFN", hidden, model.dense_intermediate, matrices, model.layers - sparse, 1, 1)
     if not model.tied_embeddings:
         found.append(Part("head", "table", hidden, model.vocab, 1, 1, 1))
@@ -55,14 +60,29 @@ def parts(model: Model) -> list[Part]:
 def _attention(block: str, attention: Attention, hidden: int, layers: int) -> list[Part]:
     """The projections of DeepSeek-V2 (arXiv 2405.04434, 2.1) for ``mla``, else query, key, value and output."""
     queries = attention.heads * attention.head_dim
-    if attention.kind == "gqa":
-        keys = attention.kv_heads * attention.head_dim
+    if attention.kind == "linear":
+        keys, values = attention.key_heads * attention.head_dim, attention.heads * attention.v_head_dim
+        shapes = {
+            "query": (hidden, keys),
+            "key": (hidden, keys),
+            "value": (hidden, values),
+            "gate": (hidden, values),
+            "numbers per head": (hidden, attention.numbers_per_head * attention.heads),
+            "output": (values, hidden),
+        }
+    elif attention.kind == "gqa":
+        value_dim = attention.core.value_dim
         shapes = {
             "query": (hidden, queries),
-            "key": (hidden, keys),
-            "value": (hidden, keys),
-            "output": (queries, hidden),
+            "key": (hidden, attention.kv_heads * attention.head_dim),
+            "value": (hidden, attention.kv_heads * value_dim),
+            "output": (attention.heads * value_dim, hidden),
         }
+        if attention.index_heads:
+            shapes |= {
+                "index query": (hidden, attention.index_heads * attention.index_dim),
+                "index key": (hidden, attention.index_dim),
+            }
         if attention.gated:
             shapes["gate"] = (hidden, queries)
     else:
@@ -75,6 +95,12 @@ def _attention(block: str, attention: Attention, hidden: int, layers: int) -> li
             "key and value up": (attention.kv_lora_rank, attention.heads * attention.qk_nope_head_dim + values),
             "output": (values, hidden),
         }
+        if attention.index_heads:
+            shapes |= {
+                "index query": (attention.q_lora_rank, attention.index_heads * attention.index_dim),
+                "index key": (hidden, attention.index_dim),
+                "index weights": (hidden, attention.index_heads),
+            }
     return [Part(block, name, rows, columns, layers, 1, 1) for name, (rows, columns) in shapes.items()]
 
 

@@ -158,7 +158,7 @@ def test_bad_fields_are_named(tmp_path: Path, name: str, changes: dict[str, Any]
 @pytest.mark.parametrize(
     ("data", "field", "says"),
     [
-        ({"model_type": "llama"}, "model_type", "mixtral"),
+        ({"model_type": "llama"}, "model_type", "step3p7"),
         ({"model_type": ["mixtral"]}, "model_type", "one of"),
         ({"architectures": ["LlamaForCausalLM"]}, "architectures", "Step3p5ForCausalLM"),
         ({"architectures": [["MixtralForCausalLM"]]}, "architectures", "MixtralForCausalLM"),
