@@ -13,8 +13,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.components import Memory, PeerFabric
 from moe_cosim.hw_models.machine import Machine
@@ -22,9 +20,7 @@ from moe_cosim.sim.engines.sst.graph import ports, sizing
 from moe_cosim.sim.engines.sst.graph.check import check_graph
 from moe_cosim.sim.engines.sst.graph.devices import Device, Fabric, Layout, Spoke, find_layout
 from moe_cosim.sim.engines.sst.graph.graph import Component, End, Graph, GraphLink, Statistic, SubComponent, Value
-
-CONTROLLER_CLOCK: Final = "1MHz"
-"""Our back end keeps its own time: the controller's clock only costs wall time."""
+from moe_cosim.sim.engines.sst.graph.memories import memory_controller
 
 SHORTEST_CUT_PS: Final = 20_000
 """SST's threads and ranks wait for each other once in the shortest link between them: below this, all the time."""
@@ -110,7 +106,7 @@ class _Builder:
                 )
         used = device.memories if device.units else [*reached, *(m for m in peers if m not in reached)]
         for index, memory in enumerate(used):
-            self._add_memory(device, memory)
+            self.components.append(memory_controller(memory, device.name))
             if through_bus:
                 self._link(
                     f"{memory.name}-bus",
@@ -178,33 +174,6 @@ class _Builder:
         for index, memory in enumerate(own_peers):
             slot = "peer" + (f"[{index}]" if index else "")
             self._link_to_peers(f"{core}:{slot}:lowlink", memory, self._peer_legs_ps(device)[0], "requests")
-
-    def _add_memory(self, device: Device, memory: Memory) -> None:
-        efficiency = memory.efficiency
-        backend: dict[str, Value] = {
-            "mem_size": f"{memory.capacity_bytes}B",
-            "bandwidth": f"{round(memory.peak_bytes_per_s)}B/s",
-            "channels": memory.channels,
-            "interleave_bytes": memory.interleave_bytes,
-            "latency": f"{memory.latency_ps}ps",
-            "efficiency_block_bytes": _array(efficiency.block_bytes),
-            "efficiency_read": _array(efficiency.read),
-            "efficiency_write": _array(efficiency.write),
-        }
-        parameters: dict[str, Value] = {
-            "clock": CONTROLLER_CLOCK,
-            "backing": "none",
-            "addr_range_start": memory.base_address,
-            "addr_range_end": memory.base_address + memory.capacity_bytes - 1,
-        }
-        note = (
-            f"{memory.standard or memory.kind}, {memory.capacity_bytes / 1e9:.0f} GB, peak "
-            f"{memory.peak_bytes_per_s / 1e9:.1f} GB/s over {memory.channels} channels"
-        )
-        slots = (SubComponent("backend", "moecosim.ChannelBackend", backend),)
-        self.components.append(
-            Component(memory.name, "memHierarchy.MemController", parameters, slots, section=device.name, note=note)
-        )
 
     def _add_directory(
         self, device: Device, memories: Sequence[Memory], upper: tuple[str, str], through_bus: bool
@@ -386,7 +355,3 @@ def _router_name(fabric: Fabric) -> str:
 
 def _link_note(spoke: Spoke) -> str:
     return f"{spoke.name}: {spoke.bytes_per_s / 1e9:.1f} GB/s of payload each way"
-
-
-def _array(values: tuple[float, ...]) -> str:
-    return "[" + ", ".join(f"{np.float64(value):.12g}" for value in values) + "]"
