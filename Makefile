@@ -5,7 +5,7 @@ PYTHON ?= python3
 export MESSAGE
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test lint docs ledger clean
+.PHONY: demo test fuzz lint docs ledger clean
 
 demo: $(VENV)/.run
 	$(BIN)/moe-cosim reproduce cxl-ndp
@@ -16,6 +16,10 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest -n auto --dist loadfile
+
+# Thousands of changed inputs (half an hour on two cores); CASES="--kind trace --cases 500" for some of them.
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz $(CASES)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

@@ -15,6 +15,7 @@ from moe_cosim.schema import check
 from moe_cosim.sim.sweep.identity import own_file
 from moe_cosim.sim.sweep.identity.digest import canonical
 from moe_cosim.sim.sweep.identity.sources import sources_before_schema_3
+from moe_cosim.sim.sweep.plan.checked import check_plan
 from moe_cosim.sim.sweep.plan.plan import Point, SweepPlan, id_of
 
 
@@ -63,9 +64,10 @@ def _read(path: Path, plan_id: str) -> tuple[PlanOutline, dict[str, Any]]:
         points = json.loads(f"[{','.join(lines)}]")
         if id_of(tree, points) != plan_id:
             raise InputError(path, "plan", Plain("a damaged file (other contents)"), allowed)
+        check_plan(tree, points)
         sources = tree["sources"] if "sources" in tree else sources_before_schema_3(tree["version"], tree["code"])
         return PlanOutline(tree["name"], tuple(tree["axes"]), tuple(Point(*row) for row in points), sources), tree
     except FileNotFoundError:
         raise InputError(path.parent, "plan", plan_id, allowed) from None
-    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
+    except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(path, "plan", Plain(f"a damaged file ({type(error).__name__})"), allowed) from None

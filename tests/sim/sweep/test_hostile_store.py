@@ -15,7 +15,7 @@ import pytest
 from moe_cosim import extras
 from moe_cosim.errors import InputError, MoeCosimError
 from moe_cosim.sim.sweep.identity import own_file
-from moe_cosim.sim.sweep.plan.plan import SweepPlan
+from moe_cosim.sim.sweep.plan.plan import SweepPlan, id_of
 from moe_cosim.sim.sweep.query.query import Tables
 from moe_cosim.sim.sweep.store.collect import collect
 from moe_cosim.sim.sweep.store.record import PointRecord
@@ -149,6 +149,33 @@ def test_a_number_beyond_64_bits_is_told(store: Store) -> None:
     point_id = forge(store, result={"units": [], "events": 2**70})
     ((events,),) = Tables(store).query(f"SELECT events FROM results WHERE point_id = '{point_id}'").fetchall()
     assert events == str(2**70)
+
+
+PLANS: dict[str, Any] = {
+    "name": {"name": {}},
+    "line end in a name": {"name": "a\nb"},
+    "axes": {"axes": [1]},
+    "bases": {"bases": []},
+    "sources": {"sources": {"a": 1}},
+    "count": {"duplicates": "x"},
+    "points": [[1]],
+    "point": [["x", {}, ""]],
+    "settings": [["a" * 32, [], ""]],
+    "variant": [["a" * 32, {}, "none"]],
+}
+
+
+@pytest.mark.parametrize("changes", PLANS.values(), ids=PLANS)
+def test_a_forged_plan_is_refused(store: Store, changes: Any) -> None:
+    plan = store.plan(store.plan_ids()[0])
+    header = plan.header() | (changes if isinstance(changes, dict) else {})
+    points = changes if isinstance(changes, list) else [[each.id, each.settings, each.variant] for each in plan.points]
+    name = id_of(header, points)
+    text = "\n".join(json.dumps(each) for each in (header, *points)) + "\n"
+    (store.path / "plans" / f"{name}.jsonl.gz").write_bytes(gzip.compress(text.encode()))
+    for read in (store.plan, store.outline):
+        with pytest.raises(InputError, match="plan: found a damaged file"):
+            read(name)
 
 
 PARTS: dict[str, dict[str, list[Any]] | None] = {

@@ -1,0 +1,1 @@
+"""Inputs made wrong on purpose: what a stranger may send, and what must never come of it (docs/hostile-input.md)."""
