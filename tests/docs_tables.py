@@ -10,6 +10,7 @@ from typing import Any, Final
 from moe_cosim.options import OptionRow, Options, option_rows
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.workloads.policies.base import policies
+from moe_cosim.workloads.routing.readers.trace_format import trace_formats
 from moe_cosim.workloads.routing.routing import routers
 from moe_cosim.yaml_file import yaml_text
 
@@ -37,9 +38,19 @@ def _table(kind: str, known: Iterable[tuple[str, Any]]) -> str:
     return "\n".join([*head, *(row for name, cls in known for row in _rows(name, cls.options_class))])
 
 
+def _trace_formats() -> str:
+    head = ["| `format` | holds | written by | recognised by | needs the model |", "|---|---|---|---|---|"]
+    rows = (
+        f"| `{name}` | {cls.summary} | {cls.written_by} | {cls.known_by} | {'its k' if cls.needs_model else ''} |"
+        for name, cls in trace_formats
+    )
+    return "\n".join([*head, *rows])
+
+
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "policies": lambda: _table("policy", policies),
     "routers": lambda: _table("source", routers),
+    "trace-formats": _trace_formats,
     "engines": lambda: _table("engine", engines),
 }
 

@@ -22,8 +22,15 @@ _MOST_RATIO: Final = 200
 _ENDING: Final = ".npy"
 
 
-def read_npz(path: Path, allowed: str, names: Collection[str] | None = None) -> dict[str, NDArray[Any]]:
-    """The arrays of a ``.npz`` file (those of `names` that it has) without pickles.
+def most_bytes(file_bytes: int) -> int:
+    """What a file of `file_bytes` may become in memory."""
+    return min(_MOST_BYTES, max(_MOST_PACKED, _MOST_RATIO * file_bytes))
+
+
+def read_npz(
+    path: Path, allowed: str, names: Collection[str] | None = None, where: object = None
+) -> dict[str, NDArray[Any]]:
+    """The arrays of a ``.npz`` file (those of `names` that it has) without pickles; errors call the file `where`.
 
     Raises `InputError` saying what is `allowed`, also for members that are no arrays and for a file that would take
     far more memory than its size.
@@ -32,7 +39,7 @@ def read_npz(path: Path, allowed: str, names: Collection[str] | None = None) -> 
         with zipfile.ZipFile(path) as archive:
             members = {each.removesuffix(_ENDING): each for each in archive.namelist()}
             chosen = {name: each for name, each in members.items() if names is None or name in names}
-            left = min(_MOST_BYTES, max(_MOST_PACKED, _MOST_RATIO * path.stat().st_size))
+            left = most_bytes(path.stat().st_size)
             for each in chosen.values():
                 with archive.open(each) as file:
                     left -= _bytes_of(file)
@@ -44,12 +51,12 @@ def read_npz(path: Path, allowed: str, names: Collection[str] | None = None) -> 
                     found[name] = _read(file)
             return found
     except (OSError, EOFError, ValueError, KeyError, OverflowError, RuntimeError, MemoryError, SyntaxError) as error:
-        raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
+        raise InputError(where or path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
     except (zipfile.BadZipFile, zlib.error, tokenize.TokenError) as error:
-        raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
+        raise InputError(where or path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
 
 
-def read_npy(path: Path, allowed: str) -> NDArray[Any]:
+def read_npy(path: Path, allowed: str, where: object = None) -> NDArray[Any]:
     """The array of a ``.npy`` file; as `read_npz`."""
     try:
         with path.open("rb") as file:
@@ -58,7 +65,7 @@ def read_npy(path: Path, allowed: str) -> NDArray[Any]:
             file.seek(0)
             return _read(file)
     except (OSError, EOFError, ValueError, OverflowError, MemoryError, SyntaxError, tokenize.TokenError) as error:
-        raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
+        raise InputError(where or path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
 
 
 def _bytes_of(file: IO[bytes]) -> int:

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.workloads.routing.routing import Routing
 
 T = TypeVar("T", bound=np.generic)
@@ -51,8 +52,9 @@ class DemandRows(NamedTuple):
 class Demand:
     """All layer demands of one run, in execution order: compressed rows, 14 bytes for each and 8 for each cell."""
 
-    def __init__(self, routing: Routing) -> None:
+    def __init__(self, routing: Routing, where: object = "experiment") -> None:
         self.routing = routing
+        self._where = where
         self.num_experts = routing.num_experts
         self.layers = int(routing.prefill_experts.shape[2])
         self.top_k = int(routing.prefill_experts.shape[3])
@@ -91,8 +93,14 @@ class Demand:
         return last - first
 
     def choices(self) -> list[tuple[NDArray[np.uint16], NDArray[np.float32]]]:
-        """Experts and gate weights [steps, layers, tokens, k], token by token: the prefill (one step), the decode."""
+        """Experts and gate weights [steps, layers, tokens, k], token by token: the prefill (one step), the decode.
+
+        `InputError` where only counts were recorded: a policy that looks at single tokens cannot run on them.
+        """
         routing = self.routing
+        if not routing.of_tokens:
+            allowed = "a recording of tokens, for this policy decides by the gate weights of single tokens"
+            raise InputError(self._where, "routing.file", Plain("counts of a batch"), allowed)
         found = [(_by_step(routing.prefill_experts), _by_step(routing.prefill_weights))]
         if self.steps > 1:
             found.append((routing.decode_experts.transpose(0, 2, 1, 3), routing.decode_weights.transpose(0, 2, 1, 3)))

@@ -28,6 +28,7 @@ def draw_demand(experiment: Experiment, model: Model, assumptions: Assumptions) 
         sequences=workload.batch,
         prompt_tokens=workload.prompt_tokens,
         output_tokens=workload.decode_steps,
+        router_score=model.router_score,
     )
     chosen = json.dumps([experiment.routing, *vars(shape).values(), experiment.seed], sort_keys=True, default=str)
     if chosen in _LAST_DRAW and "file" not in experiment.routing:
@@ -37,7 +38,8 @@ def draw_demand(experiment: Experiment, model: Model, assumptions: Assumptions) 
                 assumptions.resolve(assumption)
             return demand
     before = {one.name for one in assumptions.used()}
-    demand = Demand(routing_source(experiment.routing, experiment.where).draw(shape, experiment.seed, assumptions))
+    source = routing_source(experiment.routing, experiment.where)
+    demand = Demand(source.draw(shape, experiment.seed, assumptions), experiment.where)
     made = {
         one.name: (experiment.assumptions.get(one.name, _DEFAULT), one)
         for one in assumptions.used()

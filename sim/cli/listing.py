@@ -15,6 +15,7 @@ LEFT_OUT: Final = "left out"
 _REGISTRIES: Final = {
     "policies": "moe_cosim.workloads.policies.base:policies",
     "routers": "moe_cosim.workloads.routing.routing:routers",
+    "trace-formats": "moe_cosim.workloads.routing.readers.trace_format:trace_formats",
     "formats": "moe_cosim.hw_models.formats:formats",
     "allocators": "moe_cosim.workloads.quantization.allocation:allocators",
     "model-families": "moe_cosim.workloads.models.family:families",
@@ -130,6 +131,7 @@ KINDS: Final[dict[str, Kind]] = {
     "model-families": Kind("model-family", _summaries("model-families")),
     "routers": Kind("router", _summaries("routers")),
     "routing-presets": Kind("routing-preset", _presets),
+    "trace-formats": Kind("trace-format", _summaries("trace-formats")),
     "formats": Kind("format", _summaries("formats")),
     "allocators": Kind("allocator", _summaries("allocators")),
     "lowering-hooks": Kind("lowering-hook", _summaries("lowering-hooks")),

@@ -15,6 +15,7 @@ from moe_cosim.sim.reproduce.base import registry as reproductions
 from moe_cosim.workloads.models.family import families
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.quantization.allocation import allocators
+from moe_cosim.workloads.routing.readers.trace_format import trace_formats
 from moe_cosim.workloads.routing.routing import routers
 
 
@@ -72,6 +73,7 @@ def test_a_module_imported_anew_registers_anew(registry: Registry[type[Base]]) -
         (policies, "moe_cosim.policies", {"lru", "monde", "cxl-ndp"}),
         (engines, "moe_cosim.engines", {"embedded"}),
         (routers, "moe_cosim.routers", {"generator", "trace"}),
+        (trace_formats, "moe_cosim.trace_formats", {"moe-cosim", "json-lines", "imatrix"}),
         (allocators, "moe_cosim.allocators", {"prefix", "uniform", "greedy"}),
         (formats, "moe_cosim.formats", {"fp16", "int4", "mxfp4"}),
         (families, "moe_cosim.model_families", {"mixtral", "deepseek_v3"}),

@@ -19,7 +19,7 @@ from moe_cosim.sim.results.meter import Meter
 from moe_cosim.sim.results.phases import Phases
 from moe_cosim.sim.results.result import Result as RunResult
 from moe_cosim.workloads.prepare import Prepared, prepare
-from moe_cosim.workloads.routing.token_trace import TokenTrace
+from moe_cosim.workloads.routing.recorded.token_trace import TokenTrace
 
 MODEL: dict[str, Any] = {
     "model_type": "mixtral",

@@ -2,9 +2,9 @@
 
 from moe_cosim.workloads.routing.latent import LatentParameters, load_preset, preset_names
 from moe_cosim.workloads.routing.readers import read_trace
+from moe_cosim.workloads.routing.recorded.token_trace import TokenTrace
 from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, routers, routing_source
 from moe_cosim.workloads.routing.statistics import RoutingStats, routing_stats
-from moe_cosim.workloads.routing.token_trace import TokenTrace
 
 __all__ = [
     "LatentParameters",

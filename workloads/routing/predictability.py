@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.workloads.routing.token_trace import TokenTrace
+from moe_cosim.workloads.routing.recorded.token_trace import TokenTrace
 
 F32 = NDArray[np.float32]
 

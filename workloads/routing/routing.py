@@ -37,6 +37,8 @@ class RoutingShape:
     prompt_tokens: int
     output_tokens: int
     """Decode steps: every one routes one token of each sequence."""
+    router_score: str = "softmax"
+    """How the model's router makes weights of its logits (`Model.router_score`)."""
 
     def __post_init__(self) -> None:
         for name in ("layers", "experts", "top_k", "sequences", "prompt_tokens"):
@@ -66,6 +68,8 @@ class Routing:
     num_experts: int
     source: str
     """One line: what it was drawn from, and the seed."""
+    of_tokens: bool = True
+    """False: only the loads of each step and layer are what was recorded; which token chose what is made up."""
 
     def validate(self, where: object = "routing") -> None:
         """Raise `InputError` unless this is routing some model could have done."""
@@ -142,7 +146,10 @@ class RoutingSource(ABC):
 routers: Final[Registry[type[RoutingSource]]] = Registry(
     "router",
     "routers",
-    tuple(f"moe_cosim.workloads.routing.{module}" for module in ("generator", "trace_source", "batch_source")),
+    tuple(
+        f"moe_cosim.workloads.routing.{module}"
+        for module in ("generator", "trace_source", "batch_source", "popularity_source")
+    ),
 )
 
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from moe_cosim.workloads.routing.classes import class_shares
 from moe_cosim.workloads.routing.predictability import next_layer_predictability
+from moe_cosim.workloads.routing.recorded.token_trace import TokenTrace
 from moe_cosim.workloads.routing.routing import Routing
 from moe_cosim.workloads.routing.sets import expert_sets, overlap
-from moe_cosim.workloads.routing.token_trace import TokenTrace
 
 F64 = NDArray[np.float64]
 
@@ -117,6 +117,37 @@ def routing_stats(data: TokenTrace | Routing, seed: int = 0) -> RoutingStats:
     )
 
 
+def counted_stats(counts: NDArray[np.float64], tokens: int, top_k: int, where: str) -> RoutingStats:
+    """What counts [layers, experts] of a recording can say; the rest, for which single tokens are needed, is nan."""
+    layers, experts = counts.shape
+    nan = float("nan")
+    return RoutingStats(
+        where=where,
+        tokens=tokens,
+        documents=0,
+        layers=layers,
+        top_k=top_k,
+        num_experts=experts,
+        zipf_pooled=_mean([zipf_exponent(row) for row in counts]),
+        zipf_one_sequence=nan,
+        top_quarter_pooled=_mean([top_share(row) for row in counts]),
+        top_quarter_one_sequence=nan,
+        max_over_mean_pooled=float((counts.max(axis=1) / counts.mean(axis=1)).mean()),
+        overlap_at_lag=dict.fromkeys(LAGS, nan),
+        overlap_same_sequence=nan,
+        overlap_other_sequence=nan,
+        overlap_uniform=top_k / experts,
+        lag1_overlap_by_layer=[nan] * layers,
+        lru_hit_rate={},
+        distinct_experts=dict.fromkeys(INDEPENDENT, nan),
+        next_layer_predicted=nan,
+        next_layer_by_popularity=nan,
+        halves_cosine=nan,
+        batch_max_over_mean=dict.fromkeys(BATCHES, nan),
+        batch_class_shares=[nan] * 3,
+    )
+
+
 def expert_counts(experts: NDArray[np.uint16], num_experts: int) -> NDArray[np.int64]:
     """[layers, experts] how often each is chosen in `experts` [tokens, layers, k]."""
     layers = experts.shape[1]
@@ -124,7 +155,7 @@ def expert_counts(experts: NDArray[np.uint16], num_experts: int) -> NDArray[np.i
     return np.bincount(flat.ravel(), minlength=layers * num_experts).reshape(layers, num_experts)
 
 
-def zipf_exponent(counts: NDArray[np.int64]) -> float:
+def zipf_exponent(counts: NDArray[Any]) -> float:
     """Slope of log count over log rank; nan when fewer than two experts are used."""
     used = np.sort(counts[counts > 0])[::-1]
     if len(used) < 2:
@@ -134,7 +165,7 @@ def zipf_exponent(counts: NDArray[np.int64]) -> float:
     return float(-((x - x.mean()) * (y - y.mean())).sum() / ((x - x.mean()) ** 2).sum())
 
 
-def top_share(counts: NDArray[np.int64]) -> float:
+def top_share(counts: NDArray[Any]) -> float:
     """Share of the most used quarter of the experts (at least one)."""
     most = np.sort(counts)[::-1][: max(1, round(len(counts) / 4))]
     return float(most.sum() / counts.sum())

@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption, Assumptions
-from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.options import Options, option
-from moe_cosim.workloads.routing.readers import FORMATS, read_trace
+from moe_cosim.workloads.routing.readers import AUTO, read_recording
+from moe_cosim.workloads.routing.readers.trace_format import ModelRouter, Recording, trace_formats
+from moe_cosim.workloads.routing.recorded.batch_counts import BatchCounts
+from moe_cosim.workloads.routing.recorded.counts_drawn import PROMPT_OF_COUNTS, draw_counts
+from moe_cosim.workloads.routing.recorded.expert_popularity import ExpertPopularity
+from moe_cosim.workloads.routing.recorded.trace import Trace
 from moe_cosim.workloads.routing.routing import Routing, RoutingShape, RoutingSource, routers
-from moe_cosim.workloads.routing.token_trace import TokenTrace
 
 SHORT_DOCUMENTS: Final = Assumption(
     name="routing-short-documents",
@@ -54,7 +58,11 @@ REPEATED: Final = Assumption(
 class TraceOptions(Options):
     file: str = option(..., "the recorded trace", allowed="the path of a routing trace")
     repeat: bool = option(False, "sequences beyond what the trace holds repeat others, token by token")
-    format: str = option("auto", "how it is written; auto: what the file says", allowed=one_of(FORMATS))
+    format: str = option(
+        AUTO,
+        "how it is written; auto: what the file says",
+        allowed="auto, or a trace format (moe-cosim list trace-formats)",
+    )
 
 
 @routers.register("trace")
@@ -66,18 +74,23 @@ class TraceSource(RoutingSource):
 
     summary: ClassVar[str] = "recorded routing: per-token ids, expert counts, router logits or JSON lines"
     options_class = TraceOptions
-    assumptions = (SHORT_DOCUMENTS, GENERATED_AS_PROMPT, REPEATED)
+    assumptions = (SHORT_DOCUMENTS, GENERATED_AS_PROMPT, REPEATED, PROMPT_OF_COUNTS)
     options: TraceOptions
 
     def __init__(self, options: Mapping[str, Any], where: object, folder: Path) -> None:
         super().__init__(options, where, folder)
         self.path, self.format = folder / self.options.file, self.options.format
-        if self.format not in FORMATS:
-            raise InputError(where, "routing.format", self.format, FORMATS)
+        if self.format != AUTO:
+            trace_formats.get(self.format, where, "routing.format")
 
     def draw(self, shape: RoutingShape, seed: int, assumptions: Assumptions) -> Routing:
-        trace = read_trace(self.path, self.format, shape.top_k)
+        trace = read_recording(self.path, self.format, ModelRouter(shape.top_k, shape.router_score))
         check_fits(trace, shape)
+        if isinstance(trace, BatchCounts):
+            return draw_counts(trace, shape, seed, assumptions, self.options.repeat)
+        if isinstance(trace, ExpertPopularity):
+            allowed = "a recording of tokens or steps; {source: popularity} draws tokens from these counts"
+            raise InputError(self.path, "routing.source", Plain(f"trace, of a file of {trace.what}"), allowed)
         if trace.prompt_tokens is not None:
             assumptions.resolve(GENERATED_AS_PROMPT)
         rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy=seed)))
@@ -95,7 +108,7 @@ class TraceSource(RoutingSource):
         return _routing(trace, tokens, shape, self._describe(trace, documents, need, seed))
 
     def _choose_windows(
-        self, trace: TokenTrace, count: int, need: int, assumptions: Assumptions, rng: np.random.Generator
+        self, trace: Trace, count: int, need: int, assumptions: Assumptions, rng: np.random.Generator
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """[count] documents and first tokens in them."""
         documents, starts = _windows(trace, need, rng)
@@ -107,25 +120,24 @@ class TraceSource(RoutingSource):
             assumptions.resolve(REPEATED)
         return np.resize(documents, count), np.resize(starts, count)
 
-    def _describe(self, trace: TokenTrace, documents: NDArray[np.int64], need: int, seed: int) -> str:
+    def _describe(self, trace: Trace, documents: NDArray[np.int64], need: int, seed: int) -> str:
         short = int((trace.lengths[documents] < need).sum())
         text = f"trace {self.path.name}, seed {seed}: {len(np.unique(documents))} of {trace.documents} documents"
         return f"{text} for {len(documents)} sequences, {short} continued past their end"
 
 
-def check_fits(trace: TokenTrace, shape: RoutingShape) -> None:
-    """Refuse a trace of another model."""
-    for field, found, allowed in (
-        ("layers", trace.layers, shape.layers),
-        ("experts per token", trace.top_k, shape.top_k),
-    ):
-        if found != allowed:
-            raise InputError(trace.where, field, found, f"{allowed}, as the model has")
-    if trace.num_experts > shape.experts or (trace.num_experts_known and trace.num_experts != shape.experts):
+def check_fits(trace: Recording, shape: RoutingShape) -> None:
+    """Refuse a recording of another model."""
+    if trace.layers != shape.layers:
+        raise InputError(trace.where, "layers", trace.layers, f"{shape.layers}, as the model has")
+    if not isinstance(trace, ExpertPopularity) and trace.top_k != shape.top_k:
+        raise InputError(trace.where, "experts per token", trace.top_k, f"{shape.top_k}, as the model has")
+    known = not isinstance(trace, Trace) or trace.num_experts_known
+    if trace.num_experts > shape.experts or (known and trace.num_experts != shape.experts):
         raise InputError(trace.where, "experts", trace.num_experts, f"{shape.experts}, as the model has")
 
 
-def _windows(trace: TokenTrace, need: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _windows(trace: Trace, need: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Documents and first tokens of all windows of `need` tokens that share none: of each document its first one,
     long documents in random order before short ones, then the second ones, and so on."""
     order = rng.permutation(trace.documents)
@@ -137,7 +149,7 @@ def _windows(trace: TokenTrace, need: int, rng: np.random.Generator) -> tuple[ND
     return long_first[place[by_turn]].astype(np.int64), (turn[by_turn] * need).astype(np.int64)
 
 
-def _tokens_from(trace: TokenTrace, document: int, start: int, need: int, wrap: bool, rng: np.random.Generator) -> Any:
+def _tokens_from(trace: Trace, document: int, start: int, need: int, wrap: bool, rng: np.random.Generator) -> Any:
     """[need] token numbers: the document, and what it goes on with."""
     parts = [np.arange(trace.offsets[document] + start, trace.offsets[document + 1])]
     have = len(parts[0])
@@ -153,27 +165,24 @@ def _tokens_from(trace: TokenTrace, document: int, start: int, need: int, wrap: 
     return np.concatenate(parts)[:need]
 
 
-def _same_domain(trace: TokenTrace, document: int) -> NDArray[np.int64]:
+def _same_domain(trace: Trace, document: int) -> NDArray[np.int64]:
     """The other documents of its domain; the document itself if it is the only one."""
     domains = np.array(trace.domains) if trace.domains is not None else np.zeros(trace.documents)
     others = np.flatnonzero((domains == domains[document]) & (np.arange(trace.documents) != document))
     return others if len(others) else np.array([document])
 
 
-def _routing(trace: TokenTrace, tokens: NDArray[np.int64], shape: RoutingShape, source: str) -> Routing:
+def _routing(trace: Trace, tokens: NDArray[np.int64], shape: RoutingShape, source: str) -> Routing:
     """`tokens` [sequences, prompt + output] of the trace, split into prefill and decode."""
-    prompt, decode = tokens[:, : shape.prompt_tokens], tokens[:, shape.prompt_tokens :].T
-    equal = np.float32(1 / shape.top_k)
-
-    def weights(of: NDArray[np.int64]) -> NDArray[np.float32]:
-        size = (*of.shape, shape.layers, shape.top_k)
-        return np.full(size, equal, np.float32) if trace.weights is None else trace.weights[of]
-
+    experts, weights = trace.take(tokens)
+    if weights is None:
+        weights = np.broadcast_to(np.float32(1 / shape.top_k), experts.shape)
+    prompt, decode = slice(shape.prompt_tokens), slice(shape.prompt_tokens, None)
     routing = Routing(
-        prefill_experts=trace.experts[prompt],
-        prefill_weights=weights(prompt),
-        decode_experts=trace.experts[decode],
-        decode_weights=weights(decode),
+        prefill_experts=experts[:, prompt],
+        prefill_weights=weights[:, prompt],
+        decode_experts=experts[:, decode].swapaxes(0, 1),
+        decode_weights=weights[:, decode].swapaxes(0, 1),
         num_experts=shape.experts,
         source=source,
     )

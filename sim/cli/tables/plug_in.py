@@ -63,7 +63,10 @@ def _facts(found: Any) -> dict[str, Any]:
     """What else is declared: the fields of a value, of a class what its kind declares beside options."""
     if is_dataclass(found) and not isinstance(found, type):
         return asdict(found)
-    facts = {name: getattr(found, name, None) for name in ("homes", "may_skip", "lowering_hooks", "role")}
+    facts = {
+        name: getattr(found, name, None)
+        for name in ("homes", "may_skip", "lowering_hooks", "role", "written_by", "known_by", "needs_model")
+    }
     return {name: list(value) if isinstance(value, tuple) else value for name, value in facts.items() if value}
 
 

@@ -21,6 +21,13 @@ def routing_report(stats: RoutingStats) -> Report:
     ]
 
 
+def recording_report(document: Mapping[str, Any]) -> Report:
+    """What a file holds, a fact a line."""
+    facts = [(name.replace("_", " "), value) for name, value in document.items()]
+    columns = (Column("fact", role="key"), Column("value", role="prose"))
+    return [Table("facts", "recording", columns, facts, headings=False)]
+
+
 def _rows(document: Mapping[str, Any]) -> Iterator[tuple[str, str | None, Any]]:
     """(figure, at which distance, capacity, batch, layer or class, value)."""
     for name, value in document.items():

@@ -43,11 +43,11 @@ TRACES: dict[str, tuple[Spoil, str]] = {
     "missing": (lambda tiny, path: None, "found FileNotFoundError"),
     "folder": (lambda tiny, path: path.mkdir(), "found IsADirectoryError"),
     "empty": (lambda tiny, path: path.write_bytes(b""), "an empty file"),
-    "blank lines": (lambda tiny, path: path.write_text("\n\n"), "at its start"),
+    "blank lines": (lambda tiny, path: path.write_text("\n\n"), "nothing but white space"),
     "cut early": (_cut(0.05), "file: found"),
     "cut late": (_cut(0.95), "file: found"),
     "a byte turned": (_flip, "found"),
-    "pickle": (lambda tiny, path: path.write_bytes(pickle.dumps([1])), "at its start"),
+    "pickle": (lambda tiny, path: path.write_bytes(pickle.dumps([1])), "a bare pickle, which could run code"),
     "pickled array": (_arrays(experts=np.array([{"a": 1}], dtype=object)), "allow_pickle"),
     "other layers": (lambda tiny, path: tiny.write_trace(path.name, layers=3), "layers: found 3; allowed: 2"),
     "other experts": (

@@ -25,7 +25,8 @@ FIELDS = {
 }  # fmt: skip
 KINDS = {
     "policies", "machines", "devices", "links", "dram", "isas", "software", "unit-kinds", "unit-models",
-    "models", "model-families", "routers", "routing-presets", "formats", "allocators", "engines", "schedulers",
+    "models", "model-families", "routers", "routing-presets", "trace-formats", "formats", "allocators",
+    "engines", "schedulers",
     "experiments", "sweeps", "reproductions", "crosscheck-cases",
 }  # fmt: skip
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from moe_cosim.testing import RouterContract
+from moe_cosim.workloads.routing.recorded.token_trace import TokenTrace
 from moe_cosim.workloads.routing.routing import RoutingShape, routers
-from moe_cosim.workloads.routing.token_trace import TokenTrace
 
 
 class TestGenerator(RouterContract):
@@ -42,6 +42,17 @@ class TestTrace(RouterContract):
         path = tmp_path / "trace.npz"
         TokenTrace(experts=experts, weights=weights, offsets=np.arange(0, 121, 20), num_experts=8).save(path)
         monkeypatch.setattr(self.__class__, "options", {"file": str(path)})
+
+
+class TestPopularity(RouterContract):
+    router = "popularity"
+    options = {"file": "totals.npy"}  # noqa: RUF012
+    shapes = (RoutingShape(3, 8, 2, 1, 1, 0), RoutingShape(3, 8, 8, 4, 5, 25), RoutingShape(3, 8, 3, 4, 5, 25))
+
+    @pytest.fixture(autouse=True)
+    def _totals(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        np.save(tmp_path / "totals.npy", np.random.default_rng(0).integers(1, 100, (3, 8)))
+        monkeypatch.setattr(self.__class__, "options", {"file": str(tmp_path / "totals.npy")})
 
 
 def test_every_registered_router_is_held_to_the_contract() -> None:

@@ -7,22 +7,46 @@ from pathlib import Path
 import numpy as np
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.workloads.routing.readers.archive import MOST_EXPERTS, Arrays, as_expert_ids, take
+from moe_cosim.workloads.routing.readers.containers.arrays import MOST_EXPERTS, Arrays, as_expert_ids, take
+from moe_cosim.workloads.routing.readers.containers.content import Content
+from moe_cosim.workloads.routing.readers.trace_format import ModelRouter, TraceFormat, trace_formats
+from moe_cosim.workloads.routing.recorded.token_trace import FORMAT, VERSION, TokenTrace
 from moe_cosim.workloads.routing.routing import normalised
-from moe_cosim.workloads.routing.token_trace import FORMAT, VERSION, TokenTrace
 
 
-def from_own_format(arrays: Arrays, path: Path, top_k: int | None) -> TokenTrace:
-    """Version 1 of docs/routing.md."""
-    if str(take(arrays, "format", 0, "U", path)) != FORMAT:
-        raise InputError(path, "format", str(arrays["format"]), repr(FORMAT))
-    version = int(take(arrays, "version", 0, "iu", path))
-    if version != VERSION:
-        raise InputError(path, "version", version, f"{VERSION}, the version this program reads")
-    return from_token_arrays(arrays, path, top_k)
+@trace_formats.register("moe-cosim")
+class OwnFormat(TraceFormat):
+    summary = "our own format: ids, weights, documents and what is known of them"
+    written_by = "moe-cosim routing convert, TokenTrace.save, moe_cosim.capture"
+    known_by = "array `format`"
+
+    def recognises(self, content: Content, top_k: int | None) -> bool:
+        return "format" in content.arrays
+
+    def read(self, content: Content, router: ModelRouter | None) -> TokenTrace:
+        arrays, path = content.arrays, content.path
+        if str(take(arrays, "format", 0, "U", path)) != FORMAT:
+            raise InputError(path, "format", str(arrays["format"]), repr(FORMAT))
+        version = int(take(arrays, "version", 0, "iu", path))
+        if version != VERSION:
+            raise InputError(path, "version", version, f"{VERSION}, the version this program reads")
+        return from_token_arrays(arrays, path)
 
 
-def from_token_arrays(arrays: Arrays, path: Path, top_k: int | None) -> TokenTrace:
+@trace_formats.register("token-arrays")
+class TokenArrays(TraceFormat):
+    summary = "`experts` [tokens, layers, k] and `offsets` [documents + 1], optionally `weights` and kinds of text"
+    written_by = "published traces"
+    known_by = "array `experts`, and no `format`"
+
+    def recognises(self, content: Content, top_k: int | None) -> bool:
+        return "experts" in content.arrays and "format" not in content.arrays
+
+    def read(self, content: Content, router: ModelRouter | None) -> TokenTrace:
+        return from_token_arrays(content.arrays, content.path)
+
+
+def from_token_arrays(arrays: Arrays, path: Path) -> TokenTrace:
     """`experts` [tokens, layers, k] and `offsets` [documents + 1], with the optional arrays of our format.
 
     Weights are scaled to sum to 1. Published traces name the kind of text `domain` or `dataset`.
@@ -54,9 +78,3 @@ def from_token_arrays(arrays: Arrays, path: Path, top_k: int | None) -> TokenTra
         domains=None if names is None else tuple(map(str, take(arrays, names, 1, "U", path))),
         where=str(path),
     )
-
-
-def from_routed_experts(arrays: Arrays, path: Path, top_k: int | None) -> TokenTrace:
-    """vLLM's `routed_experts` of one request, [tokens, layers, k]: one document."""
-    experts = take(arrays, "routed_experts", 3, "iu", path)
-    return from_token_arrays({"experts": experts, "offsets": np.array([0, len(experts)])}, path, top_k)

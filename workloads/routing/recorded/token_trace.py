@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.whole_file import write_whole
+from moe_cosim.workloads.routing.recorded.trace import Trace
 from moe_cosim.workloads.routing.routing import Experts, Routing, Weights, check_tokens
 
 FORMAT: Final = "moe-cosim routing trace"
@@ -19,22 +20,18 @@ VERSION: Final = 1
 
 
 @dataclass(frozen=True)
-class TokenTrace:
-    """Which experts every token of some documents chose. Immutable and valid by construction."""
+class TokenTrace(Trace):
+    """A trace in memory. Immutable and valid by construction."""
 
     experts: Experts
     """[tokens, layers, k]: documents one after the other, tokens in reading order."""
     weights: Weights | None
     """Same shape, or None where the trace has none: then a token's experts weigh 1/k each."""
     offsets: NDArray[np.int64]
-    """[documents + 1]: document d is tokens offsets[d] to offsets[d + 1]."""
     num_experts: int
     num_experts_known: bool = True
-    """False: the file does not say, and `num_experts` is one more than the largest id in it."""
     prompt_tokens: NDArray[np.int64] | None = None
-    """[documents]: set where documents hold generated tokens only; the prompts' lengths."""
     domains: tuple[str, ...] | None = None
-    """[documents]: what kind of text each document is."""
     where: str = "trace"
 
     def __post_init__(self) -> None:
@@ -55,8 +52,8 @@ class TokenTrace:
             raise InputError(self.where, "prompt_tokens", int(self.prompt_tokens.min()), "0 or more")
 
     @property
-    def documents(self) -> int:
-        return len(self.offsets) - 1
+    def has_weights(self) -> bool:
+        return self.weights is not None
 
     @property
     def layers(self) -> int:
@@ -66,14 +63,8 @@ class TokenTrace:
     def top_k(self) -> int:
         return int(self.experts.shape[2])
 
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """[documents] tokens of each."""
-        return np.diff(self.offsets)
-
-    def document_of_token(self) -> NDArray[np.int64]:
-        """[tokens]."""
-        return np.repeat(np.arange(self.documents), self.lengths)
+    def take(self, tokens: NDArray[np.int64]) -> tuple[Experts, Weights | None]:
+        return self.experts[tokens], None if self.weights is None else self.weights[tokens]
 
     def take_documents(self, chosen: NDArray[np.int64], layers: slice = slice(None)) -> TokenTrace:
         """A trace of the documents `chosen`, in that order, and of some layers."""
@@ -87,6 +78,22 @@ class TokenTrace:
             prompt_tokens=None if self.prompt_tokens is None else self.prompt_tokens[chosen],
             domains=None if self.domains is None else tuple(self.domains[d] for d in chosen),
             where=self.where,
+        )
+
+    @classmethod
+    def of(cls, trace: Trace, documents: int | None = None) -> TokenTrace:
+        """All of a trace in memory, or its first `documents`."""
+        documents = trace.documents if documents is None else documents
+        experts, weights = trace.take(np.arange(trace.offsets[documents]))
+        return cls(
+            experts,
+            weights,
+            trace.offsets[: documents + 1],
+            trace.num_experts,
+            trace.num_experts_known,
+            None if trace.prompt_tokens is None else trace.prompt_tokens[:documents],
+            None if trace.domains is None else trace.domains[:documents],
+            trace.where,
         )
 
     @classmethod

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from moe_cosim.workloads.routing.readers.packed_text import open_text
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.workloads.routing.readers.packed_text import open_text
+from moe_cosim.workloads.routing.recorded.token_trace import TokenTrace
 from moe_cosim.workloads.routing.routing import normalised
-from moe_cosim.workloads.routing.token_trace import TokenTrace
 
 _KEYS: Final = ("layer", "token", "experts", "weights", "sequence")
 _FORM: Final = '{"layer": 0, "token": 0, "experts": [3, 5], "weights": [0.6, 0.4]}'

@@ -1,6 +1,6 @@
-"""Integer tensors out of a ``torch.save`` file, without torch and without running anything in it.
+"""Tensors out of a ``torch.save`` file, without torch and without running anything in it.
 
-Such a file is a zip of a pickle and one raw buffer per tensor. The unpickler below knows four names,
+Such a file is a zip of a pickle and one raw buffer per tensor. The unpickler below knows a few names,
 all of which only build plain data; any other name is refused, so a file cannot run code.
 """
 
@@ -18,10 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.workloads.routing.readers.archive import Arrays
+from moe_cosim.workloads.array_archive import most_bytes
+from moe_cosim.workloads.routing.readers.containers.arrays import from_half_brain
 
-_DTYPES: Final = {"LongStorage": "<i8", "IntStorage": "<i4"}
-_ALLOWED: Final = "a torch.save of a dictionary with an integer tensor logical_count; or that tensor saved as .npy"
+_DTYPES: Final = {
+    "LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1",
+    "BoolStorage": "?", "DoubleStorage": "<f8", "FloatStorage": "<f4", "HalfStorage": "<f2", "BFloat16Storage": "bf16",
+}  # fmt: skip
+_ALLOWED: Final = "a torch.save of tensors in dictionaries, lists and tuples; or such arrays saved as .npz"
 
 
 @dataclass(frozen=True)
@@ -34,40 +38,45 @@ def is_torch_dump(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(name.endswith("/data.pkl") for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError):
         return False
 
 
-def read_torch_dump(path: Path) -> Arrays:
-    """The integer tensors of the saved dictionary, by name."""
+def read_torch_dump(path: Path, where: Path) -> Any:
+    """What was saved, with arrays in place of tensors. `InputError` calls the file `where`."""
     try:
         with zipfile.ZipFile(path) as archive:
             name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
+            _fits(archive, name, path)
             with archive.open(name) as file:
-                data = _Unpickler(file, archive, name.removesuffix("data.pkl")).load()
+                return _Unpickler(file, archive, name.removesuffix("data.pkl"), path).load()
     except (
-        OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError,
+        OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, RuntimeError,
         OverflowError, MemoryError, NotImplementedError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error,
     ) as error:  # fmt: skip
-        raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), _ALLOWED) from None
-    if not isinstance(data, dict):
-        raise InputError(path, "file", Plain(type(data).__name__), _ALLOWED)
-    return {str(key): value for key, value in data.items() if isinstance(value, np.ndarray)}
+        raise InputError(where, "file", Plain(f"{type(error).__name__}: {error}"), _ALLOWED) from None
+
+
+def _fits(archive: zipfile.ZipFile, name: str, path: Path) -> None:
+    if archive.getinfo(name).file_size > most_bytes(path.stat().st_size):
+        raise ValueError(f"{name} far larger than the file")
 
 
 class _Unpickler(pickle.Unpickler):
-    """Builds containers and integer arrays, and nothing else."""
+    """Builds containers and arrays, and nothing else."""
 
-    def __init__(self, file: Any, archive: zipfile.ZipFile, folder: str) -> None:
+    def __init__(self, file: Any, archive: zipfile.ZipFile, folder: str, path: Path) -> None:
         super().__init__(file)
-        self._archive = archive
-        self._folder = folder
+        self._archive, self._folder, self._path = archive, folder, path
+        self._storages: dict[str, NDArray[Any]] = {}
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
             return _rebuild_tensor
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
+        if (module, name) == ("torch", "Size"):
+            return tuple
         if module == "torch" and name in _DTYPES:
             return _StorageType(_DTYPES[name])
         raise pickle.UnpicklingError(f"{module}.{name}, which is not plain data")
@@ -76,8 +85,15 @@ class _Unpickler(pickle.Unpickler):
         kind, storage, key, _, count = pid
         if kind != "storage" or not isinstance(storage, _StorageType):
             raise pickle.UnpicklingError("a storage of an unknown kind")
-        data = self._archive.read(f"{self._folder}data/{key}")
-        return np.frombuffer(data, storage.dtype, count=count)
+        name = f"{self._folder}data/{key}"
+        if name not in self._storages:
+            _fits(self._archive, name, self._path)
+            data = self._archive.read(name)
+            whole = from_half_brain(data) if storage.dtype == "bf16" else np.frombuffer(data, storage.dtype)
+            if len(whole) < count:
+                raise ValueError(f"{name} holds {len(whole)} numbers of {count}")
+            self._storages[name] = whole
+        return self._storages[name][:count]
 
 
 def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> NDArray[Any]:

@@ -1,0 +1,37 @@
+"""Parquet of one layer, a row a token: ``indices`` and ``scores``, as FLAME-MoE publishes its routing."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from moe_cosim.errors import InputError, Plain
+from moe_cosim.workloads.routing.readers.containers.content import Content
+from moe_cosim.workloads.routing.readers.formats.token_arrays import from_token_arrays
+from moe_cosim.workloads.routing.readers.trace_format import ModelRouter, TraceFormat, trace_formats
+from moe_cosim.workloads.routing.recorded.token_trace import TokenTrace
+
+
+@trace_formats.register("parquet-layer")
+class ParquetLayer(TraceFormat):
+    summary = "one layer, a row a token: `indices` (list of k ids), optional `scores` (list)"
+    written_by = "FLAME-MoE, a file for each layer"
+    known_by = "Parquet column `indices`"
+
+    def recognises(self, content: Content, top_k: int | None) -> bool:
+        return content.container == "parquet" and "indices" in content.columns.names
+
+    def read(self, content: Content, router: ModelRouter | None) -> TokenTrace:
+        columns = content.columns
+        if "indices" not in columns.names:
+            raise InputError(content.path, "column indices", Plain("no such column"), "indices, and scores beside them")
+        names = [name for name in ("indices", "scores") if name in columns.names]
+        blocks = list(columns.blocks(names))
+        if not blocks or any(array.ndim != 2 for block in blocks for array in block.values()):
+            raise InputError(content.path, "column indices", Plain("no lists"), "a list of k values in every row")
+        if len({array.shape[1] for block in blocks for array in block.values()}) != 1:
+            raise InputError(content.path, "column indices", Plain("lists of several lengths"), "k values in every row")
+        indices = np.concatenate([block["indices"] for block in blocks])[:, np.newaxis]
+        arrays = {"experts": indices, "offsets": np.array([0, len(indices)])}
+        if "scores" in names:
+            arrays["weights"] = np.concatenate([block["scores"] for block in blocks])[:, np.newaxis].astype(np.float64)
+        return from_token_arrays(arrays, content.path)
