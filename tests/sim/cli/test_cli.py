@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import moe_cosim
@@ -272,6 +273,26 @@ def test_show_takes_settings_and_names_their_mistakes() -> None:
     found = cli("show", "h100-cxl-nd")
     assert found.exit_code == 2
     assert "did you mean 'h100-cxl-ndp'?" in found.stderr
+
+
+def test_what_a_recording_is_and_the_same_converted(tiny: Tiny) -> None:
+    path = tiny.write_trace()
+    shown = _strict(cli("routing", "show", path, "--json").stdout)
+    assert (shown["format"], shown["layers"], shown["experts_per_token"]) == ("moe-cosim", 2, 2)
+    out = tiny.folder / "out.npz"
+    converted = _strict(cli("routing", "convert", path, out, "--model", tiny.folder / "model.json", "--json").stdout)
+    assert converted == {"written": str(out), **shown}
+    assert out.read_bytes() == path.read_bytes()
+    counts = tiny.folder / "counts.npy"
+    np.save(counts, np.array([[[2, 1, 1, 0], [2, 2, 0, 0]], [[1, 1, 0, 0], [0, 0, 1, 1]]]))
+    for words in (("--model", tiny.folder / "model.json"), ("--format", "expert-counts")):
+        found = cli("routing", "show", counts, *words)
+        assert found.exit_code == (0 if words[0] == "--model" else 2), found.output
+    assert "the model's experts per token (--model)" in found.stderr
+    found = cli("routing", "stats", counts, "--model", tiny.folder / "model.json", "--json")
+    assert _strict(found.stdout)["max_over_mean_pooled"] == pytest.approx((3 / 1.5 + 2 / 1.5) / 2)
+    for words in ((counts, "--format", "csv"), ("mixtral-8x7b", "--format", "moe-cosim")):
+        assert cli("routing", "stats", *words).exit_code == 2
 
 
 def test_routing_statistics_of_a_preset_and_of_a_trace(tiny: Tiny) -> None:

@@ -20,7 +20,7 @@ _DTYPES: Final = {
 
 
 def is_safetensors(head: bytes) -> bool:
-    return len(head) > 9 and 2 <= int.from_bytes(head[:8], "little") <= _MOST_HEADER and head[8:9] == b"{"
+    return len(head) > 8 and 2 <= int.from_bytes(head[:8], "little") <= _MOST_HEADER and head[8:9] == b"{"
 
 
 def read_safetensors(path: Path, where: Path) -> Arrays:
