@@ -61,8 +61,7 @@ CASES = (
     SmallRun("batch 4", batch=4),
     SmallRun("prompt only", batch=2, output_tokens=1),
     SmallRun("several devices", batch=2, devices=4),
-    SmallRun("many experts", model="deepseek-v2-lite"),
-    SmallRun("many experts, batch 4", model="deepseek-v2-lite", batch=4),
+    SmallRun("many experts", model="deepseek-v2-lite", batch=4),
     SmallRun("scarce", batch=4, scarce=True),
     SmallRun("many experts, scarce", model="deepseek-v2-lite", batch=3, scarce=True),
 )
