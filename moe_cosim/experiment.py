@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator
 
 from moe_cosim.errors import InputError, Plain, one_of
+from moe_cosim.hub_cache import cached_snapshot, is_hub_name
 from moe_cosim.schema import Count, Line, Size, check
 from moe_cosim.yaml_file import parse_yaml, read_yaml, yaml_text
 
@@ -228,8 +229,9 @@ def _absolute(tree: dict[str, Any], folder: Path) -> None:
 
     Of a file's own paths that is the folder it lies in, of settings the one the command runs in.
     """
+    _cached(tree, folder)
     paths: tuple[tuple[Any, str, Callable[[str], bool]], ...] = (
-        (tree, "model", lambda text: text.endswith(".json") or "/" in text),
+        (tree, "model", lambda text: _is_model_path(text, folder)),
         (tree.get("machine"), "use", lambda text: text.endswith((".yaml", ".yml")) or "/" in text),
         (tree, "software", lambda text: text.endswith((".yaml", ".yml")) or "/" in text),
         (tree.get("routing"), "file", lambda text: True),
@@ -239,6 +241,20 @@ def _absolute(tree: dict[str, Any], folder: Path) -> None:
     for part, key, is_path in paths:
         if isinstance(part, dict) and isinstance(part.get(key), str) and is_path(part[key]):
             part[key] = str((folder / os.path.expanduser(part[key])).absolute())
+
+
+def _cached(tree: dict[str, Any], folder: Path) -> None:
+    """A model by its name on the hub to its folder in the local cache, if it is there."""
+    model = tree.get("model")
+    if isinstance(model, str) and is_hub_name(model) and not _is_model_path(model, folder):
+        tree["model"] = str(cached_snapshot(model) or model)
+
+
+def _is_model_path(text: str, folder: Path) -> bool:
+    """Not a name of the catalogue, nor one of the hub."""
+    if is_hub_name(text):
+        return os.path.exists(folder / text)
+    return text.endswith((".json", ".yaml", ".yml", ".gguf")) or "/" in text
 
 
 def _apply(tree: dict[str, Any], settings: Mapping[str, Any], where: object) -> None:

@@ -7,8 +7,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from moe_cosim.options import OptionRow, Options, option_rows
 from moe_cosim.sim.engines.base import engines
+from moe_cosim.workloads.models.model_file.fields import (
+    ATTENTION_PARTS,
+    ExpertsPart,
+    ModelFile,
+    PrecisionPart,
+    RouterPart,
+)
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.routing.readers.trace_format import trace_formats
 from moe_cosim.workloads.routing.routing import routers
@@ -33,6 +42,20 @@ def _default(row: OptionRow) -> str:
     return yaml_text(row.default).splitlines()[0]
 
 
+def _model_file() -> str:
+    """Every field of a model file, those of its parts by their path."""
+    head = ["| part | field | default | allowed | meaning |", "|---|---|---|---|---|"]
+    parts: dict[str, type[BaseModel]] = {"": ModelFile, "`experts`": ExpertsPart, "`router`": RouterPart}
+    parts |= {f"`attention`, {kind}": part for kind, part in ATTENTION_PARTS.items()}
+    parts["`precision`"] = PrecisionPart
+    for part, cls in parts.items():
+        for number, row in enumerate(option_rows(cls)):
+            default = "" if isinstance(row.default, BaseModel) else _default(row)
+            allowed = row.allowed.replace(f" to {2**31 - 1}", "")  # of no interest to anybody
+            head.append(f"| {'' if number else part} | `{row.field}` | {default} | {allowed} | {row.meaning} |")
+    return "\n".join(head)
+
+
 def _table(kind: str, known: Iterable[tuple[str, Any]]) -> str:
     head = [f"| {kind} | option | default | allowed | unit | meaning |", "|---|---|---|---|---|---|"]
     return "\n".join([*head, *(row for name, cls in known for row in _rows(name, cls.options_class))])
@@ -52,6 +75,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "routers": lambda: _table("source", routers),
     "trace-formats": _trace_formats,
     "engines": lambda: _table("engine", engines),
+    "model-file": _model_file,
 }
 
 

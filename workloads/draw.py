@@ -23,14 +23,17 @@ def draw_demand(experiment: Experiment, model: Model, assumptions: Assumptions) 
     workload = experiment.workload
     shape = RoutingShape(
         layers=len(model.moe_layers),
-        experts=model.routed_experts,
+        experts=model.router_experts,
         top_k=model.top_k,
         sequences=workload.batch,
         prompt_tokens=workload.prompt_tokens,
-        output_tokens=workload.decode_steps,
+        # an encoder-decoder's first step decodes a token too, behind the encoder
+        output_tokens=workload.decode_steps + (model.encoder_layers > 0),
         router_score=model.router_score,
     )
-    chosen = json.dumps([experiment.routing, *vars(shape).values(), experiment.seed], sort_keys=True, default=str)
+    encoder = model.encoder_moe_layers if model.encoder_layers else None
+    decided_by = [experiment.routing, *vars(shape).values(), encoder, model.identity_experts, experiment.seed]
+    chosen = json.dumps(decided_by, sort_keys=True, default=str)
     if chosen in _LAST_DRAW and "file" not in experiment.routing:
         demand, made = _LAST_DRAW[chosen]
         if all(experiment.assumptions.get(name, _DEFAULT) == value for name, (value, _) in made.items()):
@@ -39,7 +42,7 @@ def draw_demand(experiment: Experiment, model: Model, assumptions: Assumptions) 
             return demand
     before = {one.name for one in assumptions.used()}
     source = routing_source(experiment.routing, experiment.where)
-    demand = Demand(source.draw(shape, experiment.seed, assumptions), experiment.where)
+    demand = Demand(source.draw(shape, experiment.seed, assumptions), experiment.where, encoder, model.identity_experts)
     made = {
         one.name: (experiment.assumptions.get(one.name, _DEFAULT), one)
         for one in assumptions.used()

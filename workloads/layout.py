@@ -10,12 +10,27 @@ from numpy.typing import NDArray
 
 from moe_cosim.experiment import Workload
 from moe_cosim.workloads.address_map import ALIGNMENT_BYTES, AddressMap, aligned
-from moe_cosim.workloads.models.model import Attention, Model
+from moe_cosim.workloads.models.attention import Attention
+from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.quantization.precisions import PartFormats
 from moe_cosim.workloads.stripes import STRIPED, Stripes
 
 ACTIVATION_BYTES = 2
 """Activations are 16-bit in every system modelled."""
+
+
+@dataclass(frozen=True)
+class CrossLayout:
+    """Cross-attention of an encoder-decoder in the GPU's memory; arrays run over all layers, those of the encoder have
+    nothing."""
+
+    weights: NDArray[np.int64]
+    """The matrices of queries and output, behind them those of keys and values."""
+    query_bytes: int
+    key_bytes: int
+    kv: NDArray[np.int64]
+    """Keys and values of the whole prompt."""
+    kv_bytes_per_token: int
 
 
 @dataclass(frozen=True)
@@ -48,6 +63,7 @@ class ModelLayout:
     """Where `kv` is striped: the sequences dealt evenly over these memories. None: in the GPU's memory."""
     attention_units: tuple[str, ...] = ()
     """Who attends in decode, each to the sequences beside it; none: the GPU."""
+    cross: CrossLayout | None = None
 
 
 def place_model(
@@ -83,13 +99,15 @@ def place_model(
     attention_bytes = of_attention(lambda each: formats.attention.bytes_of(each.projection_weights(model.hidden)))
     kv_per_token = of_attention(lambda each: formats.kv.bytes_of(each.kv_values_per_token))
     index_per_token = of_attention(lambda each: formats.kv.bytes_of(each.index_values_per_token))
+    decodes = np.arange(model.layers) >= model.encoder_layers
+    kv_per_token *= decodes  # an encoder keeps nothing
     # states are 16-bit as activations are
     state_bytes = of_attention(lambda each: ACTIVATION_BYTES * each.state_values)
     embedding = addresses.take("embedding", gpu_memory, embedding_bytes).address
     head = embedding if model.tied_embeddings else addresses.take("head", gpu_memory, head_bytes).address
     rows = workload.batch * max(workload.prompt_tokens, 1) * max(model.top_k, 1)
     scratch = ACTIVATION_BYTES * rows * model.hidden
-    kept = model.kept_tokens(np.arange(model.layers), workload.context_tokens)
+    kept = model.kept_tokens(np.arange(model.layers), model.cached_tokens(workload))
     kv_stripes, kv = None, None
     if kv_memories:
         kv_bytes = int(kv_per_token[0]) * workload.batch * workload.context_tokens
@@ -124,7 +142,26 @@ def place_model(
         activation_bytes={memory: taken.size_bytes for memory, taken in rooms.items()},
         kv_stripes=kv_stripes,
         attention_units=attention_units,
+        cross=_place_cross(model, workload, formats, per_layer, decodes) if model.encoder_layers else None,
     )
+
+
+def _place_cross(
+    model: Model,
+    workload: Workload,
+    formats: PartFormats,
+    per_layer: Callable[[str, NDArray[np.int64]], NDArray[np.int64]],
+    decodes: NDArray[np.bool_],
+) -> CrossLayout:
+    query_bytes, key_bytes = (
+        formats.attention.bytes_of(sum(inner * columns for inner, columns in products))
+        for products in model.attention.cross_products(model.hidden)
+    )
+    kv_per_token = formats.kv.bytes_of(model.attention.kv_values_per_token)
+    kv_bytes = kv_per_token * workload.batch * workload.prompt_tokens
+    weights = per_layer("cross-attention weights", decodes * (query_bytes + key_bytes))
+    kv = per_layer("keys and values of the encoder", decodes * kv_bytes)
+    return CrossLayout(weights, query_bytes, key_bytes, kv, kv_per_token)
 
 
 def _whole_pages(addresses: AddressMap, memory: str) -> int:

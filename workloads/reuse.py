@@ -48,7 +48,13 @@ class Cause:
 
     @classmethod
     def of(cls, experiment: Experiment, scenario: Scenario) -> Cause:
-        options = (sorted(experiment.policy.items()), experiment.quantization, experiment.kv_cache, experiment.seed)
+        chosen = scenario.quantization
+        formats = (
+            experiment.quantization,
+            chosen.expert_format,
+            chosen.parts,
+        )  # where the experiment is silent, the model's
+        options = (sorted(experiment.policy.items()), formats, experiment.kv_cache, experiment.seed)
         return cls(
             scenario.machine,
             scenario.model,

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from moe_cosim.assumptions import Assumptions
+from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.experiment import Experiment, Workload
 from moe_cosim.hw_models.chosen import machine_of
@@ -54,12 +54,11 @@ def draw(experiment: Experiment) -> Scenario:
     assumptions = Assumptions(experiment.assumptions, where)
     machine = machine_of(experiment, assumptions)
     model = find_model(experiment.model, where)
-    if model.encoder_layers:
-        raise InputError(where, "model", model.name, "a decoder-only model (encoder layers are not lowered)")
     quantization = quantization_of(experiment, model, assumptions)
     software = find_software(experiment.software, assumptions, where)
     machine = software.on(machine)
     check_size(model, experiment.workload, where)
+    _note_context(model, experiment.workload, assumptions)
     # before the routing is drawn, for what it refuses
     addresses, layout = place(machine, model, experiment, quantization, assumptions)
     demand = draw_demand(experiment, model, assumptions)
@@ -76,6 +75,18 @@ def draw(experiment: Experiment) -> Scenario:
         experiment.seed,
         where,
     )
+
+
+def _note_context(model: Model, workload: Workload, assumptions: Assumptions) -> None:
+    """Sequences longer than the model was made for run, as publications let them, and the result says so."""
+    reached = max(workload.prompt_tokens, model.cached_tokens(workload))
+    if model.context_length is None or reached <= model.context_length:
+        return
+    said = (
+        f"a sequence reaches {reached} tokens and the model was made for {model.context_length} "
+        "(max_position_embeddings): costs are those of longer attention, what it would answer is unknown"
+    )
+    assumptions.resolve(Assumption("beyond-context-length", "run", ("run",), said, "choice"))
 
 
 def place(
@@ -102,7 +113,7 @@ def _place(
     kv = kv_memories(machine, experiment.kv_cache, experiment.where)
     if kv and not model.has_plain_attention:
         raise InputError(
-            experiment.where, "kv_cache", experiment.kv_cache, f"gpu ({model.name} mixes kinds of attention)"
+            experiment.where, "kv_cache", experiment.kv_cache, f"gpu ({model.name} does not attend alike in all layers)"
         )
     attending = attention_units(machine, model, workload, quantization.parts, assumptions) if kv else ()
     layout = place_model(model, workload, quantization.parts, addresses, gpu_memory, others, kv, attending)

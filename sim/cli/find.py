@@ -17,7 +17,7 @@ def kind_of(name: str) -> str:
 
     A name goes before a file that is called the same, unless it is written as a path.
     """
-    if os.path.isfile(name) and ("/" in name or name.endswith((".yaml", ".yml", ".json"))):
+    if os.path.isfile(name) and ("/" in name or name.endswith((".yaml", ".yml", ".json", ".gguf"))):
         return _kind_of_file(Path(name))
     known = listing()
     found = [kind.name for plural, kind in KINDS.items() if name in known.get(plural, {})]
@@ -37,9 +37,11 @@ def _names(known: Iterable[Mapping[str, str]]) -> list[str]:
 
 def _kind_of_file(path: Path) -> str:
     """By its content: a description says its kind, an experiment names a policy, any other YAML is a sweep."""
-    if path.is_dir() or path.suffix == ".json":
+    if path.is_dir() or path.suffix in (".json", ".gguf"):
         return "model"
     tree = read_yaml(path)
+    if tree.get("kind") == "model":
+        return "model"
     if tree.get("kind") in DESCRIBED:
         shown = {kind.name for kind in KINDS.values()}.intersection(DESCRIBED)
         if tree["kind"] not in shown:  # a part of others: a fit of kernels, timings of DRAM

@@ -55,7 +55,7 @@ def routing_statistics(
         layers, experts, top_k = preset.layers, preset.experts, preset.top_k
     else:
         found = find_model(model, "--model")
-        layers, experts, top_k = len(found.moe_layers), found.routed_experts, found.top_k
+        layers, experts, top_k = len(found.moe_layers), found.router_experts, found.top_k
     # a few tokens of prompt, the rest decode: the statistics read the sequence as a whole
     check_routing_size(sequences * tokens, layers, top_k, "routing stats")
     shape = RoutingShape(layers, experts, top_k, sequences, 1, tokens - 1)
@@ -76,7 +76,7 @@ def read_file(path: str, model: str | None, format_name: str) -> tuple[Recording
 def _shape(model: Model, sequences: int, tokens: int) -> RoutingShape:
     """One token of prompt, the rest decode."""
     return RoutingShape(
-        len(model.moe_layers), model.routed_experts, model.top_k, sequences, 1, tokens - 1, model.router_score
+        len(model.moe_layers), model.router_experts, model.top_k, sequences, 1, tokens - 1, model.router_score
     )
 
 

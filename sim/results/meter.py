@@ -65,7 +65,7 @@ class Meter:
             machine=machine.name,
             model=scenario.model.name,
             policy=str(experiment.policy["name"]),
-            routing=scenario.demand.routing.source,
+            routing=scenario.demand.source,
             seed=experiment.seed,
             decode_tokens_per_s=decoded / ((last_ps - first_ps) / 1e12) if decoded else None,
             end_to_end_s=last_ps / 1e12,

@@ -18,7 +18,8 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.shapes import ExpertShape
 from moe_cosim.hw_models.software import find_software
 from moe_cosim.workloads.demand import Demand
-from moe_cosim.workloads.models.model import Attention, Model
+from moe_cosim.workloads.models.attention import Attention
+from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.policies.base import Policy
 from moe_cosim.workloads.prepare import lowering_of, policy_of
@@ -60,7 +61,6 @@ def model(layers: int, experts: int, top_k: int, **changed: Any) -> Model:
         "moe_layers": tuple(range(layers)),
         "norm_topk_prob": True,
         "router_score": "softmax",
-        "native_bits": 16,
         "source": "this test",
     }
     return Model(**(fields | changed))

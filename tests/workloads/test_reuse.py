@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from moe_cosim.workloads.prepare import Prepared, lowering_of, policy_of, prepar
 from moe_cosim.workloads.programs.program import COMPUTE, Program
 from moe_cosim.workloads.reuse import REUSE
 from moe_cosim.workloads.scenario import draw
+from tests.workloads.models.test_model_families import COMMON
 from tests.workloads.policies.test_asked_costs import ASKING, of_each_policy
 
 EXPERIMENTS = {
@@ -219,3 +221,18 @@ def test_a_program_of_several_blocks_is_not_kept(monkeypatch: pytest.MonkeyPatch
         assert len(list(prepare(experiment).blocks)) > 1
     monkeypatch.undo()
     assert prepare(experiment).program is program
+
+
+def test_models_that_differ_in_their_checkpoint_alone_share_nothing(tmp_path: Path) -> None:
+    """Equal architectures, which one file stores at 8 bits."""
+    paths = []
+    for name, declared in (("plain", None), ("eight", {"quant_method": "fp8"})):
+        data = COMMON | {"model_type": "minimax_m2", "num_local_experts": 8, "quantization_config": declared}
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(data))
+        paths.append({"model": str(path)})
+    base = EXPERIMENTS["monde"]
+    plain, eight = (outcome(base, path) for path in paths)
+    assert plain != eight
+    REUSE.clear()
+    assert outcome(base, paths[1]) == eight

@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.cross_attention import lower_cross_attention
 from moe_cosim.workloads.lowering.near_attention import lower_near_attention, striped_kv
-from moe_cosim.workloads.lowering.passes import Pass, passes_of
+from moe_cosim.workloads.lowering.passes import Kind, Pass, passes_of
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
 from moe_cosim.workloads.programs.program import COMPUTE, CONTENTS, PURPOSES, READ, STREAM, WRITE
@@ -27,6 +28,7 @@ def lower_dense(scene: Scene) -> None:
     passes = list(passes_of(scene))
     _launches(scene, passes)
     _attention(scene, passes)
+    lower_cross_attention(scene, passes)
     _gate_and_combine(scene, passes)
     if scene.model.shared_intermediate:
         _shared_experts(scene, passes)
@@ -38,10 +40,10 @@ def lower_dense(scene: Scene) -> None:
 def _launches(scene: Scene, passes: Sequence[Pass]) -> None:
     """What the software takes before a step, and in each of its layers."""
     software = scene.software
-    for each in passes:
+    for order, each in enumerate(passes):
         places = (
             (
-                Place(np.array(each.steps), -1, slots.HOST),
+                Place(np.array(each.steps), -1, slots.HOST, order),
                 software.step_ps + scene.workload.batch * software.sequence_ps,
             ),
             (Place(*each.every, slots.HOST), software.layer_ps),
@@ -75,14 +77,22 @@ def _rows(scene: Scene, tokens: int, op: int) -> Range:
 def _attention(scene: Scene, passes: Sequence[Pass]) -> None:
     """Projections and scores as one kernel: reads weights and the cache so far, appends to it."""
     layout = scene.layout
-    kernels = [_prefill_attention(scene, each) if each.prefill else _decode_attention(scene, each) for each in passes]
+    lowered = {Kind.PROMPT: _prompt_attention, Kind.ENCODER: _encoder_attention, Kind.DECODE: _decode_attention}
+    kernels = [lowered[each.kind](scene, each) for each in passes]
     for each, (kv, busy_ps) in zip(passes, kernels, strict=True):
         weights = Range(layout.attention[each.every.layer], layout.attention_bytes[each.every.layer], READ, WEIGHTS)
         ranges = (weights, *kv, _rows(scene, each.tokens, READ))
         _kernels(scene, Place(*each.every, slots.ATTENTION), "attention", each.tokens, busy_ps, ranges)
 
 
-def _prefill_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
+def _encoder_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
+    """Every token attends to all, and what they attend to is used as it is made."""
+    work, core = scene.workload, scene.model.attention.prompt_core
+    scores = scene.gpu_model.attention_ps(work.batch, work.prompt_tokens, work.prompt_tokens, core)
+    return [], each.projections_ps + np.asarray(scores)
+
+
+def _prompt_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
     """The prompt's own keys and values are used as they are made."""
     layer, work, layout = each.every.layer, scene.workload, scene.layout
     scores = _scores_ps(scene, layer, np.full(len(layer), work.prompt_tokens), work.prompt_tokens)
@@ -98,7 +108,7 @@ def _decode_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]
     written whole."""
     work, layout, model = scene.workload, scene.layout, scene.model
     step, layer = each.every
-    context = work.decode_context + step
+    context = scene.context(step)
     seen = model.attended_tokens(layer, context)
     kv, index, state = (
         work.batch * size[layer]
@@ -108,7 +118,7 @@ def _decode_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]
         lower_near_attention(scene, step, layer, seen - 1)
         return _kv(scene, each, 0, kv * (context - 1), 0), each.projections_ps
     scores = _scores_ps(scene, layer, context, 1)
-    turn = (context - 1) % model.kept_tokens(layer, work.context_tokens)  # a window is a ring
+    turn = (context - 1) % model.kept_tokens(layer, model.cached_tokens(work))  # a window is a ring
     old_bytes = kv * (seen - 1) + index * (context - 1) + state
     return _kv(scene, each, old_bytes, (kv + index) * turn, kv + index + state), each.projections_ps + scores
 
@@ -172,11 +182,14 @@ def _dense_layers(scene: Scene, passes: Sequence[Pass]) -> None:
 def _embedding_and_head(scene: Scene, passes: Sequence[Pass]) -> None:
     """One row of the embedding per token; the head for the last token of each sequence."""
     model, layout, batch = scene.model, scene.layout, scene.workload.batch
-    for each in passes:
+    for order, each in enumerate(passes):
         read = min(scene.formats.embedding.bytes_of(model.hidden) * each.tokens, layout.embedding_bytes)
         ranges = (Range(layout.embedding, read, READ, WEIGHTS), _rows(scene, each.tokens, WRITE))
-        _kernels(scene, Place(np.array(each.steps), -1, slots.ATTENTION), "embedding", each.tokens, 0, ranges)
+        place = Place(np.array(each.steps), -1, slots.ATTENTION, order)
+        _kernels(scene, place, "embedding", each.tokens, 0, ranges)
     for each in passes:
+        if each.kind == Kind.ENCODER:
+            continue
         ranges = (Range(layout.head, layout.head_bytes, READ, WEIGHTS), _rows(scene, batch, READ))
         place = Place(np.array(each.steps), model.layers, slots.ATTENTION)
         _kernels(scene, place, "head", batch, each.head_ps, ranges)

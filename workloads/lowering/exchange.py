@@ -40,7 +40,7 @@ def lower_exchange(scene: Scene, shares: Shares, gate_tokens: Ints) -> None:
     step, layer = scene.step_and_layer(cell)
     # one row per token, however many experts of the device it visits; at most all tokens
     wanted = np.bincount(key, weights=runs["tokens"][run])[groups].astype(np.int64)
-    rows = np.minimum(wanted, scene.tokens(step))
+    rows = np.minimum(wanted, scene.tokens(step, layer))
     size = rows * ACTIVATION_BYTES * scene.model.hidden
     sent, done = sheet.new_tokens(len(groups)), sheet.new_tokens(len(groups))
     results = np.bincount(merged)

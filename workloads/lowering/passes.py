@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import NamedTuple
 
 import numpy as np
@@ -21,11 +22,21 @@ class Cells(NamedTuple):
     """Of the model."""
 
 
+class Kind(Enum):
+    PROMPT = auto()
+    """Of a decoder-only model: every token attends to those before it, and its keys and values are kept."""
+    ENCODER = auto()
+    """Every token of the prompt attends to all of it, and nothing is kept."""
+    DECODE = auto()
+    """One token of each sequence."""
+
+
 @dataclass(frozen=True)
 class Pass:
-    """The prefill, or all decode steps of a block: whose steps put equally many tokens through the model, so that
-    dense kernels of one kind are the same in all of them."""
+    """Steps of a block that put equally many tokens through the same layers, so that dense kernels of one kind are the
+    same in all of them: the prompt or the encoder, and decode (which with an encoder begins in step 0)."""
 
+    kind: Kind
     steps: range
     tokens: int
     every: Cells
@@ -40,30 +51,32 @@ class Pass:
     dense_ps: int
     head_ps: int
 
-    @property
-    def prefill(self) -> bool:
-        return self.steps.start == 0
-
 
 def passes_of(scene: Scene) -> Iterator[Pass]:
-    """Those that the block has, the prefill first."""
+    """Those that the block has, the prompt's first."""
     model, work, steps = scene.model, scene.workload, scene.steps
     tokens = work.batch * work.prompt_tokens, work.batch
     times = _times(scene, tokens)
+    first_steps = range(steps.start, min(steps.stop, 1))
     every = np.arange(model.layers)
-    others = np.delete(every, scene.moe_layers) if len(scene.moe_layers) < model.layers else every[:0]
-    parts = range(steps.start, min(steps.stop, 1)), range(max(steps.start, 1), steps.stop)
-    for part, count, own in zip(parts, tokens, times, strict=True):
+    parts = (
+        (Kind.PROMPT, first_steps, every),
+        (Kind.DECODE, range(max(steps.start, 1), steps.stop), every),
+    )
+    if model.encoder_layers:
+        encoder, decoder = np.split(every, [model.encoder_layers])
+        parts = (Kind.ENCODER, first_steps, encoder), (Kind.DECODE, steps, decoder)
+    for (kind, part, layers), count, own in zip(parts, tokens, times, strict=True):
         if not part:
             continue
-        cells = Cells(*scene.grid(part, every))
-        sparse = Cells(*scene.grid(part, scene.moe_layers)) if len(others) else cells
+        cells, sparse = Cells(*scene.grid(part, layers)), np.isin(layers, scene.moe_layers)
         yield Pass(
+            kind,
             part,
             count,
             cells,
-            sparse,
-            Cells(*scene.grid(part, others)),
+            cells if sparse.all() else Cells(*scene.grid(part, layers[sparse])),
+            Cells(*scene.grid(part, layers[~sparse])),
             own.projections[cells.layer],
             own.gate,
             own.shared,

@@ -66,9 +66,18 @@ class Scene:
         """``activations``, ``weights`` or ``prefetch``."""
         return self.machine.lane_id(self.dma.name, lane)
 
-    def tokens(self, step: Ints) -> Ints:
-        """Tokens that pass through the model in each of `step`."""
-        return np.where(step == 0, self.workload.batch * self.workload.prompt_tokens, self.workload.batch)
+    def tokens(self, step: Ints, layer: Ints) -> Ints:
+        """Tokens that pass through each model's `layer` in each of `step`: in step 0 the prompt, which with an encoder
+        takes its layers alone."""
+        sees_prompt = (step == 0) & (layer < (self.model.encoder_layers or self.model.layers))
+        return np.where(sees_prompt, self.workload.batch * self.workload.prompt_tokens, self.workload.batch)
+
+    def context(self, step: Ints) -> Ints:
+        """Tokens of one sequence that have keys and values in a decoder layer once the own ones of a decode `step` are
+        there. A decoder behind an encoder begins with nothing, in step 0."""
+        if self.model.encoder_layers:
+            return np.where(step == 0, 1, self.workload.skipped_tokens + 1 + step)
+        return self.workload.decode_context + step
 
     def grid(self, steps: range, layers: Ints) -> tuple[Ints, Ints]:
         """[steps * layers] step and layer of all `layers` of all `steps`."""

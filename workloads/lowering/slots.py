@@ -6,15 +6,16 @@ START_SIGNAL: Final = 0
 HOST: Final = 1
 BEFORE_ATTENTION: Final = 2
 ATTENTION: Final = 3
-DENSE_FFN: Final = 4
-GATE: Final = 5
-GATE_SIGNAL: Final = 6
-AFTER_GATE: Final = 7
-SHARED: Final = 8
-EXPERTS: Final = 9
-GATHER: Final = 10
-AFTER_EXPERTS: Final = 11
-COMBINE: Final = 12
+CROSS_ATTENTION: Final = 4
+DENSE_FFN: Final = 5
+GATE: Final = 6
+GATE_SIGNAL: Final = 7
+AFTER_GATE: Final = 8
+SHARED: Final = 9
+EXPERTS: Final = 10
+GATHER: Final = 11
+AFTER_EXPERTS: Final = 12
+COMBINE: Final = 13
 
 # lanes of the DMA engines, the NDP cores and the CPU
 OTHER_BEFORE_ATTENTION: Final = 0

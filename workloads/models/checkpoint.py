@@ -31,6 +31,7 @@ class Checkpoint:
     """Shared experts, and the feed-forward layers without routed ones."""
     head: str | None = None
     kv: str | None = None
+    embedding: str | None = None
     note: str = ""
     """What is declared and nothing here stores, and what stands for it."""
 

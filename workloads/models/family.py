@@ -12,12 +12,12 @@ from typing import Any, ClassVar, get_args
 from pydantic import BaseModel, model_validator
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.hw_models.formats import find_format
 from moe_cosim.hw_models.shapes import ExpertShape
 from moe_cosim.registry import Registry
 from moe_cosim.schema import Count, Few, Flag
+from moe_cosim.workloads.models.attention import Attention, OtherAttention
 from moe_cosim.workloads.models.checkpoint import read_checkpoint
-from moe_cosim.workloads.models.model import Attention, Model, OtherAttention
+from moe_cosim.workloads.models.model import Model
 
 
 class Family(BaseModel):
@@ -44,6 +44,8 @@ class Family(BaseModel):
     vocab_size: Count
     tie_word_embeddings: Flag = False
     num_experts_per_tok: Count
+    max_position_embeddings: Count | None = None
+    """Absent: not said."""
 
     @model_validator(mode="before")
     @classmethod
@@ -74,8 +76,16 @@ class Family(BaseModel):
         """Of layers whose attention has other shapes."""
         return ()
 
+    def check(self, where: object) -> None:
+        """Raise `InputError` for what this family's fields may say and cannot be meant here."""
+
     def model_layers(self) -> int:
+        """All of them."""
         return self.num_hidden_layers
+
+    def encoder_layer_count(self) -> int:
+        """How many of them are an encoder: the first."""
+        return 0
 
     def sliding(self, where: object) -> tuple[int | None, tuple[int, ...]]:
         """The window and the layers that have it."""
@@ -89,7 +99,8 @@ class Family(BaseModel):
         raise NotImplementedError
 
     def build(self, name: str, where: Path, hf_id: str = "", quantization: object = None) -> Model:
-        """`quantization` as the file declares it."""
+        """`quantization` as the file declares it. Raises `InputError` calling the file `where`."""
+        self.check(where)
         ffn = self.ffn()
         moe_layers = self.moe_layers()
         if len(moe_layers) == self.model_layers():
@@ -101,16 +112,17 @@ class Family(BaseModel):
             hf_id=hf_id,
             hidden=self.hidden_size,
             layers=layers,
+            encoder_layers=self.encoder_layer_count(),
             attention=self.attention(where),
             other_attention=self.other_attention(where),
             vocab=self.vocab_size,
+            context_length=self.max_position_embeddings,
             tied_embeddings=self.tie_word_embeddings,
             top_k=self.num_experts_per_tok,
             expert=ExpertShape(
                 ffn.pop("expert_hidden", self.hidden_size), ffn.pop("intermediate"), ffn.pop("matrices", 3)
             ),
             moe_layers=moe_layers,
-            native_bits=find_format(checkpoint.experts).bits if checkpoint.experts else 16,
             checkpoint=checkpoint,
             source=str(where),
             **ffn,
@@ -120,6 +132,9 @@ class Family(BaseModel):
 families: Registry[type[Family]] = Registry(
     "model family",
     "model_families",
-    tuple(f"moe_cosim.workloads.models.{module}" for module in ("hf_families", "hf_latent", "hf_further", "hf_hybrid")),
+    tuple(
+        f"moe_cosim.workloads.models.families.{module}"
+        for module in ("mixtral", "deepseek", "further", "hybrid", "longcat", "encoder_decoder")
+    ),
 )
 """By ``model_type``."""

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.plain_file import read_plain
 from moe_cosim.schema import check
 from moe_cosim.workloads.models.checkpoint import declared_in
 from moe_cosim.workloads.models.family import families
@@ -21,7 +20,6 @@ _NOT_MODELLED: Final = {
     "full_attn_alpha_factor": "lightning attention",
     "linear_attn_alpha_factor": "lightning attention",
     "compress_ratios": "attention over compressed keys",
-    "zero_expert_num": "experts that compute nothing",
 }
 """Fields that mean what is not modelled, and what they mean."""
 
@@ -66,12 +64,13 @@ def _language_model(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _names(path: Path) -> tuple[str, str]:
     """What the model is called, and its name on the hub where that is known."""
+    folder = path.parent.resolve()  # the file itself may be a link to a blob
+    for cached in (folder, *folder.parents):
+        if cached.name.startswith("models--"):
+            organisation, _, name = cached.name.removeprefix("models--").partition("--")
+            return name or organisation, f"{organisation}/{name}" if name else organisation
     if path.name != "config.json":
         return path.stem, ""
-    folder = path.parent.resolve()  # the file itself may be a link to a blob
-    if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith("models--"):
-        organisation, _, name = folder.parent.parent.name.removeprefix("models--").partition("--")
-        return name or organisation, f"{organisation}/{name}" if name else organisation
     return folder.name, ""
 
 
@@ -106,10 +105,8 @@ def _refuse_other_layers(data: dict[str, Any], text: dict[str, Any], path: Path)
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(read_plain(path).decode("utf-8-sig"))
-    except OSError as error:
-        raise InputError(path, "file", Plain(str(error.strerror)), "a readable UTF-8 JSON file") from None
-    except (UnicodeDecodeError, RecursionError) as error:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(path, "file", Plain(type(error).__name__), "a readable UTF-8 JSON file") from None
     except json.JSONDecodeError as error:
         found = Plain(f"line {error.lineno}: {error.msg}")

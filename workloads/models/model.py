@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.hw_models.shapes import AttentionShape, ExpertShape
+from moe_cosim.experiment import Workload
+from moe_cosim.hw_models.shapes import ExpertShape
+from moe_cosim.workloads.models.attention import Attention, OtherAttention
 from moe_cosim.workloads.models.checkpoint import Checkpoint
-
-AttentionKind = Literal["gqa", "mla", "linear"]
 
 RouterScore = Literal["softmax", "softmax-topk", "sigmoid", "sigmoid-bias", "sparsemixer"]
 """How the router turns logits into weights.
@@ -26,141 +26,8 @@ selects (DeepSeek-V3, arXiv 2412.19437, 2.1.2). ``sparsemixer``: Phi-3.5-MoE's m
 
 _MOST_PARAMS: Final = 10**16
 _MOST_KV_BYTES: Final = 10**9
+_MOST_EXPERTS: Final = 2**15 - 1
 """Beyond any model by far; below, no product of sizes leaves int64."""
-
-
-@dataclass(frozen=True)
-class Attention:
-    """Attention of one layer.
-
-    ``gqa`` is grouped-query attention, multi-head when `kv_heads` equals `heads`. ``mla`` is
-    multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, 2.1): the cache holds one latent
-    vector and one rotary key per token, whatever the number of heads. ``linear`` (gated delta rule, arXiv 2412.06464)
-    keeps a matrix of `head_dim` x `v_head_dim` per head of values instead of keys and values of tokens.
-
-    With an index (DeepSeek-V3.2-Exp, 2025, 2.1) a layer attends to the `index_topk` tokens whose index keys score best:
-    `index_heads` heads of `index_dim` score all of them. A layer without index heads takes what one before it found.
-    """
-
-    kind: AttentionKind
-    heads: int
-    kv_heads: int
-    head_dim: int
-    """Of a query; for ``mla`` the sum of `qk_nope_head_dim` and `qk_rope_head_dim`."""
-    q_lora_rank: int = 0
-    """``mla`` only; 0: queries come from the hidden state in one projection."""
-    kv_lora_rank: int = 0
-    qk_nope_head_dim: int = 0
-    qk_rope_head_dim: int = 0
-    v_head_dim: int = 0
-    key_heads: int = 0
-    """``linear`` only; `heads` are those of the values."""
-    conv_kernel: int = 0
-    """``linear`` only: tokens of inputs that a causal convolution looks back on, itself included."""
-    numbers_per_head: int = 2
-    """``linear`` only: decay and rate of a delta rule; Mamba-2 has one."""
-    index_heads: int = 0
-    index_dim: int = 0
-    index_topk: int = 0
-    gated: bool = False
-    """``gqa`` only: one more projection, as wide as the queries, gates the attended values."""
-    sliding_window: int | None = None
-    """Tokens that the layers in `sliding_layers` look back on; None: no layer slides."""
-    sliding_layers: tuple[int, ...] = ()
-
-    def projections(self, hidden: int) -> tuple[tuple[int, int], ...]:
-        """(inner, columns) of the matrix products around the scores of one layer, as kernels fuse them: those of one
-        input are one product."""
-        queries = self.heads * self.head_dim
-        if self.kind == "linear":  # queries, keys, values, their gate, and numbers a head
-            values = self.heads * self.v_head_dim
-            return (hidden, 2 * self.key_heads * self.head_dim + 2 * values + self.numbers_per_head * self.heads), (
-                values,
-                hidden,
-            )
-        if self.kind == "gqa":
-            value_dim = self.core.value_dim
-            inputs = (1 + self.gated) * queries + self.kv_heads * (self.head_dim + value_dim)
-            inputs += (self.index_heads + (self.index_heads > 0)) * self.index_dim
-            return (hidden, inputs), (self.heads * value_dim, hidden)
-        latent = self.kv_lora_rank + self.qk_rope_head_dim
-        expand = self.kv_lora_rank, self.heads * (self.qk_nope_head_dim + self.v_head_dim)
-        output = self.heads * self.v_head_dim, hidden
-        if self.index_heads:  # index queries from the compressed ones; an index key and the heads' weights
-            indexed = self.index_heads * self.index_dim
-            latent += self.index_dim + self.index_heads
-            return (hidden, self.q_lora_rank + latent), (self.q_lora_rank, queries + indexed), expand, output
-        if self.q_lora_rank:
-            return (hidden, self.q_lora_rank + latent), (self.q_lora_rank, queries), expand, output
-        return (hidden, queries + latent), expand, output
-
-    def projection_weights(self, hidden: int) -> int:
-        """Weights of the query, key, value and output projections of one layer, without biases."""
-        return sum(inner * columns for inner, columns in self.projections(hidden))
-
-    @property
-    def core(self) -> AttentionShape:
-        """What attends, between the projections."""
-        if self.kind == "mla":
-            return AttentionShape(
-                self.heads, 1, self.kv_lora_rank + self.qk_rope_head_dim, self.kv_lora_rank, latent=True
-            )
-        if self.kind == "linear":
-            return AttentionShape(self.heads, self.heads, self.head_dim, self.v_head_dim)
-        return AttentionShape(self.heads, self.kv_heads, self.head_dim, self.v_head_dim or self.head_dim)
-
-    @property
-    def prompt_core(self) -> AttentionShape:
-        """The same in prefill, where latent attention expands keys and values for every head."""
-        if self.kind == "mla":
-            return AttentionShape(self.heads, self.heads, self.head_dim, self.v_head_dim)
-        return self.core
-
-    @property
-    def kv_values_per_token(self) -> int:
-        """Numbers that one token adds to one layer's cache, without its index key."""
-        return 0 if self.kind == "linear" else self.core.values_per_key
-
-    @property
-    def index_values_per_token(self) -> int:
-        return self.index_dim if self.index_heads else 0
-
-    @property
-    def state_values(self) -> int:
-        """Numbers that one sequence keeps in a layer, however long it is."""
-        if self.kind != "linear":
-            return 0
-        inputs = 2 * self.key_heads * self.head_dim + self.heads * self.v_head_dim
-        return self.heads * self.head_dim * self.v_head_dim + max(self.conv_kernel - 1, 0) * inputs
-
-    def query_bytes(self, bytes_per_value: int = 2) -> tuple[int, int]:
-        """Bytes per token to whoever holds its keys (queries) and back (attended values), one layer.
-
-        With latent attention the query is projected into the latent space first (DeepSeek-V2, arXiv
-        2405.04434, 2.1.2): heads x (latent + rotary) values go, heads x latent come back.
-        """
-        if self.kind == "mla":
-            there = self.heads * (self.kv_lora_rank + self.qk_rope_head_dim)
-            return bytes_per_value * there, bytes_per_value * self.heads * self.kv_lora_rank
-        size = bytes_per_value * self.heads * self.head_dim
-        return size, size
-
-    def kept_tokens(self, layer: ArrayLike, context_tokens: ArrayLike) -> NDArray[np.int64]:
-        """Of how many of `context_tokens` each `layer` keeps keys and values: all, or a sliding window of them
-        (broadcast)."""
-        layers, context = np.broadcast_arrays(np.asarray(layer, dtype=np.int64), np.asarray(context_tokens, np.int64))
-        if self.sliding_window is None:
-            return context
-        return np.where(np.isin(layers, self.sliding_layers), np.minimum(context, self.sliding_window), context)
-
-    def attended_tokens(self, layer: ArrayLike, context_tokens: ArrayLike) -> NDArray[np.int64]:
-        """How many of `context_tokens` each `layer` looks back on: those kept, or those that an index selects."""
-        kept = self.kept_tokens(layer, context_tokens)
-        return np.minimum(kept, self.index_topk) if self.index_topk else kept
-
-
-OtherAttention = tuple[tuple[Attention, tuple[int, ...]], ...]
-"""Shapes, and the layers that have them."""
 
 
 @dataclass(frozen=True)
@@ -190,22 +57,40 @@ class Model:
     norm_topk_prob: bool
     """Whether the chosen experts' weights are scaled to sum to 1."""
     router_score: RouterScore
-    native_bits: int
-    """Bits per routed weight as the model is published to be served: 16 unless it is quantized."""
     source: str = field(compare=False)
     encoder_layers: int = 0
     """The first this many layers are an encoder; those after them also have cross-attention."""
     other_attention: OtherAttention = ()
     """Of the layers that have another than `attention`."""
+    identity_experts: int = 0
+    """Further experts of a router that give a token back as it is (LongCat-Flash, arXiv 2509.01322, 2.1): numbered
+    behind the routed ones, without weights."""
+    context_length: int | None = field(default=None, compare=False)
+    """Tokens of a sequence that it was made for; None: not said."""
     checkpoint: Checkpoint = field(default=Checkpoint(), compare=False)
     """How it is stored; an experiment may run it otherwise."""
+
+    @property
+    def encoder_moe_layers(self) -> int:
+        """How many of `moe_layers` are the encoder's: the first."""
+        return sum(layer < self.encoder_layers for layer in self.moe_layers)
+
+    @property
+    def router_experts(self) -> int:
+        """What the router of a layer chooses among."""
+        return self.routed_experts + self.identity_experts
+
+    @property
+    def active_experts(self) -> int:
+        """Experts with weights of a token; where there are others, of one that chooses evenly among all, rounded."""
+        return round(self.top_k * self.routed_experts / self.router_experts)
 
     @property
     def router_products(self) -> tuple[tuple[int, int], ...]:
         """(inner, columns) of a layer's router and, where experts work on a latent of their own width (Nemotron 3), of
         the products into and out of it."""
         latent = self.expert.hidden if self.expert.hidden != self.hidden else 0
-        router = self.hidden, self.routed_experts + latent
+        router = self.hidden, self.router_experts + latent
         return (router, (latent, self.hidden)) if latent else (router,)
 
     @property
@@ -241,8 +126,9 @@ class Model:
 
     @property
     def has_plain_attention(self) -> bool:
-        """All layers alike, over all keys that are kept."""
-        return not self.other_attention and not self.attention.index_topk and self.attention.kind != "linear"
+        """All layers alike, over all keys that are kept, without an encoder."""
+        alike = not self.encoder_layers and not self.other_attention
+        return alike and not self.attention.index_topk and self.attention.kind != "linear"
 
     @cached_property
     def dense_params_by_layer(self) -> tuple[int, ...]:
@@ -261,7 +147,7 @@ class Model:
         Publishers differ in whether they count those two; subtract `embedding_params` and
         `head_params` to compare with one who does not.
         """
-        routed = len(self.moe_layers) * self.top_k * self.expert.weights
+        routed = len(self.moe_layers) * self.active_experts * self.expert.weights
         return routed + sum(self.dense_params_by_layer) + self.embedding_params + self.head_params
 
     @property
@@ -283,6 +169,11 @@ class Model:
         """As `Attention.attended_tokens`, by each layer's attention (broadcast)."""
         return self._by_attention(layer, context_tokens, Attention.attended_tokens)
 
+    def cached_tokens(self, workload: Workload) -> int:
+        """Tokens of one sequence whose keys and values a layer keeps at the end, if no window bounds them: with an
+        encoder those of the decoder alone."""
+        return workload.context_tokens - (workload.prompt_tokens if self.encoder_layers else 0)
+
     def layers_with(self, attention: Attention) -> NDArray[np.int64]:
         return np.flatnonzero([each == attention for each in self.attention_by_layer])
 
@@ -296,19 +187,25 @@ class Model:
     def validate(self, where: object) -> Model:
         """This model; raises `InputError` for numbers that contradict one another."""
         checks = (
-            (self.top_k <= self.routed_experts, "top_k", self.top_k, f"at most {self.routed_experts} routed experts"),
-            (bool(self.moe_layers), "moe_layers", Plain("none"), "at least one layer with experts"),
+            (self.top_k <= self.router_experts, "top_k", self.top_k, f"at most {self.router_experts} routed experts"),
             (
-                self.attention.heads % self.attention.kv_heads == 0,
-                "kv_heads",
-                self.attention.kv_heads,
-                f"a divisor of {self.attention.heads} heads",
+                self.router_experts <= _MOST_EXPERTS,
+                "identity_experts",
+                self.identity_experts,
+                f"at most {_MOST_EXPERTS} experts with the {self.routed_experts} routed ones",
             ),
+            (bool(self.moe_layers), "moe_layers", Plain("none"), "at least one layer with experts"),
             (
                 len(self.moe_layers) == self.layers or self.dense_intermediate > 0 or self.other_attention != (),
                 "dense_intermediate",
                 self.dense_intermediate,
                 "a width, as some layers have no experts",
+            ),
+            (
+                not self.encoder_layers or (self.attention.kind == "gqa" and not self.other_attention),
+                "encoder_layers",
+                self.encoder_layers,
+                "none, or gqa attention alike in all layers",
             ),
             (
                 self.total_params <= _MOST_PARAMS,
@@ -326,6 +223,8 @@ class Model:
         for holds, name, found, allowed in checks:
             if not holds:
                 raise InputError(where, name, found, allowed)
+        for attention in self.attentions:
+            attention.validate(where)
         return self
 
     def _by_attention(

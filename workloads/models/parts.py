@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from moe_cosim.workloads.models.model import Attention, Model
+from moe_cosim.workloads.models.attention import Attention
+from moe_cosim.workloads.models.model import Model
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,12 @@ def parts(model: Model) -> list[Part]:
         found += _attention(block, attention, hidden, model.attention_by_layer.count(attention))
     if model.encoder_layers:
         found += _attention("cross-attention", model.attention, hidden, model.layers - model.encoder_layers)
-    found.append(Part("router", "gate", hidden, model.routed_experts, sparse, 1, 1))
+    found.append(Part("router", "gate", hidden, model.router_experts, sparse, 1, 1))
     width, matrices, latent = model.expert.intermediate, model.expert.matrices, model.expert.hidden
     if latent != hidden:
         found.append(Part("router", "into latent", hidden, latent, sparse, 1, 1))
         found.append(Part("router", "out of latent", latent, hidden, sparse, 1, 1))
-    found += _feed_forward("expert", latent, width, matrices, sparse, model.routed_experts, model.top_k)
+    found += _feed_forward("expert", latent, width, matrices, sparse, model.routed_experts, model.active_experts)
     if model.shared_intermediate:
         found += _feed_forward("shared experts", hidden, model.shared_intermediate, matrices, sparse, 1, 1)
     if model.layers > sparse and model.dense_intermediate:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -72,7 +71,7 @@ def _part_formats(experiment: Experiment, model: Model) -> PartFormats:
         dense_part("attention_format", stored.attention),
         dense_part("shared_format", stored.shared),
         head,
-        head if model.tied_embeddings else _format(experiment, "embedding_format", None),
+        head if model.tied_embeddings else _format(experiment, "embedding_format", stored.embedding),
         _format(experiment, "kv_format", stored.kv),
     )
 
@@ -88,7 +87,7 @@ def _losses(experiment: Experiment, model: Model, assumptions: Assumptions) -> L
     if source == "synthetic":
         shape = len(model.moe_layers), model.routed_experts, experiment.seed
         return _SYNTHETIC.get(shape, assumptions, lambda apart: (synthetic_losses(*shape, apart), {}))
-    if not os.path.isfile(source):
+    if not Path(source).is_file():
         allowed = "'synthetic', or the path of a .npz or .csv loss table"
         raise InputError(experiment.where, "quantization.losses", source, allowed)
     return read_losses(Path(source), model)

@@ -111,11 +111,18 @@ def machine(name: str, settings: tuple[str, ...], output: Output) -> None:
 
 @show.command()
 @click.argument("name")
+@click.option("--yaml", "as_file", is_flag=True, help="Print it as a model file, which an experiment may name.")
 @output_options("parts", "facts")
-def model(name: str, output: Output) -> None:
-    """Print a model's size and the shape of every part. NAME: of the catalogue, or a Hugging Face config.json."""
+def model(name: str, as_file: bool, output: Output) -> None:
+    """Print a model's size and the shape of every part. NAME: of the catalogue, or a file: a Hugging Face config.json,
+    a model file, a .gguf file."""
     from moe_cosim.sim.cli.tables.model import model_document, model_report
 
+    if as_file:
+        from moe_cosim.workloads.models import find_model, model_file_of
+
+        _emit_yaml(model_file_of(find_model(name, "show", "model")), output)
+        return
     document = model_document(name)
     output.emit(lambda: document, lambda: model_report(document))
 

@@ -26,17 +26,18 @@ _BY_FIELD: Final = {
 }
 """Kind of description by the field that names one."""
 _WORKLOADS: Final = Path(moe_cosim.__file__).parent / "workloads"
-_MODELS: Final = _WORKLOADS / "models" / "catalog" / "models.yaml"
+_MODELS: Final = _WORKLOADS / "models" / "catalog"
 _PRESETS: Final = _WORKLOADS / "routing" / "presets"
 
 
 def description_digest(kind: str, name: str) -> str | None:
     """Of one description of the catalogue; None where there is none of that name."""
     try:
-        if kind in ("assumption", "model"):
-            path = catalog.shared_path() if kind == "assumption" else _MODELS
+        if kind == "assumption":
+            path = catalog.shared_path()
             return _entries(path, file_digest(str(path))).get(name)
-        path = _PRESETS / f"{name}.yaml" if kind == "preset" else catalog.find(name, kind)
+        ours = {"preset": _PRESETS, "model": _MODELS}.get(kind)
+        path = ours / f"{name}.yaml" if ours is not None else catalog.find(name, kind)
         return file_digest(str(path))[:SOURCE_DIGITS]
     except (MoeCosimError, OSError):
         return None  # refused when the point runs, with its reason

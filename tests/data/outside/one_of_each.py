@@ -14,8 +14,8 @@ from moe_cosim.sim.batch.base import schedulers
 from moe_cosim.sim.batch.pbs import Pbs
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
+from moe_cosim.workloads.models.families.mixtral import Mixtral
 from moe_cosim.workloads.models.family import families
-from moe_cosim.workloads.models.hf_families import Mixtral
 from moe_cosim.workloads.policies.base import Policy, policies
 from moe_cosim.workloads.quantization.allocation import Allocator, allocators
 from moe_cosim.workloads.routing.routing import Routing, RoutingSource, normalised, routers

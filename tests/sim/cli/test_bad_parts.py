@@ -8,7 +8,7 @@ from moe_cosim.hw_models import catalog
 from tests.sim.tiny import MODEL, Tiny, cli, refused, says
 
 TOO_LARGE = {
-    "experts in their home": (("workload.output_tokens=2", "model=kimi-k2"), "experts (fp16) in ndp.dram", "512 GB"),
+    "experts in their home": (("workload.output_tokens=2", "model=kimi-k2"), "experts (fp8-block) in ndp", "512 GB"),
     "dense part": (
         ("model=mixtral-8x7b", "machine.set.devices.gpu.memories.hbm.capacity=2 GB"),
         "in gpu.hbm",

@@ -114,7 +114,7 @@ def test_an_edit_gives_new_points_for_what_uses_it_alone(tree: Path, before: Fou
     append(tree, "hw_models/units/ndp.py")
     append(tree, "hw_models/catalog/kernel_fits/vllm.yaml")
     append(tree, "hw_models/catalog/software/eager.yaml")
-    append(tree, "workloads/models/hf_families.py")
+    append(tree, "workloads/models/families/mixtral.py")
     found = changed(start, identities(tree))
     embedded, router = "engine embedded", "router generator"
     for case in found:  # all run these
@@ -140,7 +140,7 @@ def test_an_edit_of_what_every_run_uses_gives_new_points_everywhere(tree: Path, 
 PLUGIN = """
 from moe_cosim.workloads.lowering.hooks import LoweringHook, lowering_hooks
 from moe_cosim.workloads.models.family import families
-from moe_cosim.workloads.models.hf_families import Mixtral
+from moe_cosim.workloads.models.families.mixtral import Mixtral
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.policies.offloading.hobbit import Hobbit
 from moe_cosim.hw_models.formats import WeightFormat, register_format

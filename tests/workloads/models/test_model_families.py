@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from moe_cosim.errors import InputError
+from moe_cosim.experiment import load_experiment
+from moe_cosim.sim.run import run
 from moe_cosim.workloads.models import find_model
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.models.parts import parts
@@ -140,7 +142,7 @@ def test_what_transformers_5_leaves_out_of_deepseek_v3(tmp_path: Path) -> None:
     ("fields", "field"),
     [
         ({"model_type": "jamba", "mamba_d_state": 16}, "mamba_d_state"),
-        ({"model_type": "switch_transformers", "is_encoder_decoder": True}, "is_encoder_decoder"),
+        ({"model_type": "t5", "is_encoder_decoder": True}, "is_encoder_decoder"),
         ({"model_type": "deepseek_v4", "compress_ratios": [4]}, "compress_ratios"),
         ({"model_type": "hunyuan_v1_moe", "num_experts": [8, 8, 4, 8]}, "num_experts"),
     ],
@@ -166,3 +168,38 @@ def test_a_snapshot_in_a_cache_of_the_hub_has_its_repositorys_name(tmp_path: Pat
 def test_a_name_of_the_hub_is_told_how_to_become_a_path() -> None:
     with pytest.raises(InputError, match=r"model: found 'some-lab/Tiny-MoE'; .*hf download some-lab/Tiny-MoE"):
         find_model("some-lab/Tiny-MoE")
+
+
+def test_a_name_of_the_hub_is_found_in_the_local_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    repository = tmp_path / "hub" / "models--some-lab--Tiny-MoE"
+    for revision, experts in (("89ef", 8), ("12ab", 4)):
+        snapshot = repository / "snapshots" / revision
+        snapshot.mkdir(parents=True)
+        data = COMMON | {"model_type": "minimax_m2", "num_local_experts": experts}
+        (snapshot / "config.json").write_text(json.dumps(data))
+    with pytest.raises(InputError, match="hf download"):  # two revisions, and nothing says which
+        find_model("some-lab/Tiny-MoE")
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text("12ab")
+    found = find_model("some-lab/Tiny-MoE")
+    assert (found.name, found.hf_id, found.routed_experts) == ("Tiny-MoE", "some-lab/Tiny-MoE", 4)
+    experiment = load_experiment("monde-mixtral-8x7b", {"model": "some-lab/Tiny-MoE"})
+    assert experiment.model == str(repository / "snapshots" / "12ab")  # a sweep counts it by content
+
+
+def test_an_experiment_says_how_a_model_of_the_hub_gets_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match=r"model: found 'some-lab/Tiny-MoE'; .*hf download some-lab/Tiny-MoE"):
+        run(load_experiment("monde-mixtral-8x7b", {"model": "some-lab/Tiny-MoE"}))
+
+
+@pytest.mark.parametrize(("prompt", "said"), [(60, False), (61, True)])
+def test_sequences_beyond_what_the_model_was_made_for_are_noted(tmp_path: Path, prompt: int, said: bool) -> None:
+    read(tmp_path, COMMON | {"model_type": "minimax_m2", "num_local_experts": 8, "max_position_embeddings": 64})
+    changes = {"model": str(tmp_path / "config.json"), "workload.prompt_tokens": prompt, "workload.output_tokens": 4}
+    result = run(load_experiment("monde-mixtral-8x7b", changes | {"policy": {"name": "monde"}}))
+    found = [used for used in result.assumptions if used.name == "beyond-context-length"]
+    assert bool(found) == said
+    assert all("65 tokens" in used.source and "made for 64" in used.source for used in found)

@@ -43,6 +43,8 @@ TOTALS = {
     "switch-base-64": (3.7881, 0.0005, 0.0, "SiDA-MoE"),
     "switch-base-128": (7.4125, 0.0005, 0.0, "SiDA-MoE"),
     "switch-base-256": (14.6617, 0.0005, 0.0, "SiDA-MoE"),
+    "switch-large-128": (26.4, 0.05, 0.0, "Pre-gated MoE (arXiv 2308.12066), table I"),
+    "nllb-moe-54b": (54.5, 0.05, 0.0, "arXiv 2207.04672"),
 }
 
 # Published active parameters in billions, half a unit of their last digit, and which tables the

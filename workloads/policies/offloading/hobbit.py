@@ -168,15 +168,15 @@ class Hobbit(BlockPolicy):
         """
         demand = self.context.demand
         levels = np.full((demand.steps, demand.layers, demand.num_experts), 2, dtype=np.int8)
-        first = 0
-        for experts, weights in demand.choices():
+        for first_step, first_layer, experts, weights in demand.choices():
             order = np.argsort(-weights, axis=-1, kind="stable")
             share = np.take_along_axis(weights, order, axis=-1).astype(np.float64)
             unimportance = np.cumsum(share, axis=-1) - share
             level = (unimportance > self._t1).astype(np.int8) + (unimportance > self._t2)
             step, layer = np.indices(experts.shape[:2]).reshape(2, *experts.shape[:2], 1, 1)
             ranked = np.take_along_axis(experts, order, axis=-1)
-            np.minimum.at(levels, (first + step, layer, ranked), level)
-            first += len(experts)
+            asked = np.broadcast_arrays(first_step + step, first_layer + layer, ranked)
+            has_weights = ranked < demand.num_experts
+            np.minimum.at(levels, tuple(each[has_weights] for each in asked), level[has_weights])
         levels[~demand.active()] = 1
         return levels

@@ -9,10 +9,11 @@ from pydantic import AliasChoices, AliasPath, BeforeValidator, Field
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.schema import Count, Few, Flag, Size
+from moe_cosim.workloads.models.attention import Attention
+from moe_cosim.workloads.models.families.deepseek import Glm4Moe
+from moe_cosim.workloads.models.families.mixtral import Mixtral, Olmoe
 from moe_cosim.workloads.models.family import Family, families
-from moe_cosim.workloads.models.hf_families import Mixtral, Olmoe
-from moe_cosim.workloads.models.hf_latent import Glm4Moe
-from moe_cosim.workloads.models.model import Attention, RouterScore
+from moe_cosim.workloads.models.model import RouterScore
 
 
 def _same_everywhere(found: object) -> object:

@@ -9,10 +9,10 @@ from pydantic import AliasChoices, BaseModel, BeforeValidator, Field
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.schema import Count, Few, Flag, Size
+from moe_cosim.workloads.models.attention import Attention, OtherAttention
+from moe_cosim.workloads.models.families.deepseek import DeepseekV3, Glm4Moe
+from moe_cosim.workloads.models.families.mixtral import Qwen3Moe
 from moe_cosim.workloads.models.family import Family, families
-from moe_cosim.workloads.models.hf_families import Qwen3Moe
-from moe_cosim.workloads.models.hf_latent import DeepseekV3, Glm4Moe
-from moe_cosim.workloads.models.model import Attention, OtherAttention
 
 
 def _by_layer(found: list[Any], layers: int, where: object, field: str) -> list[Any]:

@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Literal
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.schema import Count, Few, Flag, Size
+from moe_cosim.workloads.models.attention import Attention
 from moe_cosim.workloads.models.family import Family, families
-from moe_cosim.workloads.models.model import Attention, RouterScore
+from moe_cosim.workloads.models.model import RouterScore
 
 
 @families.register("glm4_moe")
@@ -87,7 +88,7 @@ class Deepseek(Glm4Moe):
         return Attention(
             kind="mla",
             heads=self.num_attention_heads,
-            kv_heads=self.num_key_value_heads or self.num_attention_heads,
+            kv_heads=self.num_attention_heads,
             head_dim=nope + rope,
             q_lora_rank=self.q_lora_rank or 0,
             kv_lora_rank=self.kv_lora_rank,

@@ -1,0 +1,77 @@
+"""What a decoder attends to of its encoder: keys and values made once, from what the encoder gives, and never grown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from moe_cosim.workloads.layout import ACTIVATION_BYTES
+from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.passes import Cells, Kind, Pass
+from moe_cosim.workloads.lowering.scene import Scene
+from moe_cosim.workloads.lowering.sheet import Place, Purpose, Range
+from moe_cosim.workloads.programs.program import CONTENTS, PURPOSES, READ, STREAM, WRITE
+
+_WEIGHTS, _ACTIVATIONS, _KV = (CONTENTS.index(name) for name in ("weights", "activations", "kv"))
+_ATTENTION = PURPOSES.index("attention")
+
+# order in the slot
+_KEYS, _ATTEND = range(2)
+
+
+def lower_cross_attention(scene: Scene, passes: Sequence[Pass]) -> None:
+    """In step 0 keys and values of the whole prompt; in every step one query of each sequence, on all of them."""
+    if scene.layout.cross is None:
+        return
+    for each in passes:
+        if each.kind == Kind.DECODE:
+            first = each.every.step == 0
+            if first.any():
+                _keys(scene, Cells(each.every.step[first], each.every.layer[first]))
+            _attend(scene, each)
+
+
+def _keys(scene: Scene, cells: Cells) -> None:
+    """The products of what the encoder gives with the matrices of keys and values, behind those of queries."""
+    cross, work, model = scene.layout.cross, scene.workload, scene.model
+    assert cross is not None
+    tokens = work.batch * work.prompt_tokens
+    _, of_prompt = model.attention.cross_products(model.hidden)
+    place = Place(*cells, slots.CROSS_ATTENTION, _KEYS)
+    ranges = (
+        Range(cross.weights[cells.layer] + cross.query_bytes, cross.key_bytes, READ, _WEIGHTS),
+        _rows(scene, tokens),
+        Range(cross.kv[cells.layer], cross.kv_bytes_per_token * tokens, WRITE, _KV),
+    )
+    _kernel(scene, place, tokens, _products_ps(scene, tokens, of_prompt), ranges)
+
+
+def _attend(scene: Scene, each: Pass) -> None:
+    cross, work, model = scene.layout.cross, scene.workload, scene.model
+    assert cross is not None
+    of_decoder, _ = model.attention.cross_products(model.hidden)
+    scores = int(scene.gpu_model.attention_ps(work.batch, 1, work.prompt_tokens, model.attention.core))
+    place = Place(*each.every, slots.CROSS_ATTENTION, _ATTEND)
+    ranges = (
+        Range(cross.weights[each.every.layer], cross.query_bytes, READ, _WEIGHTS),
+        Range(cross.kv[each.every.layer], cross.kv_bytes_per_token * work.batch * work.prompt_tokens, READ, _KV),
+        _rows(scene, each.tokens),
+    )
+    _kernel(scene, place, each.tokens, _products_ps(scene, each.tokens, of_decoder) + scores, ranges)
+
+
+def _products_ps(scene: Scene, tokens: int, products: tuple[tuple[int, int], ...]) -> int:
+    inner, columns = np.array(products).T
+    return int(scene.gpu_model.dense_ps(tokens, inner, columns, scene.formats.attention).sum())
+
+
+def _rows(scene: Scene, tokens: int) -> Range:
+    scratch = scene.layout.activations[scene.gpu.local_memory]
+    return Range(scratch, ACTIVATION_BYTES * scene.model.hidden * tokens, READ, _ACTIVATIONS)
+
+
+def _kernel(scene: Scene, place: Place, tokens: int, busy_ps: int, ranges: tuple[Range, ...]) -> None:
+    purpose = Purpose(_ATTENTION, tokens=tokens)
+    launch_ps = scene.gpu_model.launch_ps
+    scene.sheet.add(STREAM, scene.gpu_lane, place, purpose, setup_ps=launch_ps, busy_ps=busy_ps, ranges=ranges)

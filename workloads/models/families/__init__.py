@@ -1,0 +1,1 @@
+"""Families of Hugging Face configurations: one table of fields each."""
