@@ -12,13 +12,12 @@ from typing import Any
 from moe_cosim.errors import InputError
 from moe_cosim.yaml_file import read_yaml
 
-KINDS = ("machine", "device", "link", "dram", "dram-timing", "isa", "software", "kernel-fit")
+KINDS = ("machine", "device", "link", "dram", "isa", "software", "kernel-fit")
 _FOLDERS = {
     "machine": "machines",
     "device": "devices",
     "link": "links",
     "dram": "dram",
-    "dram-timing": "dram_timings",
     "isa": "isas",
     "software": "software",
     "kernel-fit": "kernel_fits",

@@ -13,6 +13,7 @@ from moe_cosim.hw_models.units.kinds import Role, UnitKind, unit_kinds
 
 if TYPE_CHECKING:
     from moe_cosim.hw_models.cxl.protocol import CxlProtocol
+    from moe_cosim.hw_models.dram_memory import DramMemory
     from moe_cosim.hw_models.units.base import UnitModel
 
 
@@ -95,6 +96,8 @@ class Memory:
     standard: str = ""
     internal_peak_bytes_per_s: float | None = None
     """What its arrays give to the units inside and to the port together; None where no unit sits inside."""
+    dram: DramMemory | None = None
+    """Its organisation, timings and controllers; None of SRAM, and of a memory that is described by shares alone."""
 
     @property
     def array_bytes_per_s(self) -> float:

@@ -10,7 +10,7 @@ from typing import Any
 from moe_cosim.errors import Plain
 from moe_cosim.hw_models.components import Link, Memory, Switch, Unit
 from moe_cosim.hw_models.description import Fields, Reading
-from moe_cosim.hw_models.dram import read_efficiency, with_sequential_read
+from moe_cosim.hw_models.dram import Channels, read_dram
 from moe_cosim.hw_models.merge import Places
 from moe_cosim.hw_models.units.described import unit_models
 from moe_cosim.hw_models.units.kinds import Role, unit_kinds
@@ -82,22 +82,26 @@ def _read_memory(name: str, fields: Fields, places: Places) -> Memory:
         "interleave",
         "peak",
         "latency",
-        optional=("sequential_read", "internal_peak"),
+        optional=("speed", "sequential_read", "internal_peak"),
     )
-    standard, efficiency = read_efficiency(fields.text("standard"), fields.reading, places, fields.path)
-    if "sequential_read" in fields:
-        efficiency = with_sequential_read(efficiency, fields.share("sequential_read"))
+    channels = Channels(
+        fields.whole("channels", most=MOST_CHANNELS),
+        fields.whole("interleave", "bytes", most=MOST_CAPACITY_BYTES),
+        fields.finite("peak", "bytes/s"),
+    )
+    described = read_dram(fields, places, channels)
     return Memory(
         name=name,
         kind=fields.word("kind", MEMORY_KINDS),
         capacity_bytes=fields.whole("capacity", "bytes", most=MOST_CAPACITY_BYTES),
         base_address=0,
-        channels=fields.whole("channels", most=MOST_CHANNELS),
-        interleave_bytes=fields.whole("interleave", "bytes", most=MOST_CAPACITY_BYTES),
-        peak_bytes_per_s=fields.finite("peak", "bytes/s"),
-        efficiency=efficiency,
+        channels=channels.count,
+        interleave_bytes=channels.interleave_bytes,
+        peak_bytes_per_s=channels.peak_bytes_per_s,
+        efficiency=described.efficiency,
         latency_ps=fields.time_ps("latency"),
-        standard=standard,
+        standard=described.title,
+        dram=described.dram,
         internal_peak_bytes_per_s=fields.finite("internal_peak", "bytes/s") if "internal_peak" in fields else None,
     )
 

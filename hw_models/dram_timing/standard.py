@@ -37,6 +37,18 @@ _OPTIONAL: Final = (
     "tWCKPST",
 )
 TIMINGS: Final = (*_REQUIRED, *_OPTIONAL)
+BURSTS: Final = ("tCCD_S", "tCCD_S_WR", "tBURST_L")
+"""Follow from the length of a burst, so they are the same clocks at any speed."""
+AT_MOST: Final = (
+    ("tRCD", "tRAS"),
+    ("tRAS", "tRC"),
+    ("tCCD_S", "tCCD_L"),
+    ("tRRD_S", "tRRD_L"),
+    ("tRRD_L", "tFAW"),
+    ("tWTR_S", "tWTR_L"),
+    ("tRFC", "tREFI"),
+)
+"""The first of two is no longer than the second."""
 
 
 class _Schema(BaseModel):
@@ -75,6 +87,9 @@ class _File(_Schema):
     organisation: _Organisation
     commands: _Commands = _Commands()
     timings_clocks: Mapping[str, _Clocks]
+    held_clocks: list[str] = []
+    speeds_megatransfers_per_s: Annotated[list[float], Field(min_length=2, max_length=2)] = []
+    controller: Mapping[str, object] = {}
 
 
 @dataclass(frozen=True)
@@ -110,6 +125,10 @@ class DramStandard:
     data_clock_sync: bool
     timings: Mapping[str, int]
     """Clocks, by JEDEC name."""
+    held_clocks: tuple[str, ...] = ()
+    """Timings that the standard counts in clocks: they stay so many at another speed, the others stay a time."""
+    speeds_megatransfers_per_s: tuple[float, float] = (0.0, math.inf)
+    """Of the parts that are made."""
 
     @property
     def banks(self) -> int:
@@ -147,16 +166,28 @@ class DramStandard:
         return math.ceil(transfers / self.transfers_per_clock)
 
 
+def timed() -> tuple[catalog.Entry, ...]:
+    """Descriptions of the catalogue that hold timings; the others hold shares of the peak."""
+    return tuple(entry for entry in catalog.entries("dram") if "timings_clocks" in catalog.read(entry.path, "dram"))
+
+
 def read_standard(name: str | Path) -> DramStandard:
-    """The description `name` of ``catalog/dram_timings``, or a file. Raises `InputError` for what cannot be."""
-    path = catalog.find(name, "dram-timing", "dram", "standard")
-    file = check(_File, catalog.read(path, "dram-timing"), path)
+    """The description `name` of ``catalog/dram``, or a file. Raises `InputError` for what cannot be."""
+    path = catalog.find(name, "dram", "dram", "standard")
+    file = check(_File, catalog.read(path, "dram"), path)
     for timing in _REQUIRED:
         if timing not in file.timings_clocks:
             raise InputError(path, "timings_clocks", sorted(file.timings_clocks), f"{timing} too")
     for timing in file.timings_clocks:
         if timing not in TIMINGS:
             raise InputError(path, f"timings_clocks.{timing}", file.timings_clocks[timing], TIMINGS)
+    for timing in file.held_clocks:
+        if timing not in file.timings_clocks:
+            raise InputError(path, "held_clocks", timing, file.timings_clocks)
+    listed = file.megatransfers_per_s
+    lowest, highest = file.speeds_megatransfers_per_s or (listed, listed)
+    if not 0 < lowest <= listed <= highest:
+        raise InputError(path, "speeds_megatransfers_per_s", [lowest, highest], f"[lowest, highest] around {listed:g}")
     standard = DramStandard(
         title=file.title,
         source=file.source,
@@ -169,6 +200,8 @@ def read_standard(name: str | Path) -> DramStandard:
         command_buses=file.commands.buses,
         **file.commands.model_dump(exclude={"buses"}),
         timings=dict(file.timings_clocks),
+        held_clocks=tuple(file.held_clocks),
+        speeds_megatransfers_per_s=(lowest, highest),
     )
     _check_timings(standard, path)
     _check_organisation(standard, path)
@@ -180,16 +213,7 @@ def _check_timings(standard: DramStandard, path: Path) -> None:
     for timing in _REQUIRED:
         if t[timing] < 1:
             raise InputError(path, f"timings_clocks.{timing}", t[timing], "at least 1 clock")
-    at_most = [
-        ("tRAS", "tRC"),
-        ("tRCD", "tRAS"),
-        ("tCCD_S", "tCCD_L"),
-        ("tRRD_S", "tRRD_L"),
-        ("tRRD_L", "tFAW"),
-        ("tWTR_S", "tWTR_L"),
-        ("tRFC", "tREFI"),
-    ]
-    for less, more in at_most:
+    for less, more in AT_MOST:
         if t[less] > t[more]:
             raise InputError(path, f"timings_clocks.{less}", t[less], f"at most {more} ({t[more]})")
     if t["tRP"] >= t["tRC"]:

@@ -44,7 +44,7 @@ def _kind_of_file(path: Path) -> str:
         return "model"
     if tree.get("kind") in DESCRIBED:
         shown = {kind.name for kind in KINDS.values()}.intersection(DESCRIBED)
-        if tree["kind"] not in shown:  # a part of others: a fit of kernels, timings of DRAM
+        if tree["kind"] not in shown:  # a part of others: a fit of kernels
             raise InputError(path, "kind", tree["kind"], shown)
         return str(tree["kind"])
     return "experiment" if "policy" in tree else "sweep"

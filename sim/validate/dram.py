@@ -7,12 +7,11 @@ from functools import cache
 from typing import Final
 
 from moe_cosim.errors import InputError
-from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.dram_timing.ask import ask
 from moe_cosim.hw_models.dram_timing.controller import Controller
 from moe_cosim.hw_models.dram_timing.idle import ROWS, idle_latency_ns
 from moe_cosim.hw_models.dram_timing.pattern import AccessPattern
-from moe_cosim.hw_models.dram_timing.standard import DramStandard, read_standard
+from moe_cosim.hw_models.dram_timing.standard import DramStandard, read_standard, timed
 from moe_cosim.sim.validate.compared import ComparedRow, Refused
 from moe_cosim.sim.validate.csv_rows import CsvRow
 from moe_cosim.sim.validate.kind import Choices, Comparison, NoPredictionError
@@ -94,7 +93,7 @@ _GROUPS: Final = {
 def _standards() -> dict[str, str]:
     """Names of the catalogue by what a row may call them."""
     found = {}
-    for entry in catalog.entries("dram-timing"):
+    for entry in timed():
         for name in (entry.name, *read_standard(entry.name).names):
             found[name.lower()] = entry.name
     return found

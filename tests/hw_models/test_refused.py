@@ -16,7 +16,7 @@ DEVICE_MISTAKES = {
     "unknown key": (
         ("    kind: ndp\n    standard", "    kynd: ndp\n    standard"),
         "device.yaml: memories.dram.kynd: found an unknown field; allowed: one of capacity, channels, interleave, "
-        "internal_peak, kind, latency, peak, sequential_read, standard (did you mean 'kind'?)",
+        "internal_peak, kind, latency, peak, sequential_read, speed, standard (did you mean 'kind'?)",
     ),
     "absent key": (
         ('    channels: {value: 4, source: "test"}\n', ""),
@@ -83,8 +83,9 @@ DEVICE_MISTAKES = {
     ),
     "unknown DRAM": (
         ("standard: ddr5-4800", "standard: ddr5-4801"),
-        "device.yaml: memories.dram.standard: found 'ddr5-4801'; allowed: one of ddr4-3200, ddr5-4800, gddr6, gddr6x, "
-        "gddr7, hbm2, hbm2e, hbm3, lpddr5x, sram (did you mean 'ddr5-4800'?)",
+        "device.yaml: memories.dram.standard: found 'ddr5-4801'; allowed: one of ddr4-3200, ddr5-4800, "
+        "ddr5-4800-x4, gddr6, gddr6x, gddr7, hbm2, hbm2e, hbm3, hbm3e, lpddr5, lpddr5x, sram "
+        "(did you mean 'ddr5-4800'?)",
     ),
     "unknown unit model": (
         ("kind: systolic-arrays", "kind: systolic-array"),
@@ -186,8 +187,8 @@ MACHINE_MISTAKES = {
     "one name for two assumptions": (
         (
             "{device: ./device.yaml}",
-            "{device: ./device.yaml, memories: {dram: {peak: {assume: gpu-window, value: '1 GB/s', "
-            "range: ['1 GB/s', '2 GB/s'], source: 'test'}}}}",
+            "{device: ./device.yaml, memories: {dram: {peak: {assume: gpu-window, value: '100 GB/s', "
+            "range: ['1 GB/s', '100 GB/s'], source: 'test'}}}}",
         ),
         "machine.yaml: devices.ndp.memories.dram.peak: found gpu-window declared again with another value, range, "
         "source or dimension; allowed: the declaration made first: ",

@@ -14,7 +14,7 @@ from moe_cosim.hw_models.dram_timing.idle import idle_latency_ns
 from moe_cosim.hw_models.dram_timing.pattern import AccessPattern
 from moe_cosim.hw_models.dram_timing.standard import DramStandard, read_standard
 
-NAMES = ("ddr4-3200", "ddr5-4800-x8", "hbm2-2400", "hbm3-6400", "lpddr5-6400")
+NAMES = ("ddr4-3200", "ddr5-4800", "hbm2", "hbm3", "lpddr5")
 QUIET = Controller(refresh="off", read_queue=64, write_queue=64)
 
 Places = Callable[[np.ndarray], Sequence[int] | np.ndarray]
@@ -87,7 +87,7 @@ def test_a_stream_reaches_the_peak_but_for_refresh(name: str) -> None:
     assert t["tRFC"] / t["tREFI"] < lost < (t["tRFC"] + around) / t["tREFI"]
 
 
-@pytest.mark.parametrize("name", ["hbm2-2400", "hbm3-6400", "lpddr5-6400"])
+@pytest.mark.parametrize("name", ["hbm2", "hbm3", "lpddr5"])
 def test_refresh_of_single_banks_hides_behind_the_others(name: str) -> None:
     standard = read_standard(name)
     banks, every = (
@@ -97,7 +97,7 @@ def test_refresh_of_single_banks_hides_behind_the_others(name: str) -> None:
     assert every.bytes_per_s < banks.bytes_per_s <= standard.peak_bytes_per_s
 
 
-@pytest.mark.parametrize("name", ["ddr4-3200", "hbm2-2400"])
+@pytest.mark.parametrize("name", ["ddr4-3200", "hbm2"])
 def test_an_idle_channel_answers_after_the_commands_that_a_row_needs(name: str) -> None:
     standard = read_standard(name)
     t, one = standard.timings, 1  # the tick at which the controller looks
@@ -112,7 +112,7 @@ def test_an_idle_channel_answers_after_the_commands_that_a_row_needs(name: str) 
 
 
 def test_a_read_of_lpddr5_waits_for_its_data_clock_too() -> None:
-    standard = read_standard("lpddr5-6400")
+    standard = read_standard("lpddr5")
     looked, started = 1, 1
     expected = looked + started + standard.timings["tCL"] + standard.burst_clocks
     assert idle_latency_ns(standard, "hit") / standard.clock_ns == pytest.approx(expected)
@@ -141,7 +141,7 @@ def test_closed_rows_never_conflict() -> None:
 
 
 def test_a_deeper_queue_finds_more_and_waits_longer() -> None:
-    standard = read_standard("hbm3-6400")
+    standard = read_standard("hbm3")
     random = AccessPattern(order="random", total_bytes=1 << 20)
     short, long = (simulate_pattern(standard, replace(QUIET, read_queue=depth), random) for depth in (8, 128))
     assert short.bytes_per_s < long.bytes_per_s

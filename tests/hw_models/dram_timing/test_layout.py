@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from moe_cosim.errors import InputError
-from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.dram_timing.layout import NAMED, AddressLayout
 from moe_cosim.hw_models.dram_timing.pattern import AccessPattern, accesses_of
-from moe_cosim.hw_models.dram_timing.standard import read_standard
+from moe_cosim.hw_models.dram_timing.standard import read_standard, timed
 
-NAMES = tuple(entry.name for entry in catalog.entries("dram-timing"))
+NAMES = tuple(entry.name for entry in timed())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -28,7 +27,7 @@ def test_every_place_of_a_row_is_one_access(name: str, mapping: str) -> None:
 
 
 def test_fields_written_out_are_the_named_layout() -> None:
-    standard = read_standard("hbm3-6400")
+    standard = read_standard("hbm3")
     written = "Column[1] PseudoChannel[1] BankGroup[2] Column[4] Bank[2] Rank[1] Row[14]"
     accesses = np.arange(0, standard.capacity_bytes // standard.access_bytes, 977)
     for one, two in zip(
@@ -50,7 +49,7 @@ def test_fields_written_out_are_the_named_layout() -> None:
 )
 def test_a_mapping_covers_every_bit(mapping: str, allowed: str) -> None:
     with pytest.raises(InputError, match="mapping: found") as refused:
-        AddressLayout.parse(mapping, read_standard("hbm3-6400"))
+        AddressLayout.parse(mapping, read_standard("hbm3"))
     assert allowed in str(refused.value)
 
 
@@ -74,7 +73,7 @@ def test_starts_are_in_one_bank_or_spread_over_all() -> None:
 
 
 def test_random_blocks_are_whole_and_repeat_by_seed() -> None:
-    standard = read_standard("hbm3-6400")
+    standard = read_standard("hbm3")
     blocks = AccessPattern(order="random", block_bytes=256, total_bytes=1 << 16)
     accesses, _ = accesses_of(blocks, standard)
     assert (accesses.reshape(-1, 8) == accesses[::8, None] + np.arange(8)).all()

@@ -13,10 +13,10 @@ from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.dram_timing.achieved import simulate_pattern
 from moe_cosim.hw_models.dram_timing.controller import Controller
 from moe_cosim.hw_models.dram_timing.pattern import AccessPattern
-from moe_cosim.hw_models.dram_timing.standard import read_standard
+from moe_cosim.hw_models.dram_timing.standard import read_standard, timed
 
 
-@pytest.mark.parametrize("entry", catalog.entries("dram-timing"), ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", timed(), ids=lambda entry: entry.name)
 def test_the_catalogue_reads_and_says_its_source(entry: catalog.Entry) -> None:
     standard = read_standard(entry.name)
     assert standard.title
@@ -38,10 +38,12 @@ def test_the_catalogue_reads_and_says_its_source(entry: catalog.Entry) -> None:
         ("organisation.access_bytes", 1 << 20, "row_bytes"),
         ("scope", "die", "'rank' or 'pseudo-channel'"),
         ("speed", 1, "an unknown field"),
+        ("held_clocks", ["tXYZ"], "tRCD"),
+        ("speeds_megatransfers_per_s", [3300, 3400], "[lowest, highest] around 3200"),
     ],
 )
 def test_a_standard_that_cannot_be(tmp_path: Path, field: str, value: object, named: str) -> None:
-    tree: Any = yaml.safe_load(catalog.find("ddr4-3200", "dram-timing").read_text())
+    tree: Any = yaml.safe_load(catalog.find("ddr4-3200", "dram").read_text())
     *parents, name = field.split(".")
     place = tree
     for parent in parents:
@@ -57,7 +59,7 @@ def test_a_standard_that_cannot_be(tmp_path: Path, field: str, value: object, na
 
 
 def test_a_timing_that_is_missing(tmp_path: Path) -> None:
-    tree: Any = yaml.safe_load(catalog.find("ddr4-3200", "dram-timing").read_text())
+    tree: Any = yaml.safe_load(catalog.find("ddr4-3200", "dram").read_text())
     del tree["timings_clocks"]["tFAW"]
     path = tmp_path / "dram.yaml"
     path.write_text(yaml.safe_dump(tree))

@@ -141,10 +141,9 @@ def test_tables_alone() -> None:
     assert {"block", "name", "rows", "columns", "params"} <= rows[0].keys()
 
 
-@pytest.mark.parametrize("kind", ["dram-timing", "kernel-fit"])
-def test_a_description_that_is_a_part_of_others_is_not_shown(tmp_path: Path, kind: str) -> None:
+def test_a_description_that_is_a_part_of_others_is_not_shown(tmp_path: Path) -> None:
     path = tmp_path / "part.yaml"
-    path.write_text(f"kind: {kind}\n")
+    path.write_text("kind: kernel-fit\n")
     found = cli("show", path)
     assert found.exit_code == 2
-    assert f"kind: found '{kind}'; allowed: one of " in found.stderr
+    assert "kind: found 'kernel-fit'; allowed: one of " in found.stderr
