@@ -79,7 +79,7 @@ class _Commands(_Schema):
 class _File(_Schema):
     title: Annotated[str, Field(min_length=1)]
     source: Annotated[str, Field(min_length=1)]
-    validated: str = ""
+    validated: str | Literal[False] = False
     names: list[str] = []
     megatransfers_per_s: Annotated[float, Field(gt=0, le=1e6)]
     transfers_per_clock: Count
@@ -191,7 +191,7 @@ def read_standard(name: str | Path) -> DramStandard:
     standard = DramStandard(
         title=file.title,
         source=file.source,
-        validated=file.validated,
+        validated=file.validated or "",
         names=tuple(file.names),
         megatransfers_per_s=file.megatransfers_per_s,
         transfers_per_clock=file.transfers_per_clock,

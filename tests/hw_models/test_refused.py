@@ -84,8 +84,8 @@ DEVICE_MISTAKES = {
     "unknown DRAM": (
         ("standard: ddr5-4800", "standard: ddr5-4801"),
         "device.yaml: memories.dram.standard: found 'ddr5-4801'; allowed: one of ddr4-3200, ddr5-4800, "
-        "ddr5-4800-x4, gddr6, gddr6x, gddr7, hbm2, hbm2e, hbm3, hbm3e, lpddr5, lpddr5x, sram "
-        "(did you mean 'ddr5-4800'?)",
+        "ddr5-4800-x4, ddr5-5600, ddr5-6400, gddr6, gddr6x, gddr7, hbm2, hbm2e, hbm3, "
+        "hbm3e, lpddr5, lpddr5x, sram (did you mean 'ddr5-4800'?)",
     ),
     "unknown unit model": (
         ("kind: systolic-arrays", "kind: systolic-array"),
