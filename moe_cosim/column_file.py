@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.plain_file import TEXT_BYTES, most_unpacked
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -66,20 +67,28 @@ class ColumnFile:
     def header(self) -> dict[str, Any]:
         try:
             with zipfile.ZipFile(self._path) as archive:
+                if archive.getinfo(_HEADER).file_size > TEXT_BYTES:
+                    raise ValueError("a header far larger than any")
                 return dict(json.loads(archive.read(_HEADER)))
         except Exception as error:  # zip and JSON each have their own for bytes they cannot read
             raise self._refusal(error) from None
 
     def blocks(self) -> Iterator[dict[str, NDArray[Any]]]:
         try:
+            left = most_unpacked(self._path)
             with zipfile.ZipFile(self._path) as archive:
                 for block in range(len(archive.namelist()) - 1):
+                    if archive.getinfo(str(block)).file_size > left:
+                        raise ValueError("a block far larger than the file")
                     line, _, data = archive.read(str(block)).partition(b"\n")
                     reader = _Reader(data)
-                    yield {
-                        str(name): reader.column(np.dtype(kind), int(rows), form)
-                        for name, kind, rows, form in json.loads(line)
-                    }
+                    entries = [
+                        (str(name), np.dtype(kind), int(rows), form) for name, kind, rows, form in json.loads(line)
+                    ]
+                    left -= sum(rows * kind.itemsize for _, kind, rows, _ in entries)
+                    if left < 0 or any(rows < 0 for _, _, rows, _ in entries):
+                        raise ValueError("columns far larger than the file")
+                    yield {name: reader.column(kind, rows, form) for name, kind, rows, form in entries}
         except Exception as error:
             raise self._refusal(error) from None
 
@@ -127,6 +136,8 @@ class _Reader:
             if how == "halves":
                 wide += self.column(np.dtype(np.uint64), rows, more[0]) << np.uint64(32)
             else:
+                if not 0 <= more[0] <= rows:
+                    raise ValueError(f"{more[0]} of {rows} rows")
                 places = np.cumsum(self.column(np.dtype(np.int64), more[0], more[1]))
                 wide[places] += self.column(np.dtype(np.uint64), more[0], more[2]) << np.uint64(32)
             whole: NDArray[Any] = (wide + np.uint64(lowest % 2**64)).astype(kind)

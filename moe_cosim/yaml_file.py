@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import math
 import pickle
 import re
@@ -14,11 +15,14 @@ import yaml
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.escape import printable
+from moe_cosim.plain_file import read_plain
 from moe_cosim.yaml_types import CoreDumper, OnlyYaml11Error, read_core_types
 
 _ALLOWED = "plain YAML (no tags, unique keys)"
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """What no text of people has: all but the tab and the ends of lines."""
+_MOST_BYTES = 2**22
+"""Of a file: what is read of it takes some hundred times as much."""
 _MOST_VALUES = 1_000_000
 """In one file, aliases written out: a few lines of aliases of aliases would be billions."""
 
@@ -51,11 +55,15 @@ for _loader in (_StrictLoader, _FastLoader):
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """The mapping in `path`; raises `InputError` for anything that is not plain, finite YAML."""
+    allowed = "a readable UTF-8 YAML file"
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, "file", Plain(type(error).__name__), "a readable UTF-8 YAML file") from None
-    return parse_yaml(text, path)
+        data = read_plain(path, _MOST_BYTES)
+        return parse_yaml(data.decode(), path)
+    except UnicodeDecodeError:
+        utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        raise InputError(path, "file", Plain("UTF-16" if utf16 else "bytes that are no UTF-8"), allowed) from None
+    except OSError as error:
+        raise InputError(path, "file", Plain(str(error.strerror)), allowed) from None
 
 
 def parse_yaml(text: str, where: object) -> dict[str, Any]:

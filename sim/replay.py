@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def replay(folder: str | Path, engine: str | None = None, progress: Progress | N
     timeline. Raises `InputError` for a folder that is not a run's, or not whole.
     """
     folder = Path(folder)
-    if not (folder / "experiment.yaml").is_file():
+    if not os.path.isfile(folder / "experiment.yaml"):
         raise InputError(folder, "experiment.yaml", Plain("no such file"), "a folder that a run with --out has left")
     saved = RunTimeline.of_folder(folder)
     experiment = load_experiment(folder / "experiment.yaml")

@@ -14,7 +14,7 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.base import Engine, Progress
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.results.rows import Extrapolation
-from moe_cosim.workloads.programs.program import ACCESS, SIGNAL, WAIT, Program
+from moe_cosim.workloads.programs.program import ACCESS, SIGNAL, WAIT, Program, dense_tokens
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,11 @@ def window(program: Program, steps: Span | None, layers: Span | None, where: obj
     if layers is not None:
         kept &= layers.holds(tags["layer"])
     events = program.events[kept].copy()
-    signals = np.bincount(events["token"][events["kind"] == SIGNAL], minlength=program.tokens + 1)
+    dense, first_token, tokens = dense_tokens(events)
+    token = dense["token"].astype(np.int64) - first_token
+    signals = np.bincount(token[events["kind"] == SIGNAL], minlength=tokens)
     waiting = events["kind"] == WAIT
-    events["count"][waiting] = signals[events["token"][waiting]]
+    events["count"][waiting] = signals[token[waiting]]
     if not len(events):
         chosen = f"steps {steps or 'all'}, layers {layers or 'all'}"
         highest = f"steps 0 to {tags['step'].max(initial=0)}, layers 0 to {tags['layer'].max(initial=0)}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from moe_cosim.column_file import ColumnFile, ColumnWriter
+from moe_cosim.errors import InputError
 
 KINDS = ["<u1", "<u2", "<u4", "<u8", "<i2", "<i4", "<i8"]
 
@@ -62,3 +66,34 @@ def test_columns_take_what_their_numbers_need(tmp_path: Path, column: np.ndarray
     writer.close()
     size = (tmp_path / "f.zip").stat().st_size
     assert bytes_per_row * len(column) <= size < bytes_per_row * len(column) + 700  # headers
+
+
+BOMBS = {
+    "one number, often": [["x", "<i8", 2**40, ["one", 0]]],
+    "many columns": [[f"x{number}", "<i8", 2**25, ["one", 0]] for number in range(40)],
+    "fewer than none": [["x", "<i8", -1, ["one", 0]]],
+    "more exceptions than rows": [["x", "<i8", 1, ["few", 0, 2**40, ["one", 0], ["one", 0]]]],
+    "no bytes": [["x", "<i8", 10, ["<u4", 0]]],
+    "no numbers": [["x", "O", 10, ["one", 0]]],
+}
+
+
+@pytest.mark.parametrize("entries", BOMBS.values(), ids=BOMBS)
+def test_sizes_are_known_before_anything_is_made(tmp_path: Path, entries: list[list[object]]) -> None:
+    with zipfile.ZipFile(tmp_path / "f.zip", "w") as archive:
+        archive.writestr("header.json", "{}")
+        archive.writestr("0", json.dumps(entries) + "\n" + "\0" * 8)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"f\.zip: file: found .*; allowed: a file of columns"):
+            list(ColumnFile(tmp_path / "f.zip", "a file of columns").blocks())
+        assert tracemalloc.get_traced_memory()[1] < 2**29
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_deflated_bomb_is_not_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "f.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", '{"a": "' + " " * 2**26 + '"}')
+    with pytest.raises(InputError, match="far larger"):
+        ColumnFile(tmp_path / "f.zip", "a file of columns").header()

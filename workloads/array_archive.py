@@ -14,17 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.plain_file import check_plain, most_unpacked
 
-_MOST_BYTES: Final = 64 * 2**30
-_MOST_PACKED: Final = 2**28
-"""Bytes in memory that a small file may become; beyond, at most `_MOST_RATIO` times its size."""
-_MOST_RATIO: Final = 200
 _ENDING: Final = ".npy"
-
-
-def most_bytes(file_bytes: int) -> int:
-    """What a file of `file_bytes` may become in memory."""
-    return min(_MOST_BYTES, max(_MOST_PACKED, _MOST_RATIO * file_bytes))
 
 
 def read_npz(
@@ -36,10 +28,11 @@ def read_npz(
     far more memory than its size.
     """
     try:
+        check_plain(path)
         with zipfile.ZipFile(path) as archive:
             members = {each.removesuffix(_ENDING): each for each in archive.namelist()}
             chosen = {name: each for name, each in members.items() if names is None or name in names}
-            left = most_bytes(path.stat().st_size)
+            left = most_unpacked(path)
             for each in chosen.values():
                 with archive.open(each) as file:
                     left -= _bytes_of(file)
@@ -59,6 +52,7 @@ def read_npz(
 def read_npy(path: Path, allowed: str, where: object = None) -> NDArray[Any]:
     """The array of a ``.npy`` file; as `read_npz`."""
     try:
+        check_plain(path)
         with path.open("rb") as file:
             if _bytes_of(file) > path.stat().st_size:
                 raise ValueError("fewer bytes than its shape says")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from moe_cosim.column_file import ColumnFile, Columns, ColumnWriter
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.workloads.array_archive import read_npz
 
 FORMAT: Final = "moe-cosim timeline 2"
 
@@ -115,12 +116,10 @@ def _equally_long(rows: NDArray[np.int64], columns: Columns, *names: str) -> Non
 
 def _old(path: Path, events: int) -> Timeline:
     allowed = f"arrays start_ps and end_ps of {events} whole numbers each"
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = [name for name in Timeline.__dataclass_fields__ if name in _ALWAYS or name in archive]
-            columns = {name: archive[name] for name in names}
-    except Exception as error:  # zip, zlib and NumPy each have their own for bytes they cannot read
-        raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
+    columns = read_npz(path, allowed, Timeline.__dataclass_fields__)
+    for name in _ALWAYS:
+        if name not in columns:
+            raise InputError(path, name, Plain("no such array"), allowed)
     for name, column in columns.items():
         if column.dtype != (np.uint8 if name == "bound" else np.int64) or column.shape != (events,):
             raise InputError(path, "arrays", Plain(f"{name}: {column.dtype} of shape {column.shape}"), allowed)

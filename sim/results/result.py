@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from moe_cosim.errors import InputError, Plain, RunError
+from moe_cosim.plain_file import read_plain
 from moe_cosim.sim.results.rows import (
     BY_NAME,
     ROWS,
@@ -126,8 +127,8 @@ class Result:
         """
         folder, allowed = Path(folder), "the folder of a finished run"
         try:
-            saved = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            saved = json.loads(read_plain(folder / "result.json"))
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(folder, "result.json", Plain(type(error).__name__), allowed) from None
         version = saved.pop("schema_version", None) if isinstance(saved, dict) else None
         if version != SCHEMA_VERSION:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -28,7 +29,7 @@ _OLD_TIMELINE_FILE: Final = "timeline.npz"
 def timeline_path(folder: Path) -> Path:
     """Of the timeline in a run's folder, as it is called now or was in older versions."""
     old = folder / _OLD_TIMELINE_FILE
-    return old if old.is_file() else folder / TIMELINE_FILE
+    return old if os.path.isfile(old) else folder / TIMELINE_FILE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +46,7 @@ class RunTimeline(Timeline):
     def of_folder(cls, folder: Path) -> RunTimeline:
         """From the folder of a run, of this or an older version; `InputError` where its files are not whole."""
         for path in (folder / PROGRAM_FILE, timeline_path(folder)):
-            if not path.is_file():
+            if not os.path.isfile(path):
                 raise InputError(folder, path.name, Plain("no such file"), "a run that kept program and timeline")
         program = load_program(folder / PROGRAM_FILE)
         timeline = load_timeline(timeline_path(folder), len(program.events))

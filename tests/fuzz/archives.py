@@ -84,7 +84,7 @@ def changed(random: Random, members: Members) -> Members:
     if kind == 0:
         del found[name]
     elif kind == 1:
-        found[random.choice(("x.npy", "../PWNED", "/PWNED", "", "a" * 300, name + "x"))] = found.pop(name)
+        found[random.choice(("x.npy", "../PWNED", "/PWNED", " ", "a" * 300, name + "x"))] = found.pop(name)
     elif kind == 2:
         found[name] = header(random) + b"\0" * random.choice((0, 8, 4096))
     elif kind == 3:

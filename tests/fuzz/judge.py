@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from errno import EACCES, EINVAL, EISDIR, ENAMETOOLONG, ENOENT, ENOTDIR
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,8 +20,9 @@ from moe_cosim.sim.cli.main import main
 LIMIT_S: Final = 20.0
 """Of processor time, per case."""
 _ONE_LINE: Final = re.compile(r"moe-cosim: .+: .*: found .*; allowed: .+", re.DOTALL)
-_NOTE: Final = "moe-cosim: damaged, "
+_NOTE: Final = re.compile(r"moe-cosim: (damaged, .*|\d+ points of other versions .*)")
 """Said of a store's points before the query is looked at."""
+_SYSTEM: Final = tuple(f": {os.strerror(kind)}" for kind in (ENOENT, EISDIR, ENOTDIR, ENAMETOOLONG, EACCES, EINVAL))
 _WRITING: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _CHANGING: Final = {
     "os.mkdir",
@@ -152,16 +154,18 @@ def _run(command: Command, verdict: Verdict) -> None:
             verdict.faults += wrong_with_run(command.out)
     elif found.exit_code == 2:
         verdict.ending = "refused"
-        said = [line for line in lines if not line.startswith(_NOTE)]
+        said = [line for line in lines if not _NOTE.fullmatch(line)]
         if len(said) != 1 or not _ONE_LINE.fullmatch(said[0]):
             verdict.faults.append("refused in other words than one line of file, field, found and allowed")
         if found.stdout:
             verdict.faults.append("refused, but something was printed")
     elif found.exit_code == 1:
         verdict.ending = "failed"
+        if found.stderr.rstrip().endswith(_SYSTEM):
+            verdict.faults.append("an input that is not there, or no file, is refused (2) with its field")
         if "not enough memory" in found.stderr:
             verdict.faults.append("not enough memory")
-        if not lines or "Traceback" in found.stderr:
+        if not (lines or found.stdout) or "Traceback" in found.stderr:
             verdict.faults.append("failed without a word, or with a traceback")
     elif found.exit_code == 130:
         verdict.ending = "stopped"

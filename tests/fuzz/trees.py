@@ -20,6 +20,8 @@ def changed(random: Random, tree: Any, times: int = 1) -> Any:
     found = {"": copy.deepcopy(tree)}
     for _ in range(times):
         places = list(_places(found))
+        if not places:  # nothing is left
+            break
         random.choice(_CHANGES)(random, *random.choice(places), places)
     return found.get("")
 
@@ -31,7 +33,7 @@ def _places(node: Any, depth: int = 0) -> Iterator[Place]:
             yield node, key
         if depth < 40:
             yield from _places(node[key], depth + 1)
-    if not depth:
+    if not depth and keys:
         yield node, ""
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.plain_file import read_plain
 from moe_cosim.schema import check
 from moe_cosim.workloads.models.checkpoint import declared_in
 from moe_cosim.workloads.models.family import families
@@ -105,8 +106,10 @@ def _refuse_other_layers(data: dict[str, Any], text: dict[str, Any], path: Path)
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, RecursionError) as error:
+        data = json.loads(read_plain(path).decode("utf-8-sig"))
+    except OSError as error:
+        raise InputError(path, "file", Plain(str(error.strerror)), "a readable UTF-8 JSON file") from None
+    except (UnicodeDecodeError, RecursionError) as error:
         raise InputError(path, "file", Plain(type(error).__name__), "a readable UTF-8 JSON file") from None
     except json.JSONDecodeError as error:
         found = Plain(f"line {error.lineno}: {error.msg}")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -13,6 +11,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.column_file import ColumnFile, ColumnWriter
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.workloads.array_archive import read_npz
 from moe_cosim.workloads.programs.join import join_programs
 from moe_cosim.workloads.programs.program import ACCESS, EVENT, TAG, Program
 
@@ -103,15 +102,10 @@ def _tables(columns: dict[str, NDArray[Any]], path: Path, allowed: str) -> _Tabl
 
 
 def _old_tables(path: Path, allowed: str) -> _Tables:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            tables = {
-                name: np.lib.format.read_array(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
-                for name in _TABLES
-            }
-    except Exception as error:  # zip, zlib and NumPy each have their own for bytes they cannot read
-        raise InputError(path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
+    tables = read_npz(path, allowed, _TABLES)
     for name, dtype in _TABLES.items():
+        if name not in tables:
+            raise InputError(path, name, Plain("no such table"), allowed)
         if tables[name].dtype != dtype or tables[name].ndim != 1:
             found = Plain(f"{tables[name].ndim} axes of {tables[name].dtype}")
             raise InputError(path, name, found, f"1 axis of {dtype}")

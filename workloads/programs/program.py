@@ -19,7 +19,7 @@ Semantics. A lane runs its events in order; an event starts when the one before 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -152,6 +152,17 @@ class Program:
             ("copy", "unequal ends", "a read and a write of equal length"),
             ("wait.count", "another number than the token has signals", "the number of signals of the token"),
         )[fault.bit_length() - 1]
+
+
+def with_small_tokens(program: Program) -> Program:
+    """`program`, its tokens numbered anew from 0 where the largest is far beyond the number of events: for engines that
+    keep an array by token."""
+    if program.tokens <= 4 * len(program.events) + _FEW_TOKENS:
+        return program
+    synchronising = np.flatnonzero(program.events["kind"] >= SIGNAL)
+    events = program.events.copy()
+    events["token"][synchronising] = np.unique(events["token"][synchronising], return_inverse=True)[1]
+    return replace(program, events=events)
 
 
 def dense_tokens(events: NDArray[np.void]) -> tuple[NDArray[np.void], int, int]:

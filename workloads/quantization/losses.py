@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.plain_file import read_plain
 from moe_cosim.workloads.array_archive import read_npz
 from moe_cosim.workloads.models.model import Model
 
@@ -142,7 +144,7 @@ def _read_csv(path: Path) -> LossTable:
     columns = ["layer", "expert", "bits", "loss"]
     cells: dict[tuple[int, int, int], float] = {}
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with io.StringIO(read_plain(path).decode(), newline="") as file:
             rows = csv.DictReader(file)
             if rows.fieldnames is None or list(rows.fieldnames) != columns:
                 raise InputError(path, "header", Plain(str(rows.fieldnames)), ",".join(columns))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -87,7 +88,7 @@ def _losses(experiment: Experiment, model: Model, assumptions: Assumptions) -> L
     if source == "synthetic":
         shape = len(model.moe_layers), model.routed_experts, experiment.seed
         return _SYNTHETIC.get(shape, assumptions, lambda apart: (synthetic_losses(*shape, apart), {}))
-    if not Path(source).is_file():
+    if not os.path.isfile(source):
         allowed = "'synthetic', or the path of a .npz or .csv loss table"
         raise InputError(experiment.where, "quantization.losses", source, allowed)
     return read_losses(Path(source), model)

@@ -16,7 +16,7 @@ from moe_cosim.sim.engines.sst.graph.traffic import peer_memories, reached_memor
 from moe_cosim.sim.engines.sst.streams import Stream, cut, write_stream
 from moe_cosim.version import VERSION
 from moe_cosim.workloads.programs.file import save_program
-from moe_cosim.workloads.programs.program import Program
+from moe_cosim.workloads.programs.program import Program, with_small_tokens
 
 PYTHON_CONFIGURATION: Final = "config.py"
 JSON_CONFIGURATION: Final = "config.json"
@@ -37,7 +37,7 @@ class Emitted:
 
 def write_run(folder: Path, machine: Machine, program: Program, line_bytes: int) -> Emitted:
     """Configurations and streams of `program` on `machine`. Raises `InputError` where SST cannot take them."""
-    layout = find_layout(machine)
+    layout, program = find_layout(machine), with_small_tokens(program)
     refuse_copies_between_others(machine, program, layout)
     streams = cut(machine, program, layout)
     events = max((len(stream.events) for stream in streams), default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -57,7 +58,7 @@ class SweepFile(_Part):
 def find_sweep(source: str | Path) -> Path:
     """The file of a path, or of the name of a sweep that ships with the package."""
     for path in (Path(source), _shipped() / f"{source}.yaml"):
-        if path.is_file():
+        if os.path.isfile(path):  # unlike Path.is_file, does not raise for a name too long to be one
             return path
     allowed = f"a sweep file, or {one_of(sweep_names(), str(source))}"
     raise InputError(source, "sweep", Plain("no such file or name"), allowed)
@@ -119,7 +120,7 @@ def bases(sweep: SweepFile, path: Path, settings: Mapping[str, Any] | None = Non
 def beside(path: str, value: Any, folder: Path) -> Any:
     """`value` of the field `path`, with the file it names made absolute where it lies beside the sweep."""
     if path in ("model", "machine.use", "routing.file", "quantization.losses") and isinstance(value, str):
-        return str((folder / value).resolve()) if (folder / value).is_file() else value
+        return str((folder / value).resolve()) if os.path.isfile(folder / value) else value
     if path == "routing" and isinstance(value, dict) and "file" in value:
         return {**value, "file": beside("routing.file", value["file"], folder)}
     return value
@@ -128,7 +129,7 @@ def beside(path: str, value: Any, folder: Path) -> Any:
 def _load(base: str | None, settings: Mapping[str, Any], path: Path, field: str, folder: Path) -> Experiment:
     if base is None:
         raise InputError(path, field, Plain("nothing"), "the experiment to start from: a file or a shipped name")
-    source = folder / base if (folder / base).is_file() else base
+    source = folder / base if os.path.isfile(folder / base) else base
     try:
         find_experiment(source)
     except InputError as error:

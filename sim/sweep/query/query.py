@@ -41,6 +41,7 @@ class Tables:
     def __init__(self, store: Store, all_versions: bool = False) -> None:
         duckdb = extras.load("duckdb")
         self._connection = duckdb.connect()
+        self._connection.execute("SET enable_progress_bar = false")  # DuckDB's own is on standard output
         try:
             self.damaged: list[str] = parts.steadily(lambda: _fill(self._connection, store))
         except duckdb.Error as error:  # columns of parts that others wrote, of kinds that do not go together

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from moe_cosim.errors import InputError, Plain, RunError
+from moe_cosim.sim.sweep.identity import own_file
 from moe_cosim.sim.sweep.plan import plan_file
 from moe_cosim.sim.sweep.plan.plan import SweepPlan
 from moe_cosim.sim.sweep.plan.plan_file import PlanOutline
@@ -225,9 +226,9 @@ class Store:
                 raise InputError(self.path / name, "store", Plain("a link"), "files and folders of the store's own")
         path = self.path / "store.json"
         try:
-            header = json.loads(path.read_text(encoding="utf-8"))
+            header = json.loads(own_file.read(path))
             known = header["format"] == _FORMAT and isinstance(header["schema"], int)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             known = False
         if not known:
             raise InputError(self.path, "store", Plain("no store"), "a folder that 'moe-cosim sweep run' made")

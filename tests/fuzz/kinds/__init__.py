@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from moe_cosim.compiling import compiling
 from tests.fuzz.judge import Command
 from tests.fuzz.kinds import arrays, descriptions, experiments, programs, stores, sweeps
 
@@ -39,5 +40,6 @@ def make(kind: str, random: Random, folder: Path) -> Sequence[Command]:
 
 def warm() -> None:
     """What is made once per process, made before a case is timed."""
+    compiling.said = True
     programs.ran()
     stores.kept()

@@ -11,8 +11,8 @@ TEXTS: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "found NoneType"),
     "list": (b"[1, 2]", "found list"),
     "scalar": (b"hello", "found str"),
-    "binary": (bytes(range(256)), "found UnicodeDecodeError"),
-    "Latin-1": ("name: café".encode("latin-1"), "found UnicodeDecodeError"),
+    "binary": (bytes(range(256)), "found bytes that are no UTF-8"),
+    "Latin-1": ("name: café".encode("latin-1"), "found bytes that are no UTF-8"),
     "NUL": (b'name: "a\\0b"', r"name: found 'a\x00b'"),
     "python tag": (b"name: !!python/object/apply:os.system ['touch pwned']", "python/object/apply:os.system"),
     "python tag at the top": (b"!!python/object/apply:os.system ['touch pwned']", "python/object/apply:os.system"),
@@ -88,7 +88,7 @@ SETTINGS = {
     "machine=/nowhere.yaml": ("machine.use: found '/nowhere.yaml'", "an existing machine description"),
     f"machine={'a' * 5000}": ("machine.use: found 'aaa", "one of "),
     f"model={'a' * 5000}": ("model: found 'aaa", "one of "),
-    "model=~nobody-of-that-name/config.json": ("file: found FileNotFoundError", "JSON file"),
+    "model=~nobody-of-that-name/config.json": ("file: found No such file or directory", "JSON file"),
     "routing.file=x": ("routing.file: found an unknown option", "domain, preset"),
 }
 

@@ -166,7 +166,7 @@ def test_files_of_another_kind_are_refused(tmp_path: Path, data: Any, field: str
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no\.json: file: found FileNotFoundError"):
+    with pytest.raises(InputError, match=r"no\.json: file: found No such file or directory"):
         find_model(str(tmp_path / "no.json"))
 
 

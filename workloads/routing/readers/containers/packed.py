@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final, cast
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.plain_file import check_plain
 
 _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 _FREE: Final = 2**28
@@ -36,6 +37,7 @@ def open_unpacked(path: Path) -> IO[bytes]:
     """
     file: IO[bytes] | None = None
     try:
+        check_plain(path)
         file = path.open("rb")
         packing = packing_of(file.read(8))
         file.seek(0)

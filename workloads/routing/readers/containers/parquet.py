@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.extras import load
-from moe_cosim.workloads.array_archive import most_bytes
+from moe_cosim.plain_file import most_unpacked
 
 _ROWS: Final = 2**16
 _BYTES_OF_A_VALUE: Final = 8
@@ -61,7 +61,7 @@ class ParquetColumns:
         return found
 
     def _check_size(self, values: list[int]) -> None:
-        most = most_bytes(self._file.stat().st_size)
+        most = most_unpacked(self._file)
         if sum(values) * _BYTES_OF_A_VALUE > most:
             found = Plain(f"{sum(values)} values, far more than the file's size")
             raise InputError(self._where, "file", found, f"at most {most // _BYTES_OF_A_VALUE}")

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.workloads.array_archive import most_bytes
+from moe_cosim.plain_file import most_unpacked
 from moe_cosim.workloads.routing.readers.containers.arrays import from_half_brain
 
 _DTYPES: Final = {
@@ -58,7 +58,7 @@ def read_torch_dump(path: Path, where: Path) -> Any:
 
 
 def _fits(archive: zipfile.ZipFile, name: str, path: Path) -> None:
-    if archive.getinfo(name).file_size > most_bytes(path.stat().st_size):
+    if archive.getinfo(name).file_size > most_unpacked(path):
         raise ValueError(f"{name} far larger than the file")
 
 
