@@ -17,12 +17,12 @@ def emit_experiment(source: str, settings: Mapping[str, Any], out: str, line_byt
     """Write the folder; the line to print. Needs no SST."""
     experiment = load_experiment(source, settings)
     options = experiment.engine_options if experiment.engine_name == "sst" else {}
-    chosen = SstEngine.from_options(options, experiment.where).options.line_size
+    chosen = SstEngine.from_options(options, experiment.where).options
     target = RunFolder(Path(out))  # refuses a folder with something in it
     prepared = prepare(experiment)
     events = len(prepared.program.events)
     with target.filled() as folder:
-        emitted = write_run(folder, prepared.machine, prepared.program, line_bytes or chosen)
+        emitted = write_run(folder, prepared.machine, prepared.program, line_bytes or chosen.line_size, chosen.memory)
         (folder / "experiment.yaml").write_text(experiment.to_yaml(), encoding="utf-8")
         write_share(emitted, prepared.program, experiment.name)
     components = len(emitted.graph.components)

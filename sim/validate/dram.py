@@ -62,7 +62,7 @@ def compare(rows: Sequence[CsvRow], choices: Choices) -> Comparison:
             if row.text(column)
         }
         try:
-            standard = _standard(row)
+            standard = standard_of(row)
             predicted = _predicted(row, standard)
         except (NoPredictionError, InputError) as why:
             if isinstance(why, InputError) and why.where == str(row.file):
@@ -104,7 +104,8 @@ def _read(name: str) -> DramStandard:
     return read_standard(name)
 
 
-def _standard(row: CsvRow) -> DramStandard:
+def standard_of(row: CsvRow) -> DramStandard:
+    """Raises `NoPredictionError` for one that the catalogue has no timings of."""
     name = _standards().get(row.text("preset").lower()) or _standards().get(row.text("standard").lower())
     if name is None:
         raise NoPredictionError(f"no timings of the catalogue are {row.text('preset')!r}")
@@ -118,9 +119,14 @@ def _predicted(row: CsvRow, standard: DramStandard) -> dict[str, float]:
         if pattern.removeprefix(_IDLE) not in ROWS:
             raise NoPredictionError(f"the pattern {pattern!r} is not known")
         return {"read latency": idle_latency_ns(standard, pattern.removeprefix(_IDLE))}
-    found = ask(standard, _controller(row), _pattern(row, standard))
+    found = ask(*asked(row, standard))
     latency = {"read latency": found.read_latency_ns} if found.read_latency_ns else {}
     return {"bandwidth": found.bytes_per_s / 1e9, **latency}
+
+
+def asked(row: CsvRow, standard: DramStandard) -> tuple[DramStandard, Controller, AccessPattern]:
+    """What a row of a pattern is about. Raises `NoPredictionError` for a pattern or controller that is not known."""
+    return standard, _controller(row), _pattern(row, standard)
 
 
 def _controller(row: CsvRow) -> Controller:

@@ -241,7 +241,8 @@ void StreamCore::send_requests(uint32_t slot) {
         const uint64_t address = flow.next;
         flow.next += bytes;
         flow.under_way += bytes;
-        flow.arbiter->send_in_turn({flow.source, address, bytes, flow.source_block, id_bits_ | slot, flow.is_write},
+        flow.arbiter->send_in_turn({flow.source, address, bytes, flow.source_block, id_bits_ | slot,
+                                    id_bits_ | flow.lane, flow.is_write},
                                    flow.direction, slot, now());
     }
 }
@@ -253,7 +254,7 @@ void StreamCore::on_response(StandardMem::Request* response) {
     Flow& flow = flows_[slot];
     if (flow.is_copy && !reader_.is_write) {
         flow.target->send({flow.target, reader_.address + flow.to_target, reader_.bytes, flow.target_block,
-                           reader_.request_id, true});
+                           reader_.request_id, id_bits_ | flow.lane, true});
         return;
     }
     const uint32_t lane = flow.lane;

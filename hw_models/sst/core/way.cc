@@ -44,18 +44,19 @@ void Way::serve(uint32_t direction, uint64_t now_ps) {
         wakes_->send((port.free - now_ps * FINE + FINE - 1) / FINE, new IndexEvent(2 * number_ + direction));
 }
 
-// The length of the access's blocks travels where a processor would put its instruction pointer.
+// The length of the access's blocks travels where a processor would put its instruction pointer, and who
+// asks where it would put the virtual address.
 void Way::send(const Packet& packet) {
     ++requests_;
     if (packet.is_write) {
         // No data: the interface puts zeros of the right length in their place.
         written_bytes_ += packet.bytes;
-        memory_->send(new StandardMem::Write(packet.address, packet.bytes, {}, false, NONCACHEABLE, 0,
+        memory_->send(new StandardMem::Write(packet.address, packet.bytes, {}, false, NONCACHEABLE, packet.lane,
                                              packet.block_bytes, packet.request_id));
     } else {
         read_bytes_ += packet.bytes;
-        memory_->send(new StandardMem::Read(packet.address, packet.bytes, NONCACHEABLE, 0, packet.block_bytes,
-                                            packet.request_id));
+        memory_->send(new StandardMem::Read(packet.address, packet.bytes, NONCACHEABLE, packet.lane,
+                                            packet.block_bytes, packet.request_id));
     }
 }
 

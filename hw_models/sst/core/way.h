@@ -19,6 +19,7 @@ struct Packet {
     uint64_t bytes;
     uint32_t block_bytes;  // length of the contiguous blocks of the access it belongs to
     uint32_t request_id;
+    uint32_t lane;  // of all cores
     bool is_write;
 };
 

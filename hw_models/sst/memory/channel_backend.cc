@@ -14,7 +14,7 @@ static uint64_t picoseconds(const std::string& time) {
 }
 
 ChannelBackend::ChannelBackend(SST::ComponentId_t id, SST::Params& params)
-    : SimpleMemBackend(id, params), ps_(getTimeConverter("1ps")) {
+    : LineBackend(id, params), ps_(getTimeConverter("1ps")) {
     const std::string name = getName();
     const SST::UnitAlgebra bandwidth(params.find<std::string>("bandwidth", "0B/s"));
     const auto channels = params.find<uint32_t>("channels", 1);
@@ -59,11 +59,6 @@ ChannelBackend::ChannelBackend(SST::ComponentId_t id, SST::Params& params)
     written_statistic_ = registerStatistic<uint64_t>("written_bytes");
     row_misses_statistic_ = registerStatistic<uint64_t>("row_misses");
     busy_statistic_ = registerStatistic<uint64_t>("busy_time");
-}
-
-bool ChannelBackend::issueRequest(ReqId id, SST::MemHierarchy::Addr address, bool is_write, unsigned bytes) {
-    accept({id, address, bytes, 0, 0, is_write});
-    return true;
 }
 
 void ChannelBackend::accept(const Request& request) {

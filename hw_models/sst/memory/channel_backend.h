@@ -2,7 +2,6 @@
 #define MOECOSIM_CHANNEL_BACKEND_H
 
 #include <sst/core/link.h>
-#include <sst/elements/memHierarchy/membackend/memBackend.h>
 
 #include <cstdint>
 #include <string>
@@ -11,13 +10,14 @@
 
 #include "efficiency.h"
 #include "fair_queue.h"
+#include "line_backend.h"
 
 namespace moecosim {
 
 // A memory as bandwidth, latency and channels. A request occupies each channel it touches for the
 // time its bytes there take, and is answered `latency` after the last of them. Event driven: nothing
 // happens between requests.
-class ChannelBackend : public SST::MemHierarchy::SimpleMemBackend {
+class ChannelBackend : public LineBackend {
 public:
     SST_ELI_REGISTER_SUBCOMPONENT(ChannelBackend, "moecosim", "ChannelBackend", SST_ELI_ELEMENT_VERSION(1, 0, 0),
                                   "Event-driven memory timing: channels with bandwidth, latency and optional rows",
@@ -41,21 +41,9 @@ public:
                                 {"row_misses", "Rows opened (row model only)", "rows", 1},
                                 {"busy_time", "Time in transfers, summed over channels", "ps", 1})
 
-    struct Request {
-        ReqId id;
-        uint64_t address;  // from the start of this memory
-        uint64_t bytes;
-        uint64_t block_bytes;  // contiguous run length of the access it belongs to; 0: unknown
-        uint32_t stream;  // whose turn it waits for
-        bool is_write;
-    };
-
     ChannelBackend(SST::ComponentId_t id, SST::Params& params);
 
-    void accept(const Request& request);
-    bool issueRequest(ReqId id, SST::MemHierarchy::Addr address, bool is_write, unsigned bytes) override;
-    bool isClocked() override { return false; }
-    std::string getBackendConvertorType() override { return "moecosim.ChannelConvertor"; }
+    void accept(const Request& request) override;
     void finish() override;
 
 private:

@@ -46,6 +46,6 @@ class SstEngine(Engine):
         installation = find_installation()
         library = build_library(installation)
         with tempfile.TemporaryDirectory(prefix="moe-cosim-sst-") as folder:
-            emitted = write_run(Path(folder), machine, program, self.options.line_size)
+            emitted = write_run(Path(folder), machine, program, self.options.line_size, self.options.memory)
             times = run_folder(emitted, installation, library, self.options, progress)
             return restore(machine, program, emitted.streams, times)

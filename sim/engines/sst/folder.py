@@ -12,6 +12,7 @@ from moe_cosim.sim.engines.sst import emit, library
 from moe_cosim.sim.engines.sst.graph.build import BuildOptions, build_graph
 from moe_cosim.sim.engines.sst.graph.devices import find_layout
 from moe_cosim.sim.engines.sst.graph.graph import Graph
+from moe_cosim.sim.engines.sst.graph.memories import MemoryTiming
 from moe_cosim.sim.engines.sst.graph.traffic import peer_memories, reached_memories, refuse_copies_between_others
 from moe_cosim.sim.engines.sst.streams import Stream, cut, write_stream
 from moe_cosim.version import VERSION
@@ -35,14 +36,16 @@ class Emitted:
     streams: list[Stream]
 
 
-def write_run(folder: Path, machine: Machine, program: Program, line_bytes: int) -> Emitted:
+def write_run(
+    folder: Path, machine: Machine, program: Program, line_bytes: int, memory: MemoryTiming = "shares"
+) -> Emitted:
     """Configurations and streams of `program` on `machine`. Raises `InputError` where SST cannot take them."""
     layout, program = find_layout(machine), with_small_tokens(program)
     refuse_copies_between_others(machine, program, layout)
     streams = cut(machine, program, layout)
     events = max((len(stream.events) for stream in streams), default=0)
     reached, peers = reached_memories(machine, program, layout), peer_memories(machine, program, layout)
-    options = BuildOptions(line_bytes, reached, peers, max(1, events // _REPORTS))
+    options = BuildOptions(line_bytes, reached, peers, max(1, events // _REPORTS), memory)
     graph = build_graph(machine, options, layout)
     (folder / STREAMS).mkdir(parents=True, exist_ok=True)
     for stream in streams:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from moe_cosim.options import Options, option
+from moe_cosim.sim.engines.sst.graph.memories import MemoryTiming
 from moe_cosim.sim.engines.sst.graph.sizing import DEFAULT_LINE_BYTES
 
 LONGEST_S = 24 * 3600 - 1
@@ -18,6 +19,11 @@ class SstOptions(Options):
         DEFAULT_LINE_BYTES,
         "one request; divides the interleaving of every memory, or is a multiple of it",
         unit="bytes",
+    )
+    memory: MemoryTiming = option(
+        "shares",
+        "shares of the peak that the machine states; or told its DRAM's timings alone: our element command by command, "
+        "memHierarchy's timingDRAM, or Ramulator 2.0",
     )
     ranks: int = option(1, "MPI processes", ge=1)
     threads: int = option(1, "threads of each process; more than one seldom pays", ge=1)

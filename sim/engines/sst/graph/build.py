@@ -20,7 +20,7 @@ from moe_cosim.sim.engines.sst.graph import ports, sizing
 from moe_cosim.sim.engines.sst.graph.check import check_graph
 from moe_cosim.sim.engines.sst.graph.devices import Device, Fabric, Layout, Spoke, find_layout
 from moe_cosim.sim.engines.sst.graph.graph import Component, End, Graph, GraphLink, Statistic, SubComponent, Value
-from moe_cosim.sim.engines.sst.graph.memories import memory_controller
+from moe_cosim.sim.engines.sst.graph.memories import MemoryTiming, memory_controller
 
 SHORTEST_CUT_PS: Final = 20_000
 """SST's threads and ranks wait for each other once in the shortest link between them: below this, all the time."""
@@ -43,6 +43,7 @@ class BuildOptions:
     """Memories that copies over the peer fabric use; None: all its members."""
     progress_events: int = 0
     """Between two progress reports of a device; 0: none."""
+    memory: MemoryTiming = "shares"
     streams: str = "streams"
     """Folder of the stream files, as the configuration names it."""
 
@@ -106,7 +107,8 @@ class _Builder:
                 )
         used = device.memories if device.units else [*reached, *(m for m in peers if m not in reached)]
         for index, memory in enumerate(used):
-            self.components.append(memory_controller(memory, device.name))
+            place = self.machine.memory_list.index(memory)
+            self.components.append(memory_controller(memory, device.name, place, self.options.memory))
             if through_bus:
                 self._link(
                     f"{memory.name}-bus",

@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.components import Memory
+from moe_cosim.sim.engines.sst.graph import dram_backends
 from moe_cosim.sim.engines.sst.graph.graph import Component, SubComponent, Value
+
+MemoryTiming = Literal["shares", "commands", "timing", "ramulator2"]
+"""What times a memory: achieved shares of its peak, or its DRAM (our own element, memHierarchy's, or Ramulator)."""
 
 CONTROLLER_CLOCK: Final = "1MHz"
 """Our back ends keep their own time: the controller's clock only costs wall time."""
 
 
-def memory_controller(memory: Memory, section: str) -> Component:
-    """Named as the memory is; its port is ``highlink``."""
+def memory_controller(memory: Memory, section: str, number: int, timing: MemoryTiming) -> Component:
+    """Named as the memory is; its port is ``highlink``. `number`: of the memory in its machine.
+
+    Raises `InputError` for a memory whose DRAM is to be timed and not described, unless it is none.
+    """
+    clock, backend = _backend(memory, number, timing)
     parameters: dict[str, Value] = {
-        "clock": CONTROLLER_CLOCK,
+        "clock": clock,
         "backing": "none",
         "addr_range_start": memory.base_address,
         "addr_range_end": memory.base_address + memory.capacity_bytes - 1,
@@ -26,8 +35,27 @@ def memory_controller(memory: Memory, section: str) -> Component:
         f"{memory.standard or memory.kind}, {memory.capacity_bytes / 1e9:.0f} GB, peak "
         f"{memory.peak_bytes_per_s / 1e9:.1f} GB/s over {memory.channels} channels"
     )
-    backend = SubComponent("backend", "moecosim.ChannelBackend", _shares(memory))
     return Component(memory.name, "memHierarchy.MemController", parameters, (backend,), section=section, note=note)
+
+
+def _backend(memory: Memory, number: int, timing: MemoryTiming) -> tuple[str, SubComponent]:
+    """(the controller's clock, its back end)."""
+    if timing == "shares" or memory.kind == "cache":
+        return CONTROLLER_CLOCK, SubComponent("backend", "moecosim.ChannelBackend", _shares(memory))
+    if timing == "ramulator2":
+        allowed = (
+            "shares, commands or timing (memHierarchy's Ramulator 2.0 back end was in no SST that this was tried on)"
+        )
+        raise InputError("sst engine", "memory", timing, allowed)
+    if memory.dram is None:
+        found = Plain(f"no DRAM timings of {memory.name} ({memory.standard or memory.kind})")
+        raise InputError(
+            f"sst engine, memory {timing}", "memory", found, "a memory that names a DRAM standard and speed"
+        )
+    if timing == "commands":
+        parameters = dram_backends.commands(memory, memory.dram)
+        return CONTROLLER_CLOCK, SubComponent("backend", "moecosim.CommandBackend", parameters)
+    return dram_backends.clock(memory.dram), dram_backends.timing(memory, memory.dram, number)
 
 
 def _shares(memory: Memory) -> Mapping[str, Value]:

@@ -17,6 +17,7 @@ OWN_LIBRARY: Final = "moecosim"
 USED: Final[dict[str, tuple[str, ...]]] = {
     "memHierarchy": (
         "Bus",
+        "DelayBuffer",
         "DirectoryController",
         "MemController",
         "MemLink",
