@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from moe_cosim.errors import InputError
@@ -71,6 +73,9 @@ class WeightFormat:
         return -(-bits // 8)
 
 
+_MIXED: Final = re.compile(r"([a-z0-9_]+)-mix-([1-9][0-9]{0,3})")
+_MIXED_WEIGHTS: Final = 256
+
 formats: Registry[WeightFormat] = Registry("format", "formats", ("moe_cosim.hw_models.formats",))
 """By name. A third party adds its own in a module named by an entry point of the group ``moe_cosim.formats``."""
 
@@ -84,7 +89,23 @@ def find_format(name: object, where: object = "experiment", field: str = "format
     """The format called `name`; raises `InputError` naming `where` and `field` for any other."""
     if not isinstance(name, str):
         raise InputError(where, field, name, formats.names())
-    return formats.get(name, where, field)
+    mixed = _MIXED.fullmatch(name)
+    return _mixed(mixed[1], int(mixed[2])) if mixed else formats.get(name, where, field)
+
+
+def mixed_format(main: str, bits_per_weight: float) -> WeightFormat:
+    """What stands for several formats within one part: as `main`, of which most of it is, at the mean size. It is found
+    by its name, ``MAIN-mix-BYTES`` per 256 weights."""
+    return _mixed(main, round(_MIXED_WEIGHTS * bits_per_weight / 8))
+
+
+@lru_cache(maxsize=256)
+def _mixed(main: str, block_bytes: int) -> WeightFormat:
+    base = formats.get(main)
+    bits = max(min(base.bits, 8 * block_bytes // _MIXED_WEIGHTS), 1)
+    beside = max(8 * block_bytes - bits * _MIXED_WEIGHTS, 0)
+    name = f"{main}-mix-{block_bytes}"
+    return replace(base, name=name, bits=bits, group_size=_MIXED_WEIGHTS, scale_bits=beside, zero_point_bits=0)
 
 
 def format_of_bits(bits: object, where: object = "experiment", field: str = "bits") -> WeightFormat:
@@ -135,16 +156,24 @@ def _gguf(name: str, bits: int, block_weights: int, block_bytes: int, packing: P
     register_format(WeightFormat(name, bits, block_weights, beside, 0, ("int8", "bf16"), packing))
 
 
-for _name, _bits, _weights, _bytes in (("q4_0", 4, 32, 18), ("q5_0", 5, 32, 22), ("q8_0", 8, 32, 34)):
+for _name, _bits, _weights, _bytes in (
+    ("q4_0", 4, 32, 18),
+    ("q4_1", 4, 32, 20),
+    ("q5_0", 5, 32, 22),
+    ("q5_1", 5, 32, 24),
+    ("q8_0", 8, 32, 34),
+):
     _gguf(_name, _bits, _weights, _bytes, "gguf-simple")
 for _name, _bits, _bytes in (("q2_k", 2, 84), ("q3_k", 3, 110), ("q4_k", 4, 144), ("q5_k", 5, 176), ("q6_k", 6, 210)):
     _gguf(_name, _bits, 256, _bytes, "gguf-k")
 for _name, _bits, _weights, _bytes in (
     ("iq1_s", 1, 256, 50),
+    ("iq1_m", 1, 256, 56),
     ("iq2_xxs", 2, 256, 66),
     ("iq2_xs", 2, 256, 74),
     ("iq2_s", 2, 256, 82),
     ("iq3_xxs", 3, 256, 98),
+    ("iq3_s", 3, 256, 110),
     ("iq4_xs", 4, 256, 136),
     ("iq4_nl", 4, 32, 18),
 ):

@@ -10,6 +10,7 @@ from typing import Final
 from moe_cosim.errors import InputError, one_of
 from moe_cosim.hub_cache import cached_snapshot, is_hub_name
 from moe_cosim.remembered import Stamp, stamp
+from moe_cosim.workloads.models.gguf import read_gguf_model
 from moe_cosim.workloads.models.hf_config import read_hf_config
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.models.model_file import read_model_file
@@ -73,4 +74,6 @@ def _read(path: Path, _stamp: Stamp) -> Model:
 
 
 def _read_file(path: Path) -> Model:
+    if path.suffix == ".gguf":
+        return read_gguf_model(path)
     return read_model_file(path) if path.suffix in MODEL_FILES else read_hf_config(path)
