@@ -137,7 +137,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         "an imatrix of the old kind, without counts; allowed: one written with --output-format gguf",
     ),
     "gguf of a model": (lambda path: path.write_bytes(b"GGUF\3" + bytes(19)), "tensors: found no tensors"),
-    "cut gguf": (lambda path: path.write_bytes(b"GGUF\3\0\0\0" + b"\xff" * 16), "keys in 24 bytes"),
+    "cut gguf": (lambda path: path.write_bytes(b"GGUF\3\0\0\0" + b"\xff" * 16), "header: found "),
     "cut safetensors": (lambda path: path.write_bytes(b"\xff\0\0\0\0\0\0\0{"), "header: found no JSON"),
     "tensor beyond the end": (
         lambda path: path.write_bytes(
