@@ -27,6 +27,7 @@ def read_npz(
     Raises `InputError` saying what is `allowed`, also for members that are no arrays and for a file that would take
     far more memory than its size.
     """
+    at = "file"
     try:
         check_plain(path)
         with zipfile.ZipFile(path) as archive:
@@ -34,19 +35,21 @@ def read_npz(
             chosen = {name: each for name, each in members.items() if names is None or name in names}
             left = most_unpacked(path)
             for each in chosen.values():
+                at = f"member {each}"
                 with archive.open(each) as file:
                     left -= _bytes_of(file)
                 if left < 0:
                     raise ValueError("arrays far larger than the file")
             found = {}
             for name, each in chosen.items():
+                at = f"member {each}"
                 with archive.open(each) as file:
                     found[name] = _read(file)
             return found
     except (OSError, EOFError, ValueError, KeyError, OverflowError, RuntimeError, MemoryError, SyntaxError) as error:
-        raise InputError(where or path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
+        raise InputError(where or path, at, Plain(f"{type(error).__name__}: {error}"), allowed) from None
     except (zipfile.BadZipFile, zlib.error, tokenize.TokenError) as error:
-        raise InputError(where or path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
+        raise InputError(where or path, at, Plain(f"{type(error).__name__}: {error}"), allowed) from None
 
 
 def read_npy(path: Path, allowed: str, where: object = None) -> NDArray[Any]:

@@ -27,8 +27,8 @@ from moe_cosim.workloads.routing.statistics import RoutingStats, counted_stats, 
 from moe_cosim.workloads.routing.trace_source import check_fits
 
 BATCH: Final = "batch"
-_MOST_CHOICES: Final = 2**27
-"""Of a recording that are looked at (256 MB of ids): whole documents from its beginning."""
+_MOST_CHOICES: Final = 2**25
+"""Of a recording that are looked at (measuring takes 20 bytes of each): whole documents from its beginning."""
 
 
 def routing_statistics(

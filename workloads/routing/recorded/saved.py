@@ -38,7 +38,9 @@ def save_recording(recording: Trace | BatchCounts | ExpertPopularity, path: Path
         raise InputError(
             path, "name", Plain(f"{PARQUET} for {recording.what}"), "a name of another ending (.npz is written)"
         )
-    counts: dict[str, NDArray[Any]] = {"logical_count": recording.counts}
+    whole = recording.counts.astype(np.int64)
+    exact = bool((whole == recording.counts).all())
+    counts: dict[str, NDArray[Any]] = {"logical_count": whole if exact else recording.counts}
     if isinstance(recording, BatchCounts):
         counts["top_k"] = np.array(recording.top_k)
     file = io.BytesIO()

@@ -16,6 +16,7 @@ from moe_cosim.workloads.routing.readers import read_recording
 from moe_cosim.workloads.routing.readers.trace_format import ModelRouter
 from moe_cosim.workloads.routing.recorded.batch_counts import BatchCounts
 from moe_cosim.workloads.routing.recorded.expert_popularity import ExpertPopularity
+from moe_cosim.workloads.routing.recorded.saved import save_recording
 from moe_cosim.workloads.routing.statistics import expert_counts
 from tests.workloads.routing.readers.counts import STEPS, batch_counts, counts_example
 from tests.workloads.routing.readers.torch_files import torch_file
@@ -184,6 +185,20 @@ def test_totals_are_a_popularity_and_no_trace(tmp_path: Path, write_totals: obje
     np.testing.assert_array_equal(found.counts, counts)
     with pytest.raises(InputError, match="source: popularity"):
         draw(path, shape())
+
+
+def test_counts_are_converted_with_what_they_lack(tmp_path: Path) -> None:
+    """k beside the steps; and totals stay totals."""
+    steps = read_recording(write(tmp_path / "c.npz", logical_count=counts_example()), router=ModelRouter(K))
+    totals = read_recording(save_array(tmp_path / "totals", batch_counts(0, 4, 6).sum(axis=0)))
+    for found, kind in ((steps, BatchCounts), (totals, ExpertPopularity)):
+        assert isinstance(found, kind)
+        save_recording(found, tmp_path / "out.npz")
+        again = read_recording(tmp_path / "out.npz")
+        assert isinstance(again, kind)
+        np.testing.assert_array_equal(again.counts, found.counts)
+        with pytest.raises(InputError, match=r"name: found \.parquet for"):
+            save_recording(found, tmp_path / "out.parquet")
 
 
 def test_popularity_draws_tokens_as_often_as_was_counted(tmp_path: Path) -> None:

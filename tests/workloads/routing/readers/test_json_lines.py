@@ -6,6 +6,7 @@ import gzip
 import itertools
 import json
 import lzma
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -75,6 +76,29 @@ def test_lines_in_any_order(tmp_path: Path, order: str) -> None:
     np.testing.assert_array_equal(experts, trace.experts[asked])
     assert weights is not None
     np.testing.assert_allclose(weights, trace.weights[asked], rtol=1e-6)
+
+
+def test_memory_is_that_of_the_simulated_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beside it a few bytes a token of the file, not of every choice: 100 tokens are taken of 2,000 and of 8,000."""
+    monkeypatch.setattr(json_lines, "_PIECE", 2**14)
+    monkeypatch.setattr(row_index, "_PILE", 2**8)
+    experts = json.dumps(list(range(40)))
+    peaks = []
+    for tokens in (100, 2000, 8000):  # the first time for what is compiled and imported
+        path = tmp_path / str(tokens)
+        with path.open("w") as file:
+            file.writelines(
+                f'{{"token": {token}, "layer": {layer}, "experts": {experts}}}\n'
+                for token in range(tokens)
+                for layer in range(4)
+            )
+        tracemalloc.start()
+        found = read_recording(path)
+        assert isinstance(found, RowTrace)
+        found.take(np.arange(100))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] - peaks[1] < 6000 * 80  # ids alone would be 320 bytes a token
 
 
 SPACES = st.text(alphabet=" \t", max_size=2)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from moe_cosim import plain_file
 from moe_cosim.errors import InputError
-from moe_cosim.workloads import array_archive
 from moe_cosim.workloads.routing import read_trace
 from moe_cosim.workloads.routing.readers import read_recording
 from moe_cosim.workloads.routing.readers.containers.torch_dump import read_torch_dump
@@ -60,7 +60,7 @@ def test_other_tensors_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_storage_far_larger_than_the_file_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(array_archive, "_MOST_PACKED", 2**20)
+    monkeypatch.setattr(plain_file, "_MOST_PACKED", 2**20)
     path = torch_file(tmp_path / "dump.pt", {"logical_count": counts_example()})
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
