@@ -48,6 +48,8 @@ def resume(store: Store, site: Site | None, wishes: Wishes) -> list[Draft]:
             wishes.time_s or (record.time_s if site is None else None),
             wishes.warning_s,
         )
+        if site is None:
+            view.submission.refuse_others()
         chosen = site or scheduler_of(record, view.submission.folder).site
         drafts.append(draft(store.path, plan, points, chosen, again, "sweep resume"))
     return drafts
@@ -60,6 +62,7 @@ def cancel(store: Store) -> list[str]:
         record = submission.record()
         if not record.job_ids or record.cancelled:
             continue
+        submission.refuse_others()
         scheduler = scheduler_of(record, submission.folder)
         view = View.of(submission)
         if view.problem is None and not view.active():

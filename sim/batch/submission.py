@@ -5,16 +5,19 @@ Written aside and renamed, then changed only by replacing ``submission.json`` wh
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from moe_cosim.errors import InputError, Plain, RunError
+from moe_cosim.schema import Count, Line, Size
+from moe_cosim.sim.sweep.identity import own_file
 from moe_cosim.whole_file import whole_folder, write_whole
 
 FOLDER: Final = "batch"
@@ -23,6 +26,9 @@ POINTS: Final = "points.txt"
 POINTS_SCRIPT: Final = "points.sh"
 COLLECT_SCRIPT: Final = "collect.sh"
 SCHEMA: Final = 1
+_MOST_POINTS: Final = 10**8
+_JobId = Annotated[str, Field(pattern=r"^\w[\w.;:\[\]-]{0,99}$")]
+"""It becomes a word of the scheduler's commands: no option, whoever wrote the record."""
 
 
 class SubmissionRecord(BaseModel):
@@ -31,19 +37,19 @@ class SubmissionRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     schema_version: int = SCHEMA
-    plan_id: str
-    name: str
+    plan_id: Annotated[str, Field(pattern=r"^[0-9a-f]{1,64}$")]
+    name: Line
     site: dict[str, Any]
     """The site file's fields; `scheduler` is one of them."""
-    chunk: int = Field(ge=1)
+    chunk: int = Field(ge=1, le=_MOST_POINTS)
     """Points of an element; the last may have fewer."""
-    points: int = Field(ge=1)
-    ranks: int = 1
-    time_s: int | None = None
-    warning_s: int
-    created: str
-    job_ids: list[str] = []
-    collect_ids: list[str] = []
+    points: int = Field(ge=1, le=_MOST_POINTS)
+    ranks: Count = 1
+    time_s: Count | None = None
+    warning_s: Size
+    created: Line
+    job_ids: list[_JobId] = []
+    collect_ids: list[_JobId] = []
     cancelled: bool = False
 
     @property
@@ -72,11 +78,18 @@ class Submission:
     def record(self) -> SubmissionRecord:
         path = self.folder / RECORD
         try:
-            return SubmissionRecord.model_validate_json(path.read_bytes())
+            return SubmissionRecord.model_validate_json(own_file.read(path))
         except OSError as error:
             raise InputError(path, "file", Plain(str(error.strerror)), "a submission's record") from None
         except ValueError:
             raise InputError(path, "file", Plain("no whole record of this version"), "a submission's record") from None
+
+    def refuse_others(self) -> None:
+        """Raises `InputError` for a submission of somebody else: its site's lines are shell, its jobs are not ours."""
+        owner = os.lstat(self.folder / RECORD).st_uid
+        if owner != os.geteuid():
+            found = Plain(f"user {owner}'s")
+            raise InputError(self.folder, "owner", found, "submissions of your own (or another site with --site)")
 
     def replace(self, record: SubmissionRecord) -> None:
         write_whole(self.folder / RECORD, _document(record))
@@ -86,7 +99,11 @@ class Submission:
         shutil.rmtree(self.folder)
 
     def point_ids(self) -> list[str]:
-        return (self.folder / POINTS).read_text(encoding="ascii").split()
+        path = self.folder / POINTS
+        try:
+            return own_file.read(path).decode("ascii").split()
+        except (OSError, ValueError) as error:
+            raise InputError(path, "file", Plain(type(error).__name__), "the points of a submission") from None
 
     def element_points(self, index: int) -> list[str]:
         """Ids of element `index` (from 1)."""

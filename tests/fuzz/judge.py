@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -101,7 +102,10 @@ _WATCH: Final = _Watch()
 
 
 def _is_ours(path: str) -> bool:
-    """What Python and the compiled kernels keep of themselves, and what swallows everything."""
+    """What Python and the compiled kernels keep of themselves, temporary files, and what swallows everything."""
+    temporary = tempfile.gettempdir()
+    if path == temporary or (os.path.dirname(path) == temporary and os.path.basename(path).startswith("moe-cosim-")):
+        return True
     return path == os.devnull or "__pycache__" in path or path.endswith((".nbi", ".nbc")) or "/moe-cosim/" in path
 
 

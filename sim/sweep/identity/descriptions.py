@@ -37,6 +37,8 @@ def description_digest(kind: str, name: str) -> str | None:
             path = catalog.shared_path()
             return _entries(path, file_digest(str(path))).get(name)
         ours = {"preset": _PRESETS, "model": _MODELS}.get(kind)
+        if ours is None and kind not in catalog.KINDS:
+            return None
         path = ours / f"{name}.yaml" if ours is not None else catalog.find(name, kind)
         return file_digest(str(path))[:SOURCE_DIGITS]
     except (MoeCosimError, OSError):

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from moe_cosim import extras
 from moe_cosim.errors import RunError
+from moe_cosim.plain_file import most_unpacked
 from moe_cosim.sim.sweep.store.record import DamagedError, PointRecord, from_text
 from moe_cosim.whole_file import write_whole
 
@@ -20,6 +21,8 @@ RECORD: Final = "record"
 
 _TEXTS: Final = ("point_id", RECORD, "status", "configuration", "code", "sources", "files", "finished_utc")
 """Columns that every part has as text (older ones lack some)."""
+_MOST_ROWS: Final = 10**6
+"""A part of ours has a fiftieth."""
 _ATTEMPTS: Final = 5
 
 T = TypeVar("T")
@@ -106,14 +109,18 @@ def _is_whole(path: Path) -> bool:
 @lru_cache(maxsize=1024)
 def _seen_whole(path: Path, size: int, changed_ns: int, inode: int) -> bool:
     """Whether the content is what the name says, and columns are what is read of them by name."""
-    if path.is_symlink():
+    if path.is_symlink() or not path.is_file():
         return False
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != path.stem.removeprefix("part-"):
             return False
     try:
-        kinds = {field.name: str(field.type) for field in _parquet().read_schema(path)}
+        about = _parquet().read_metadata(path)
+        groups = [about.row_group(number).total_byte_size for number in range(about.num_row_groups)]
+        kinds = {field.name: str(field.type) for field in about.schema.to_arrow_schema()}
     except (OSError, ValueError):
+        return False
+    if about.num_rows > _MOST_ROWS or sum(groups) > most_unpacked(path):
         return False
     return {"point_id", RECORD} <= kinds.keys() and all(kinds.get(name, "string") == "string" for name in _TEXTS)
 

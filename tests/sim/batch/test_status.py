@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -22,7 +23,13 @@ from moe_cosim.testing.scheduler.sweeping import Sweeping, wait_for
 
 def record(points: int, chunk: int) -> SubmissionRecord:
     return SubmissionRecord(
-        plan_id="p", name="moe-x", site={"scheduler": "slurm"}, chunk=chunk, points=points, warning_s=60, created="now"
+        plan_id="f" * 32,
+        name="moe-x",
+        site={"scheduler": "slurm"},
+        chunk=chunk,
+        points=points,
+        warning_s=60,
+        created="now",
     )
 
 
@@ -132,3 +139,43 @@ def test_other_code_is_not_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert "found other code than planned: core; " in printed
     assert "plan the sweep again" in printed
     assert len(sweeping.submissions()) == 1
+
+
+FORGED = {
+    "job": {"job_ids": ["--user=me"]},
+    "collecting job": {"collect_ids": ["1 2"]},
+    "plan": {"plan_id": "../../x"},
+    "points": {"points": 10**18},
+    "chunk": {"chunk": 0},
+    "name": {"name": "a\nb"},
+    "time": {"time_s": -1},
+}
+
+
+@pytest.mark.parametrize("changes", FORGED.values(), ids=FORGED)
+def test_a_forged_submission_is_refused(tmp_path: Path, changes: dict[str, object]) -> None:
+    """Its job ids become words of the scheduler's commands, among them the one that cancels."""
+    made = create(tmp_path / "batch" / "one", record(2, 1), ["a" * 32, "b" * 32], {})
+    document = json.loads((made.folder / RECORD).read_bytes())
+    (made.folder / RECORD).write_text(json.dumps(document | changes), encoding="utf-8")
+    with pytest.raises(InputError, match="no whole record of this version"):
+        made.record()
+
+
+@pytest.mark.parametrize("name", [RECORD, POINTS])
+def test_a_link_in_a_submission_is_not_followed(tmp_path: Path, name: str) -> None:
+    made = create(tmp_path / "batch" / "one", record(2, 1), ["a" * 32, "b" * 32], {})
+    (made.folder / name).rename(tmp_path / "elsewhere")
+    (made.folder / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError):
+        made.record() if name == RECORD else made.point_ids()
+
+
+def test_a_submission_of_somebody_else_is_neither_resumed_nor_cancelled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = create(tmp_path / "batch" / "one", record(2, 1), ["a" * 32, "b" * 32], {})
+    made.refuse_others()
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(InputError, match="owner: found user"):
+        made.refuse_others()

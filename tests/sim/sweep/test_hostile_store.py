@@ -15,6 +15,7 @@ import pytest
 from moe_cosim import extras
 from moe_cosim.errors import InputError, MoeCosimError
 from moe_cosim.sim.sweep.identity import own_file
+from moe_cosim.sim.sweep.identity.sources import changed
 from moe_cosim.sim.sweep.plan.plan import SweepPlan, id_of
 from moe_cosim.sim.sweep.query.query import Tables
 from moe_cosim.sim.sweep.store.collect import collect
@@ -143,6 +144,25 @@ def test_a_forged_record_is_damage(store: Store, changes: dict[str, Any]) -> Non
     assert Tables(store).damaged == [point_id]
     assert store.record(point_id) is None
     assert collect(store).damaged == [point_id]
+
+
+@pytest.mark.parametrize("component", ["<script>", "device ../../x", "policy x", "", "core core", "device \0"])
+def test_components_that_nobody_has_are_changed(store: Store, component: str) -> None:
+    forge(store, sources={component: "0" * 16})
+    assert Tables(store).left_out == 1
+    assert changed({component: "0" * 16}) == [component]
+
+
+def test_parts_that_are_no_files_or_hold_too_much_are_damaged(store: Store) -> None:
+    folder, name = store.path / "parts", f"part-{hashlib.sha256(b'').hexdigest()}.parquet"
+    os.mkfifo(folder / name)
+    assert collect(store).damaged == [name]
+    text = extras.load("pyarrow").table({"point_id": ["a" * 32] * 2_000_000, "record": ["{}"] * 2_000_000})
+    buffer = io.BytesIO()
+    extras.load("pyarrow.parquet").write_table(text, buffer)
+    name = f"part-{hashlib.sha256(buffer.getvalue()).hexdigest()}.parquet"
+    (folder / name).write_bytes(buffer.getvalue())
+    assert name in Tables(store).damaged
 
 
 def test_a_number_beyond_64_bits_is_told(store: Store) -> None:
