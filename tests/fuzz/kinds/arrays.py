@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import yaml
 
+from moe_cosim.workloads.routing import TokenTrace
 from tests.fuzz import archives
 from tests.fuzz.damage import damaged
 from tests.fuzz.judge import Command
@@ -14,10 +16,24 @@ from tests.fuzz.kinds.experiments import runs
 from tests.fuzz.samples import base, trace_arrays, trace_lines, write_model
 from tests.fuzz.samples import losses as loss_table
 from tests.fuzz.values import NUMBERS, TEXTS
+from tests.workloads.routing.readers.layouts import OTHERWISE, TOKENS
 
 
 def trace(random: Random, folder: Path) -> list[Command]:
-    kind = random.choice(("plain", "weights", "logits", "counts", "routed", "lone", "lines", "lines", "csv", "torch"))
+    kinds = (
+        "plain",
+        "weights",
+        "logits",
+        "counts",
+        "routed",
+        "lone",
+        "lines",
+        "lines",
+        "csv",
+        "torch",
+        *["layout"] * 6,
+    )
+    kind = random.choice(kinds)
     path = folder / "in" / random.choice(("trace.npz", "trace", "t.jsonl", "t.npy"))
     if kind in ("lines", "csv"):
         text = (
@@ -26,6 +42,11 @@ def trace(random: Random, folder: Path) -> list[Command]:
             else "layer,expert\n" + "".join(f"{n // 2 % 2},{n % 4}\n" for n in range(80))
         )
         path.write_bytes(_text(random, text))
+    elif kind == "layout":
+        ids = trace_arrays("plain")["experts"]
+        write = random.choice([*TOKENS.values(), *(each for _, each in OTHERWISE.values())])
+        write(path, TokenTrace(ids, None, np.array([0, len(ids)]), 4))
+        path.write_bytes(damaged(random, path.read_bytes()))
     elif kind == "lone":
         path.write_bytes(_npy(random))
     elif kind == "torch":
@@ -37,8 +58,11 @@ def trace(random: Random, folder: Path) -> list[Command]:
     write_model(folder / "in")
     tree = base() | {"routing": {"source": "trace", "file": path.name, "repeat": random.random() < 0.5}}
     (folder / "in" / "e.yaml").write_text(yaml.safe_dump(tree), encoding="utf-8")
-    if random.random() < 0.4:
-        return [Command(("routing", "stats", path.name, *random.choice(((), ("--model", "./model.json")))))]
+    if random.random() < 0.5:
+        said = random.choice(((), ("--model", "./model.json"), ("--format", random.choice(list(TOKENS)))))
+        out = folder / "outputs" / random.choice(("out.npz", "out.parquet"))
+        words = random.choice((("stats", path.name), ("show", path.name), ("convert", path.name, str(out))))
+        return [Command(("routing", *words, *said))]
     return runs("e.yaml", folder)
 
 
