@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from moe_cosim.options import OptionRow, Options, option_rows
 from moe_cosim.sim.engines.base import engines
+from moe_cosim.workloads.models import find_model
 from moe_cosim.workloads.models.model_file.fields import (
     ATTENTION_PARTS,
     ExpertsPart,
@@ -22,6 +23,7 @@ from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.routing.readers.trace_format import trace_formats
 from moe_cosim.workloads.routing.routing import routers
 from moe_cosim.yaml_file import yaml_text
+from tests.workloads.models.published import published_parameters
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
 _BLOCK: Final = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end of options -->)", re.DOTALL)
@@ -56,6 +58,23 @@ def _model_file() -> str:
     return "\n".join(head)
 
 
+def _families() -> str:
+    """Parameters of the catalogue beside those published, by family."""
+    head = [
+        "| `model_type` | model | total | published | active | published | counted without | who says so |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, row in published_parameters().items():
+        model = find_model(name)
+        total = f"{model.total_params / 1e9:.2f} | {row.total_b:g}"
+        if row.total_elsewhere_b:
+            total += f", {row.total_elsewhere_b:g} of it a vision tower"
+        active = f"{row.ours_active_b(model):.2f} | {row.active_b:g}" if row.active_b is not None else "|"
+        without = " and ".join(row.active_without)
+        head.append(f"| `{row.model_type}` | {name} | {total} | {active} | {without} | {row.source} |")
+    return "\n".join(head)
+
+
 def _table(kind: str, known: Iterable[tuple[str, Any]]) -> str:
     head = [f"| {kind} | option | default | allowed | unit | meaning |", "|---|---|---|---|---|---|"]
     return "\n".join([*head, *(row for name, cls in known for row in _rows(name, cls.options_class))])
@@ -76,6 +95,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "trace-formats": _trace_formats,
     "engines": lambda: _table("engine", engines),
     "model-file": _model_file,
+    "families": _families,
 }
 
 

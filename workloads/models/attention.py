@@ -43,7 +43,10 @@ class Attention:
     conv_kernel: int = 0
     """``linear`` only: tokens of inputs that a causal convolution looks back on, itself included."""
     numbers_per_head: int = 2
-    """``linear`` only: decay and rate of a delta rule; Mamba-2 has one."""
+    """``linear`` only: decay and rate of a delta rule; Mamba-2 has one, lightning attention none."""
+    time_rank: int = 0
+    """``linear`` only; above 0 it is Mamba-1 (arXiv 2312.00752, 3.2): `heads` channels of one value, a state of
+    `head_dim` numbers each; what writes and reads it comes from the channels, as do their steps, over this rank."""
     index_heads: int = 0
     index_dim: int = 0
     index_topk: int = 0
@@ -85,6 +88,10 @@ class Attention:
         """(inner, columns) of the matrix products around the scores of one layer, as kernels fuse them: those of one
         input are one product."""
         queries = self.heads * self.head_dim
+        if self.time_rank:  # channels and their gate; what writes, what reads, steps
+            shared = 2 * self.key_heads * self.head_dim
+            inner = (self.heads, self.time_rank + shared), (self.time_rank, self.heads)
+            return (hidden, 2 * self.heads), *inner, (self.heads, hidden)
         if self.kind == "linear":  # queries, keys, values, their gate, and numbers a head
             values = self.heads * self.v_head_dim
             return (hidden, 2 * self.key_heads * self.head_dim + 2 * values + self.numbers_per_head * self.heads), (
@@ -150,7 +157,7 @@ class Attention:
         """Numbers that one sequence keeps in a layer, however long it is."""
         if self.kind != "linear":
             return 0
-        inputs = 2 * self.key_heads * self.head_dim + self.heads * self.v_head_dim
+        inputs = self.heads * self.v_head_dim + (0 if self.time_rank else 2 * self.key_heads * self.head_dim)
         return self.heads * self.head_dim * self.v_head_dim + max(self.conv_kernel - 1, 0) * inputs
 
     def query_bytes(self, bytes_per_value: int = 2) -> tuple[int, int]:

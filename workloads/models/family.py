@@ -134,7 +134,7 @@ families: Registry[type[Family]] = Registry(
     "model_families",
     tuple(
         f"moe_cosim.workloads.models.families.{module}"
-        for module in ("mixtral", "deepseek", "further", "hybrid", "longcat", "encoder_decoder")
+        for module in ("mixtral", "deepseek", "further", "hybrid", "stateful", "longcat", "encoder_decoder")
     ),
 )
 """By ``model_type``."""

@@ -16,10 +16,7 @@ from moe_cosim.workloads.models.model import Model
 _OF_THE_WHOLE: Final = ("tie_word_embeddings", "quantization_config", "compression_config", "quantization")
 _NOT_MODELLED: Final = {
     "is_encoder_decoder": "an encoder and a decoder",
-    "mamba_d_state": "Mamba layers",
     "linear_attn_config": "linear attention",
-    "full_attn_alpha_factor": "lightning attention",
-    "linear_attn_alpha_factor": "lightning attention",
     "compress_ratios": "attention over compressed keys",
 }
 """Fields that mean what is not modelled, and what they mean."""

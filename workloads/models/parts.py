@@ -62,15 +62,18 @@ def _attention(block: str, attention: Attention, hidden: int, layers: int) -> li
     """The projections of DeepSeek-V2 (arXiv 2405.04434, 2.1) for ``mla``, else query, key, value and output."""
     queries = attention.heads * attention.head_dim
     if attention.kind == "linear":
+        if attention.time_rank:
+            return _mamba_1(block, attention, hidden, layers)
         keys, values = attention.key_heads * attention.head_dim, attention.heads * attention.v_head_dim
         shapes = {
             "query": (hidden, keys),
             "key": (hidden, keys),
             "value": (hidden, values),
             "gate": (hidden, values),
-            "numbers per head": (hidden, attention.numbers_per_head * attention.heads),
             "output": (values, hidden),
         }
+        if attention.numbers_per_head:
+            shapes["numbers per head"] = hidden, attention.numbers_per_head * attention.heads
     elif attention.kind == "gqa":
         value_dim = attention.core.value_dim
         shapes = {
@@ -102,6 +105,19 @@ def _attention(block: str, attention: Attention, hidden: int, layers: int) -> li
                 "index key": (hidden, attention.index_dim),
                 "index weights": (hidden, attention.index_heads),
             }
+    return [Part(block, name, rows, columns, layers, 1, 1) for name, (rows, columns) in shapes.items()]
+
+
+def _mamba_1(block: str, attention: Attention, hidden: int, layers: int) -> list[Part]:
+    channels, rank = attention.heads, attention.time_rank
+    shapes = {
+        "channels": (hidden, channels),
+        "gate": (hidden, channels),
+        "write and read": (channels, 2 * attention.key_heads * attention.head_dim),
+        "step down": (channels, rank),
+        "step up": (rank, channels),
+        "output": (channels, hidden),
+    }
     return [Part(block, name, rows, columns, layers, 1, 1) for name, (rows, columns) in shapes.items()]
 
 

@@ -9,94 +9,38 @@ import pytest
 
 from moe_cosim.errors import InputError
 from moe_cosim.workloads.models import Model, find_model, model_names
+from moe_cosim.workloads.models.family import families
+from tests.workloads.models.published import published_parameters
 
 B = 1e9
 
-# Published parameters in billions, the error that their rounding explains (half a unit in the last
-# digit), what they count that the catalogue does not, and where they are published.
-TOTALS = {
-    "mixtral-8x7b": (46.7, 0.05, 0.0, "Mistral AI, 'Mixtral of experts', 2023-12-11"),
-    "mixtral-8x22b": (141.0, 0.5, 0.0, "Mistral AI, 'Cheaper, better, faster, stronger', 2024-04-17"),
-    "deepseek-moe-16b": (16.4, 0.05, 0.0, "arXiv 2401.06066"),
-    "deepseek-v2-lite": (15.7, 0.05, 0.0, "model card"),
-    "deepseek-v2": (236.0, 0.5, 0.0, "model card"),
-    "deepseek-v3": (671.0, 0.5, 0.0, "model card (main model, without the prediction module)"),
-    "qwen1.5-moe-a2.7b": (14.3, 0.05, 0.0, "model card"),
-    "qwen2-57b-a14b": (57.4, 0.05, 0.0, "Hugging Face, safetensors size"),
-    "qwen3-30b-a3b": (30.5, 0.05, 0.0, "model card"),
-    "qwen3-235b-a22b": (235.0, 0.5, 0.0, "model card"),
-    "glm-4.5-air": (106.0, 0.5, 0.0, "model card"),
-    "glm-4.5": (355.0, 0.5, 0.0, "model card"),
-    "olmoe-1b-7b": (6.9, 0.05, 0.0, "arXiv 2409.02060"),
-    "phi-3.5-moe": (41.9, 0.05, 0.0, "model card"),
-    "gpt-oss-20b": (20.91, 0.005, 0.0, "arXiv 2508.10925 table 1"),
-    "gpt-oss-120b": (116.83, 0.005, 0.0, "arXiv 2508.10925 table 1"),
-    "kimi-k2": (1000.0, 50.0, 0.0, "model card: 1T"),
-    # 34 layers of 1408 x 5632, the adapter and the projector of the vision tower: 0.87 B
-    "llama-4-scout": (109.0, 0.5, 0.87, "model card, vision tower included"),
-    "llama-4-maverick": (400.0, 0.5, 0.87, "model card, vision tower included"),
-    # SiDA-MoE (arXiv 2310.18859, memory table) gives 2.298, 14.112, 27.614 and 54.62 GiB at four bytes
-    # per parameter for 8, 64, 128 and 256 experts; 16 and 32 lie on the line between the first two.
-    "switch-base-8": (0.6169, 0.0005, 0.0, "SiDA-MoE"),
-    "switch-base-16": (1.0699, 0.0005, 0.0, "SiDA-MoE, interpolated"),
-    "switch-base-32": (1.9760, 0.0005, 0.0, "SiDA-MoE, interpolated"),
-    "switch-base-64": (3.7881, 0.0005, 0.0, "SiDA-MoE"),
-    "switch-base-128": (7.4125, 0.0005, 0.0, "SiDA-MoE"),
-    "switch-base-256": (14.6617, 0.0005, 0.0, "SiDA-MoE"),
-    "switch-large-128": (26.4, 0.05, 0.0, "Pre-gated MoE (arXiv 2308.12066), table I"),
-    "nllb-moe-54b": (54.5, 0.05, 0.0, "arXiv 2207.04672"),
-}
-
-# Published active parameters in billions, half a unit of their last digit, and which tables the
-# publisher leaves out. Some publishers round (gpt-oss), some cut off (Qwen3-30B-A3B is 3.35, "3.3B").
-ACTIVE = {
-    "mixtral-8x7b": (12.9, 0.05, ()),
-    "mixtral-8x22b": (39.0, 0.5, ()),
-    "deepseek-moe-16b": (2.8, 0.05, ()),
-    "deepseek-v2-lite": (2.4, 0.05, ("embedding",)),
-    "deepseek-v2": (21.0, 0.5, ()),
-    "deepseek-v3": (37.0, 0.5, ("embedding",)),
-    "qwen1.5-moe-a2.7b": (2.7, 0.05, ()),
-    "qwen2-57b-a14b": (14.0, 0.5, ()),
-    "qwen3-30b-a3b": (3.3, 0.05, ()),
-    "qwen3-235b-a22b": (22.0, 0.5, ()),
-    "glm-4.5-air": (12.0, 0.5, ("embedding", "head")),
-    "glm-4.5": (32.0, 0.5, ("embedding", "head")),
-    "olmoe-1b-7b": (1.3, 0.05, ()),
-    "phi-3.5-moe": (6.6, 0.05, ()),
-    "gpt-oss-20b": (3.61, 0.005, ("embedding",)),
-    "gpt-oss-120b": (5.13, 0.005, ("embedding",)),
-    "kimi-k2": (32.0, 0.5, ("embedding",)),
-    "llama-4-scout": (17.0, 0.5, ()),
-    "llama-4-maverick": (17.0, 0.5, ()),
-}
+PUBLISHED = published_parameters()
 
 
-def allowed(published: float, rounding: float) -> float:
-    """1 %, or what the publisher's rounding hides when that is more."""
-    return max(0.01 * published, rounding)
+def allowed(published: float, rounding: float, share: float) -> float:
+    """A share of it, or what the publisher's rounding hides when that is more."""
+    return max(share * published, rounding)
 
 
 def test_every_model_has_a_published_total() -> None:
-    assert set(model_names()) == set(TOTALS)
+    assert set(model_names()) == set(PUBLISHED)
+    assert {row.model_type for row in PUBLISHED.values()} <= set(families.names())
 
 
-@pytest.mark.parametrize("name", TOTALS)
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_total_parameters_are_as_published(name: str) -> None:
-    published, rounding, elsewhere, source = TOTALS[name]
-    ours = find_model(name).total_params / B + elsewhere
-    assert ours == pytest.approx(published, abs=allowed(published, rounding)), source
+    row = PUBLISHED[name]
+    ours = find_model(name).total_params / B + row.total_elsewhere_b
+    assert ours == pytest.approx(row.total_b, abs=allowed(row.total_b, row.total_rounding_b, 0.01)), row.source
 
 
-@pytest.mark.parametrize("name", ACTIVE)
+@pytest.mark.parametrize("name", [name for name, row in PUBLISHED.items() if row.active_b is not None])
 def test_active_parameters_are_as_published(name: str) -> None:
-    published, rounding, without = ACTIVE[name]
-    model = find_model(name)
-    left_out = {"embedding": model.embedding_params, "head": model.head_params}
-    ours = (model.active_params - sum(left_out[table] for table in without)) / B
-    low = min(0.99 * published, published - rounding)
-    high = max(1.01 * published, published + 2 * rounding)
-    assert low <= ours < high
+    """Some round (gpt-oss), some cut off (Qwen3-30B-A3B is 3.35, "3.3B")."""
+    row = PUBLISHED[name]
+    assert row.active_b is not None
+    rounding = allowed(row.active_b, row.active_rounding_b, 0.03)
+    assert row.active_b - rounding <= row.ours_active_b(find_model(name)) < row.active_b + rounding, row.source
 
 
 @pytest.mark.parametrize(
@@ -134,7 +78,7 @@ def test_parts_add_up_to_the_total() -> None:
         model = find_model(name)
         layers = sum(model.dense_params_by_layer)
         assert model.total_params == layers + model.routed_params + model.embedding_params + model.head_params
-        unused = len(model.moe_layers) * (model.routed_experts - model.top_k) * model.expert.weights
+        unused = len(model.moe_layers) * (model.routed_experts - model.active_experts) * model.expert.weights
         assert model.active_params == model.total_params - unused
 
 

@@ -215,14 +215,14 @@ class MiMoV2(Glm4Moe):
 
 
 def _letters(found: object) -> object:
-    letters = {"mamba": "M", "attention": "*", "moe": "E"}
+    letters = {"mamba": "M", "linear_attention": "M", "attention": "*", "full_attention": "*", "moe": "E", "mlp": "-"}
     return "".join(letters.get(str(word), "?") for word in found) if isinstance(found, list) else found
 
 
 @families.register("nemotron_h")
 class NemotronH(Family):
-    """Its pattern lists mixers (``M`` Mamba-2, ``*`` attention) and feed-forward blocks (``E``) one by one; a mixer and
-    the experts behind it are one layer here, and a mixer that another follows is a layer without feed-forward block.
+    """Its pattern lists mixers (``M`` Mamba-2, ``*`` attention) and feed-forward blocks (``E`` experts, ``-`` dense)
+    one by one; a mixer and the block behind it are a layer here, and a mixer that another follows is one without block.
 
     Mamba-2 (arXiv 2405.21060) is linear attention with `n_groups` heads of keys. Experts are two matrices.
     """
@@ -232,10 +232,12 @@ class NemotronH(Family):
 
     num_hidden_layers: Few = 1
     """Of no meaning here: the pattern says."""
-    pattern: Annotated[str, BeforeValidator(_letters), Field(pattern=r"^[M*](E?[M*])*E?$")] = Field(
+    pattern: Annotated[str, BeforeValidator(_letters), Field(pattern=r"^[M*]([E-]?[M*])*[E-]?$")] = Field(
         validation_alias=AliasChoices("hybrid_override_pattern", "layers_block_type")
     )
     """Newer files list words instead of letters."""
+    intermediate_size: Count | None = None
+    """Of dense blocks."""
     moe_intermediate_size: Count
     moe_shared_expert_intermediate_size: Size
     n_routed_experts: Few
@@ -250,7 +252,15 @@ class NemotronH(Family):
 
     @property
     def mixers(self) -> str:
-        return self.pattern.replace("E", "")
+        return self.pattern.replace("E", "").replace("-", "")
+
+    def check(self, where: object) -> None:
+        bare = len(self.mixers) - self.pattern.count("E") - self.pattern.count("-")
+        if "-" in self.pattern and bare:
+            allowed = "dense blocks behind all mixers that have no experts, or behind none"
+            raise InputError(where, "hybrid_override_pattern", self.pattern, allowed)
+        if "-" in self.pattern and self.intermediate_size is None:
+            raise InputError(where, "intermediate_size", Plain("nothing"), "a width, as there are dense blocks")
 
     def model_layers(self) -> int:
         return len(self.mixers)
@@ -260,7 +270,7 @@ class NemotronH(Family):
         for block in self.pattern:
             if block == "E":
                 found.append(layer)
-            else:
+            elif block != "-":
                 layer += 1
         return tuple(found)
 
@@ -284,7 +294,7 @@ class NemotronH(Family):
             "matrices": 2,
             "expert_hidden": self.moe_latent_size or self.hidden_size,
             "shared_intermediate": self.moe_shared_expert_intermediate_size,
-            "dense_intermediate": 0,
+            "dense_intermediate": (self.intermediate_size or 0) if "-" in self.pattern else 0,
             "router_score": "sigmoid-bias",
             "norm_topk_prob": self.norm_topk_prob,
         }

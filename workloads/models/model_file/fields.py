@@ -87,7 +87,8 @@ class LinearPart(_Part):
     head_dim: Count = option(..., "width of a key (Mamba-2: of the state)")
     v_head_dim: Count = option(..., "width of a head's values")
     conv_kernel: Size = option(0, "tokens that the causal convolution before it looks back on, itself included")
-    numbers_per_head: Size = option(2, "gates of a head: 2 of a delta rule, 1 of Mamba-2")
+    numbers_per_head: Size = option(2, "gates of a head: 2 of a delta rule, 1 of Mamba-2, 0 of lightning attention")
+    time_rank: Size = option(0, "rank of the steps of Mamba-1, whose channels are heads of one value; 0: it is none")
 
 
 ATTENTION_PARTS: Final[dict[str, type[GqaPart | MlaPart | LinearPart]]] = {
