@@ -37,13 +37,23 @@ def find_model(name_or_path: str | Path, where: object = "experiment", field: st
         if is_hub_name(text) and not os.path.exists(path):
             cached = cached_snapshot(text)
             if cached is None:
-                raise InputError(where, field, text, _DOWNLOAD.format(text))
+                raise InputError(where, field, text, _instead_of(text))
             path = cached
         return _read_once(path / "config.json" if os.path.isdir(path) else path)
     entry = CATALOG / f"{text}.yaml"
     if text not in catalog_names():
         raise InputError(where, field, text, one_of(catalog_names(), text) + "; or the path of a model's file")
     return _read_once(entry)
+
+
+def _instead_of(hub_name: str) -> str:
+    """What to give instead of a name of the hub that its cache does not have."""
+    ours = [name for name in catalog_names() if find_model(name).hf_id == hub_name]
+    return (
+        f"{ours[0]}, as the catalogue calls it; or else {_DOWNLOAD.format(hub_name)}"
+        if ours
+        else _DOWNLOAD.format(hub_name)
+    )
 
 
 def is_model_path(text: str) -> bool:

@@ -12,6 +12,7 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.experiment import load_experiment
 from moe_cosim.hw_models.formats import find_format
+from moe_cosim.sim.run import run
 from moe_cosim.workloads.models import find_model
 from moe_cosim.workloads.models.checkpoint import Checkpoint, read_checkpoint
 from moe_cosim.workloads.quantization.precisions import Quantization, quantization_of
@@ -149,3 +150,36 @@ def test_modelopts_file_beside_the_configuration(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(COMMON | {"model_type": "minimax_m2", "num_local_experts": 8}))
     (tmp_path / "hf_quant_config.json").write_text(json.dumps({"quantization": {"quant_algo": "FP8"}}))
     assert find_model(tmp_path).checkpoint.experts == "fp8"
+
+
+def ran(folder: Path, fields: dict[str, Any], **quantization: str) -> tuple[dict[str, str], list[str]]:
+    """Formats by part of a run, and what it says of its checkpoint."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(COMMON | {"model_type": "minimax_m2", "num_local_experts": 8} | fields))
+    settings = {f"quantization.{name}": value for name, value in quantization.items()}
+    work = {"model": str(path), "workload.prompt_tokens": 4, "workload.output_tokens": 2}
+    result = run(load_experiment("monde-mixtral-8x7b", work | settings))
+    said = [used.source for used in result.assumptions if used.name == "checkpoint-format"]
+    return {row.part: row.format for row in result.precisions}, said
+
+
+def test_a_run_has_the_formats_that_compression_config_declares(tmp_path: Path) -> None:
+    declared = compressed(W4A16, ignore=["lm_head", "re:.*self_attn.*"], kv_cache_scheme=FP8_KV)
+    parts, said = ran(tmp_path, {"compression_config": declared})
+    assert parts == {"attention": "fp16", "head": "fp16", "embedding": "fp16", "kv": "fp8", "experts": "int4-g32"}
+    assert said == []
+
+
+def test_a_run_overrides_its_checkpoint_part_by_part(tmp_path: Path) -> None:
+    declared = compressed(W4A16, kv_cache_scheme=FP8_KV)
+    own = {"attention_format": "int8", "head_format": "q6_k", "kv_format": "bf16"}
+    parts, _ = ran(tmp_path, {"quantization_config": declared}, **own)
+    assert parts == {"attention": "int8", "head": "q6_k", "embedding": "fp16", "kv": "bf16", "experts": "int4-g32"}
+
+
+@pytest.mark.parametrize("declared", [{"quant_method": "odd"}, {"quant_method": "gptq", "bits": 5}])
+def test_a_run_says_what_an_unknown_scheme_ran_as(tmp_path: Path, declared: dict[str, Any]) -> None:
+    parts, said = ran(tmp_path, {"quantization_config": declared})
+    assert len(said) == 1
+    assert f"run as {parts['experts']}" in said[0] or f"run at {parts['experts']}" in said[0]
+    assert ran(tmp_path, {"quantization_config": declared}, expert_format="int4")[1] == []

@@ -191,6 +191,8 @@ def test_a_name_of_the_hub_is_found_in_the_local_cache(tmp_path: Path, monkeypat
 
 def test_an_experiment_says_how_a_model_of_the_hub_gets_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(InputError, match=r"allowed: mixtral-8x7b, as the catalogue calls it; or else .*hf download"):
+        find_model("mistralai/Mixtral-8x7B-v0.1")
     with pytest.raises(InputError, match=r"model: found 'some-lab/Tiny-MoE'; .*hf download some-lab/Tiny-MoE"):
         run(load_experiment("monde-mixtral-8x7b", {"model": "some-lab/Tiny-MoE"}))
 
