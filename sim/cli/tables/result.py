@@ -11,6 +11,7 @@ from moe_cosim.sim.replay import Replay
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.results.rows import SOFTWARE_WORTH_SAYING
 
+_WORTH_SAYING: Final = ("checkpoint-format", "beyond-context-length", "routing-repeated-documents")
 _PATH_ROWS: Final = 12
 
 _RATES: Final = (
@@ -37,6 +38,7 @@ def result_report(result: Result) -> Report:
         Note(f"{result.policy} on {result.machine}, {result.model}", result.name),
         Note(f"routing: {result.routing}; engine {result.engine}, seed {result.seed}", dim=True),
         *_software(result),
+        *_warnings(result),
         _headline(result),
         _critical_path(result),
         _units(result),
@@ -82,6 +84,11 @@ def _software(result: Result) -> list[Note]:
     if share <= SOFTWARE_WORTH_SAYING:
         return []
     return [Note(f"{share:.0%} of the time is software: {result.software} (another: --set software=ideal)", "software")]
+
+
+def _warnings(result: Result) -> list[Note]:
+    """Assumptions that say something else ran than what was asked for, or beyond what it was made for."""
+    return [Note(row.source, row.name) for row in result.assumptions if row.name in _WORTH_SAYING]
 
 
 def _precisions(result: Result) -> Table:

@@ -12,6 +12,8 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.experiment import load_experiment
 from moe_cosim.hw_models.formats import find_format
+from moe_cosim.sim.cli.table import Note
+from moe_cosim.sim.cli.tables.result import result_report
 from moe_cosim.sim.run import run
 from moe_cosim.workloads.models import find_model
 from moe_cosim.workloads.models.checkpoint import Checkpoint, read_checkpoint
@@ -153,13 +155,15 @@ def test_modelopts_file_beside_the_configuration(tmp_path: Path) -> None:
 
 
 def ran(folder: Path, fields: dict[str, Any], **quantization: str) -> tuple[dict[str, str], list[str]]:
-    """Formats by part of a run, and what it says of its checkpoint."""
+    """Formats by part of a run, and what its report says of the checkpoint."""
     path = folder / "config.json"
     path.write_text(json.dumps(COMMON | {"model_type": "minimax_m2", "num_local_experts": 8} | fields))
     settings = {f"quantization.{name}": value for name, value in quantization.items()}
     work = {"model": str(path), "workload.prompt_tokens": 4, "workload.output_tokens": 2}
     result = run(load_experiment("monde-mixtral-8x7b", work | settings))
-    said = [used.source for used in result.assumptions if used.name == "checkpoint-format"]
+    notes = [note for note in result_report(result) if isinstance(note, Note)]
+    said = [note.text for note in notes if note.name == "checkpoint-format"]
+    assert said == [used.source for used in result.assumptions if used.name == "checkpoint-format"]
     return {row.part: row.format for row in result.precisions}, said
 
 
