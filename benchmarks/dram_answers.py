@@ -17,6 +17,7 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.build import build_device
 from moe_cosim.hw_models.components import Memory
+from moe_cosim.hw_models.dram_mix import asked
 from moe_cosim.hw_models.dram_timing.ask import ask, key_of
 from moe_cosim.hw_models.dram_timing.recorded import COLUMNS, path
 from moe_cosim.whole_file import write_whole
@@ -35,7 +36,7 @@ def main() -> None:
     for memory in memories():
         if memory.dram is None:
             continue
-        for pattern in memory.dram.asked(memory.interleave_bytes):
+        for pattern in asked(memory):
             of = memory.dram.standard, memory.dram.controller, pattern
             found[key_of(*of)] = ask(*of)
     text = io.StringIO()

@@ -8,6 +8,7 @@ on its way allow, and flows of the same event share max-min fairly.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.access_rate import PS_PER_S, channel_cap, line_time_ps, window_cap
 from moe_cosim.hw_models.components import LINE_BYTES, Memory, Unit
 from moe_cosim.hw_models.cxl.crossing import crossed
+from moe_cosim.hw_models.dram_mix import mix_factors
 from moe_cosim.hw_models.machine import Machine, Path
 
 _ROUNDING_PS = 1e-3
@@ -30,6 +32,10 @@ class _Flow:
     """Bytes/ps."""
     use: dict[int, float]
     """What one byte takes of each resource: 1 of a link, 1 / share of the peak of a memory and of its port."""
+    written: dict[int, float]
+    """Of what it takes of each memory, the part that is written."""
+    streams: dict[int, float]
+    """What it counts for in each memory: the accesses of an event to one memory are one stream together."""
 
 
 class _MemorySide(NamedTuple):
@@ -61,7 +67,8 @@ def time_alone_ps(
     wanted += [(name, size, True) for name, size in (writes or {}).items()]
     wanted = [access for access in wanted if access[1]]  # an access of no bytes is none
     total = sum(size for _, size, _ in wanted)
-    flows = [_access(machine, part, name, size, is_write, total) for name, size, is_write in wanted]
+    meeting = Counter(name for name, _, _ in wanted)
+    flows = [_access(machine, part, *access, total, 1 / meeting[access[0]]) for access in wanted]
     return setup_ps + max(busy_ps, _drain_ps(machine, flows))
 
 
@@ -85,10 +92,14 @@ def move_alone_ps(machine: Machine, source: str, target: str, size_bytes: int, u
         weights[memory.name] = weights.get(memory.name, 0.0) + 1.0 / side.share
     use = _use(machine, data, machine.path(source, engine.name), weights)
     cap = min(window, sides[0].cap, sides[1].cap)
-    return _drain_ps(machine, [_Flow(latency_ps, float(size_bytes), cap, use)])
+    at, to = (_index(machine, name) for name in (source, target))
+    written, streams = ({at: 0.5}, {at: 2.0}) if at == to else ({at: 0.0, to: 1.0}, {at: 1.0, to: 1.0})
+    return _drain_ps(machine, [_Flow(latency_ps, float(size_bytes), cap, use, written, streams)])
 
 
-def _access(machine: Machine, unit: Unit, name: str, size_bytes: int, is_write: bool, of_bytes: int) -> _Flow:
+def _access(
+    machine: Machine, unit: Unit, name: str, size_bytes: int, is_write: bool, of_bytes: int, streams: float
+) -> _Flow:
     """One of the accesses of an event that moves `of_bytes` in all: its share of the window is that of its bytes."""
     memory = _memory(machine, name)
     there, back = machine.path(unit.name, name), machine.path(name, unit.name)
@@ -96,12 +107,12 @@ def _access(machine: Machine, unit: Unit, name: str, size_bytes: int, is_write: 
     side = _side(memory, size_bytes, is_write, machine.is_inside(unit.name, name))
     window = window_cap(unit.window_bytes, size_bytes, of_bytes, LINE_BYTES, latency_ps + side.line_ps)
     use = _use(machine, there if is_write else back, back, {name: 1.0 / side.share})
-    return _Flow(latency_ps, float(size_bytes), min(window, side.cap), use)
+    at = _index(machine, name)
+    return _Flow(latency_ps, float(size_bytes), min(window, side.cap), use, {at: float(is_write)}, {at: streams})
 
 
 def _drain_ps(machine: Machine, flows: Sequence[_Flow]) -> int:
     """When the last of the flows is over, all of them starting at 0."""
-    rates = [resource.bytes_per_s / PS_PER_S for resource in machine.resources]
     waiting = sorted(flows, key=lambda flow: flow.latency_ps)
     moving: list[_Flow] = []
     now = 0
@@ -114,7 +125,7 @@ def _drain_ps(machine: Machine, flows: Sequence[_Flow]) -> int:
                 moving.append(flow)
         if not moving:
             continue
-        speed = _fair_rates(moving, rates)
+        speed = _fair_rates(moving, _rates(machine, moving))
         steps = [math.ceil(f.left_bytes / r - _ROUNDING_PS) for f, r in zip(moving, speed, strict=True)]
         step = max(min([*steps, *(flow.latency_ps - now for flow in waiting[:1])]), 0)
         now += step
@@ -122,6 +133,22 @@ def _drain_ps(machine: Machine, flows: Sequence[_Flow]) -> int:
             flow.left_bytes -= rate * step
         moving = [flow for flow, needed in zip(moving, steps, strict=True) if needed > step]
     return now
+
+
+def _rates(machine: Machine, flows: Sequence[_Flow]) -> list[float]:
+    """What every resource carries, bytes/ps: of a memory its rate for the mix of these flows."""
+    rates = [resource.bytes_per_s / PS_PER_S for resource in machine.resources]
+    alone = [min(f.cap, *(rates[resource] / use for resource, use in f.use.items())) for f in flows]
+    for index, memory in enumerate(machine.memory_list):
+        factors = mix_factors(memory)
+        here = [(rate * f.use[index], f) for rate, f in zip(alone, flows, strict=True) if index in f.written]
+        if factors is None or not here:
+            continue
+        demand = sum(taken for taken, _ in here)
+        written = sum(taken * f.written[index] for taken, f in here)
+        streams = math.ceil(sum(f.streams[index] for _, f in here) - _ROUNDING_PS)
+        rates[index] *= factors.factor(streams, 1.0 - written / demand)
+    return rates
 
 
 def _fair_rates(flows: Sequence[_Flow], rates: Sequence[float]) -> list[float]:
@@ -154,12 +181,16 @@ def _side(memory: Memory, size_bytes: int, is_write: bool, inside: bool = False)
 
 def _use(machine: Machine, way: Path, reads: Path, weights: Mapping[str, float]) -> dict[int, float]:
     """`weights`: what one byte takes of each memory at the ends of the way; on `reads` it is read, else written."""
-    names = list(machine.memories)  # a machine's first resources are its memories
-    found = {names.index(name): weight for name, weight in weights.items()}
+    found = {_index(machine, name): weight for name, weight in weights.items()}
     for index, bytes_per_byte in crossed(machine, way.resources, reads.resources):
         resource = machine.resources[index]
         found[index] = weights[resource.component] if resource.kind == "port" else bytes_per_byte
     return found
+
+
+def _index(machine: Machine, memory: str) -> int:
+    """Of its resource: a machine's first are its memories."""
+    return list(machine.memories).index(memory)
 
 
 def _unit(machine: Machine, name: str) -> Unit:

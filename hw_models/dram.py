@@ -12,6 +12,7 @@ from moe_cosim.hw_models.description import Fields
 from moe_cosim.hw_models.dram_memory import DramMemory, with_sequential_read
 from moe_cosim.hw_models.dram_timing.controller import PAGE_POLICIES, REFRESHES, Controller
 from moe_cosim.hw_models.dram_timing.layout import NAMED
+from moe_cosim.hw_models.dram_timing.pattern import STARTS
 from moe_cosim.hw_models.dram_timing.speed import at_speed
 from moe_cosim.hw_models.dram_timing.standard import DramStandard, read_standard
 from moe_cosim.hw_models.merge import Places
@@ -62,7 +63,8 @@ def read_dram(fields: Fields, places: Places, channels: Channels) -> Described:
         return Described(own.text("title"), efficiency, None)
     listed = read_standard(file)
     speed = _speed(fields, places, listed, channels)
-    dram = DramMemory(at_speed(listed, speed), _controller(own, listed, file), measured)
+    controller, starts = _controller(own, listed, file)
+    dram = DramMemory(at_speed(listed, speed), controller, measured, starts)
     efficiency = dram.efficiency(channels.count, channels.interleave_bytes)
     return Described(f"{listed.title} at {speed:g} MT/s", efficiency, dram)
 
@@ -87,14 +89,15 @@ def _speed(fields: Fields, places: Places, standard: DramStandard, channels: Cha
     return round(follows, 1)
 
 
-def _controller(fields: Fields, standard: DramStandard, where: object) -> Controller:
+def _controller(fields: Fields, standard: DramStandard, where: object) -> tuple[Controller, str]:
+    """What is assumed of it, and of where streams start."""
     if "controller" not in fields:
-        return Controller(where=where)
+        raise fields.error("controller", Plain("nothing"), "what is assumed of the controller")
     said = fields.child("controller")
-    said.only("mapping", "queue", "page_policy", "refresh")
+    said.only("mapping", "queue", "page_policy", "refresh", "stream_starts")
     refreshes = REFRESHES if "tRFCpb" in standard.timings else [each for each in REFRESHES if each != "per-bank"]
     queue = said.whole("queue", most=_MOST_QUEUE)
-    return Controller(
+    controller = Controller(
         mapping=said.choice("mapping", NAMED),
         read_queue=queue,
         write_queue=queue,
@@ -102,6 +105,7 @@ def _controller(fields: Fields, standard: DramStandard, where: object) -> Contro
         refresh=said.choice("refresh", refreshes),
         where=where,
     )
+    return controller, said.choice("stream_starts", STARTS)
 
 
 def _shares(fields: Fields, file: str) -> AccessEfficiency:

@@ -31,6 +31,8 @@ class DramMemory:
     measured_read: float | None = None
     """Share of the peak that sequential reads were measured or are assumed to reach; it stands in the place of what the
     timing model says of them."""
+    starts: str = "staggered"
+    """Where streams that meet begin: at banks of their own, or ``same-bank``. An assumption of the catalogue."""
 
     def share(self, pattern: AccessPattern) -> float:
         """Of a channel's peak, that the pattern gets of one channel; from the timing model alone."""
@@ -43,11 +45,11 @@ class DramMemory:
         longer one has its part, contiguous, on each: so a channel sees blocks of its own length. A stream is
         contiguous on every channel. No shorter block does better than a longer one.
         """
-        on_channel = _blocks_of_a_channel(interleave_bytes)
+        on_channel = channel_blocks(interleave_bytes)
         of_memory = [block if block <= interleave_bytes else block * channels for block in on_channel]
         read, write = (
-            [self.share(random_blocks(block, is_write)) for block in on_channel] + [self.share(stream(is_write))]
-            for is_write in (False, True)
+            [self.share(random_blocks(block, reads)) for block in on_channel] + [self.share(stream(reads))]
+            for reads in (1.0, 0.0)
         )
         if channels > 1:  # up to a sweep a block is still cut into the same pieces
             cut = on_channel.index(interleave_bytes)
@@ -59,14 +61,13 @@ class DramMemory:
         )
         return table if self.measured_read is None else with_sequential_read(table, self.measured_read)
 
-    def asked(self, interleave_bytes: int) -> tuple[AccessPattern, ...]:
-        """All that is asked about a channel of it."""
-        both = (False, True)
-        blocks = [random_blocks(block, w) for block in _blocks_of_a_channel(interleave_bytes) for w in both]
-        return (*blocks, *map(stream, both))
+    def mixed(self, streams: int, read_share: float) -> AccessPattern:
+        """So many streams of a channel that take turns, of which a part writes."""
+        return AccessPattern(streams=streams, starts=self.starts, read_share=read_share, total_bytes=ASKED_BYTES)
 
 
-def _blocks_of_a_channel(interleave_bytes: int) -> list[int]:
+def channel_blocks(interleave_bytes: int) -> list[int]:
+    """Lengths of random blocks that are asked about."""
     return sorted({*BLOCKS_BYTES, interleave_bytes})
 
 
@@ -75,15 +76,14 @@ def _rising(shares: Sequence[float]) -> list[float]:
     return [float(share) for share in np.minimum.accumulate(shares[::-1])[::-1]]
 
 
-def stream(is_write: bool) -> AccessPattern:
-    """One sequential stream of a channel."""
-    return AccessPattern(read_share=0.0 if is_write else 1.0, total_bytes=ASKED_BYTES)
+def stream(read_share: float) -> AccessPattern:
+    """One sequential stream of a channel that reads (1) or writes (0)."""
+    return AccessPattern(read_share=read_share, total_bytes=ASKED_BYTES)
 
 
-def random_blocks(block_bytes: int, is_write: bool) -> AccessPattern:
+def random_blocks(block_bytes: int, read_share: float) -> AccessPattern:
     """Blocks at random places of a channel."""
-    share = 0.0 if is_write else 1.0
-    return AccessPattern("random", block_bytes, read_share=share, total_bytes=max(ASKED_BYTES, block_bytes))
+    return AccessPattern("random", block_bytes, read_share=read_share, total_bytes=max(ASKED_BYTES, block_bytes))
 
 
 def with_sequential_read(table: AccessEfficiency, share: float) -> AccessEfficiency:

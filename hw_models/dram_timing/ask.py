@@ -6,7 +6,7 @@ import hashlib
 import json
 from contextlib import suppress
 from dataclasses import asdict
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -50,11 +50,16 @@ def ask(standard: DramStandard, controller: Controller, pattern: AccessPattern, 
 
 def key_of(standard: DramStandard, controller: Controller, pattern: AccessPattern) -> str:
     """Digest of all that the answer follows from."""
-    said = [_said(each) for each in (standard, controller, pattern)]
-    return hashlib.sha256(f"{_code()}{json.dumps(said, sort_keys=True)}".encode()).hexdigest()[:_KEY_DIGITS]
+    said = f"{_of_channel(standard, controller)}{json.dumps(asdict(pattern), sort_keys=True)}"
+    return hashlib.sha256(said.encode()).hexdigest()[:_KEY_DIGITS]
 
 
-def _said(thing: DramStandard | Controller | AccessPattern) -> dict[str, Any]:
+@lru_cache(maxsize=256)
+def _of_channel(standard: DramStandard, controller: Controller) -> str:
+    return f"{_code()}{json.dumps([_said(standard), _said(controller)], sort_keys=True)}"
+
+
+def _said(thing: DramStandard | Controller) -> dict[str, Any]:
     return {name: value for name, value in asdict(thing).items() if name not in _SAYS_NOTHING}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -123,7 +123,7 @@ class DramStandard:
     half_clock_precharge: bool
     split_activate: bool
     data_clock_sync: bool
-    timings: Mapping[str, int]
+    timings: Mapping[str, int] = field(hash=False)
     """Clocks, by JEDEC name."""
     held_clocks: tuple[str, ...] = ()
     """Timings that the standard counts in clocks: they stay so many at another speed, the others stay a time."""

@@ -16,6 +16,7 @@ from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.build import build_device
 from moe_cosim.hw_models.components import AccessEfficiency, Memory
 from moe_cosim.hw_models.dram_memory import DramMemory, random_blocks, stream, with_sequential_read
+from moe_cosim.hw_models.dram_mix import asked
 from moe_cosim.hw_models.dram_timing import ask as ask_module
 from moe_cosim.hw_models.dram_timing.achieved import simulate_pattern
 from moe_cosim.hw_models.dram_timing.ask import key_of
@@ -55,12 +56,12 @@ def test_peak_channels_and_speed_agree(memory: Memory) -> None:
 def test_nothing_that_the_catalogue_asks_is_simulated(memory: Memory) -> None:
     dram = memory.dram
     assert dram is not None
-    for pattern in dram.asked(memory.interleave_bytes):
+    for pattern in asked(memory):
         assert recorded(key_of(dram.standard, dram.controller, pattern)), "run benchmarks/dram_answers.py"
 
 
 @pytest.mark.parametrize("name", ["h100-sxm", "epyc-9654", "host-ddr4"])
-@pytest.mark.parametrize("pattern", [stream(False), random_blocks(256, True)], ids=["stream", "random"])
+@pytest.mark.parametrize("pattern", [stream(1.0), random_blocks(256, 0.0)], ids=["stream", "random"])
 def test_an_answer_that_is_shipped_is_what_the_simulation_says(name: str, pattern: Any) -> None:
     dram = next(iter(_device(name).values())).dram
     assert dram is not None
@@ -75,7 +76,7 @@ def test_a_shipped_answer_is_not_simulated(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(ask_module, "simulate_pattern", refuse)
     dram = _device("host-ddr4")["dram"].dram
     assert dram is not None
-    assert 0 < dram.share(stream(False)) <= 1
+    assert 0 < dram.share(stream(1.0)) <= 1
 
 
 @pytest.mark.parametrize("memory", MEMORIES)
@@ -92,9 +93,9 @@ def test_a_channel_sees_pieces_of_a_block_until_it_sweeps_all_channels() -> None
     dram = memory.dram
     assert dram is not None
     share = memory.efficiency.share
-    piece = dram.share(random_blocks(256, False))
+    piece = dram.share(random_blocks(256, 1.0))
     assert float(share(256, False)) == float(share(2048, False)) == piece
-    assert float(share(8 * 1024, False)) == pytest.approx(dram.share(random_blocks(1024, False)), rel=0.01)
+    assert float(share(8 * 1024, False)) == pytest.approx(dram.share(random_blocks(1024, 1.0)), rel=0.01)
     assert float(share(8 * 1024, False)) > 2 * piece
 
 
@@ -102,7 +103,7 @@ def test_a_channel_sees_pieces_of_a_block_until_it_sweeps_all_channels() -> None
 def test_a_measured_stream_stands_in_the_place_of_what_the_model_says(memory: Memory) -> None:
     dram = memory.dram
     assert dram is not None
-    said = dram.share(stream(False)) if dram.measured_read is None else dram.measured_read
+    said = dram.share(stream(1.0)) if dram.measured_read is None else dram.measured_read
     assert float(memory.efficiency.share(0, False)) == said
 
 

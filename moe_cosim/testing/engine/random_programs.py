@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
+from moe_cosim.assumptions import Assumptions
+from moe_cosim.hw_models import catalog
+from moe_cosim.hw_models.build import build_device
 from moe_cosim.hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
+from moe_cosim.hw_models.dram_memory import DramMemory
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.testing.engine.machines import GB_PER_S
 from moe_cosim.workloads.programs.builder import ProgramBuilder
@@ -68,13 +73,14 @@ class RandomCase:
 
 
 @st.composite
-def cases(draw: st.DrawFn, max_steps: int = 14, internal_peaks: bool = False) -> RandomCase:
-    """`internal_peaks`: some memories have one, and some units sit inside; not every engine takes that."""
+def cases(draw: st.DrawFn, max_steps: int = 14, internal_peaks: bool = False, drams: bool = False) -> RandomCase:
+    """`internal_peaks`: some memories have one, and some units sit inside; not every engine takes that. `drams`: some
+    memories say what DRAM they are."""
     switches = [
         Switch(f"s{i}", draw(_LATENCIES), draw(st.one_of(st.just(np.inf), _RATES)))
         for i in range(draw(st.integers(1, 2)))
     ]
-    memories = [draw(_memory(i, internal_peaks)) for i in range(draw(st.integers(1, 3)))]
+    memories = [draw(_memory(i, internal_peaks, drams)) for i in range(draw(st.integers(1, 3)))]
     names = [m.name for m in memories]
     internal = {m.name: m.internal_peak_bytes_per_s for m in memories}
     units = [
@@ -103,7 +109,7 @@ def _draw_link(draw: st.DrawFn, a: str, b: str) -> Link:
 
 
 @st.composite
-def _memory(draw: st.DrawFn, index: int, may_have_internal_peak: bool) -> Memory:
+def _memory(draw: st.DrawFn, index: int, may_have_internal_peak: bool, may_say_dram: bool) -> Memory:
     shares = sorted(draw(st.tuples(_SHARES, _SHARES)))
     efficiency = AccessEfficiency((64.0, 4096.0), (shares[0], shares[1]), (shares[0] * 0.7, shares[1] * 0.7))
     channels = draw(st.sampled_from([1, 4]))
@@ -120,7 +126,20 @@ def _memory(draw: st.DrawFn, index: int, may_have_internal_peak: bool) -> Memory
         efficiency,
         draw(_LATENCIES),
         internal_peak_bytes_per_s=internal and internal * peak,
+        dram=draw(st.sampled_from([None, *catalogue_drams()])) if may_say_dram else None,
     )
+
+
+@cache
+def catalogue_drams() -> tuple[DramMemory, ...]:
+    """The DRAM of some devices of the catalogue, all that is asked about which comes with the package."""
+    found = []
+    for name in ("host-ddr4", "h100-sxm"):
+        path = catalog.find(name, "device")
+        (memory,) = build_device(catalog.read(path, "device"), path, Assumptions()).memory_list
+        assert memory.dram is not None
+        found.append(memory.dram)
+    return tuple(found)
 
 
 @st.composite

@@ -23,6 +23,11 @@ FLOW: Final = np.dtype(
         ("alone", np.float64),  # bytes per ps it reaches alone: window, channels, route
         ("first_weight", np.int64),  # what one byte takes of the route's first memory and its port (COEFFICIENT_ONE)
         ("second_weight", np.int64),
+        ("writes", np.int64),  # READS, WRITES, ONWARD from its first memory to its second, or WITHIN one memory
+        ("first_scattered", np.int64),  # 1: in scattered blocks
+        ("second_scattered", np.int64),
+        ("first_streams", np.int64),  # what it counts for in its first memory, and in its second (ONE_STREAM)
+        ("second_streams", np.int64),
     ]
 )
 """Something that moves: an access of a stream, or a pair of a copy."""
@@ -45,6 +50,8 @@ class FlatProgram(NamedTuple):
     route: NDArray[np.void]  # of ROUTE
     hop: NDArray[np.void]  # of HOP
     resource_rate: NDArray[np.float64]  # [R] bytes per ps
+    mix_streams: NDArray[np.float64]  # [M, 17, 5] factor of a memory's rate by streams and read share; NaN: none
+    mix_scattered: NDArray[np.float64]  # [M, 5] the same of scattered blocks
 
 
 def flatten(
@@ -74,7 +81,8 @@ def flatten(
         raise outside_every_memory(machine, program, found, where)
     tables = worked_out(tables, machine)
     flow = np.empty(first_flow[-1], dtype=FLOW)
-    if not flows.fill(tables, events, accesses, first_flow, memory, flow, line_bytes):
+    meeting = np.zeros(len(machine.memory_list), dtype=np.int64)
+    if not flows.fill(tables, events, accesses, first_flow, memory, flow, line_bytes, meeting):
         raise InputError(where, "stream, copy", Plain("a unit whose window is 0 bytes"), "a unit that may fetch")
 
     events, first_token, tokens = dense_tokens(events)
@@ -93,6 +101,8 @@ def flatten(
         route=tables.route,
         hop=tables.hop,
         resource_rate=np.array([r.bytes_per_s for r in machine.resources], dtype=np.float64) / PS_PER_S,
+        mix_streams=tables.mix_streams,
+        mix_scattered=tables.mix_scattered,
     )
     return flat, tables
 

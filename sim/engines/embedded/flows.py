@@ -14,7 +14,19 @@ from numpy.typing import NDArray
 
 from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.hw_models import access_rate
-from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE, LONGEST_PS, NO_KEY, NO_MEMORY, MachineTables
+from moe_cosim.sim.engines.embedded.mixes import factor_of
+from moe_cosim.sim.engines.embedded.tables import (
+    COEFFICIENT_ONE,
+    LONGEST_PS,
+    NO_KEY,
+    NO_MEMORY,
+    ONE_STREAM,
+    ONWARD,
+    READS,
+    WITHIN,
+    WRITES,
+    MachineTables,
+)
 from moe_cosim.workloads.programs.program import COPY, STREAM, WRITE
 
 FITS: Final = -1
@@ -85,8 +97,12 @@ def fill(
     memory: NDArray[np.int32],
     flows: NDArray[np.void],
     line_bytes: int,
+    meeting: NDArray[np.int64],
 ) -> bool:
-    """Fill `flows` [F of FLOW]; False where the window of a unit lets nothing through."""
+    """Fill `flows` [F of FLOW]; False where the window of a unit lets nothing through.
+
+    `meeting` [M] is scratch, zero.
+    """
     for row in range(len(events)):
         if first_flow[row] == first_flow[row + 1]:
             continue
@@ -97,6 +113,9 @@ def fill(
         total = 0.0
         for source in range(first, first + np.int64(event.accesses), ends):
             total += np.float64(accesses[source].bytes)
+            if accesses[source].bytes > 0:
+                for access in range(source, source + ends):
+                    meeting[memory[access]] += 1
         at = first_flow[row]
         for source in range(first, first + np.int64(event.accesses), ends):
             if accesses[source].bytes == 0:
@@ -112,6 +131,10 @@ def fill(
             cap, line_ps = _memory_side(part, peak, accesses[source], share, line_bytes)
             turn_ps = route.latency_ps + line_ps
             first_weight = second_weight = 1.0 / share
+            flow = flows[at]
+            flow.writes = WRITES if ends == 1 and accesses[source].op == WRITE else READS
+            flow.first_scattered = flow.second_scattered = _is_scattered(part, accesses[source])
+            flow.first_streams = flow.second_streams = _streams(flow.first_scattered, meeting[memory[source]])
             if ends == 2:
                 share = t.share_of[_slot(t.pattern_keys, _pattern(accesses, target, memory))]
                 part = t.memory_part[memory[target]]
@@ -119,21 +142,47 @@ def fill(
                 turn_ps += line_ps
                 cap = min(cap, other)
                 second_weight = 1.0 / share
+                flow.writes = ONWARD
+                flow.second_scattered = _is_scattered(part, accesses[target])
+                flow.second_streams = _streams(flow.second_scattered, meeting[memory[target]])
                 if memory[source] == memory[target]:  # crosses its only memory twice
                     first_weight += second_weight
+                    flow.writes = WITHIN
+                    flow.first_streams *= 4  # each of the two counted both
             cap = min(_window_cap(t.window_bytes[unit], size, total, float(line_bytes), turn_ps), cap)
             if not cap > 0.0:
                 return False
-            flow = flows[at]
             flow.route = place
             flow.bytes = size
             flow.first_weight = int(np.rint(first_weight * COEFFICIENT_ONE))
             flow.second_weight = int(np.rint(second_weight * COEFFICIENT_ONE))
             first_rate = route.first_rate / (flow.first_weight / COEFFICIENT_ONE)
             second_rate = route.second_rate / (flow.second_weight / COEFFICIENT_ONE)
+            if flow.writes == WITHIN and not np.isnan(t.mix_scattered[memory[source], 0]):  # it is a mix by itself
+                blocks = 2 if flow.first_scattered > 0 else 0
+                factor = factor_of(t.mix_streams, t.mix_scattered, memory[source], 2 * ONE_STREAM, 2, 1, blocks)
+                array_rate = part.array_bytes_per_s / access_rate.PS_PER_S
+                first_rate = min(first_rate, array_rate * factor / (flow.first_weight / COEFFICIENT_ONE))
             flow.alone = min(cap, min(route.fabric_rate, min(first_rate, second_rate)))
             at += 1
+        for source in range(first, first + np.int64(event.accesses), ends):
+            if accesses[source].bytes > 0:
+                for access in range(source, source + ends):
+                    meeting[memory[access]] = 0
     return True
+
+
+@compiled_part
+def _is_scattered(part: Any, access: Any) -> int:
+    """1 where it is. `part` is of MEMORY_PART, `access` of ACCESS."""
+    block: Any = np.int64(access.block_bytes)
+    return 1 if 0 < block < part.scattered_below else 0
+
+
+@compiled_part
+def _streams(scattered: int, meeting: int) -> int:
+    """What one of so many accesses of an event to a memory counts for; scattered blocks are no stream."""
+    return 0 if scattered > 0 else ONE_STREAM // meeting
 
 
 @compiled_part

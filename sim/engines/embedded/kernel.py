@@ -10,16 +10,16 @@ No array is made here (see `moe_cosim.compiled`).
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.sim.engines.embedded.flatten import FlatProgram
 from moe_cosim.sim.engines.embedded.heap import pop, settle
-from moe_cosim.sim.engines.embedded.rates import disturb, share_anew
+from moe_cosim.sim.engines.embedded.rates import disturb, mix_anew, share_anew
 from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, KernelState
-from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE, FIRST, LONGEST_PS, SECOND
+from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE, FIRST, LONGEST_PS, ONWARD, SECOND, WITHIN, WRITES
 from moe_cosim.sim.engines.timeline import LATENCY_BOUND, TRAFFIC_BOUND
 from moe_cosim.workloads.programs.program import COMPUTE, SIGNAL, WAIT
 
@@ -170,6 +170,9 @@ def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
             demand = int(min(np.ceil(flow.alone * (weight / COEFFICIENT_ONE) * DEMAND_GRID), DEMAND_LIMIT))
             number = p.hop[route.first_hop + hop].resource
             resource = s.resource[number]
+            mixes = resource.mix >= 0
+            if mixes:  # it may give more now, or less
+                disturb(s, number)
             place = at * longest + hop
             crossing = s.crossing[place]
             crossing.resource = number
@@ -183,7 +186,26 @@ def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
             resource.users += 1
             resource.demand += demand
             resource.weight += weight
+            if mixes:
+                _mix_in(flow, crossing, resource, side == SECOND)
+                mix_anew(p.mix_streams, p.mix_scattered, s, number)
             disturb(s, number)
+
+
+@compiled_part
+def _mix_in(flow: Any, crossing: Any, resource: Any, second: bool) -> None:
+    """What the flow adds to the mix of one of its memories. `flow` is of FLOW."""
+    crossing.written = 0
+    if flow.writes == WRITES or (flow.writes == ONWARD and second):
+        crossing.written = crossing.demand
+    elif flow.writes == WITHIN:
+        crossing.written = crossing.demand // 2
+    scattered = flow.second_scattered if second else flow.first_scattered
+    crossing.scattered = crossing.demand if scattered > 0 else 0
+    crossing.streams = flow.second_streams if second else flow.first_streams
+    resource.written += crossing.written
+    resource.scattered += crossing.scattered
+    resource.streams += crossing.streams
 
 
 @compiled_part
@@ -198,6 +220,12 @@ def _end_flow(p: FlatProgram, s: KernelState, at: int) -> None:
         resource.users -= 1
         resource.demand -= crossing.demand
         resource.weight -= crossing.weight
+        if resource.mix >= 0:
+            resource.written -= crossing.written
+            resource.scattered -= crossing.scattered
+            resource.streams -= crossing.streams
+            mix_anew(p.mix_streams, p.mix_scattered, s, crossing.resource)
+            disturb(s, crossing.resource)
         if crossing.next >= 0:
             s.crossing[crossing.next].previous = crossing.previous
         if crossing.previous >= 0:

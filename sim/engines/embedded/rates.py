@@ -14,10 +14,12 @@ import math
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moe_cosim.compiled import compiled_part
 from moe_cosim.sim.engines.embedded.heap import settle
-from moe_cosim.sim.engines.embedded.state import KernelState
+from moe_cosim.sim.engines.embedded.mixes import factor_of
+from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, KernelState
 from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE, LONGEST_PS
 
 _ROUNDING_PS: Final = 1e-3
@@ -53,6 +55,18 @@ def disturb(s: KernelState, number: int) -> None:
 
 
 @compiled_part
+def mix_anew(streams: NDArray[np.float64], scattered: NDArray[np.float64], s: KernelState, number: int) -> None:
+    """The rate of a memory for the flows that cross it now, after one has come or gone (`mixes.py`)."""
+    resource = s.resource[number]
+    if resource.users > 1 and resource.demand > resource.least:  # else it is not contended, whatever it gives
+        factor = factor_of(
+            streams, scattered, resource.mix, resource.streams, resource.demand, resource.written, resource.scattered
+        )
+        resource.rate = resource.base * factor
+        resource.limit = int(min(resource.rate * DEMAND_GRID, DEMAND_LIMIT))
+
+
+@compiled_part
 def share_anew(s: KernelState) -> None:
     """Rates for the flows that disturbed resources held back, for those that have begun, and for whom that concerns."""
     c = s.counters[0]
@@ -62,6 +76,8 @@ def share_anew(s: KernelState) -> None:
     for index in range(c.disturbed):
         number = s.disturbed[index]
         s.resource[number].disturbed = 0
+        if s.resource[number].mix >= 0 and s.resource[number].full_at == math.inf and _is_contended(s, number):
+            _choose_users(s, number, 0.0)  # a memory that gives less now may have become full
         _choose_held(s, number)
         s.resource[number].full_at = s.resource[number].filled = math.inf
     c.disturbed = 0

@@ -70,7 +70,10 @@ CROSSING: Final = np.dtype(
     [
         ("resource", np.int64),
         ("weight", np.int64),  # what one byte takes of the resource (COEFFICIENT_ONE)
-        ("demand", np.int64),  # what the flow would take at its rate alone (DEMAND_GRID)
+        ("demand", np.int64),  # what the flow would take at its rate alone (DEMAND_GRID), and of that:
+        ("written", np.int64),  # as writes
+        ("scattered", np.int64),  # in scattered blocks
+        ("streams", np.int64),  # what it counts for (ONE_STREAM)
         ("next", np.int64),  # in the resource's list, or -1
         ("previous", np.int64),
     ]
@@ -79,11 +82,17 @@ CROSSING: Final = np.dtype(
 
 RESOURCE: Final = np.dtype(
     [
-        ("rate", np.float64),  # bytes per ps
+        ("base", np.float64),  # bytes per ps, and
+        ("rate", np.float64),  # that times the factor of the mix that crosses it now
         ("limit", np.int64),  # the same in units of demand
+        ("least", np.int64),  # the least that the limit may be, whatever the mix
         ("users", np.int64),  # flows that cross it now, and of those:
         ("demand", np.int64),
         ("weight", np.int64),
+        ("mix", np.int64),  # of a memory whose DRAM is known its number, else -1; then the sums of:
+        ("written", np.int64),
+        ("scattered", np.int64),
+        ("streams", np.int64),
         ("first", np.int64),  # crossing of its list, or -1
         ("disturbed", np.int64),  # 1: in the list of those
         ("mark", np.int64),  # of the sharing out that saw it last
@@ -130,7 +139,12 @@ def new_state(flat: FlatProgram) -> KernelState:
     lane = np.zeros(len(flat.lane_unit), dtype=LANE)
     lane["unit"], lane["after"] = flat.lane_unit, -1
     resource = np.zeros(len(flat.resource_rate), dtype=RESOURCE)
-    resource["rate"], resource["first"] = flat.resource_rate, -1
+    resource["rate"] = resource["base"] = flat.resource_rate
+    resource["first"] = resource["mix"] = -1
+    known = np.flatnonzero(~np.isnan(flat.mix_scattered[:, 0]))
+    resource["mix"][known] = known  # a machine's first resources are its memories, in order
+    least = np.minimum(flat.mix_streams.min(axis=(1, 2)), flat.mix_scattered.min(axis=1))[known]
+    resource["least"][known] = np.minimum(flat.resource_rate[known] * least * DEMAND_GRID, DEMAND_LIMIT)
     resource["level"] = resource["full_at"] = math.inf
     resource["limit"] = np.minimum(flat.resource_rate * DEMAND_GRID, DEMAND_LIMIT)
     resource["limit"][np.isinf(flat.resource_rate)] = np.iinfo(np.int64).max

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.access_rate import PS_PER_S
 from moe_cosim.hw_models.cxl.crossing import crossed
+from moe_cosim.hw_models.dram_mix import READ_SHARES, SCATTERED_BYTES, STREAMS, mix_factors
 from moe_cosim.hw_models.machine import Machine, Resource
 from moe_cosim.workloads.programs.program import READ, WRITE
 
@@ -21,11 +22,18 @@ COEFFICIENT_ONE: Final = 2.0**40
 """What a byte takes of a memory is counted in integers, in units of 2^-40 (1e-12 of the value): sums do
 not depend on the order of the flows."""
 
+ONE_STREAM: Final = 720720
+"""One stream that a memory sees, in a number that many divide: the accesses of an event to one memory are one stream
+together, in equal parts."""
+
 NO_KEY: Final = -1
 NO_MEMORY: Final = -1
 
 FIRST, SECOND, NEITHER = range(3)
 """Sides of a route: whose coefficient counts at a hop, that of the flow's first or second memory, or none."""
+
+READS, WRITES, ONWARD, WITHIN = range(4)
+"""What a flow does: it reads its memory, writes it, is copied from its first to its second, or within one."""
 
 _ROOM: Final = 256
 """Slots of the hash tables to begin with."""
@@ -39,6 +47,7 @@ MEMORY_PART: Final = np.dtype(
         ("interleave_bytes", np.int64),
         ("port_bytes_per_s", np.float64),
         ("array_bytes_per_s", np.float64),
+        ("scattered_below", np.int64),  # bytes: shorter blocks are scattered
     ]
 )
 
@@ -75,6 +84,8 @@ class MachineTables(NamedTuple):
     pattern_keys: NDArray[np.int64]  # [Q] key or NO_KEY
     share_of: NDArray[np.float64]  # [Q] of the memory's peak, that the pattern reaches
     route: NDArray[np.void]  # of ROUTE
+    mix_streams: NDArray[np.float64]  # [M, 17, 5] and
+    mix_scattered: NDArray[np.float64]  # [M, 5]: see `_mix_tables`
     hop: NDArray[np.void]  # of HOP: a route's are [first_hop, first_hop + hops), memories first
 
 
@@ -98,8 +109,10 @@ def new_tables(machine: Machine) -> MachineTables:
     names = [memory.name for memory in memories]
     ranges = [(m.base_address, m.base_address + m.capacity_bytes, index) for index, m in enumerate(memories)]
     parts = [
-        (m.base_address, m.channels, m.interleave_bytes, m.peak_bytes_per_s, m.array_bytes_per_s) for m in memories
+        (m.base_address, m.channels, m.interleave_bytes, m.peak_bytes_per_s, m.array_bytes_per_s, scattered)
+        for m, scattered in zip(memories, _scattered_below(machine), strict=True)
     ]
+    mix_streams, mix_scattered = _mix_tables(machine)
     unit_index = {name: index for index, name in enumerate(machine.units)}
     empty = MachineTables(
         lane_unit=np.array([unit_index[unit] for unit, _ in machine.lanes], dtype=np.int64),
@@ -113,8 +126,30 @@ def new_tables(machine: Machine) -> MachineTables:
         share_of=np.zeros(0),
         route=np.zeros(0, dtype=ROUTE),
         hop=np.zeros(0, dtype=HOP),
+        mix_streams=mix_streams,
+        mix_scattered=mix_scattered,
     )
     return with_room(empty, _ROOM)
+
+
+def _mix_tables(machine: Machine) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """[M, 17, 5] factors by streams (row 0 as row 1) and read share, and [M, 5] those of scattered blocks.
+
+    NaN where nothing is known of the memory's DRAM.
+    """
+    streams = np.full((len(machine.memory_list), STREAMS[-1] + 1, len(READ_SHARES)), np.nan)
+    scattered = np.full((len(machine.memory_list), len(READ_SHARES)), np.nan)
+    for index, memory in enumerate(machine.memory_list):
+        factors = mix_factors(memory)
+        if factors is not None:
+            streams[index] = [[factors.factor(n, share) for share in READ_SHARES] for n in range(STREAMS[-1] + 1)]
+            scattered[index] = factors.scattered
+    return streams, scattered
+
+
+def _scattered_below(machine: Machine) -> list[int]:
+    """[M] bytes below which blocks are scattered."""
+    return [m.channels * SCATTERED_BYTES if m.dram is not None else 0 for m in machine.memory_list]
 
 
 def with_room(tables: MachineTables, slots: int) -> MachineTables:

@@ -7,10 +7,12 @@ way of running lanes ahead is used here.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from moe_cosim.hw_models.components import Memory
+from moe_cosim.hw_models.dram_mix import mix_factors
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.workloads.programs.program import COMPUTE, COPY, READ, SIGNAL, WAIT, WRITE, Program
 
@@ -26,6 +28,9 @@ class Flow:
     cap: Fraction | None
     rate: Fraction = Fraction(0)
     over: bool = False
+    written: dict[int, Fraction] = field(default_factory=dict)
+    scattered: set[int] = field(default_factory=set)
+    streams: dict[int, Fraction] = field(default_factory=dict)
 
 
 @dataclass
@@ -44,8 +49,17 @@ def memory_at(machine: Machine, address: int) -> tuple[int, Memory]:
     raise AssertionError(f"no memory at {address}")
 
 
-def make_flow(machine: Machine, unit: str, window: float, lane: int, begins: int, rows: list[dict[str, int]]) -> Flow:
-    """`rows`: one access, or the source and the target of a copy. `window`: this flow's part of it."""
+def make_flow(
+    machine: Machine,
+    unit: str,
+    window: float,
+    lane: int,
+    begins: int,
+    rows: list[dict[str, int]],
+    together: dict[int, int],
+) -> Flow:
+    """`rows`: one access, or the source and the target of a copy. `window`: this flow's part of it. `together`: how
+    often the accesses of its event meet in each memory."""
     parts = [memory_at(machine, row["address"]) for row in rows]
     name = parts[0][1].name
     if len(rows) == 2:
@@ -77,12 +91,43 @@ def make_flow(machine: Machine, unit: str, window: float, lane: int, begins: int
         turn += min(256, row["bytes"], part.interleave_bytes) / channel
     if turn and math.isfinite(window):
         caps.append(Fraction(window) / turn)
-    return Flow(lane, begins + latency, Fraction(rows[0]["bytes"]), takes, min(caps))
+    flow = Flow(lane, begins + latency, Fraction(rows[0]["bytes"]), takes, min(caps))
+    here = [index for index, _ in parts]
+    for row, (index, part) in zip(rows, parts, strict=True):
+        flow.written[index] = Fraction(int(row["op"] == WRITE), 1) if here.count(index) == 1 else Fraction(1, 2)
+        if 0 < row["block_bytes"] < 1024 * part.channels and row is rows[here.index(index)]:
+            flow.scattered.add(index)
+        flow.streams[index] = Fraction(4 if here.count(index) == 2 else 1, together[index])
+    flow.streams |= dict.fromkeys(flow.scattered, Fraction(0))
+    if len(here) == 2 and here[0] == here[1]:  # it turns the memory round by itself
+        caps.append(mixed_room(machine, here[0], [flow]) / max(takes[r] for r in takes))
+        flow.cap = min(caps)
+    return flow
+
+
+def alone(machine: Machine, flow: Flow) -> Fraction:
+    rates = [Fraction(machine.resources[r].bytes_per_s) / 10**12 / weight for r, weight in flow.takes.items()]
+    return min([*rates, *([flow.cap] if flow.cap is not None else [])])
+
+
+def mixed_room(machine: Machine, index: int, flows: list[Flow]) -> Fraction:
+    """What the memory of that index gives to the mix of these flows."""
+    room = Fraction(machine.resources[index].bytes_per_s) / 10**12
+    factors = mix_factors(machine.memory_list[index])
+    here = [(alone(machine, f) * f.takes[index], f) for f in flows if index in f.written]
+    if factors is None or not here:
+        return room
+    demand = sum(taken for taken, _ in here)
+    written = sum(taken * f.written[index] for taken, f in here) / demand
+    blocks = sum(taken for taken, f in here if index in f.scattered) / demand
+    streams = math.ceil(sum(f.streams[index] for _, f in here))
+    return room * Fraction(factors.factor(streams, float(1 - written), float(blocks)))
 
 
 def set_rates(machine: Machine, flows: list[Flow]) -> None:
     """Textbook water filling."""
     room = {r: Fraction(machine.resources[r].bytes_per_s) / 10**12 for f in flows for r in f.takes}
+    room |= {r: mixed_room(machine, r, flows) for r in room if r < len(machine.memory_list)}
     rising = list(flows)
     while rising:
         weight = {r: sum((f.takes.get(r, Fraction(0)) for f in rising), Fraction(0)) for r in room}
@@ -165,9 +210,9 @@ def _begin(
     begins = now + event["setup_ps"]
     total = sum(group[0]["bytes"] for group in groups)
     window = machine.units[unit].window_bytes
-    return None, [
-        make_flow(
-            machine, unit, max(window * group[0]["bytes"] / total, min(256, group[0]["bytes"])), lane, begins, group
-        )
-        for group in groups
-    ]
+    together = Counter(memory_at(machine, row["address"])[0] for group in groups for row in group)
+    flows = []
+    for group in groups:
+        part = max(window * group[0]["bytes"] / total, min(256, group[0]["bytes"]))
+        flows.append(make_flow(machine, unit, part, lane, begins, group, together))
+    return None, flows

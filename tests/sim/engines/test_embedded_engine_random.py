@@ -41,14 +41,26 @@ def test_agrees_with_exact_arithmetic(case: RandomCase) -> None:
 
 
 @some
-@given(case=cases(internal_peaks=True), seed=st.integers(0, 1000))
+@given(case=cases(internal_peaks=True, drams=True))
+def test_agrees_with_exact_arithmetic_where_mixes_meet(case: RandomCase) -> None:
+    """The engine counts what flows take in steps of 1 kB/s, of which a mix's factor follows."""
+    machine = case.machine()
+    program = case.program(machine)
+    timeline = EmbeddedEngine().run(machine, program)
+    start_ps, end_ps = simulate(machine, program)
+    assert timeline.start_ps.tolist() == pytest.approx(start_ps, abs=2, rel=1e-5)
+    assert timeline.end_ps.tolist() == pytest.approx(end_ps, abs=2, rel=1e-5)
+
+
+@some
+@given(case=cases(internal_peaks=True, drams=True), seed=st.integers(0, 1000))
 def test_the_order_of_parts_and_lanes_changes_no_picosecond(case: RandomCase, seed: int) -> None:
     machine, other = case.machine(), case.shuffled(seed)
     assert _by_lane(machine, case.program(machine)) == _by_lane(other, case.program(other))
 
 
 @some
-@given(case=cases(internal_peaks=True), slice_events=st.integers(1, 5))
+@given(case=cases(internal_peaks=True, drams=True), slice_events=st.integers(1, 5))
 def test_slices_change_no_picosecond(case: RandomCase, slice_events: int) -> None:
     machine = case.machine()
     program = case.program(machine)
@@ -59,7 +71,7 @@ def test_slices_change_no_picosecond(case: RandomCase, slice_events: int) -> Non
 
 
 @some
-@given(case=cases(internal_peaks=True))
+@given(case=cases(internal_peaks=True, drams=True))
 def test_what_ran_on_the_machine_before_changes_no_picosecond(case: RandomCase) -> None:
     machine, fresh = case.machine(), case.machine()
     before = replace(case, steps=tuple(step for step in reversed(case.steps) if step[0] not in ("signal", "wait")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from moe_cosim.sim.engines.embedded.flatten import flatten
 from moe_cosim.sim.engines.embedded.state import KernelState, new_state
 from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE, new_tables
 from moe_cosim.testing.engine.machines import GB_PER_S, link, memory, star, unit
+from moe_cosim.testing.engine.random_programs import catalogue_drams
 from moe_cosim.workloads.programs.builder import ProgramBuilder
 from moe_cosim.workloads.programs.program import Program
 
@@ -26,6 +28,8 @@ def machine(seed: int) -> Machine:
     efficiency = AccessEfficiency((64.0, 4096.0), (0.37, 0.9), (0.5, 1.0))
     rates = rng.choice([16, 25, 25, 100], NODES) * GB_PER_S
     memories = [memory(f"m{i}", i << 30, rates[i], efficiency=efficiency, latency_ps=1000) for i in range(NODES)]
+    if seed % 2:  # what a memory gives follows from the mix that meets there
+        memories = [replace(part, dram=catalogue_drams()[i % 2]) for i, part in enumerate(memories)]
     units = [unit(f"u{i}", LANES, f"m{i}", float(rng.choice([np.inf, 500, 20_000]))) for i in range(NODES)]
     links = [link(f"m{i}", "s", float(rng.choice([8, 16, 50])) * GB_PER_S, 500) for i in range(NODES)]
     links += [link(f"u{i}", f"m{i}") for i in range(NODES)]
@@ -47,7 +51,8 @@ def program(parts: Machine, seed: int) -> Program:
                 if name == "dma":
                     rows += [builder.read(f"m{rng.integers(NODES)}", size), builder.write(near, size, 1 << 20)]
                 else:
-                    rows.append(builder.read(near, size, 0, block))
+                    access = builder.read if rng.random() < 0.7 else builder.write
+                    rows.append(access(near, size, 0, block))
             add = builder.copy if name == "dma" else builder.stream
             add(f"{name}.{lane}", *rows, busy_ps=int(rng.integers(0, 20_000)))
     return builder.build()
