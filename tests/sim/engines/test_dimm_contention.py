@@ -7,6 +7,7 @@ import pytest
 
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.hw_models.build import build_machine
+from moe_cosim.hw_models.dram_mix import mix_factors
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.workloads.programs.builder import ProgramBuilder
@@ -54,8 +55,14 @@ def test_a_core_yields_to_dimm_link_on_both_ends(machine: Machine) -> None:
     found = ends(machine, builder.build())
     copy_s = SIZE / LINK
     assert found["dimm0.link.copies"] == pytest.approx(copy_s, rel=2e-3)
-    for module in (0, 1):
-        assert found[f"dimm{module}.core.main"] == pytest.approx((8 * SIZE + SIZE) / DRAM, rel=5e-3)
+    assert found["dimm0.core.main"] == pytest.approx((8 * SIZE + SIZE) / DRAM, rel=5e-3)
+    written = machine.memories["dimm1.dram"]  # reads and writes meet here, and the bus is turned round
+    factors = mix_factors(written)
+    assert factors is not None
+    takes = LINK / (written.peak_bytes_per_s * float(written.efficiency.share(0, True)))
+    left = (factors.factor(2, 1 / (1 + takes)) - takes) * DRAM * copy_s
+    assert found["dimm1.core.main"] == pytest.approx(copy_s + (8 * SIZE - left) / DRAM, rel=2e-3)
+    assert found["dimm1.core.main"] > 1.005 * found["dimm0.core.main"]
 
 
 def test_two_modules_of_a_channel_share_it_and_of_two_channels_do_not(machine: Machine) -> None:
