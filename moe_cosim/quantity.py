@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from moe_cosim.errors import InputError
+from moe_cosim.unit_meant import meant
 
 _SI = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
 _IEC = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
@@ -53,7 +54,7 @@ def parse_quantity(text: object, dimension: str, where: object, field: str) -> f
         return math.inf
     value = _read(text, dimension) if isinstance(text, str) else None
     if value is None:
-        raise InputError(where, field, text, allowed)
+        raise InputError(where, field, text, allowed + meant(text, dimension))
     return value
 
 

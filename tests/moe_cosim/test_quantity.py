@@ -96,3 +96,37 @@ def test_what_is_shown_reads_back(dimension: str, value: float) -> None:
 )
 def test_how_it_is_shown(value: float, dimension: str, text: str) -> None:
     assert format_quantity(value, dimension) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "dimension", "hint"),
+    [
+        ("4800 MT/s", "bytes/s", "transfers times bytes of a transfer: of 8 bytes each '38400 MB/s'"),
+        ("2400 MHz", "bytes/s", "two of 8 bytes a clock are '38400 MB/s'"),
+        ("64 Gb/s", "bytes/s", "8 bits are a byte: '8 GB/s'"),
+        ("400 Gbps", "bytes/s", "8 bits are a byte: '50 GB/s'"),
+        ("64 GBps", "bytes/s", "write '64 GB/s'"),
+        ("64 gib/s", "bytes/s", "write '64 GiB/s'"),
+        (64, "bytes/s", "with its unit: '64 GB/s', say"),
+        ("16 Gb", "bytes", "8 bits are a byte: '2 GB'"),
+        ("80 gb", "bytes", "write '80 GB'"),
+        ("4800 MT/s", "Hz", "double data rate moves twice a clock: '2400 MHz'"),
+        ("2400 MHz", "transfers/s", "double data rate moves twice a clock: '4800 MT/s'"),
+        ("5 min", "ps", "write '300 s'"),
+        ("3 fs", "ps", "write '0.003 ps'"),
+        ("989.4 TFLOPS", "op/s", "write '989.4 TFLOP/s'"),
+        ("64 parsecs", "ps", None),
+        ("x" * 10_000, "bytes", None),
+        ("9" * 10_000 + " GB", "bytes", None),
+        ([64], "bytes", None),
+    ],
+)
+def test_what_to_write_instead_is_said_and_can_be_read(text: object, dimension: str, hint: str | None) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_quantity(text, dimension, "x", "y")
+    said = str(caught.value).partition("; allowed: ")[2]
+    if hint is not None:
+        assert hint in said
+        parse_quantity(hint.split("'")[1], dimension, "x", "y")
+    else:
+        assert "(" not in said

@@ -43,6 +43,7 @@ RHO: Final = Assumption(
 )
 
 _SCORE, _DRIFT, _TOKENS = range(3)
+_CHOICES_AT_ONCE: Final = 2**24
 
 
 class BatchOptions(Options):
@@ -143,9 +144,23 @@ def _draw(
     prefill = np.empty((1, shape.sequences * shape.prompt_tokens, shape.layers, shape.top_k), np.uint16)
     decode = np.empty((shape.output_tokens, shape.sequences, shape.layers, shape.top_k), np.uint16)
     for phase, (held, chosen) in enumerate(((order[:1], prefill), (order[1:], decode))):
-        seen = np.zeros(shape.experts, np.int64)
-        draw_by_rank(held, threshold, alias, np.uint64(key(seed, _TOKENS, phase)), seen, chosen)
+        of_phase = np.uint64(key(seed, _TOKENS, phase))
+        for steps, tokens in _parts(chosen.shape):
+            seen = np.zeros(shape.experts, np.int64)
+            part = chosen[steps, tokens]
+            draw_by_rank(held[steps], threshold, alias, of_phase, steps.start, tokens.start, seen, part)
     return prefill.reshape(shape.sequences, shape.prompt_tokens, shape.layers, shape.top_k), decode
+
+
+def _parts(size: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
+    """[steps, tokens, layers, k] in parts of whole steps, or of one step, that lie in one piece: compiled code does not
+    hear Ctrl-C, and these take some tenths of a second."""
+    steps, tokens, layers, k = size
+    tokens_at_once = min(tokens, max(1, _CHOICES_AT_ONCE // (layers * k)))
+    steps_at_once = max(1, _CHOICES_AT_ONCE // max(1, tokens * layers * k)) if tokens_at_once == tokens else 1
+    for step in range(0, steps, steps_at_once):
+        for token in range(0, tokens, max(1, tokens_at_once)):
+            yield slice(step, min(step + steps_at_once, steps)), slice(token, min(token + tokens_at_once, tokens))
 
 
 def _draw_version_1(

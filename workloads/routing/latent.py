@@ -28,6 +28,7 @@ F64 = NDArray[np.float64]
 _SHARES: Final = ("popularity", "domain", "sequence", "phase", "slow", "fast")
 _PER_LAYER: Final = (*_SHARES, "slow_rho")
 _TEXT: Final = ("model", "source")
+_MOST: Final = {"layers": 2**15 - 1, "experts": 2**16, "top_k": 2**16, "domains": 4096}
 _KEYS: Final = (*_TEXT, "layers", "experts", "top_k", "domains", "coupling", "popularity_skewness", *_PER_LAYER)
 
 
@@ -135,9 +136,9 @@ def _parameters(data: dict[str, Any], where: object) -> LatentParameters:
     for key in _KEYS:
         if key not in data:
             raise InputError(where, key, Plain("nothing"), f"all of {', '.join(_KEYS)}")
-    for key in ("layers", "experts", "top_k", "domains"):
-        if not isinstance(data[key], int) or isinstance(data[key], bool) or data[key] < 1:
-            raise InputError(where, key, data[key], "a whole number of at least 1")
+    for key, most in _MOST.items():
+        if not isinstance(data[key], int) or isinstance(data[key], bool) or not 1 <= data[key] <= most:
+            raise InputError(where, key, data[key], f"a whole number from 1 to {most:,}")
     for key in _TEXT:
         if not isinstance(data[key], str):
             raise InputError(where, key, data[key], "text")

@@ -87,7 +87,8 @@ def routing_stats(data: TokenTrace | Routing, seed: int = 0) -> RoutingStats:
     alone = _one_sequence(trace)
     lag1 = _at_lag(sets, document, 1)
     same, other = _random_pairs(trace, document, rng)
-    depths = lru_depths(trace.experts, trace.offsets, trace.num_experts)
+    layers = (np.ascontiguousarray(trace.experts[:, layer : layer + 1]) for layer in range(trace.layers))
+    depths = np.concatenate([lru_depths(each, trace.offsets, trace.num_experts) for each in layers])
     hits = np.cumsum(depths[:, :-1], axis=1).mean(axis=0) / (len(trace.experts) * trace.top_k)
     predicted, by_popularity = next_layer_predictability(trace)
     return RoutingStats(

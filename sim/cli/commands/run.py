@@ -42,8 +42,8 @@ def run(
     output: Output,
 ) -> None:
     """Run EXPERIMENT: a YAML file, or the name of a shipped one (moe-cosim list experiments)."""
-    from moe_cosim.errors import InputError, Plain
-    from moe_cosim.experiment import parse_settings
+    from moe_cosim.errors import InputError, Plain, RunError
+    from moe_cosim.experiment import load_experiment, parse_settings
     from moe_cosim.sim.cli.progress import progress_bar
     from moe_cosim.sim.cli.tables.result import result_report
     from moe_cosim.sim.engines.sst.options import slow_choice
@@ -66,8 +66,16 @@ def run(
         "window.layers": layers,
     }
     changes |= {path: value for path, value in options.items() if value is not None}
-    with progress_bar("events") as progress:
-        result = run_experiment(experiment, changes, out, progress, kept if out is not None else ())
+    try:
+        with progress_bar("events") as progress:
+            result = run_experiment(experiment, changes, out, progress, kept if out is not None else ())
+    except MemoryError:
+        asked = load_experiment(experiment, changes)
+        raise RunError(
+            f"{asked.where}: not enough memory for a workload.batch of {asked.workload.batch:,}, "
+            f"workload.prompt_tokens of {asked.workload.prompt_tokens:,} and workload.output_tokens of "
+            f"{asked.workload.output_tokens:,} on {asked.model}; smaller ones take less, so does --keep result"
+        ) from None
     output.emit(result.as_dict, lambda: result_report(result))
 
 

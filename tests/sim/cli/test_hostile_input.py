@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from tests.sim.tiny import Tiny, cli, refused
 
@@ -116,3 +118,22 @@ def test_a_disk_that_fills_leaves_nothing(tiny: Tiny, command: str) -> None:
     assert done.stderr.decode().startswith(f"moe-cosim: {tiny.folder / 'out'}: cannot write there: ")
     assert done.stderr.count(b"\n") == 1
     assert set(tiny.folder.rglob("*")) == there
+
+
+def test_who_asked_for_too_much_memory_is_named(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("moe_cosim.sim.run.prepare", exhausted)
+    outcome = cli("run", str(tiny.path), "--set", "workload.batch=12345")
+    assert outcome.exit_code == 1
+    assert outcome.stderr.startswith(f"moe-cosim: {tiny.path}: not enough memory for a workload.batch of 12,345, ")
+    assert outcome.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("key", ["layers", "experts", "top_k", "domains"])
+def test_a_preset_of_more_than_can_be(tiny: Tiny, key: str) -> None:
+    preset = yaml.safe_load((files("moe_cosim.workloads.routing") / "presets" / "mixtral-8x7b.yaml").read_text())
+    (tiny.folder / "preset.yaml").write_text(yaml.safe_dump(preset | {key: 2**40}), encoding="utf-8")
+    tiny.write(("preset: mixtral-8x7b", "preset: ./preset.yaml"))
+    assert f"preset.yaml: {key}: found {2**40}; allowed: a whole number from 1 to" in refused(tiny)

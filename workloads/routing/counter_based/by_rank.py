@@ -36,13 +36,15 @@ def draw_by_rank(
     threshold: NDArray[np.uint64],
     alias: NDArray[np.uint16],
     key: np.uint64,
+    first_step: int,
+    first_token: int,
     seen: NDArray[np.int64],
     chosen: NDArray[np.uint16],
 ) -> None:
-    """Writes chosen [steps, tokens, layers, k]. order [steps, layers, experts]: who holds each rank.
+    """Writes chosen [steps, tokens, layers, k], which begins at that step and token of the draw.
 
-    A rank drawn twice by a token is drawn anew. seen [experts]: 0, scratch. Tokens go in blocks, so that
-    what is written lies in the cache.
+    order [steps, layers, experts]: who holds each rank. A rank drawn twice by a token is drawn anew. seen [experts]:
+    0, scratch. Tokens go in blocks, so that what is written lies in the cache.
     """
     steps, tokens, layers, k = chosen.shape
     columns = np.uint64(len(alias))
@@ -51,14 +53,14 @@ def draw_by_rank(
     for step in range(steps):
         for first in range(0, tokens, 32):
             for layer in range(layers):
-                key_of_cell = hashed(key, step * layers + layer)
+                key_of_cell = hashed(key, (first_step + step) * layers + layer)
                 held = order[step, layer]
                 for token in range(first, min(first + 32, tokens)):
                     stamp += 1
                     row = chosen[step, token, layer]
                     j = drawn = 0
                     while j < k:
-                        word = hashed(key_of_cell, (token << 20) + drawn)
+                        word = hashed(key_of_cell, ((first_token + token) << 20) + drawn)
                         drawn += 1
                         rank = _rank(word & low, columns, threshold, alias)
                         row[j] = held[rank]

@@ -34,6 +34,9 @@ _NO_EXPERT: Final = -12.0
 _FIXED_POINT: Final = 2.0**27
 """Of the keys, for scores of -16 to 16."""
 
+_SCORES_AT_ONCE: Final = 2**28
+"""Some tenths of a second."""
+
 _DOMAIN_OF, _TOKENS = range(2)
 
 
@@ -114,10 +117,13 @@ class PooledDraw:
 def draw_pooled(
     parameters: LatentParameters, shape: RoutingShape, seed: int, weight_scale: float, domain: int | None = None
 ) -> Drawn:
-    """All tokens of all sequences."""
+    """All tokens of all sequences, some at a time: compiled code does not hear Ctrl-C."""
     drawn = Drawn.empty(shape)
     whole = PooledDraw(parameters, shape, seed, weight_scale, domain)
-    whole.draw_into(drawn, range(shape.sequences), range(shape.tokens_per_sequence))
+    at_once = max(1, _SCORES_AT_ONCE // (shape.tokens_per_sequence * shape.layers * shape.experts))
+    for first in range(0, shape.sequences, at_once):
+        sequences = range(first, min(first + at_once, shape.sequences))
+        whole.draw_into(drawn, sequences, range(shape.tokens_per_sequence))
     return drawn
 
 
