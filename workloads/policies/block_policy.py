@@ -13,15 +13,16 @@ from moe_cosim.workloads.policies.base import Policy
 class BlockPolicy(Policy):
     """Subclasses decide columns of demand (`plan_decode`, and `plan_prefill` where the prompt is served otherwise).
 
-    What they are given is one layer of one step or more, each whole.
+    What they are given is one layer of one step or more, each whole, and in them at least one expert.
     """
 
     def plan_steps(self, first: int, last: int) -> None:
-        demand = self.context.demand
-        if first == 0:
-            self.plan_prefill(demand.rows(0, 1))
-        if last > max(first, 1):
-            self.plan_decode(demand.rows(max(first, 1), last))
+        parts = (first, min(last, 1), self.plan_prefill), (max(first, 1), last, self.plan_decode)
+        for begin, end, plan in parts:
+            if begin < end:
+                rows = self.context.demand.rows(begin, end)
+                if len(rows.expert):  # an encoder may have all experts, and is done with step 0
+                    plan(rows)
 
     def plan_layer(self, demand: LayerDemand) -> None:
         rows = _rows(demand)

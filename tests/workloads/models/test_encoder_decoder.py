@@ -152,6 +152,15 @@ def test_every_policy_decides_and_runs_it(tmp_path: Path, policy: str) -> None:
     assert run(experiment).end_to_end_s > 0
 
 
+@pytest.mark.parametrize("policy", of_each_policy())
+def test_every_policy_decides_where_only_the_encoder_has_experts(tmp_path: Path, policy: str) -> None:
+    data = SWITCH | {"num_sparse_decoder_layers": 0}
+    changes = settings(tmp_path, data, 4) | {"kv_cache": "gpu", "policy": {"name": policy}}
+    found = prepare(of_each_policy()[policy].with_settings(changes))
+    check(found)
+    assert (found.plan.runs["step"] == 0).all()
+
+
 def test_a_cache_near_the_data_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="kv_cache: found 'near-data'; allowed: gpu"):
         draw(load_experiment("monde-mixtral-8x7b", settings(tmp_path, SWITCH, 4) | {"kv_cache": "near-data"}))
