@@ -8,18 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.lowering import slots
-from moe_cosim.workloads.lowering.cross_attention import lower_cross_attention
-from moe_cosim.workloads.lowering.near_attention import lower_near_attention, striped_kv
+from moe_cosim.workloads.lowering.attention import lower_attention
+from moe_cosim.workloads.lowering.kernels import WEIGHTS, add_kernels, rows_of
 from moe_cosim.workloads.lowering.passes import Kind, Pass, passes_of
 from moe_cosim.workloads.lowering.scene import Scene
-from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
-from moe_cosim.workloads.programs.program import COMPUTE, CONTENTS, PURPOSES, READ, STREAM, WRITE
+from moe_cosim.workloads.lowering.sheet import Place, Purpose, Range
+from moe_cosim.workloads.programs.program import COMPUTE, PURPOSES, READ, WRITE
 
-WEIGHTS, ACTIVATIONS, KV = (CONTENTS.index(name) for name in ("weights", "activations", "kv"))
 _HOST = Purpose(PURPOSES.index("host"))
 
 
@@ -27,8 +24,7 @@ def lower_dense(scene: Scene) -> None:
     """All events of the dense part, for every step and layer at once."""
     passes = list(passes_of(scene))
     _launches(scene, passes)
-    _attention(scene, passes)
-    lower_cross_attention(scene, passes)
+    lower_attention(scene, passes)
     _gate_and_combine(scene, passes)
     if scene.model.shared_intermediate:
         _shared_experts(scene, passes)
@@ -54,129 +50,29 @@ def _launches(scene: Scene, passes: Sequence[Pass]) -> None:
                 scene.sheet.add(COMPUTE, scene.gpu_lane, place, _HOST, busy_ps=busy_ps)
 
 
-def _kernels(
-    scene: Scene, place: Place, purpose: str, tokens: int, busy_ps: ArrayLike, ranges: tuple[Range, ...]
-) -> None:
-    scene.sheet.add(
-        STREAM,
-        scene.gpu_lane,
-        place,
-        Purpose(PURPOSES.index(purpose), tokens=tokens),
-        setup_ps=scene.gpu_model.launch_ps,
-        busy_ps=busy_ps,
-        ranges=ranges,
-    )
-
-
-def _rows(scene: Scene, tokens: int, op: int) -> Range:
-    """Activations of so many tokens."""
-    scratch = scene.layout.activations[scene.gpu.local_memory]
-    return Range(scratch, ACTIVATION_BYTES * scene.model.hidden * tokens, op, ACTIVATIONS)
-
-
-def _attention(scene: Scene, passes: Sequence[Pass]) -> None:
-    """Projections and scores as one kernel: reads weights and the cache so far, appends to it."""
-    layout = scene.layout
-    lowered = {Kind.PROMPT: _prompt_attention, Kind.ENCODER: _encoder_attention, Kind.DECODE: _decode_attention}
-    kernels = [lowered[each.kind](scene, each) for each in passes]
-    for each, (kv, busy_ps) in zip(passes, kernels, strict=True):
-        weights = Range(layout.attention[each.every.layer], layout.attention_bytes[each.every.layer], READ, WEIGHTS)
-        ranges = (weights, *kv, _rows(scene, each.tokens, READ))
-        _kernels(scene, Place(*each.every, slots.ATTENTION), "attention", each.tokens, busy_ps, ranges)
-
-
-def _encoder_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
-    """Every token attends to all, and what they attend to is used as it is made."""
-    work, core = scene.workload, scene.model.attention.prompt_core
-    scores = scene.gpu_model.attention_ps(work.batch, work.prompt_tokens, work.prompt_tokens, core)
-    return [], each.projections_ps + np.asarray(scores)
-
-
-def _prompt_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
-    """The prompt's own keys and values are used as they are made."""
-    layer, work, layout = each.every.layer, scene.workload, scene.layout
-    scores = _scores_ps(scene, layer, np.full(len(layer), work.prompt_tokens), work.prompt_tokens)
-    # what no window reaches any more is not kept
-    kept = scene.model.kept_tokens(layer, work.prompt_tokens)
-    per_token = (layout.kv_bytes_per_token + layout.index_bytes_per_token)[layer]
-    new_bytes = work.batch * (per_token * kept + layout.state_bytes[layer])
-    return _kv(scene, each, 0, 0, new_bytes), each.projections_ps + scores
-
-
-def _decode_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
-    """A step reads all before it that it attends to, or leaves that to the units beside it; a state is read and
-    written whole."""
-    work, layout, model = scene.workload, scene.layout, scene.model
-    step, layer = each.every
-    context = scene.context(step)
-    seen = model.attended_tokens(layer, context)
-    kv, index, state = (
-        work.batch * size[layer]
-        for size in (layout.kv_bytes_per_token, layout.index_bytes_per_token, layout.state_bytes)
-    )
-    if layout.attention_units:
-        lower_near_attention(scene, step, layer, seen - 1)
-        return _kv(scene, each, 0, kv * (context - 1), 0), each.projections_ps
-    scores = _scores_ps(scene, layer, context, 1)
-    turn = (context - 1) % model.kept_tokens(layer, model.cached_tokens(work))  # a window is a ring
-    old_bytes = kv * (seen - 1) + index * (context - 1) + state
-    return _kv(scene, each, old_bytes, (kv + index) * turn, kv + index + state), each.projections_ps + scores
-
-
-def _scores_ps(scene: Scene, layer: Ints, context: Ints, queries: int) -> Ints:
-    """[cells] Time of the attention of `queries` new tokens a sequence on `context` keys; of a prompt's tokens on half
-    of them on average (causal).
-
-    A linear layer multiplies every token with its state, as much work as attention to as many keys as a key is wide.
-    An index scores all keys.
-    """
-    model, batch, found = scene.model, scene.workload.batch, np.zeros(len(layer), dtype=np.int64)
-    share = 2 if queries > 1 else 1
-    for attention in model.attentions:
-        core = attention.prompt_core if queries > 1 else attention.core
-        seen = attention.attended_tokens(layer, context) / share
-        if attention.kind == "linear":
-            seen = np.full(len(layer), attention.head_dim)
-        own = np.asarray(scene.gpu_model.attention_ps(batch, queries, seen, core))
-        if attention.index_heads:
-            rows, keys = queries * attention.index_heads, batch * (context // share)
-            own = own + scene.gpu_model.dense_ps(rows, attention.index_dim, keys, scene.formats.kv)
-        found = np.where(np.isin(layer, model.layers_with(attention)), own, found)
-    return found
-
-
-def _kv(scene: Scene, each: Pass, old_bytes: ArrayLike, written: ArrayLike, new_bytes: ArrayLike) -> list[Range]:
-    """Reads of `old_bytes` from a layer's cache and writes of `new_bytes` behind what is `written`."""
-    layout, layer = scene.layout, each.every.layer
-    if layout.kv_stripes is not None:
-        return striped_kv(layout, layer, 0, old_bytes, READ) + striped_kv(layout, layer, written, new_bytes, WRITE)
-    at = layout.kv[layer]
-    return [Range(at, old_bytes, READ, KV), Range(at + np.asarray(written), new_bytes, WRITE, KV)]
-
-
 def _gate_and_combine(scene: Scene, passes: Sequence[Pass]) -> None:
     layout = scene.layout
     for each in passes:
         router = Range(layout.router[each.sparse.layer], layout.router_bytes, READ, WEIGHTS)
-        ranges = (router, _rows(scene, each.tokens, READ))
-        _kernels(scene, Place(*each.sparse, slots.GATE), "gate", each.tokens, each.gate_ps, ranges)
+        ranges = (router, rows_of(scene, each.tokens, READ))
+        add_kernels(scene, Place(*each.sparse, slots.GATE), "gate", each.tokens, each.gate_ps, ranges)
     for each in passes:
-        ranges = (_rows(scene, each.tokens * scene.model.top_k, READ), _rows(scene, each.tokens, WRITE))
-        _kernels(scene, Place(*each.sparse, slots.COMBINE), "combine", each.tokens, 0, ranges)
+        ranges = (rows_of(scene, each.tokens * scene.model.top_k, READ), rows_of(scene, each.tokens, WRITE))
+        add_kernels(scene, Place(*each.sparse, slots.COMBINE), "combine", each.tokens, 0, ranges)
 
 
 def _shared_experts(scene: Scene, passes: Sequence[Pass]) -> None:
     for each in passes:
         weights = Range(scene.layout.ffn[each.sparse.layer], scene.layout.shared_bytes, READ, WEIGHTS)
-        ranges = (weights, _rows(scene, each.tokens, READ), _rows(scene, each.tokens, WRITE))
-        _kernels(scene, Place(*each.sparse, slots.SHARED), "shared expert", each.tokens, each.shared_ps, ranges)
+        ranges = (weights, rows_of(scene, each.tokens, READ), rows_of(scene, each.tokens, WRITE))
+        add_kernels(scene, Place(*each.sparse, slots.SHARED), "shared expert", each.tokens, each.shared_ps, ranges)
 
 
 def _dense_layers(scene: Scene, passes: Sequence[Pass]) -> None:
     for each in passes:
         weights = Range(scene.layout.ffn[each.dense.layer], scene.layout.dense_ffn_bytes, READ, WEIGHTS)
-        ranges = (weights, _rows(scene, each.tokens, READ), _rows(scene, each.tokens, WRITE))
-        _kernels(scene, Place(*each.dense, slots.DENSE_FFN), "dense ffn", each.tokens, each.dense_ps, ranges)
+        ranges = (weights, rows_of(scene, each.tokens, READ), rows_of(scene, each.tokens, WRITE))
+        add_kernels(scene, Place(*each.dense, slots.DENSE_FFN), "dense ffn", each.tokens, each.dense_ps, ranges)
 
 
 def _embedding_and_head(scene: Scene, passes: Sequence[Pass]) -> None:
@@ -184,12 +80,12 @@ def _embedding_and_head(scene: Scene, passes: Sequence[Pass]) -> None:
     model, layout, batch = scene.model, scene.layout, scene.workload.batch
     for order, each in enumerate(passes):
         read = min(scene.formats.embedding.bytes_of(model.hidden) * each.tokens, layout.embedding_bytes)
-        ranges = (Range(layout.embedding, read, READ, WEIGHTS), _rows(scene, each.tokens, WRITE))
+        ranges = (Range(layout.embedding, read, READ, WEIGHTS), rows_of(scene, each.tokens, WRITE))
         place = Place(np.array(each.steps), -1, slots.ATTENTION, order)
-        _kernels(scene, place, "embedding", each.tokens, 0, ranges)
+        add_kernels(scene, place, "embedding", each.tokens, 0, ranges)
     for each in passes:
         if each.kind == Kind.ENCODER:
             continue
-        ranges = (Range(layout.head, layout.head_bytes, READ, WEIGHTS), _rows(scene, batch, READ))
+        ranges = (Range(layout.head, layout.head_bytes, READ, WEIGHTS), rows_of(scene, batch, READ))
         place = Place(np.array(each.steps), model.layers, slots.ATTENTION)
-        _kernels(scene, place, "head", batch, each.head_ps, ranges)
+        add_kernels(scene, place, "head", batch, each.head_ps, ranges)

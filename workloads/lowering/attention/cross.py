@@ -6,15 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.kernels import KV, WEIGHTS, add_kernels, rows_of
 from moe_cosim.workloads.lowering.passes import Cells, Kind, Pass
 from moe_cosim.workloads.lowering.scene import Scene
-from moe_cosim.workloads.lowering.sheet import Place, Purpose, Range
-from moe_cosim.workloads.programs.program import CONTENTS, PURPOSES, READ, STREAM, WRITE
-
-_WEIGHTS, _ACTIVATIONS, _KV = (CONTENTS.index(name) for name in ("weights", "activations", "kv"))
-_ATTENTION = PURPOSES.index("attention")
+from moe_cosim.workloads.lowering.sheet import Place, Range
+from moe_cosim.workloads.programs.program import READ, WRITE
 
 # order in the slot
 _KEYS, _ATTEND = range(2)
@@ -40,11 +37,11 @@ def _keys(scene: Scene, cells: Cells) -> None:
     _, of_prompt = model.attention.cross_products(model.hidden)
     place = Place(*cells, slots.CROSS_ATTENTION, _KEYS)
     ranges = (
-        Range(cross.weights[cells.layer] + cross.query_bytes, cross.key_bytes, READ, _WEIGHTS),
-        _rows(scene, tokens),
-        Range(cross.kv[cells.layer], cross.kv_bytes_per_token * tokens, WRITE, _KV),
+        Range(cross.weights[cells.layer] + cross.query_bytes, cross.key_bytes, READ, WEIGHTS),
+        rows_of(scene, tokens, READ),
+        Range(cross.kv[cells.layer], cross.kv_bytes_per_token * tokens, WRITE, KV),
     )
-    _kernel(scene, place, tokens, _products_ps(scene, tokens, of_prompt), ranges)
+    add_kernels(scene, place, "attention", tokens, _products_ps(scene, tokens, of_prompt), ranges)
 
 
 def _attend(scene: Scene, each: Pass) -> None:
@@ -54,24 +51,14 @@ def _attend(scene: Scene, each: Pass) -> None:
     scores = int(scene.gpu_model.attention_ps(work.batch, 1, work.prompt_tokens, model.attention.core))
     place = Place(*each.every, slots.CROSS_ATTENTION, _ATTEND)
     ranges = (
-        Range(cross.weights[each.every.layer], cross.query_bytes, READ, _WEIGHTS),
-        Range(cross.kv[each.every.layer], cross.kv_bytes_per_token * work.batch * work.prompt_tokens, READ, _KV),
-        _rows(scene, each.tokens),
+        Range(cross.weights[each.every.layer], cross.query_bytes, READ, WEIGHTS),
+        Range(cross.kv[each.every.layer], cross.kv_bytes_per_token * work.batch * work.prompt_tokens, READ, KV),
+        rows_of(scene, each.tokens, READ),
     )
-    _kernel(scene, place, each.tokens, _products_ps(scene, each.tokens, of_decoder) + scores, ranges)
+    busy_ps = _products_ps(scene, each.tokens, of_decoder) + scores
+    add_kernels(scene, place, "attention", each.tokens, busy_ps, ranges)
 
 
 def _products_ps(scene: Scene, tokens: int, products: tuple[tuple[int, int], ...]) -> int:
     inner, columns = np.array(products).T
     return int(scene.gpu_model.dense_ps(tokens, inner, columns, scene.formats.attention).sum())
-
-
-def _rows(scene: Scene, tokens: int) -> Range:
-    scratch = scene.layout.activations[scene.gpu.local_memory]
-    return Range(scratch, ACTIVATION_BYTES * scene.model.hidden * tokens, READ, _ACTIVATIONS)
-
-
-def _kernel(scene: Scene, place: Place, tokens: int, busy_ps: int, ranges: tuple[Range, ...]) -> None:
-    purpose = Purpose(_ATTENTION, tokens=tokens)
-    launch_ps = scene.gpu_model.launch_ps
-    scene.sheet.add(STREAM, scene.gpu_lane, place, purpose, setup_ps=launch_ps, busy_ps=busy_ps, ranges=ranges)

@@ -1,0 +1,96 @@
+"""What the tokens of a layer attend to among themselves: their own sequence's keys and values, or its state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.attention.near_data import lower_near_attention, striped_kv
+from moe_cosim.workloads.lowering.kernels import KV, WEIGHTS, add_kernels, rows_of
+from moe_cosim.workloads.lowering.passes import Kind, Pass
+from moe_cosim.workloads.lowering.scene import Scene
+from moe_cosim.workloads.lowering.sheet import Ints, Place, Range
+from moe_cosim.workloads.programs.program import READ, WRITE
+
+
+def lower_own_attention(scene: Scene, passes: Sequence[Pass]) -> None:
+    """Projections and scores as one kernel: reads weights and the cache so far, appends to it."""
+    layout = scene.layout
+    lowered = {Kind.PROMPT: _prompt_attention, Kind.ENCODER: _encoder_attention, Kind.DECODE: _decode_attention}
+    kernels = [lowered[each.kind](scene, each) for each in passes]
+    for each, (kv, busy_ps) in zip(passes, kernels, strict=True):
+        weights = Range(layout.attention[each.every.layer], layout.attention_bytes[each.every.layer], READ, WEIGHTS)
+        ranges = (weights, *kv, rows_of(scene, each.tokens, READ))
+        add_kernels(scene, Place(*each.every, slots.ATTENTION), "attention", each.tokens, busy_ps, ranges)
+
+
+def _encoder_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
+    """Every token attends to all, and what they attend to is used as it is made."""
+    work, core = scene.workload, scene.model.attention.prompt_core
+    scores = scene.gpu_model.attention_ps(work.batch, work.prompt_tokens, work.prompt_tokens, core)
+    return [], each.projections_ps + np.asarray(scores)
+
+
+def _prompt_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
+    """The prompt's own keys and values are used as they are made."""
+    layer, work, layout = each.every.layer, scene.workload, scene.layout
+    scores = _scores_ps(scene, layer, np.full(len(layer), work.prompt_tokens), work.prompt_tokens)
+    # what no window reaches any more is not kept
+    kept = scene.model.kept_tokens(layer, work.prompt_tokens)
+    per_token = (layout.kv_bytes_per_token + layout.index_bytes_per_token)[layer]
+    new_bytes = work.batch * (per_token * kept + layout.state_bytes[layer])
+    return _kv(scene, each, 0, 0, new_bytes), each.projections_ps + scores
+
+
+def _decode_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
+    """A step reads all before it that it attends to, or leaves that to the units beside it; a state is read and
+    written whole."""
+    work, layout, model = scene.workload, scene.layout, scene.model
+    step, layer = each.every
+    context = scene.context(step)
+    seen = model.attended_tokens(layer, context)
+    kv, index, state = (
+        work.batch * size[layer]
+        for size in (layout.kv_bytes_per_token, layout.index_bytes_per_token, layout.state_bytes)
+    )
+    if layout.attention_units:
+        lower_near_attention(scene, step, layer, seen - 1)
+        return _kv(scene, each, 0, kv * (context - 1), 0), each.projections_ps
+    scores = _scores_ps(scene, layer, context, 1)
+    turn = (context - 1) % model.kept_tokens(layer, model.cached_tokens(work))  # a window is a ring
+    old_bytes = kv * (seen - 1) + index * (context - 1) + state
+    return _kv(scene, each, old_bytes, (kv + index) * turn, kv + index + state), each.projections_ps + scores
+
+
+def _scores_ps(scene: Scene, layer: Ints, context: Ints, queries: int) -> Ints:
+    """[cells] Time of the attention of `queries` new tokens a sequence on `context` keys; of a prompt's tokens on half
+    of them on average (causal).
+
+    A linear layer multiplies every token with its state, as much work as attention to as many keys as a key is wide.
+    An index scores all keys.
+    """
+    model, batch, found = scene.model, scene.workload.batch, np.zeros(len(layer), dtype=np.int64)
+    share = 2 if queries > 1 else 1
+    for attention in model.attentions:
+        core = attention.prompt_core if queries > 1 else attention.core
+        seen = attention.attended_tokens(layer, context) / share
+        if attention.kind == "linear":
+            seen = np.full(len(layer), attention.head_dim)
+        own = np.asarray(scene.gpu_model.attention_ps(batch, queries, seen, core))
+        if attention.index_heads:
+            rows, keys = queries * attention.index_heads, batch * (context // share)
+            own = own + scene.gpu_model.dense_ps(rows, attention.index_dim, keys, scene.formats.kv)
+        found = np.where(np.isin(layer, model.layers_with(attention)), own, found)
+    return found
+
+
+def _kv(scene: Scene, each: Pass, old_bytes: ArrayLike, written: ArrayLike, new_bytes: ArrayLike) -> list[Range]:
+    """Reads of `old_bytes` from a layer's cache and writes of `new_bytes` behind what is `written`."""
+    layout, layer = scene.layout, each.every.layer
+    if layout.kv_stripes is not None:
+        return striped_kv(layout, layer, 0, old_bytes, READ) + striped_kv(layout, layer, written, new_bytes, WRITE)
+    at = layout.kv[layer]
+    return [Range(at, old_bytes, READ, KV), Range(at + np.asarray(written), new_bytes, WRITE, KV)]
