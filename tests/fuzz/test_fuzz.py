@@ -16,7 +16,7 @@ from tests.fuzz.kinds import KINDS, make
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_nothing_a_stranger_sends_can_hurt(kind: str, tmp_path: Path) -> None:
-    @settings(max_examples=10, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=6, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(random=st.randoms(use_true_random=False))
     def holds(random: Random) -> None:
         folder = Path(tempfile.mkdtemp(dir=tmp_path))

@@ -24,6 +24,8 @@ def _column(values: list[Any]) -> pa.Array:
     kind = _kind(values)
     if kind == pa.string():
         values = [value if value is None or isinstance(value, str) else str(value) for value in values]
+    if kind == pa.float64():  # Arrow refuses whole numbers that a double does not hold to the last digit
+        values = [value if value is None else float(value) for value in values]
     return pa.array(values, type=kind)
 
 

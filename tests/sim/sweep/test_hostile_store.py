@@ -171,6 +171,14 @@ def test_a_number_beyond_64_bits_is_told(store: Store) -> None:
     assert events == str(2**70)
 
 
+@pytest.mark.parametrize("number", [-(2**63), 2**63 - 1, 2**53 + 1])
+def test_a_large_number_among_fractions_is_told_as_near_as_can_be(store: Store, number: int) -> None:
+    point_id = forge(store, result={"units": [], "decode_tokens_per_s": number})
+    assert collect(store).damaged == []
+    query = f"SELECT decode_tokens_per_s FROM results WHERE point_id = '{point_id}'"
+    assert Tables(store).query(query).fetchall() == [(float(number),)]
+
+
 PLANS: dict[str, Any] = {
     "name": {"name": {}},
     "line end in a name": {"name": "a\nb"},
