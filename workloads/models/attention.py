@@ -44,6 +44,11 @@ class Attention:
     """``linear`` only: tokens of inputs that a causal convolution looks back on, itself included."""
     numbers_per_head: int = 2
     """``linear`` only: decay and rate of a delta rule; Mamba-2 has one, lightning attention none."""
+    decay_rank: int = 0
+    """``linear`` only; above 0 every channel of the keys decays on its own (Kimi delta attention, arXiv 2510.26692, 3),
+    by a product of this rank, and `numbers_per_head` are those beside."""
+    gate_rank: int = 0
+    """``linear`` only: of the product that gates what is attended; 0: full."""
     time_rank: int = 0
     """``linear`` only; above 0 it is Mamba-1 (arXiv 2312.00752, 3.2): `heads` channels of one value, a state of
     `head_dim` numbers each; what writes and reads it comes from the channels, as do their steps, over this rank."""
@@ -51,7 +56,7 @@ class Attention:
     index_dim: int = 0
     index_topk: int = 0
     gated: bool = False
-    """``gqa`` only: one more projection, as wide as the queries, gates the attended values."""
+    """``gqa`` and ``mla``: one more projection gates the attended values; as wide as they, with ``gqa`` as the queries."""
     sliding_window: int | None = None
     """Tokens that the layers in `sliding_layers` look back on; None: no layer slides."""
     sliding_layers: tuple[int, ...] = ()
@@ -93,17 +98,17 @@ class Attention:
             inner = (self.heads, self.time_rank + shared), (self.time_rank, self.heads)
             return (hidden, 2 * self.heads), *inner, (self.heads, hidden)
         if self.kind == "linear":  # queries, keys, values, their gate, and numbers a head
-            values = self.heads * self.v_head_dim
-            return (hidden, 2 * self.key_heads * self.head_dim + 2 * values + self.numbers_per_head * self.heads), (
-                values,
-                hidden,
-            )
+            keys, values = self.key_heads * self.head_dim, self.heads * self.v_head_dim
+            numbers = self.numbers_per_head * self.heads + self.decay_rank
+            first = hidden, 2 * keys + values + (self.gate_rank or values) + numbers
+            ranks = ((self.decay_rank, keys), (self.gate_rank, values))
+            return first, *(product for product in ranks if product[0]), (values, hidden)
         if self.kind == "gqa":
             value_dim = self.core.value_dim
             inputs = (1 + self.gated) * queries + self.kv_heads * (self.head_dim + value_dim)
             inputs += (self.index_heads + (self.index_heads > 0)) * self.index_dim
             return (hidden, inputs), (self.heads * value_dim, hidden)
-        latent = self.kv_lora_rank + self.qk_rope_head_dim
+        latent = self.kv_lora_rank + self.qk_rope_head_dim + self.gated * self.heads * self.v_head_dim
         expand = self.kv_lora_rank, self.heads * (self.qk_nope_head_dim + self.v_head_dim)
         output = self.heads * self.v_head_dim, hidden
         if self.index_heads:  # index queries from the compressed ones; an index key and the heads' weights

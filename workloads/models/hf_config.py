@@ -16,7 +16,6 @@ from moe_cosim.workloads.models.model import Model
 _OF_THE_WHOLE: Final = ("tie_word_embeddings", "quantization_config", "compression_config", "quantization")
 _NOT_MODELLED: Final = {
     "is_encoder_decoder": "an encoder and a decoder",
-    "linear_attn_config": "linear attention",
     "compress_ratios": "attention over compressed keys",
 }
 """Fields that mean what is not modelled, and what they mean."""

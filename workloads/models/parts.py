@@ -69,9 +69,13 @@ def _attention(block: str, attention: Attention, hidden: int, layers: int) -> li
             "query": (hidden, keys),
             "key": (hidden, keys),
             "value": (hidden, values),
-            "gate": (hidden, values),
+            "gate": (hidden, attention.gate_rank or values),
             "output": (values, hidden),
         }
+        if attention.gate_rank:
+            shapes["gate up"] = attention.gate_rank, values
+        if attention.decay_rank:
+            shapes |= {"decay": (hidden, attention.decay_rank), "decay up": (attention.decay_rank, keys)}
         if attention.numbers_per_head:
             shapes["numbers per head"] = hidden, attention.numbers_per_head * attention.heads
     elif attention.kind == "gqa":
@@ -99,6 +103,8 @@ def _attention(block: str, attention: Attention, hidden: int, layers: int) -> li
             "key and value up": (attention.kv_lora_rank, attention.heads * attention.qk_nope_head_dim + values),
             "output": (values, hidden),
         }
+        if attention.gated:
+            shapes["gate"] = hidden, values
         if attention.index_heads:
             shapes |= {
                 "index query": (attention.q_lora_rank, attention.index_heads * attention.index_dim),

@@ -41,6 +41,9 @@ MIXTRAL = COMMON | {"model_type": "mixtral", "num_local_experts": 8, "intermedia
 JAMBA = COMMON | {"model_type": "jamba", "num_experts": 8, "intermediate_size": 32, "attn_layer_offset": 3}
 JAMBA |= {"attn_layer_period": 4, "mamba_d_state": 6, "mamba_dt_rank": 5}
 MAMBA1 = 64 * 2 * 128 + 128 * (5 + 2 * 6) + 5 * 128 + 128 * 64
+KIMI = COMMON | LATENT | {"model_type": "kimi_linear", "num_experts": 8, "first_k_dense_replace": 0}
+KIMI |= {"num_experts_per_token": 2, "mla_use_output_gate": True}
+KIMI["linear_attn_config"] = {"kda_layers": [1, 2, 3], "num_heads": 4, "head_dim": 6}
 LIGHTNING = MIXTRAL | {"model_type": "minimax", "attn_type_list": [0, 0, 0, 1]}
 
 KINDS: dict[str, tuple[dict[str, Any], int, int]] = {
@@ -65,6 +68,11 @@ KINDS: dict[str, tuple[dict[str, Any], int, int]] = {
         COMMON | LINEAR | {"model_type": "qwen3_next", "num_experts": 8, "shared_expert_intermediate_size": 0},
         3 * DELTA + GATED + 4 * SPARSE,
         3 * 2 * DELTA_STATE + (BEFORE + 1) * KEYS,
+    ),
+    "kimi delta": (
+        KIMI,
+        3 * (64 * (3 * 24 + 2 * 6 + 4) + 2 * 6 * 24 + 24 * 64) + MLA + 64 * 4 * 10 + 4 * SPARSE,
+        3 * 2 * (4 * 6 * 6 + 3 * 3 * 24) + (BEFORE + 1) * (20 + 4),
     ),
     "lightning": (
         LIGHTNING,

@@ -141,7 +141,6 @@ def test_what_transformers_5_leaves_out_of_deepseek_v3(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"model_type": "kimi_linear", "linear_attn_config": {"num_heads": 4}}, "linear_attn_config"),
         ({"model_type": "t5", "is_encoder_decoder": True}, "is_encoder_decoder"),
         ({"model_type": "deepseek_v4", "compress_ratios": [4]}, "compress_ratios"),
         ({"model_type": "hunyuan_v1_moe", "num_experts": [8, 8, 4, 8]}, "num_experts"),

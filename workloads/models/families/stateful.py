@@ -1,14 +1,16 @@
-"""MiniMax-01 and Jamba: most layers keep a state of fixed size, the others keys and values."""
+"""MiniMax-01, Jamba, Kimi Linear: most layers keep a state of fixed size, the others keys and values."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, BaseModel, Field
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.schema import Count, Few, Size
+from moe_cosim.schema import Count, Few, Flag, Size
 from moe_cosim.workloads.models.attention import Attention, OtherAttention
+from moe_cosim.workloads.models.families.deepseek import DeepseekV3
 from moe_cosim.workloads.models.families.mixtral import Mixtral
 from moe_cosim.workloads.models.family import Family, families
 
@@ -96,3 +98,59 @@ class Jamba(Family):
             "router_score": "softmax",
             "norm_topk_prob": False,
         }
+
+
+class _KimiDelta(BaseModel):
+    kda_layers: list[Count]
+    """Counted from 1."""
+    num_heads: Count
+    head_dim: Count
+    short_conv_kernel_size: Count = 4
+    use_full_rank_gate: Flag = False
+
+
+@families.register("kimi_linear")
+@families.register("kimi_k3")
+class KimiLinear(DeepseekV3):
+    """Kimi delta attention (arXiv 2510.26692, 3) decays every channel of the keys on its own. Residuals from earlier
+    layers (Kimi-K3) are left out."""
+
+    summary: ClassVar[str] = "Kimi Linear and Kimi-K3: three of four layers with delta attention, the others latent"
+    architectures: ClassVar[tuple[str, ...]] = ("KimiLinearForCausalLM",)
+
+    num_experts_per_tok: Count = Field(validation_alias=AliasChoices("num_experts_per_token", "num_experts_per_tok"))
+    n_routed_experts: Few = Field(validation_alias=AliasChoices("num_experts", "n_routed_experts"))
+    n_shared_experts: Size | None = Field(None, validation_alias=AliasChoices("num_shared_experts", "n_shared_experts"))
+    norm_topk_prob: Flag = Field(True, validation_alias=AliasChoices("moe_renormalize", "norm_topk_prob"))
+    first_k_dense_replace: Size = 1
+    mla_use_output_gate: Flag = False
+    routed_expert_hidden_size: Count | None = None
+    """Width on which the routed experts work; absent: the hidden size."""
+    delta: _KimiDelta = Field(validation_alias="linear_attn_config")
+
+    def attention(self, where: object) -> Attention:
+        return replace(super().attention(where), gated=self.mla_use_output_gate)
+
+    def other_attention(self, where: object) -> OtherAttention:
+        layers = tuple(sorted({layer - 1 for layer in self.delta.kda_layers}))
+        if not layers or layers[-1] >= self.num_hidden_layers:
+            found = Plain(f"layer {layers[-1] + 1}" if layers else "none")
+            allowed = f"layers from 1 to {self.num_hidden_layers}"
+            raise InputError(where, "linear_attn_config.kda_layers", found, allowed)
+        heads, head_dim = self.delta.num_heads, self.delta.head_dim
+        state = Attention(
+            kind="linear",
+            heads=heads,
+            kv_heads=heads,
+            head_dim=head_dim,
+            v_head_dim=head_dim,
+            key_heads=heads,
+            conv_kernel=self.delta.short_conv_kernel_size,
+            numbers_per_head=1,
+            decay_rank=head_dim,
+            gate_rank=0 if self.delta.use_full_rank_gate else head_dim,
+        )
+        return ((state, layers),)
+
+    def ffn(self) -> dict[str, Any]:
+        return {**super().ffn(), "expert_hidden": self.routed_expert_hidden_size or self.hidden_size}

@@ -73,6 +73,7 @@ class MlaPart(_Part):
     qk_nope_head_dim: Count = option(..., "width of a head's queries and keys without position")
     qk_rope_head_dim: Count = option(..., "width of the rotary key that the cache holds")
     v_head_dim: Count = option(..., "width of a head's values")
+    gated: Flag = option(False, "whether one more projection gates the attended values")
     index_heads: Size = option(0, _INDEX_HEADS)
     index_dim: Size = option(0, "width of an index key")
     index_topk: Size = option(
@@ -88,6 +89,8 @@ class LinearPart(_Part):
     v_head_dim: Count = option(..., "width of a head's values")
     conv_kernel: Size = option(0, "tokens that the causal convolution before it looks back on, itself included")
     numbers_per_head: Size = option(2, "gates of a head: 2 of a delta rule, 1 of Mamba-2, 0 of lightning attention")
+    decay_rank: Size = option(0, "rank of a decay of its own for every channel of the keys; 0: there is none")
+    gate_rank: Size = option(0, "rank of what gates the attended values; 0: full")
     time_rank: Size = option(0, "rank of the steps of Mamba-1, whose channels are heads of one value; 0: it is none")
 
 
