@@ -56,7 +56,7 @@ class Attention:
     index_dim: int = 0
     index_topk: int = 0
     gated: bool = False
-    """``gqa`` and ``mla``: one more projection gates the attended values; as wide as they, with ``gqa`` as the queries."""
+    """Not ``linear``: one more projection gates the attended values; as wide as they, with ``gqa`` as the queries."""
     sliding_window: int | None = None
     """Tokens that the layers in `sliding_layers` look back on; None: no layer slides."""
     sliding_layers: tuple[int, ...] = ()
