@@ -43,10 +43,6 @@ def test_a_near_data_policy_needs_an_ndp(tiny: Tiny, policy: str) -> None:
     says(line, tiny.path, "machine", "'h100-host'", f"a machine with an NDP unit (policy {policy})")
 
 
-def test_an_encoder_decoder_model_is_refused(tiny: Tiny) -> None:
-    says(refused(tiny, "--set", "model=switch-base-8"), tiny.path, "model", "'switch-base-8'", "decoder-only")
-
-
 MODELS = {
     "layers without number": ({"num_hidden_layers": 2**31 - 1}, "num_hidden_layers: found 2147483647"),
     "experts beyond the tags": ({"num_local_experts": 40000}, "num_local_experts: found 40000"),
