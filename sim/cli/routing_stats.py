@@ -44,7 +44,7 @@ def routing_statistics(
             BatchSource({}, "routing stats", Path()).draw(_shape(found, sequences, tokens), seed, Assumptions())
         )
     if source not in preset_names():
-        if not os.path.isfile(source):
+        if not os.path.exists(source):
             allowed = f"a trace file, or {one_of(preset_names(), source)}"
             raise InputError("routing stats", "source", source, allowed)
         return _of_recording(*read_file(source, model, format_name))

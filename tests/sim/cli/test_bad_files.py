@@ -41,7 +41,7 @@ def _flip(tiny: Tiny, path: Path) -> None:
 
 TRACES: dict[str, tuple[Spoil, str]] = {
     "missing": (lambda tiny, path: None, "found FileNotFoundError"),
-    "folder": (lambda tiny, path: path.mkdir(), "found IsADirectoryError"),
+    "folder": (lambda tiny, path: path.mkdir(), "folder: found no files"),
     "empty": (lambda tiny, path: path.write_bytes(b""), "an empty file"),
     "blank lines": (lambda tiny, path: path.write_text("\n\n"), "nothing but white space"),
     "cut early": (_cut(0.05), "file: found"),

@@ -89,6 +89,23 @@ def test_counts_are_read_from_every_layout(tmp_path: Path, write_counts: object)
     assert found.tokens.tolist() == [tokens for _, tokens in STEPS]
 
 
+def test_ranks_of_a_folder_are_added_up(tmp_path: Path) -> None:
+    """With the k that the folder says."""
+    folder = tmp_path / "statistic"
+    folder.mkdir()
+    ranks = [batch_counts(0, 4, 3), batch_counts(0, 5, 3), batch_counts(0, 4, 3)]
+    for number, counts in enumerate(ranks):
+        tensors = {f"{i}_{layer}": row for i, step in enumerate(counts) for layer, row in enumerate(step)}
+        safetensors(folder / f"rank{number}.safetensors", tensors)
+    (folder / "meta_info.json").write_text(json.dumps({"num_experts": EXPERTS, "num_experts_per_token": K}))
+    found = read_recording(folder)
+    assert isinstance(found, BatchCounts)
+    np.testing.assert_array_equal(found.counts, sum(ranks))
+    (folder / "meta_info.json").unlink()
+    with pytest.raises(InputError, match="top_k"):
+        read_recording(folder)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

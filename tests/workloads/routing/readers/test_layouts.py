@@ -86,6 +86,27 @@ def test_converting_keeps_all_that_is_known(tmp_path: Path, ending: str, extra: 
     assert (whole.domains, whole.num_experts_known) == (trace.domains, trace.num_experts_known)
 
 
+@ARROW
+def test_layers_of_a_folder(tmp_path: Path) -> None:
+    """In the order of their numbers, which is not that of their letters."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = np.random.default_rng(0)
+    experts = np.argsort(rng.random((20, 12, 8)), axis=2)[:, :, :3]
+    weights = rng.random(experts.shape)
+    for layer in range(12):
+        columns = {"indices": experts[:, layer].tolist(), "scores": weights[:, layer].tolist()}
+        pq.write_table(pa.table(columns), tmp_path / f"layer_{layer}.parquet")
+    found = read_recording(tmp_path)
+    assert isinstance(found, TokenTrace)
+    np.testing.assert_array_equal(found.experts, experts)
+    np.testing.assert_allclose(found.weights, weights / weights.sum(axis=2, keepdims=True), rtol=1e-5)
+    pq.write_table(pa.table({"indices": experts[:5, 0].tolist()}), tmp_path / "layer_7.parquet")
+    with pytest.raises(InputError, match=r"layer_7\.parquet: column indices: found 5 tokens of 3"):
+        read_recording(tmp_path)
+
+
 def test_every_format_is_tried() -> None:
     counted = {"expert-counts", "expert-totals", "imatrix", "tensorrt-llm", "sglang-per-pass"}  # test_counts.py
     assert set(TOKENS) | counted | {"parquet-layer"} == set(trace_formats.names())

@@ -23,9 +23,21 @@ from moe_cosim.workloads.routing.readers.containers.safetensors import is_safete
 from moe_cosim.workloads.routing.readers.containers.torch_dump import is_torch_dump, read_torch_dump
 
 Container = Literal[
-    "npy", "npz", "torch", "safetensors", "gguf", "parquet", "json", "json-lines", "csv", "old-imatrix", "unknown"
+    "folder",
+    "npy",
+    "npz",
+    "torch",
+    "safetensors",
+    "gguf",
+    "parquet",
+    "json",
+    "json-lines",
+    "csv",
+    "old-imatrix",
+    "unknown",
 ]
 _HEAD: Final = 2**16
+_MOST_MEMBERS: Final = 4096
 _NPY: Final = b"\x93NUMPY"
 _ZIP: Final = b"PK\x03\x04"
 _PARQUET: Final = b"PAR1"
@@ -47,6 +59,14 @@ class Content:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._copy: IO[bytes] | None = None
+        self.head = b""
+        self.packing: str | None = None
+        if not path.is_dir():
+            self._look()
+
+    def _look(self) -> None:
+        path = self.path
         with open_unpacked(path) as file:
             try:
                 self.head = file.read(_HEAD)
@@ -56,11 +76,12 @@ class Content:
             raise InputError(path, "file", Plain("an empty file"), "a routing trace")
         with path.open("rb") as file:
             self.packing = packing_of(file.read(8))
-        self._copy: IO[bytes] | None = None
 
     @cached_property
     def container(self) -> Container:
         head = self.head
+        if not head:
+            return "folder"
         if head.startswith(_ZIP):
             return "torch" if is_torch_dump(self.file()) else "npz"
         for magic, name in ((_NPY, "npy"), (GGUF, "gguf"), (_PARQUET, "parquet")):
@@ -110,6 +131,16 @@ class Content:
         return {LONE: found["arr_0"]} if found.keys() == {"arr_0"} else found
 
     @cached_property
+    def members(self) -> list[Content]:
+        """Of a folder: its files in the order of the numbers in their names, hidden ones left out."""
+        if self.container != "folder":
+            return []
+        names = [path for path in self.path.iterdir() if path.is_file() and not path.name.startswith(".")]
+        if len(names) > _MOST_MEMBERS:
+            raise InputError(self.path, "folder", Plain(f"{len(names)} files"), f"at most {_MOST_MEMBERS}")
+        return [Content(path) for path in sorted(names, key=_by_number)]
+
+    @cached_property
     def columns(self) -> ParquetColumns:
         return ParquetColumns(self.file(), self.path)
 
@@ -128,6 +159,10 @@ class Content:
     def refusal(self) -> InputError:
         """Of a file that no layout fits."""
         found = self.container
+        if found == "folder":
+            kinds = ", ".join(sorted({one.container for one in self.members})) or "no files"
+            allowed = "a recording, or a folder of one file a layer (Parquet) or rank (safetensors)"
+            return InputError(self.path, "folder", Plain(kinds), allowed)
         packed = f" (unpacked from {self.packing})" if self.packing else ""
         if found in ("npz", "torch", "safetensors", "json", "npy"):
             names = ", ".join(_described(name, array) for name, array in sorted(self.arrays.items())) or "none"
@@ -146,6 +181,10 @@ class Content:
             kind = "nothing but white space"
         said = kind or f"no trace: it begins {_shown(self.head)}"
         return InputError(self.path, "file", Plain(f"{said}{packed}"), _ALLOWED)
+
+
+def _by_number(path: Path) -> tuple[list[int], str]:
+    return [int(digits) for digits in re.findall(r"\d{1,18}", path.name)], path.name
 
 
 def _is_document(text: bytes) -> bool:
