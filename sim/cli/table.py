@@ -123,6 +123,10 @@ def write_json(document: Any, file: TextIO) -> None:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, dict):  # of a query: a struct, or a map with keys of any type
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,13 +121,20 @@ def verified_text(data: bytes) -> str:
 def from_text(text: str, point_id: str) -> PointRecord:
     """The record of verified JSON, every field checked: a checksum says who wrote it no more than the text does."""
     try:
-        tree = json.loads(text)
+        tree = json.loads(text, parse_constant=_finite, parse_float=_finite)
         record = PointRecord(**checked(tree if "sources" in tree else _converted(tree)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DamagedError(f"not a record ({type(error).__name__})") from None
     if record.point_id != point_id:
         raise DamagedError(f"the record of {record.point_id}")
     return record
+
+
+def _finite(number: str) -> float:
+    found = float(number)
+    if not math.isfinite(found):
+        raise ValueError("a number that is none")
+    return found
 
 
 def _converted(tree: dict[str, Any]) -> dict[str, Any]:

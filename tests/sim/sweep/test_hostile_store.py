@@ -127,6 +127,8 @@ FORGED: dict[str, dict[str, Any]] = {
     "files": {"files": {"a": 1}},
     "sources": {"sources": {"a": None}},
     "time": {"wall_s": float("inf")},
+    "no number": {"result": {"units": [], "decode_tokens_per_s": float("nan")}},
+    "no number of a field": {"experiment": {"seed": float("-inf")}},
     "no time": {"wall_s": -1},
     "date": {"finished_utc": "\x1b[2J"},
     "units": {"result": {"units": {"name": 1}}},

@@ -1,6 +1,7 @@
 """SQL of strangers over a store: what it must not reach, and names that are SQL."""
 
 import dataclasses
+import json
 import os
 import shutil
 import signal
@@ -17,6 +18,7 @@ from moe_cosim.sim.sweep.query.plot import plot
 from moe_cosim.sim.sweep.query.query import Tables, results
 from moe_cosim.sim.sweep.store.collect import collect
 from moe_cosim.sim.sweep.store.store import Store
+from tests.sim.tiny import cli
 
 ENDLESS = "SELECT count(*) FROM range(1000000000000) AS a, range(1000) AS b"
 
@@ -114,3 +116,15 @@ def test_a_query_hears_ctrl_c() -> None:
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         locked.select(connection, ENDLESS, limit_s=30)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["'nan'::DOUBLE", "['inf'::DOUBLE]", "{'a': 'inf'::DOUBLE}", "MAP {1: 2}", "1::BLOB", "'1.5'::DECIMAL(4,2)"],
+)
+@pytest.mark.parametrize("form", ["--json", "--csv"])
+def test_whatever_a_query_answers_is_printed(store: Store, value: str, form: str) -> None:
+    outcome = cli("results", store.path, f"SELECT {value} AS x", form)
+    assert outcome.exit_code in (0, 2), outcome.exception
+    if form == "--json" and outcome.exit_code == 0:
+        json.loads(outcome.stdout, parse_constant=pytest.fail)
