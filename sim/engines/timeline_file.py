@@ -86,6 +86,8 @@ def _joined(file: ColumnFile) -> Timeline:
         lane_events = columns["lane_events"]
         if not len(lane_end_ps):
             lane_end_ps = np.zeros(len(lane_events), np.int64)
+        if sum(lane_events.tolist()) != len(columns["took_ps"]) or (lane_events < 0).any():
+            raise ValueError(f"{len(columns['took_ps'])} of took_ps for other numbers of events in the lanes")
         lane = np.repeat(np.arange(len(lane_events)), lane_events)
         took_ps = columns["took_ps"]
         _equally_long(lane, columns, "idle_ps", "took_ps", *(("bound",) if "bound" in columns else ()))

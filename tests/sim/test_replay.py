@@ -177,6 +177,7 @@ GOOD = {"lane_events": [2], "idle_ps": [0, 0], "took_ps": [5, 7], "bound": [0, 2
     [
         {"lane_events": [3]},
         {"lane_events": [-2]},
+        {"lane_events": [2**40]},
         {"idle_ps": [0]},
         {"took_ps": [5, 7, 9]},
         {"waits": [2]},
