@@ -23,6 +23,13 @@ ATTENTION = Assumption(
     "latent attention has a cache small enough to read and too much arithmetic for the DIMMs",
     "choice",
 )
+PAGE = Assumption(
+    "kv-page-tokens",
+    16,
+    (1, 256),
+    "tokens of one sequence whose keys and values in a layer lie in one run, where the cache lies near the data; pages "
+    "of vLLM have 16. In the GPU's memory the cache counts as one run: measured attention kernels hold what pages cost",
+)
 
 
 def attention_units(

@@ -63,6 +63,8 @@ class ModelLayout:
     """Where `kv` is striped: the sequences dealt evenly over these memories. None: in the GPU's memory."""
     attention_units: tuple[str, ...] = ()
     """Who attends in decode, each to the sequences beside it; none: the GPU."""
+    kv_page_bytes: int = 0
+    """Contiguous keys and values of one sequence in a layer, where they are striped; 0: all of them."""
     cross: CrossLayout | None = None
 
 
@@ -75,11 +77,13 @@ def place_model(
     others: list[str],
     kv_memories: tuple[str, ...] = (),
     attention_units: tuple[str, ...] = (),
+    kv_page_tokens: int = 0,
 ) -> ModelLayout:
     """Give out the regions; `InputError` where the dense part alone does not fit.
 
     Keys and values lie in the GPU's memory (of layers with a sliding window no more than the window), or striped over
-    `kv_memories`. `others` get scratch for activations, as far as they have room for it.
+    `kv_memories` in pages of so many tokens of a sequence. `others` get scratch for activations, as far as they have
+    room for it.
     """
     router_bytes = ACTIVATION_BYTES * model.router_weights
     matrices = model.expert.matrices
@@ -142,6 +146,7 @@ def place_model(
         activation_bytes={memory: taken.size_bytes for memory, taken in rooms.items()},
         kv_stripes=kv_stripes,
         attention_units=attention_units,
+        kv_page_bytes=kv_page_tokens * int(kv_per_token[0]) if kv_memories else 0,
         cross=_place_cross(model, workload, formats, per_layer, decodes) if model.encoder_layers else None,
     )
 

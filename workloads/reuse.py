@@ -42,6 +42,7 @@ class Cause:
     software: Software
     attending: tuple[str, ...]
     """Units near the data that attend."""
+    kv_page_bytes: int
     policy: type[Policy]
     options: str
     """The experiment's other choices: of the policy, the precisions, where keys and values lie, the seed."""
@@ -63,6 +64,7 @@ class Cause:
             scenario.quantization.losses,
             scenario.software,
             scenario.layout.attention_units,
+            scenario.layout.kv_page_bytes,
             policy_class(experiment),
             repr(options),
         )
@@ -78,6 +80,7 @@ class Cause:
             and self.model == other.model
             and self.software == other.software
             and self.attending == other.attending
+            and self.kv_page_bytes == other.kv_page_bytes
             and (
                 self.machine is other.machine
                 or (not rates and self.machine.without_rates == other.machine.without_rates)

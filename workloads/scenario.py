@@ -15,7 +15,7 @@ from moe_cosim.hw_models.software import Software, find_software
 from moe_cosim.workloads.address_map import AddressMap
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.draw import draw_demand
-from moe_cosim.workloads.kv_site import attention_units, kv_memories
+from moe_cosim.workloads.kv_site import PAGE, attention_units, kv_memories
 from moe_cosim.workloads.layout import ModelLayout, place_model
 from moe_cosim.workloads.limits import check_size
 from moe_cosim.workloads.models.find import find_model
@@ -116,5 +116,6 @@ def _place(
             experiment.where, "kv_cache", experiment.kv_cache, f"gpu ({model.name} does not attend alike in all layers)"
         )
     attending = attention_units(machine, model, workload, quantization.parts, assumptions) if kv else ()
-    layout = place_model(model, workload, quantization.parts, addresses, gpu_memory, others, kv, attending)
+    page_tokens = int(assumptions.number(PAGE)) if kv else 0
+    layout = place_model(model, workload, quantization.parts, addresses, gpu_memory, others, kv, attending, page_tokens)
     return addresses, layout

@@ -79,8 +79,10 @@ def _embedding_and_head(scene: Scene, passes: Sequence[Pass]) -> None:
     """One row of the embedding per token; the head for the last token of each sequence."""
     model, layout, batch = scene.model, scene.layout, scene.workload.batch
     for order, each in enumerate(passes):
-        read = min(scene.formats.embedding.bytes_of(model.hidden) * each.tokens, layout.embedding_bytes)
-        ranges = (Range(layout.embedding, read, READ, WEIGHTS), rows_of(scene, each.tokens, WRITE))
+        row = scene.formats.embedding.bytes_of(model.hidden)
+        read = min(row * each.tokens, layout.embedding_bytes)
+        table = Range(layout.embedding, read, READ, WEIGHTS, block_bytes=row)
+        ranges = (table, rows_of(scene, each.tokens, WRITE))
         place = Place(np.array(each.steps), -1, slots.ATTENTION, order)
         add_kernels(scene, place, "embedding", each.tokens, 0, ranges)
     for each in passes:

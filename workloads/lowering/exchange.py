@@ -52,8 +52,10 @@ def lower_exchange(scene: Scene, shares: Shares, gate_tokens: Ints) -> None:
     here = scene.layout.activations[scene.gpu.local_memory]
     there = np.array([scene.layout.activations[each.local_memory] for each in units])[unit]
     _check_room(scene, [each.local_memory for each in units], unit, size)
-    outward = Range(here, size, READ, _ACTIVATIONS), Range(there, size, WRITE, _ACTIVATIONS)
-    back = Range(there, size, READ, _ACTIVATIONS), Range(here, size, WRITE, _ACTIVATIONS)
+    # rows of the tokens that are routed there are picked from among all, and lie one after the other there
+    row = ACTIVATION_BYTES * scene.model.hidden
+    outward = Range(here, size, READ, _ACTIVATIONS, block_bytes=row), Range(there, size, WRITE, _ACTIVATIONS)
+    back = Range(there, size, READ, _ACTIVATIONS), Range(here, size, WRITE, _ACTIVATIONS, block_bytes=row)
     purpose = Purpose(PURPOSES.index("dispatch"), tokens=rows)
 
     first = np.flatnonzero(starts(cell))

@@ -16,13 +16,14 @@ _SYNCHRONISE = Purpose(PURPOSES.index("synchronise"))
 
 
 def striped_kv(layout: ModelLayout, layer: Ints, offset: ArrayLike, size: ArrayLike, op: int) -> list[Range]:
-    """Ranges, one per memory, of the keys and values from `offset` on of a layer's cache."""
+    """Ranges, one per memory, of the keys and values from `offset` on of a layer's cache, page by page."""
     stripes = layout.kv_stripes
     assert stripes is not None
     count = len(stripes.starts)
     at = layout.kv[layer] + np.asarray(offset) // count
     each, more = np.divmod(size, count)
-    return [Range(at, each + (index < more), op, _KV, stripes.part(index)) for index in range(count)]
+    page = layout.kv_page_bytes
+    return [Range(at, each + (index < more), op, _KV, stripes.part(index), page) for index in range(count)]
 
 
 def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> None:

@@ -17,8 +17,8 @@ COLUMN: Final = FIRST_VALUE + len(VALUES)
 """Integers of a column. From `FIRST_VALUE` on those of `VALUES`: what all rows have, or where in the sheet's pool an
 array of what they have starts: bit i of `VARIES` says of value i which."""
 
-OP, WHAT, OFFSET, RANGE_VARIES, ADDRESS, BYTES = range(6)
-RANGE: Final = 6
+OP, WHAT, OFFSET, BLOCK, RANGE_VARIES, ADDRESS, BYTES = range(7)
+RANGE: Final = 7
 """Integers of an address range: `ADDRESS` and `BYTES` as values of a column; `OFFSET` is added to the address."""
 
 EVENT_WORDS: Final = EVENT.itemsize // 8

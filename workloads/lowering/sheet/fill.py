@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.workloads.lowering.sheet.columns import (
     ADDRESS,
+    BLOCK,
     BYTES,
     EVENT_WORDS,
     FIRST_RANGE,
@@ -85,7 +86,7 @@ def _varies(columns: I64, c: int, integer: int) -> bool:
 @compiled_part
 def _fill_accesses(pool: I64, ranges: I64, r: int, size: int, first: int, stride: int, accesses: I64) -> None:
     address, length, offset = ranges[r, ADDRESS], ranges[r, BYTES], ranges[r, OFFSET]
-    use = ranges[r, OP] << 32 | ranges[r, WHAT] << 40
+    use = ranges[r, BLOCK] | ranges[r, OP] << 32 | ranges[r, WHAT] << 40
     address_step, length_step = ranges[r, RANGE_VARIES] & 1, ranges[r, RANGE_VARIES] >> 1
     for i in range(size):
         to = first + i * stride

@@ -27,6 +27,8 @@ class Range(NamedTuple):
     what: int
     offset: int = 0
     """Added to every address."""
+    block_bytes: int = 0
+    """Of the contiguous pieces it consists of; 0: one."""
 
 
 class Place(NamedTuple):
@@ -95,7 +97,7 @@ class EventSheet:
         self._code(column, VARIES, (*values, self._phase(step), *purpose[1:]), size)
         self._columns.extend(column)
         for part in ranges:
-            coded = [part.op, part.what, part.offset, 0]
+            coded = [part.op, part.what, part.offset, part.block_bytes, 0]
             self._code(coded, RANGE_VARIES, (part.address, part.bytes), size)
             self._ranges.extend(coded)
         self._event_count += size
