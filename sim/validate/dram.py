@@ -106,9 +106,10 @@ def _read(name: str) -> DramStandard:
 
 def standard_of(row: CsvRow) -> DramStandard:
     """Raises `NoPredictionError` for one that the catalogue has no timings of."""
-    name = _standards().get(row.text("preset").lower()) or _standards().get(row.text("standard").lower())
+    called = row.text("preset") or row.text("standard")
+    name = _standards().get(called.lower())
     if name is None:
-        raise NoPredictionError(f"no timings of the catalogue are {row.text('preset')!r}")
+        raise NoPredictionError(f"no timings of the catalogue are {called!r}")
     return _read(name)
 
 
