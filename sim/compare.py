@@ -71,7 +71,7 @@ def _path(result: Result) -> dict[tuple[str, ...], float]:
     found: dict[tuple[str, ...], float] = {}
     for row in result.critical_path:
         if row.phase == "decode":
-            place = (kinds[row.unit], row.purpose, row.bound)
+            place = (kinds.get(row.unit, row.unit), row.purpose, row.bound)
             found[place] = found.get(place, 0.0) + row.seconds / max(result.decode_steps, 1)
     return found
 

@@ -24,6 +24,7 @@ from moe_cosim.sim.results.rows import (
     Row,
     TrafficRow,
     UnitRow,
+    check_kinds,
 )
 from moe_cosim.sim.results.run_timeline import RunTimeline
 
@@ -135,7 +136,9 @@ class Result:
             found = Plain(f"an older or other result (schema version {version})")
             raise InputError(folder, "result.json", found, f"that of a finished run, schema version {SCHEMA_VERSION}")
         try:
-            return cls(**{name: _typed(name, value) for name, value in saved.items()}, _timeline=folder)
+            result = cls(**{name: _typed(name, value) for name, value in saved.items()}, _timeline=folder)
+            check_kinds(result)
+            return result
         except (TypeError, AttributeError) as error:
             raise InputError(folder, "result.json", Plain(str(error)), allowed) from None
 

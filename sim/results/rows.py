@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final, Self
 
+_KINDS: Final[dict[str, Any]] = {"str": str, "int": int, "float": (int, float), "bool": bool, "None": type(None)}
+
 
 @dataclass(frozen=True)
 class Row:
@@ -21,9 +23,19 @@ class Row:
 
     @classmethod
     def of(cls, saved: Mapping[str, Any]) -> Self:
-        """From `as_dict`; `TypeError` where a field is missing or unknown."""
+        """From `as_dict`; `TypeError` where a field is missing, unknown or of another kind."""
         names = {name.removesuffix("_"): name for name in cls.__dataclass_fields__}
-        return cls(**{names.get(key, key): value for key, value in saved.items()})
+        row = cls(**{names.get(key, key): value for key, value in saved.items()})
+        check_kinds(row)
+        return row
+
+
+def check_kinds(saved: Any) -> None:
+    """Raises `TypeError` for texts and numbers of a dataclass that are something else: a file may say anything."""
+    for field in type(saved).__dataclass_fields__.values():
+        value, kinds = getattr(saved, field.name), str(field.type).split(" | ")
+        if set(kinds) <= _KINDS.keys() and not any(isinstance(value, _KINDS[kind]) for kind in kinds):
+            raise TypeError(f"{field.name} is {type(value).__name__}")
 
 
 @cache

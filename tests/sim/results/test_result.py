@@ -170,3 +170,20 @@ def test_a_notebook_shows_headline_path_and_parts(saved: tuple[Result, Path]) ->
     for row in [*result.units, *result.memories, *result.links, *result.critical_path[:3]]:
         assert (row.purpose if hasattr(row, "purpose") else row.name) in shown.texts
     assert any("ratio 1.0000" in text for text in shown.texts) == (result.extrapolation is not None)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(("decode_s",), "x"), (("name",), {}), (("units", 0, "name"), {}), (("critical_path", 0, "seconds"), None)],
+)
+def test_a_result_with_fields_of_other_kinds_is_refused(
+    saved: tuple[Result, Path], tmp_path: Path, place: tuple[str | int, ...], value: object
+) -> None:
+    document = json.loads((saved[1] / "result.json").read_text(encoding="utf-8"))
+    node = document
+    for step in place[:-1]:
+        node = node[step]
+    node[place[-1]] = value
+    (tmp_path / "result.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(InputError, match=f"result.json: found {place[-1]} is "):
+        Result.load(tmp_path)
