@@ -150,3 +150,6 @@ class Switch:
     latency_ps: int
     bytes_per_s: float
     """All traffic through it together; infinite where only the ports limit."""
+    multi_headed: bool = False
+    """Whether its links to other switches are heads of one device: each leads to the device's parts, and nothing
+    passes from one to another."""

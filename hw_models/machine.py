@@ -1,6 +1,7 @@
 """The machine graph: a tree of units, memories, links and switches, with one address space.
 
-Beside the tree there may be peer fabrics, which join memories directly.
+Devices of several heads hang at the tree by more than one link (`moe_cosim.hw_models.ways` says which is taken), and
+beside it there may be peer fabrics, which join memories directly.
 
 An engine reads from it what transfers contend for (`resources`), which of them a transfer from one
 node to another crosses (`path`), and which memory an address lies in (`memory_index`).
@@ -20,8 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.components import Link, Memory, PeerFabric, Switch, Unit
-from moe_cosim.hw_models.tree import Tree
 from moe_cosim.hw_models.units.kinds import Role
+from moe_cosim.hw_models.ways import Ways
 
 if TYPE_CHECKING:
     import networkx
@@ -53,7 +54,8 @@ class Path:
 
 
 class Machine:
-    """A validated machine. Raises `InputError` when the parts do not form one connected tree."""
+    """A validated machine. Raises `InputError` when the parts do not form one connected tree (but for multi-headed
+    devices)."""
 
     def __init__(
         self,
@@ -79,7 +81,7 @@ class Machine:
         if len(self.links) != len(links):
             raise InputError(where, "links", Plain("a name twice"), "every link's name once")
         parts: Iterable[Unit | Memory | Switch] = (*units, *memories, *switches)
-        self._tree = Tree((part.name for part in parts), links, where)
+        self._ways = Ways((part.name for part in parts), links, switches, where)
         for unit in units:
             if unit.local_memory not in self.memories:
                 raise InputError(where, f"units.{unit.name}.local_memory", unit.local_memory, self.memories)
@@ -98,7 +100,7 @@ class Machine:
 
     @cached_property
     def graph(self) -> networkx.Graph:
-        """The tree for networkx: nodes have their `part`, edges their `link`."""
+        """The parts and links for networkx: nodes have their `part`, edges their `link`."""
         import networkx  # takes longer to import than a short run takes
 
         graph = networkx.Graph()
@@ -142,7 +144,7 @@ class Machine:
                 for m in self.memories.values()
             ],
             [(link.name, link.ends) for link in self.links.values()],
-            list(self.switches),
+            [(switch.name, switch.multi_headed) for switch in self.switches.values()],
             [(peer.name, peer.members) for peer in self.peers.values()],
         )
 
@@ -190,6 +192,14 @@ class Machine:
         """Whether the unit sits inside that memory, and uses it at its internal peak."""
         return unit in self.units and self.units[unit].inside and self.units[unit].local_memory == memory
 
+    def way(self, source: str, target: str) -> list[str]:
+        """The parts from `source` to `target` over the links, both included; peer fabrics aside."""
+        return self._ways.way(source, target)
+
+    def is_at_hand(self, unit: str, memory: str) -> bool:
+        """Whether nothing limits the rate between the two but the memory itself: they are parts of one device."""
+        return not self.path(memory, unit).resources and not self.path(unit, memory).resources
+
     def round_trip_ps(self, unit: str, memory: str) -> int:
         """Unloaded: from `unit` to `memory`, one access, and back."""
         there, back = self.path(unit, memory), self.path(memory, unit)
@@ -221,11 +231,11 @@ class Machine:
                 ports = (f"{peer.name}:{source}:out", f"{peer.name}:{target}:in")
                 crossed_ports = tuple(self._resource_index[port] for port in ports)
                 return Path(crossed_ports if np.isfinite(peer.bytes_per_s) else (), peer.latency_ps)
-        nodes = self._tree.way(source, target)
+        nodes = self._ways.way(source, target)
         crossed: list[int] = []
         latency_ps = 0
         for a, b in itertools.pairwise(nodes):
-            link = self._tree.link(a, b)
+            link = self._ways.link(a, b)
             crossed.append(self._resource_index[f"{link.name}:{a}->{b}"])
             latency_ps += link.latency_ps
         for node in nodes[1:-1]:

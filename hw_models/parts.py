@@ -151,5 +151,6 @@ def _check_inside(fields: Fields, units: Sequence[Unit], memories: Sequence[Memo
 
 
 def _read_switch(fields: Fields) -> Switch:
-    fields.only("name", "latency", "rate")
-    return Switch(fields.text("name"), fields.time_ps("latency"), fields.positive("rate", "bytes/s"))
+    fields.only("name", "latency", "rate", optional=("multi_headed",))
+    latency_ps, bytes_per_s = fields.time_ps("latency"), fields.positive("rate", "bytes/s")
+    return Switch(fields.text("name"), latency_ps, bytes_per_s, fields.flag("multi_headed"))

@@ -62,7 +62,8 @@ def fingerprint(machine: Machine, program: Program) -> str:
     for link in machine.links.values():
         digest.update(repr((link.name, link.ends, link.bytes_per_s, link.latency_ps)).encode())
     for switch in machine.switches.values():
-        digest.update(repr((switch.name, switch.bytes_per_s, switch.latency_ps)).encode())
+        heads = (True,) if switch.multi_headed else ()
+        digest.update(repr((switch.name, switch.bytes_per_s, switch.latency_ps, *heads)).encode())
     for peer in machine.peers.values():
         digest.update(repr((peer.name, peer.members, peer.bytes_per_s, peer.latency_ps)).encode())
     for table in (program.events, program.accesses):

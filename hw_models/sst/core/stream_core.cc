@@ -75,17 +75,19 @@ StreamCore::StandardMem* StreamCore::load_memory(const char* slot) {
 
 void StreamCore::load_peers(SST::Params& params, SST::Link* wakes) {
     std::vector<uint64_t> ranges;
-    std::vector<uint32_t> own;
+    std::vector<uint32_t> own, units;
+    std::vector<std::string> bandwidths;
     params.find_array<uint64_t>("peer_ranges", ranges);
+    params.find_array<uint32_t>("peer_fabrics", peer_fabrics_);
     params.find_array<uint32_t>("peer_own", own);
-    std::vector<uint32_t> units;
     params.find_array<uint32_t>("peer_units", units);
-    const SST::UnitAlgebra bandwidth(params.find<std::string>("peer_bandwidth", "0B/s"));
-    if (!bandwidth.hasUnits("B/s")) refuse("'peer_bandwidth' must be in B/s");
-    if (ranges.size() % 2 != 0) refuse("'peer_ranges' must be pairs of start and end");
+    params.find_array<std::string>("peer_bandwidths", bandwidths);
+    if (ranges.size() != 2 * peer_fabrics_.size())
+        refuse("'peer_ranges' must be pairs of start and end, and 'peer_fabrics' have a number for each");
     for (size_t i = 0; i < ranges.size(); i += 2) peer_ranges_.emplace_back(ranges[i], ranges[i + 1]);
     if (units.size() % 2 != 0) refuse("'peer_units' must be pairs of unit and number");
-    for (size_t i = 0; i < units.size(); i += 2) peer_of_unit_[units[i]] = units[i + 1];
+    for (size_t i = 0; i < units.size(); i += 2) beside_.emplace_back(units[i], units[i + 1]);
+    if (bandwidths.size() != own.size()) refuse("'peer_bandwidths' needs a rate for each of 'peer_own'");
     peer_ways_.assign(peer_ranges_.size(), nullptr);
     peers_.resize(own.size());
     SST::SubComponentSlotInfo* slots = getSubComponentSlotInfo("peer");
@@ -93,6 +95,8 @@ void StreamCore::load_peers(SST::Params& params, SST::Link* wakes) {
     for (uint32_t i = 0; i < own.size(); ++i) {
         if (own[i] >= peer_ranges_.size() || slots == nullptr || !slots->isPopulated(int(i)))
             refuse("'peer_own' needs a range and a filled slot 'peer' for each of its numbers");
+        const SST::UnitAlgebra bandwidth(bandwidths[i]);
+        if (!bandwidth.hasUnits("B/s")) refuse("'peer_bandwidths' must be in B/s");
         auto* memory = slots->create<StandardMem>(
             int(i), SST::ComponentInfo::SHARE_NONE, retry,
             new StandardMem::Handler<StreamCore, &StreamCore::on_response>(this));

@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <string>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -35,12 +34,13 @@ public:
         {"local_ranges", "(array) start, end, start, end of the byte addresses behind slot 'local', end excluded", "[]"},
         {"remote_bandwidth", "(string) Payload rate of one direction of the device's link: its port arbiter lets "
                              "requests go no faster, in turn; 0B/s: no arbiter", "0B/s"},
-        {"peer_ranges", "(array) start, end, ... of the memories that a peer fabric joins: copies from one to another "
-                        "go over it, end excluded", "[]"},
+        {"peer_ranges", "(array) start, end, ... of the memories that peer fabrics join: copies from one to another "
+                        "of the same fabric go over it, end excluded", "[]"},
+        {"peer_fabrics", "(array) of each of 'peer_ranges' the number of its fabric", "[]"},
         {"peer_own", "(array) numbers in 'peer_ranges' of the device's own memories, one for each slot 'peer'", "[]"},
         {"peer_units", "(array) unit, number, ... of units and the 'peer_own' beside each: of two own memories, a "
                        "copy uses the port of the one beside its unit", "[]"},
-        {"peer_bandwidth", "(string) As 'remote_bandwidth', of each slot 'peer'", "0B/s"},
+        {"peer_bandwidths", "(array) As 'remote_bandwidth', of each slot 'peer'", "[]"},
         {"hub_delay", "(string) Latency core to hub to core, the same for all cores", "2ps"},
         {"progress_events", "(uint) Print a line after every so many ended events; 0: never", "0"})
     SST_ELI_DOCUMENT_PORTS({"hub", "To a port of moecosim.Hub, for signals between devices", {"moecosim.SignalEvent"}})
@@ -112,7 +112,7 @@ private:
     Way* way_to(uint64_t address);
     bool is_local(uint64_t address) const;
     std::pair<Way*, Way*> ways_of_copy(uint32_t unit, uint64_t source, uint64_t target);
-    size_t peer_at(uint64_t address) const;
+    std::pair<size_t, size_t> peers_of(uint64_t source, uint64_t target) const;
 
     void signal(uint32_t lane, uint32_t token);
     void on_signal(SST::Event* event);
@@ -142,7 +142,8 @@ private:
     using Ranges = std::vector<std::pair<uint64_t, uint64_t>>;
     Ranges local_ranges_;
     Ranges peer_ranges_;
-    std::unordered_map<uint32_t, size_t> peer_of_unit_;  // number of the range beside a unit
+    std::vector<uint32_t> peer_fabrics_;  // of each peer range
+    std::vector<std::pair<uint32_t, size_t>> beside_;  // units, and the numbers of the peer ranges beside them
     std::vector<Way*> peer_ways_;  // of each peer range; null where it is another device's
 
     std::vector<Lane> lanes_;

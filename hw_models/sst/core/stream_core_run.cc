@@ -129,20 +129,24 @@ bool StreamCore::is_local(uint64_t address) const {
                        [address](const auto& range) { return holds(range, address); });
 }
 
-// Number of the peer range that has the address; their count where none has.
-size_t StreamCore::peer_at(uint64_t address) const {
-    return size_t(std::find_if(peer_ranges_.begin(), peer_ranges_.end(),
-                               [address](const auto& range) { return holds(range, address); }) -
-                  peer_ranges_.begin());
+// Numbers of the peer ranges that have the two addresses and are on one fabric; their count twice where none are.
+std::pair<size_t, size_t> StreamCore::peers_of(uint64_t source, uint64_t target) const {
+    const size_t count = peer_ranges_.size();
+    for (size_t from = 0; from < count; ++from) {
+        if (!holds(peer_ranges_[from], source) || holds(peer_ranges_[from], target)) continue;
+        for (size_t to = 0; to < count; ++to)
+            if (peer_fabrics_[to] == peer_fabrics_[from] && holds(peer_ranges_[to], target)) return {from, to};
+    }
+    return {count, count};
 }
 
 // Between two peers, the way of the one that is the device's own (of two, the one beside the unit); all
 // else as streams go.
 std::pair<Way*, Way*> StreamCore::ways_of_copy(uint32_t unit, uint64_t source, uint64_t target) {
-    const size_t from = peer_at(source), to = peer_at(target), none = peer_ranges_.size();
-    if (from != to && from != none && to != none) {
-        const auto beside = peer_of_unit_.find(unit);
-        const bool is_pull = beside != peer_of_unit_.end() && beside->second == to && peer_ways_[to] != nullptr;
+    const auto [from, to] = peers_of(source, target);
+    if (from < peer_ranges_.size()) {
+        const bool is_pull = peer_ways_[to] != nullptr &&
+                             std::find(beside_.begin(), beside_.end(), std::make_pair(unit, to)) != beside_.end();
         if (peer_ways_[from] != nullptr && !is_pull) return {way_to(source), peer_ways_[from]};
         if (peer_ways_[to] != nullptr) return {peer_ways_[to], way_to(target)};
     }

@@ -37,8 +37,9 @@ class Element:
     descriptions: Mapping[str, str] = field(default_factory=dict)
 
     def has_parameter(self, name: str) -> bool:
-        """Also true of ``a.b`` where ``a`` is a parameter that names a part: it is handed to that part."""
-        if _listed(name, self.parameters):
+        """Also true of ``a.b`` where ``a`` is a parameter that names a part: it is handed to that part; and of
+        ``a:b``, which merlin's routers take for the ports of group ``b``."""
+        if _listed(name.partition(":")[0], self.parameters):
             return True
         scope, dot, rest = name.rpartition(".")
         return bool(dot and rest) and _listed(scope, self.parameters)

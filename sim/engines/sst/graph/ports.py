@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.components import Memory
-from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.sst.graph import sizing
-from moe_cosim.sim.engines.sst.graph.graph import Component, SubComponent, Value
+from moe_cosim.sim.engines.sst.graph.graph import Component, End, GraphLink, SubComponent, Value
 
 FAST_CLOCK: Final = "4GHz"
 """Bus and directory hand on at their next clock edge: 250 ps at most."""
 
 ARBITER_PS: Final = 2
 """Latency of the two links at a port's arbiter, the least that SST allows."""
+
+SHORTEST_CUT_PS: Final = 20_000
+"""SST's threads and ranks wait for each other once in the shortest link between them: below this, all the time."""
 
 CORE_GROUP: Final = 1
 MEMORY_GROUP: Final = 2
@@ -58,41 +61,75 @@ def arbiter(name: str, bytes_per_s: float, section: str) -> Component:
     return Component(name, "moecosim.PortArbiter", rate, section=section, note=note)
 
 
+@dataclass(frozen=True)
+class Ports:
+    """What a router's ports have in common."""
+
+    count: int
+    rate: int
+    """Of the fastest, in bytes/s, headers included."""
+    loop_ps: int
+    """Of a credit, there and back."""
+
+
 def router(
-    name: str, number: int, ports: int, rate: int, latency_ps: int, loop_ps: int, line_bytes: int, note: str
+    name: str,
+    number: int,
+    ports: Ports,
+    latency_ps: int,
+    line_bytes: int,
+    note: str,
+    topology: SubComponent,
+    shared: int | None = None,
+    trunks: Mapping[int, tuple[int, int]] | None = None,
 ) -> Component:
-    """`rate`: of the fastest port, headers included."""
-    buffer = sizing.buffer_bytes(rate, loop_ps, line_bytes)
+    """`shared`: bytes/s of all that crosses it, headers included. `trunks`: rate and credit loop of some ports."""
     into = latency_ps // 2
+    rate = min(ports.rate, shared or ports.rate)
     parameters: dict[str, Value] = {
         "id": number,
-        "num_ports": ports,
+        "num_ports": ports.count,
         "num_vns": 1,
         "link_bw": f"{rate}B/s",
-        "xbar_bw": f"{4 * rate}B/s",
+        "xbar_bw": f"{shared or 4 * rate}B/s",
         "flit_size": f"{sizing.FLIT_BYTES}B",
         "input_latency": f"{into}ps",
         "output_latency": f"{latency_ps - into}ps",
-        "input_buf_size": f"{buffer}B",
-        "output_buf_size": f"{buffer}B",
+        **_buffers("", rate, ports.loop_ps, line_bytes),
     }
-    topology = (SubComponent("topology", "merlin.singlerouter"),)
-    return Component(name, "merlin.hr_router", parameters, topology, section="fabric", note=note)
+    if shared is not None:
+        parameters["xbar_arb"] = "moecosim.SharedCrossbar"
+    for port, (trunk_rate, loop_ps) in (trunks or {}).items():
+        parameters[f"link_bw:port{port}"] = f"{trunk_rate}B/s"
+        parameters |= _buffers(f":port{port}", trunk_rate, loop_ps, line_bytes)
+    return Component(name, "merlin.hr_router", parameters, (topology,), section="fabric", note=note)
 
 
-def span(machine: Machine, memories: Sequence[Memory]) -> tuple[int, int]:
-    """First and last address of a directory before `memories`: no other memory may lie between them."""
+def _buffers(group: str, rate: int, loop_ps: int, line_bytes: int) -> dict[str, Value]:
+    size = f"{sizing.buffer_bytes(rate, loop_ps, line_bytes)}B"
+    return {f"input_buf_size{group}": size, f"output_buf_size{group}": size}
+
+
+def link(
+    name: str, a: tuple[str, str], b: tuple[str, str], latency_ps: int, note: str = "", may_cut: bool = False
+) -> GraphLink:
+    """`may_cut`: whether its ends may be apart if it is long enough."""
+    name = re.sub(r"\W", "_", name)  # SST warns of other characters in a link's name
+    may_cut = may_cut and latency_ps >= SHORTEST_CUT_PS
+    return GraphLink(name, (End(*a), End(*b)), max(1, latency_ps), note, may_cut)
+
+
+def span(memories: Sequence[Memory]) -> tuple[int, int]:
+    """First and last address of a directory before `memories`, a device's: no other memory lies between them."""
     first = min(memory.base_address for memory in memories)
-    last = max(memory.base_address + memory.capacity_bytes for memory in memories) - 1
-    between = [m.name for m in machine.memory_list if m not in memories and first <= m.base_address <= last]
-    if between:
-        found = Plain(f"{', '.join(between)} between {memories[0].name} and {memories[-1].name}")
-        allowed = "a device's memories next to each other (sst engine)"
-        raise InputError(f"machine {machine.name}", "addresses", found, allowed)
-    return first, last
+    return first, max(memory.base_address + memory.capacity_bytes for memory in memories) - 1
 
 
 def ranges(memories: Sequence[Memory]) -> str:
     """Start and end (excluded) of each, as an array parameter."""
-    edges = [f"{edge}" for m in memories for edge in (m.base_address, m.base_address + m.capacity_bytes)]
-    return f"[{', '.join(edges)}]"
+    return array(edge for m in memories for edge in (m.base_address, m.base_address + m.capacity_bytes))
+
+
+def array(values: Iterable[object]) -> str:
+    """An array parameter."""
+    return f"[{', '.join(map(str, values))}]"

@@ -24,8 +24,12 @@ class _Moves:
     bytes: NDArray[np.uint64]
     own: NDArray[np.bool_]
     """Whether the memory is in the device of the unit that asks."""
-    between_peers: NDArray[np.bool_]
-    """Whether it is an end of a copy from one member of the peer fabric to another."""
+    fabric: NDArray[np.int64]
+    """Index into `Machine.peers` where it is an end of a copy from one member to another; else -1."""
+
+    @property
+    def between_peers(self) -> NDArray[np.bool_]:
+        return self.fabric >= 0
 
 
 def reached_memories(machine: Machine, program: Program, layout: Layout) -> frozenset[str]:
@@ -34,10 +38,13 @@ def reached_memories(machine: Machine, program: Program, layout: Layout) -> froz
     return _names(machine, moves.memory[~moves.own & ~moves.between_peers & (moves.bytes > 0)])
 
 
-def peer_memories(machine: Machine, program: Program, layout: Layout) -> frozenset[str]:
-    """Ends of the program's copies over the peer fabric."""
+def peer_memories(machine: Machine, program: Program, layout: Layout) -> frozenset[tuple[str, str]]:
+    """(peer fabric, memory) of the ends of the program's copies over peer fabrics."""
     moves = _moves(machine, program, layout)
-    return _names(machine, moves.memory[moves.between_peers & (moves.bytes > 0)])
+    names = list(machine.peers)
+    used = moves.between_peers & (moves.bytes > 0)
+    pairs = np.unique(np.stack([moves.fabric[used], moves.memory[used]], axis=1), axis=0)
+    return frozenset((names[fabric], machine.memory_list[memory].name) for fabric, memory in pairs.tolist())
 
 
 def refuse_copies_between_others(machine: Machine, program: Program, layout: Layout) -> None:
@@ -75,9 +82,11 @@ def _moves(machine: Machine, program: Program, layout: Layout) -> _Moves:
     event = np.repeat(np.arange(len(events)), counts)
     own = device_of_memory[memory] == device_of_lane[events["lane"][event]]
     is_copy = events["kind"][event] == COPY
-    members = layout.peer.members if layout.peer else ()
-    is_member = np.array([m.name in members for m in machine.memory_list])
     source, target = memory[is_copy].reshape(-1, 2).T
-    between = np.zeros(len(event), dtype=np.bool_)
-    between[is_copy] = np.repeat((source != target) & is_member[source] & is_member[target], 2)
-    return _Moves(event, memory, program.accesses["bytes"][rows], own, between)
+    between = np.full(len(source), -1)
+    for number, fabric in enumerate(machine.peers.values()):
+        is_member = np.array([m.name in fabric.members for m in machine.memory_list])
+        between[(source != target) & is_member[source] & is_member[target]] = number
+    fabrics = np.full(len(event), -1)
+    fabrics[is_copy] = np.repeat(between, 2)
+    return _Moves(event, memory, program.accesses["bytes"][rows], own, fabrics)
