@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from moe_cosim.sim.crosscheck import basic_cases, dimm_cases, dimm_policy_cases, fabric_cases, policy_cases
+from moe_cosim.sim.crosscheck import (
+    basic_cases,
+    dimm_cases,
+    dimm_policy_cases,
+    fabric_cases,
+    fabric_levels_cases,
+    policy_cases,
+)
 from moe_cosim.sim.crosscheck.case import Case
 
 
@@ -14,6 +21,7 @@ def all_cases() -> dict[str, Case]:
         *policy_cases.CASES,
         *dimm_cases.TABLE.cases,
         *dimm_policy_cases.CASES,
+        *fabric_levels_cases.TABLE.cases,
     ]
     found = {case.name: case for case in cases}
     if len(found) < len(cases):

@@ -42,6 +42,9 @@ REQUIRED: Final[dict[str, tuple[str, ...]]] = {
 """Without these SST 16.0.0 stops, or misbehaves: sst-info writes the default ``none`` for optional parameters
 too, so they are listed by hand. Elements of our own library follow the rule that ``none`` means required."""
 
+INHERITED: Final = ("network_name",)
+"""Parameters that our elements have of merlin's, and do not read."""
+
 _KINDS: Final = ("Component", "SubComponent", "Module")
 
 
@@ -74,7 +77,8 @@ def read_sst_info(text: str, library: str, names: tuple[str, ...] = ()) -> dict[
 
 def _entry(node: ElementTree.Element, type_: str, own: bool) -> dict[str, Any]:
     parameters = {p.get("Name", ""): _default(p.attrib) for p in node.iter("Parameter")}
-    required = [n for n, default in parameters.items() if default is None] if own else list(REQUIRED.get(type_, ()))
+    without = [name for name, default in parameters.items() if default is None and name not in INHERITED]
+    required = without if own else list(REQUIRED.get(type_, ()))
     entry: dict[str, Any] = {
         "kind": node.tag,
         "parameters": parameters,

@@ -46,8 +46,7 @@ def linked(graph: Graph, name: str) -> set[str]:
 
 def test_devices_are_the_gpu_the_host_and_the_channels_with_two_modules_each(machine: Machine, channel: float) -> None:
     layout = find_layout(machine)
-    assert layout.fabric is not None
-    assert layout.fabric.name == "host.hub"
+    assert [router.node for router in layout.routers] == ["host.hub"]
     assert {device.name for device in layout.devices} == {"gpu", "host", *(f"channel{k}" for k in range(8))}
     third = next(device for device in layout.devices if device.name == "channel3")
     assert [m.name for m in third.memories] == ["dimm6.dram", "dimm7.dram"]
@@ -82,7 +81,7 @@ def test_every_module_has_its_own_two_ports_on_the_peer_fabric(graph: Graph) -> 
     core = component(graph, "channel3.core")
     assert [child.slot_number for child in core.children if child.slot == "peer"] == [0, 1]
     assert core.parameters["peer_own"] == "[6, 7]"
-    assert core.parameters["peer_bandwidth"] == f"{DIMM_LINK}B/s"
+    assert core.parameters["peer_bandwidths"] == f"[{DIMM_LINK}B/s, {DIMM_LINK}B/s]"
     for dimm in ("dimm6", "dimm7"):
         assert linked(graph, f"{dimm}.dram.peer") == {"dimm-link.router", f"{dimm}.dram.peer-turns"}
         assert linked(graph, f"{dimm}.dram.peer-turns") == {f"{dimm}.dram.peer", "channel3.bus"}
@@ -112,7 +111,7 @@ def test_only_what_a_program_uses_is_on_the_peer_fabric(machine: Machine) -> Non
     refuse_copies_between_others(machine, program, layout)
     assert reached_memories(machine, program, layout) == {"dimm9.dram"}
     peers = peer_memories(machine, program, layout)
-    assert peers == {"dimm3.dram", "dimm12.dram"}
+    assert peers == {("dimm-link", "dimm3.dram"), ("dimm-link", "dimm12.dram")}
     graph = build_graph(machine, BuildOptions(256, {"dimm9.dram"}, peers))
     assert component(graph, "dimm-link.router").parameters["num_ports"] == 4
     assert not any(part.name.startswith("dimm9.dram.peer") for part in graph.components)
@@ -126,10 +125,16 @@ def test_a_copy_between_two_other_modules_is_refused(machine: Machine) -> None:
         refuse_copies_between_others(machine, builder.build(), find_layout(machine))
 
 
-def test_a_rate_of_the_hub_itself_is_refused_and_can_be_taken_away() -> None:
-    with pytest.raises(InputError, match=r"switches\.host\.hub\.rate"):
-        find_layout(build_machine("rtx5080-dimm-ndp-4", Assumptions()))
+def test_a_hub_with_a_rate_is_a_router_that_its_parts_share() -> None:
+    """Also what the host's processor reads of its own memory crosses it."""
+    machine = build_machine("rtx5080-dimm-ndp-4", Assumptions())
+    layout = find_layout(machine)
+    names = {"gpu", "host.cpu", "host.dram", "dimm0", "dimm1", "dimm2", "dimm3"}
+    assert {device.name for device in layout.devices} == names
+    graph = build_graph(machine, BuildOptions(256))
+    router = component(graph, "host.hub.router")
+    assert router.parameters["xbar_arb"] == "moecosim.SharedCrossbar"
+    assert router.parameters["xbar_bw"] == f"{sizing.raw_bytes_per_s(89.6e9, 256)}B/s"
     free = build_machine("rtx5080-dimm-ndp-4", Assumptions(), {"devices.host.switch.rate": "unlimited"})
-    layout = find_layout(free)
-    assert {device.name for device in layout.devices} == {"gpu", "host", "dimm0", "dimm1", "dimm2", "dimm3"}
-    build_graph(free, BuildOptions(256))
+    assert "host" in {device.name for device in find_layout(free).devices}
+    assert "xbar_arb" not in component(build_graph(free, BuildOptions(256)), "host.hub.router").parameters

@@ -13,9 +13,10 @@ from moe_cosim.hw_models.build import build_machine
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.sst.emit import json_document, json_text, python_text
 from moe_cosim.sim.engines.sst.graph import sizing
-from moe_cosim.sim.engines.sst.graph.build import SHORTEST_CUT_PS, BuildOptions, build_graph
+from moe_cosim.sim.engines.sst.graph.build import BuildOptions, build_graph
 from moe_cosim.sim.engines.sst.graph.devices import find_layout
 from moe_cosim.sim.engines.sst.graph.graph import Component, Graph
+from moe_cosim.sim.engines.sst.graph.ports import SHORTEST_CUT_PS
 from tests.sim.engines.sst.machines import GB_PER_S, Parts, linked_pair, one_device, switched
 from tests.sim.engines.sst.recording import Recorder
 
@@ -156,78 +157,6 @@ def test_a_memory_that_nobody_reaches_has_no_port_and_no_bus() -> None:
         (lambda: one_device(), 8192, ["line_size", "8192"]),
         (lambda: one_device(interleave_bytes=192), 256, ["line_size", "gpu.dram", "192"]),
         (lambda: one_device(window_bytes=128), 256, ["line_size", "gpu.core", "128"]),
-        (
-            lambda: (
-                Parts()
-                .switch("a.ports")
-                .switch("b.ports")
-                .device("gpu")
-                .join("gpu.hub", "a.ports")
-                .join("a.ports", "b.ports")
-                .machine()
-            ),
-            64,
-            ["switches", "a.ports, b.ports", "at most one"],
-        ),
-        (
-            lambda: (
-                Parts()
-                .device("host")
-                .device("a")
-                .device("b")
-                .device("c")
-                .join("host.hub", "a.hub")
-                .join("host.hub", "c.hub")
-                .join("a.hub", "b.hub")
-                .machine()
-            ),
-            64,
-            ["links", "a.hub-b.hub", "every device linked to one switch, host.hub"],
-        ),
-        (
-            lambda: Parts().switch(rate=1e9).device("a").join("a.hub", "cxl.ports").machine(),
-            64,
-            ["switches.cxl.ports.rate", "unlimited"],
-        ),
-        (
-            lambda: Parts().device("a").device("b").join("a.hub", "b.hub", math.inf).machine(),
-            64,
-            ["latency of a, units to memories", "20000, 80000 ps"],
-        ),
-        (
-            lambda: (
-                Parts()
-                .switch()
-                .device("a")
-                .device("b")
-                .device("c")
-                .join("a.hub", "cxl.ports")
-                .join("b.hub", "cxl.ports")
-                .join("c.hub", "cxl.ports")
-                .join_peers(["a.dram", "b.dram"])
-                .join_peers(["b.dram", "c.dram"], name="second")
-                .machine()
-            ),
-            64,
-            ["peers", "link, second", "one peer fabric at most"],
-        ),
-        (
-            lambda: (
-                Parts()
-                .device("a")
-                .device("b")
-                .join("a.hub", "b.hub")
-                .join_peers(["a.dram", "b.dram"], math.inf)
-                .machine()
-            ),
-            64,
-            ["peers.link.rate", "unlimited", "a rate"],
-        ),
-        (
-            lambda: Parts().device("x.a").device("x.b").join("x.a.hub", "x.b.hub").machine(),
-            64,
-            ["devices", "x, x", "differ"],
-        ),
     ],
 )
 def test_machines_that_sst_cannot_take_are_refused(machine: object, line_bytes: int, named: list[str]) -> None:
