@@ -127,7 +127,9 @@ def _(builder: ProgramBuilder) -> None:
     builder.copy("gpu.dma.activations", *pair(builder, "gpu.gddr", "host.dram", 600 * _KB, 8 * _MB))
 
 
-@TABLE.add("two-peer-fabrics", "modules of each half copy to their peers, one to the other half by the tree", _two_fabrics)
+@TABLE.add(
+    "two-peer-fabrics", "modules of each half copy to their peers, one to the other half by the tree", _two_fabrics
+)
 def _(builder: ProgramBuilder) -> None:
     builder.copy("dimm0.link.copies", *pair(builder, "dimm0.dram", "dimm6.dram", 200 * _KB))
     builder.copy("dimm9.link.copies", *pair(builder, "dimm3.dram", "dimm9.dram", 200 * _KB))
