@@ -25,8 +25,9 @@ def _two_fabrics() -> Machine:
     one = build_machine("h100-amx-dimm-ndp", Assumptions())
     (link,) = one.peers.values()
     halves = [replace(link, name=f"half{number}", members=link.members[number::2]) for number in (0, 1)]
-    parts = (list(table.values()) for table in (one.units, one.memories, one.links, one.switches))
-    return Machine("two-dimm-links", *parts, peers=halves)
+    units, memories = list(one.units.values()), list(one.memories.values())
+    links, switches = list(one.links.values()), list(one.switches.values())
+    return Machine("two-dimm-links", units, memories, links, switches, peers=halves)
 
 
 @TABLE.add("spine-gpu-reads", "a read over three switches and two trunks", _SPINE)
