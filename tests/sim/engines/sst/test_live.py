@@ -66,6 +66,16 @@ def test_what_must_not_matter_does_not_to_the_picosecond(options: dict[str, Any]
     assert np.array_equal(serial.end_ps, other.end_ps)
 
 
+def test_ranks_do_not_matter_on_a_fabric_of_several_switches() -> None:
+    machine = build_machine("h100-cxl-ndp-16-spine", Assumptions())
+    made = ProgramBuilder(machine)
+    made.stream("gpu.sm.main", made.read("ndp5.dram", 20_000))
+    made.stream("ndp4.core.main", made.read("ndp9.dram", 20_000))
+    program = made.build()
+    serial, apart = simulate(machine, program), simulate(machine, program, ranks=2)
+    assert np.array_equal(serial.end_ps, apart.end_ps)
+
+
 @pytest.mark.parametrize("name", ["h100-cxl-ndp", "h100-host", "a100-monde", "h100-cxl-memory"])
 @pytest.mark.parametrize("line_size", [64, 256])
 def test_an_unloaded_line_takes_the_machines_round_trip(name: str, line_size: int) -> None:
