@@ -27,12 +27,14 @@ class CxlProtocol:
 
     `drs_per_slot`: DRS headers that the device puts into a slot. Assumed 1: an expander on x16 Gen5 reads 48.0 GB/s
     (bytedance/eurosys24-artifacts, commit 1cd95f3), which is a slot of header for every line, 48.2; with two in a
-    slot it would be 53.5. Raises `InputError` for flits that there are none of, or not at this rate.
+    slot it would be 53.5. `credits`: lines read, and lines written, that may be under way beyond the link; None: as
+    many as are asked for. Raises `InputError` for flits that there are none of, or not at this rate.
     """
 
     flit: str
     lanes: Lanes
     drs_per_slot: int = 1
+    credits: int | None = None
 
     def __post_init__(self) -> None:
         if self.flit not in FLITS:
@@ -41,6 +43,8 @@ class CxlProtocol:
             raise InputError("CXL link", "flit", self.flit, "256 or 256-latency-optimized at 64 GT/s")
         if not 1 <= self.drs_per_slot <= 3:
             raise InputError("CXL link", "drs_per_slot", self.drs_per_slot, "1, 2 or 3")
+        if self.credits is not None and self.credits < 1:
+            raise InputError("CXL link", "credits", self.credits, "at least 1 line")
 
     @property
     def format(self) -> FlitFormat:

@@ -12,6 +12,7 @@ template <typename Item>
 class FairQueue {
 public:
     bool empty() const { return first_ == NONE; }
+    uint32_t active() const { return active_; }  // streams that have something here
 
     void push(uint32_t stream, const Item& item) {
         if (stream >= streams_.size()) streams_.resize(stream + 1);
@@ -20,11 +21,15 @@ public:
         if (queue.head == NONE) {
             queue.head = node;
             append(stream);
+            ++active_;
         } else {
             nodes_[queue.tail].next = node;
         }
         queue.tail = node;
     }
+
+    // The queue must not be empty.
+    const Item& front() const { return nodes_[streams_[first_].head].item; }
 
     // The queue must not be empty.
     Item pop() {
@@ -34,7 +39,10 @@ public:
         if (first_ == NONE) last_ = NONE;
         const uint32_t node = queue.head;
         queue.head = nodes_[node].next;
-        if (queue.head != NONE) append(stream);
+        if (queue.head != NONE)
+            append(stream);
+        else
+            --active_;
         nodes_[node].next = free_;
         free_ = node;
         return nodes_[node].item;
@@ -78,6 +86,7 @@ private:
     uint32_t free_ = NONE;
     uint32_t first_ = NONE;
     uint32_t last_ = NONE;
+    uint32_t active_ = 0;
 };
 
 }  // namespace moecosim

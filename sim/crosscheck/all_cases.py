@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from moe_cosim.sim.crosscheck import (
     basic_cases,
+    cxl_cases,
     dimm_cases,
     dimm_policy_cases,
     fabric_cases,
@@ -22,6 +23,7 @@ def all_cases() -> dict[str, Case]:
         *dimm_cases.TABLE.cases,
         *dimm_policy_cases.CASES,
         *fabric_levels_cases.TABLE.cases,
+        *cxl_cases.TABLE.cases,
     ]
     found = {case.name: case for case in cases}
     if len(found) < len(cases):

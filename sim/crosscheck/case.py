@@ -60,7 +60,8 @@ def fingerprint(machine: Machine, program: Program) -> str:
         speed = (memory.peak_bytes_per_s, memory.latency_ps, share.block_bytes, share.read, share.write)
         digest.update(repr((place, speed)).encode())
     for link in machine.links.values():
-        digest.update(repr((link.name, link.ends, link.bytes_per_s, link.latency_ps)).encode())
+        protocol = (link.protocol,) if link.protocol else ()
+        digest.update(repr((link.name, link.ends, link.bytes_per_s, link.latency_ps, *protocol)).encode())
     for switch in machine.switches.values():
         heads = (True,) if switch.multi_headed else ()
         digest.update(repr((switch.name, switch.bytes_per_s, switch.latency_ps, *heads)).encode())

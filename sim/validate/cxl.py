@@ -1,4 +1,7 @@
-"""Loaded latency of CXL and DDR5 memory: bandwidth at saturation, idle latency, and latency under each row's load."""
+"""Loaded latency of CXL and DDR5 memory: bandwidth at saturation, idle latency, and latency under each row's load.
+
+Of the expander both by the closed form and by the embedded engine, whose metrics end in "(engine)".
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Final
 
 from moe_cosim.sim.validate.compared import ComparedRow, Refused
 from moe_cosim.sim.validate.csv_rows import FITTED, CsvRow
+from moe_cosim.sim.validate.engine_servers import EngineCurve, engine_curve
 from moe_cosim.sim.validate.kind import Choices, Comparison, NoPredictionError
 from moe_cosim.sim.validate.memory_servers import PLACES, ServedMemory, requesters
 
@@ -26,7 +30,8 @@ def compare(rows: Sequence[CsvRow], _: Choices) -> Comparison:
 
     A curve is the rows that differ in delay, latency and bandwidth alone. Its highest bandwidth is its saturation if
     it has a row without delay; its lowest is idle if it has several rows. All others say the latency under their own
-    bandwidth.
+    bandwidth. The engine's follow, where the place has a
+    link and the core that measures waits with the others.
     """
     curves: dict[tuple[str, ...], list[_Point]] = {}
     refused: list[Refused] = []
@@ -40,12 +45,16 @@ def compare(rows: Sequence[CsvRow], _: Choices) -> Comparison:
     compared: list[ComparedRow] = []
     for points in curves.values():
         low, high = (pick(points, key=lambda point: point.bytes_per_s) for pick in (min, max))
-        if any(point.delay == 0 for point in points):
+        saturates = any(point.delay == 0 for point in points)
+        if saturates:
             compared.append(high.saturation())
-        compared.extend(
-            point.latency("idle latency" if point is low and point is not high else "loaded latency")
-            for point in points
-        )
+        metrics = ["idle latency" if point is low and point is not high else "loaded latency" for point in points]
+        compared.extend(point.latency(metric) for point, metric in zip(points, metrics, strict=True))
+        curve = high.engine()
+        if curve is not None:
+            if saturates:
+                compared.append(high.saturation(curve))
+            compared.extend(point.latency(metric, curve) for point, metric in zip(points, metrics, strict=True))
     return compared, refused
 
 
@@ -66,7 +75,8 @@ class _Point:
         place = PLACES.get((row.text("server"), node))
         if place is None:
             raise NoPredictionError(f"no model of node {node} of server {row.text('server')!r}")
-        self._memory = place.memory(READ_SHARES[row.text("mlc_w")])
+        self._place, self._read_share = place, READ_SHARES[row.text("mlc_w")]
+        self._memory = place.memory(self._read_share)
         self.curve = tuple(row.text(name) for name in REQUIRED[:5])
         self._row = self._marked(row, place)
 
@@ -74,13 +84,20 @@ class _Point:
         seen = (int(row.text("mlc_w")), self.random) in place.fitted
         return replace(row, cells={**row.cells, FITTED: "true"}) if seen else row
 
-    def saturation(self) -> ComparedRow:
-        predicted = self._memory.saturated_bytes_per_s(self._by)
-        return self._compared("saturated bandwidth", "GB/s", predicted / _GB, self.bytes_per_s / _GB)
+    def engine(self) -> EngineCurve | None:
+        """What the embedded engine says of the place; None where it has no link, or nothing that all wait for."""
+        if self._place.protocol is None or self._place.queue_lines == 0:
+            return None
+        return engine_curve(self._place, self._by, self._read_share)
 
-    def latency(self, metric: str) -> ComparedRow:
-        predicted = self._memory.latency_ps(self.bytes_per_s, self._by) / _PS_PER_NS
-        return self._compared(metric, "ns", predicted, self.measured_ns)
+    def saturation(self, engine: EngineCurve | None = None) -> ComparedRow:
+        predicted = engine.saturated_bytes_per_s if engine else self._memory.saturated_bytes_per_s(self._by)
+        return self._compared(_metric("saturated bandwidth", engine), "GB/s", predicted / _GB, self.bytes_per_s / _GB)
+
+    def latency(self, metric: str, engine: EngineCurve | None = None) -> ComparedRow:
+        load = self.bytes_per_s
+        predicted_ps = engine.latency_at_ps(load) if engine else self._memory.latency_ps(load, self._by)
+        return self._compared(_metric(metric, engine), "ns", predicted_ps / _PS_PER_NS, self.measured_ns)
 
     def _compared(self, metric: str, unit: str, predicted: float, measured: float) -> ComparedRow:
         server, node, _, mix, _ = self.curve
@@ -92,6 +109,10 @@ class _Point:
         }
         what = f"{server}, node {node}, {_MIXES[mix]}, {order}, {self.bytes_per_s / _GB:.1f} GB/s"
         return ComparedRow("cxl", self._row, what, metric, unit, predicted, measured, groups)
+
+
+def _metric(name: str, engine: EngineCurve | None) -> str:
+    return f"{name} (engine)" if engine else name
 
 
 _MIXES: Final = {"0": "reads", "2": "two reads for a write", "5": "a read for a write"}

@@ -8,11 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.hw_models.access_rate import PS_PER_S
 from moe_cosim.hw_models.components import LINE_BYTES
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded.addresses import outside_every_memory
-from moe_cosim.sim.engines.embedded.tables import LONGEST_PS, NO_KEY, MachineTables, with_room, worked_out
+from moe_cosim.sim.engines.embedded.tables import (
+    LONGEST_PS,
+    NO_KEY,
+    MachineTables,
+    resource_rates,
+    with_room,
+    worked_out,
+)
 from moe_cosim.sim.engines.signals import signal_latency_ps, signals_by_token
 from moe_cosim.workloads.programs.program import Program, dense_tokens
 
@@ -28,6 +34,11 @@ FLOW: Final = np.dtype(
         ("second_scattered", np.int64),
         ("first_streams", np.int64),  # what it counts for in its first memory, and in its second (ONE_STREAM)
         ("second_streams", np.int64),
+        ("window", np.float64),  # bytes it may have under way, where its lines' waits may slow it down; else 0
+        ("turn_ps", np.float64),  # for which they then are, unloaded
+        ("fixed", np.float64),  # bytes per ps that everything but the window allows
+        ("first_line_ps", np.float64),  # time of a line on its channel, of the first and of the second memory
+        ("second_line_ps", np.float64),
     ]
 )
 """Something that moves: an access of a stream, or a pair of a copy."""
@@ -52,6 +63,7 @@ class FlatProgram(NamedTuple):
     resource_rate: NDArray[np.float64]  # [R] bytes per ps
     mix_streams: NDArray[np.float64]  # [M, 17, 5] factor of a memory's rate by streams and read share; NaN: none
     mix_scattered: NDArray[np.float64]  # [M, 5] the same of scattered blocks
+    line_bytes: int
 
 
 def flatten(
@@ -100,7 +112,8 @@ def flatten(
         token_signal=token_signal,
         route=tables.route,
         hop=tables.hop,
-        resource_rate=np.array([r.bytes_per_s for r in machine.resources], dtype=np.float64) / PS_PER_S,
+        resource_rate=resource_rates(machine),
+        line_bytes=line_bytes,
         mix_streams=tables.mix_streams,
         mix_scattered=tables.mix_scattered,
     )

@@ -17,6 +17,7 @@ from moe_cosim.hw_models import access_rate
 from moe_cosim.sim.engines.embedded.mixes import factor_of
 from moe_cosim.sim.engines.embedded.tables import (
     COEFFICIENT_ONE,
+    LIMITS,
     LONGEST_PS,
     NO_KEY,
     NO_MEMORY,
@@ -130,6 +131,7 @@ def fill(
             share = t.share_of[_slot(t.pattern_keys, _pattern(accesses, source, memory))]
             cap, line_ps = _memory_side(part, peak, accesses[source], share, line_bytes)
             turn_ps = route.latency_ps + line_ps
+            first_line_ps = second_line_ps = line_ps
             first_weight = second_weight = 1.0 / share
             flow = flows[at]
             flow.writes = WRITES if ends == 1 and accesses[source].op == WRITE else READS
@@ -140,6 +142,7 @@ def fill(
                 part = t.memory_part[memory[target]]
                 other, line_ps = _memory_side(part, part.port_bytes_per_s, accesses[target], share, line_bytes)
                 turn_ps += line_ps
+                second_line_ps = line_ps
                 cap = min(cap, other)
                 second_weight = 1.0 / share
                 flow.writes = ONWARD
@@ -149,8 +152,8 @@ def fill(
                     first_weight += second_weight
                     flow.writes = WITHIN
                     flow.first_streams *= 4  # each of the two counted both
-            cap = min(_window_cap(t.window_bytes[unit], size, total, float(line_bytes), turn_ps), cap)
-            if not cap > 0.0:
+            of_window = _window_cap(t.window_bytes[unit], size, total, float(line_bytes), turn_ps)
+            if not min(of_window, cap) > 0.0:
                 return False
             flow.route = place
             flow.bytes = size
@@ -163,7 +166,15 @@ def fill(
                 factor = factor_of(t.mix_streams, t.mix_scattered, memory[source], 2 * ONE_STREAM, 2, 1, blocks)
                 array_rate = part.array_bytes_per_s / access_rate.PS_PER_S
                 first_rate = min(first_rate, array_rate * factor / (flow.first_weight / COEFFICIENT_ONE))
-            flow.alone = min(cap, min(route.fabric_rate, min(first_rate, second_rate)))
+            fixed = min(cap, min(route.fabric_rate, min(first_rate, second_rate)))
+            flow.alone = min(of_window, fixed)
+            flow.fixed = fixed
+            flow.window = 0.0
+            if of_window < fixed * LIMITS or (route.queues > 0 and of_window < np.inf):
+                flow.window = of_window * turn_ps
+            flow.turn_ps = turn_ps
+            flow.first_line_ps = first_line_ps
+            flow.second_line_ps = second_line_ps
             at += 1
         for source in range(first, first + np.int64(event.accesses), ends):
             if accesses[source].bytes > 0:

@@ -19,7 +19,16 @@ from moe_cosim.sim.engines.embedded.flatten import FlatProgram
 from moe_cosim.sim.engines.embedded.heap import pop, settle
 from moe_cosim.sim.engines.embedded.rates import disturb, mix_anew, share_anew
 from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, KernelState
-from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE, FIRST, LONGEST_PS, ONWARD, SECOND, WITHIN, WRITES
+from moe_cosim.sim.engines.embedded.tables import (
+    COEFFICIENT_ONE,
+    FIRST,
+    LIMITS,
+    LONGEST_PS,
+    ONWARD,
+    SECOND,
+    WITHIN,
+    WRITES,
+)
 from moe_cosim.sim.engines.timeline import LATENCY_BOUND, TRAFFIC_BOUND
 from moe_cosim.workloads.programs.program import COMPUTE, SIGNAL, WAIT
 
@@ -158,26 +167,39 @@ def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
         slot.repeats = 0
         slot.anchor_ps = c.now_ps
         slot.crossings = route.hops
+        slot.window = flow.window
+        slot.turn_ps = flow.turn_ps
+        slot.fixed = flow.fixed
+        of_window = flow.window / flow.turn_ps if flow.window > 0.0 else flow.alone
+        slot.limited = 1 if of_window < flow.fixed * LIMITS else 0
         s.begun[c.begun] = at
         c.begun += 1
         for hop in range(route.hops):
-            side = p.hop[route.first_hop + hop].side
-            weight = p.hop[route.first_hop + hop].weight
-            if side == FIRST:
-                weight = flow.first_weight
-            elif side == SECOND:
-                weight = flow.second_weight
-            demand = int(min(np.ceil(flow.alone * (weight / COEFFICIENT_ONE) * DEMAND_GRID), DEMAND_LIMIT))
-            number = p.hop[route.first_hop + hop].resource
+            passed = p.hop[route.first_hop + hop]
+            weight = passed.weight
+            number = passed.resource
             resource = s.resource[number]
             mixes = resource.mix >= 0
             if mixes:  # it may give more now, or less
                 disturb(s, number)
+            if passed.side == FIRST:
+                weight = flow.first_weight
+                line_ps = flow.first_line_ps
+            elif passed.side == SECOND:
+                weight = flow.second_weight
+                line_ps = flow.second_line_ps
+            else:
+                line_ps = min(float(p.line_bytes), flow.bytes) * (weight / COEFFICIENT_ONE) / resource.rate
+            demand = int(min(np.ceil(flow.alone * (weight / COEFFICIENT_ONE) * DEMAND_GRID), DEMAND_LIMIT))
             place = at * longest + hop
             crossing = s.crossing[place]
             crossing.resource = number
             crossing.weight = weight
             crossing.demand = demand
+            crossing.offered = int(min(np.ceil(of_window * (weight / COEFFICIENT_ONE) * DEMAND_GRID), DEMAND_LIMIT))
+            crossing.line_ps = line_ps
+            crossing.queue_bytes = passed.queue_bytes
+            crossing.loop_ps = passed.loop_ps
             crossing.next = resource.first
             crossing.previous = -1
             if resource.first >= 0:
@@ -186,8 +208,11 @@ def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
             resource.users += 1
             resource.demand += demand
             resource.weight += weight
+            resource.offered += crossing.offered
+            resource.limited += slot.limited
+            resource.queues += 1 if passed.queue_bytes > 0.0 else 0
             if mixes:
-                _mix_in(flow, crossing, resource, side == SECOND)
+                _mix_in(flow, crossing, resource, passed.side == SECOND)
                 mix_anew(p.mix_streams, p.mix_scattered, s, number)
             disturb(s, number)
 
@@ -220,6 +245,9 @@ def _end_flow(p: FlatProgram, s: KernelState, at: int) -> None:
         resource.users -= 1
         resource.demand -= crossing.demand
         resource.weight -= crossing.weight
+        resource.offered -= crossing.offered
+        resource.limited -= s.slot[at].limited
+        resource.queues -= 1 if crossing.queue_bytes > 0.0 else 0
         if resource.mix >= 0:
             resource.written -= crossing.written
             resource.scattered -= crossing.scattered

@@ -21,6 +21,7 @@ from moe_cosim.sim.engines.embedded.heap import settle
 from moe_cosim.sim.engines.embedded.mixes import factor_of
 from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, KernelState
 from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE, LONGEST_PS
+from moe_cosim.sim.engines.embedded.waiting import is_contended, limited_rate
 
 _ROUNDING_PS: Final = 1e-3
 """A flow that ends this little after a whole picosecond ends at it: rounding errors of float64
@@ -39,16 +40,10 @@ _FULL: Final = 1e300
 
 
 @compiled_part
-def _is_contended(s: KernelState, number: int) -> bool:
-    resource = s.resource[number]
-    return bool(resource.users > 1 and resource.demand > resource.limit)
-
-
-@compiled_part
 def disturb(s: KernelState, number: int) -> None:
     """A flow has come to the resource, or is about to go."""
     c = s.counters[0]
-    if s.resource[number].disturbed == 0 and _is_contended(s, number):
+    if s.resource[number].disturbed == 0 and is_contended(s, number):
         s.resource[number].disturbed = 1
         s.disturbed[c.disturbed] = number
         c.disturbed += 1
@@ -76,9 +71,10 @@ def share_anew(s: KernelState) -> None:
     for index in range(c.disturbed):
         number = s.disturbed[index]
         s.resource[number].disturbed = 0
-        if s.resource[number].mix >= 0 and s.resource[number].full_at == math.inf and _is_contended(s, number):
+        if s.resource[number].mix >= 0 and s.resource[number].full_at == math.inf and is_contended(s, number):
             _choose_users(s, number, 0.0)  # a memory that gives less now may have become full
         _choose_held(s, number)
+        _choose_limited(s, number)
         s.resource[number].full_at = s.resource[number].filled = math.inf
     c.disturbed = 0
     outcome = SETTLED
@@ -109,12 +105,14 @@ def _choose(s: KernelState, at: int) -> None:
     if s.slot[at].mark == c.mark:
         return
     s.slot[at].mark = c.mark
+    if s.slot[at].window > 0.0:
+        s.slot[at].alone = limited_rate(s, at)
     s.chosen[c.chosen] = at
     c.chosen += 1
     longest = len(s.crossing) // len(s.slot)
     for place in range(at * longest, at * longest + s.slot[at].crossings):
         number = s.crossing[place].resource
-        if s.resource[number].mark != c.mark and _is_contended(s, number):
+        if s.resource[number].mark != c.mark and is_contended(s, number):
             s.resource[number].mark = c.mark
             s.resource[number].filled = s.resource[number].full_at
             s.reached[c.reached] = number
@@ -149,6 +147,19 @@ def _choose_held(s: KernelState, number: int) -> None:
                 held = held or (s.crossing[other].resource != number and now == slot.rate)
             if not held:
                 _choose(s, at)
+        place = s.crossing[place].next
+
+
+@compiled_part
+def _choose_limited(s: KernelState, number: int) -> None:
+    """Flows of the resource whose lines wait longer or shorter than they did."""
+    if s.resource[number].limited == 0 and s.resource[number].queues == 0:
+        return
+    place = s.resource[number].first
+    while place >= 0:
+        at = place // (len(s.crossing) // len(s.slot))
+        if s.slot[at].window > 0.0 and limited_rate(s, at) != s.slot[at].alone:
+            _choose(s, at)
         place = s.crossing[place].next
 
 

@@ -56,12 +56,16 @@ SLOT: Final = np.dtype(
         ("place", np.int64),  # in the heap
         ("remaining", np.float64),  # bytes at `anchor_ps`
         ("rate", np.float64),  # bytes per ps since then; 0 of a flow that has just begun
-        ("alone", np.float64),  # the rate it reaches alone
+        ("alone", np.float64),  # the rate that its window and it alone allow; less where its lines wait (waiting.py)
         ("anchor_ps", np.int64),
         ("crossings", np.int64),
         ("mark", np.int64),  # of the sharing out that chose it last
         ("new_rate", np.float64),  # scratch
         ("repeats", np.int64),  # 1: its rate was found at a level that came up again (see kernel.py)
+        ("limited", np.int64),  # 1: alone its window limits it
+        ("window", np.float64),  # as in FLOW
+        ("turn_ps", np.float64),
+        ("fixed", np.float64),
     ]
 )
 """A flow under way, or flows of one event that are on their way together."""
@@ -74,6 +78,10 @@ CROSSING: Final = np.dtype(
         ("written", np.int64),  # as writes
         ("scattered", np.int64),  # in scattered blocks
         ("streams", np.int64),  # what it counts for (ONE_STREAM)
+        ("offered", np.int64),  # what it would take if nothing but its window limited it (DEMAND_GRID)
+        ("line_ps", np.float64),  # that the resource takes for one of its lines
+        ("queue_bytes", np.float64),  # as in HOP
+        ("loop_ps", np.float64),
         ("next", np.int64),  # in the resource's list, or -1
         ("previous", np.int64),
     ]
@@ -93,6 +101,9 @@ RESOURCE: Final = np.dtype(
         ("written", np.int64),
         ("scattered", np.int64),
         ("streams", np.int64),
+        ("limited", np.int64),  # flows that alone their windows limit
+        ("queues", np.int64),  # flows before which bytes stand in order of arrival
+        ("offered", np.int64),
         ("first", np.int64),  # crossing of its list, or -1
         ("disturbed", np.int64),  # 1: in the list of those
         ("mark", np.int64),  # of the sharing out that saw it last

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.access_rate import PS_PER_S
+from moe_cosim.hw_models.cxl.credits import credit_limits, credits_used
 from moe_cosim.hw_models.cxl.crossing import crossed
 from moe_cosim.hw_models.dram_mix import READ_SHARES, SCATTERED_BYTES, STREAMS, mix_factors
 from moe_cosim.hw_models.machine import Machine, Resource
@@ -29,11 +30,17 @@ together, in equal parts."""
 NO_KEY: Final = -1
 NO_MEMORY: Final = -1
 
+LIMITS: Final = 1 - 1e-9
+"""A window limits a flow that gets less of it than this share of what all else allows: not where both are the same."""
+
 FIRST, SECOND, NEITHER = range(3)
 """Sides of a route: whose coefficient counts at a hop, that of the flow's first or second memory, or none."""
 
 READS, WRITES, ONWARD, WITHIN = range(4)
 """What a flow does: it reads its memory, writes it, is copied from its first to its second, or within one."""
+
+_Hop = tuple[int, int, int, float, float]
+"""As in HOP."""
 
 _ROOM: Final = 256
 """Slots of the hash tables to begin with."""
@@ -59,6 +66,7 @@ ROUTE: Final = np.dtype(
         ("first_rate", np.float64),  # bytes per ps of the narrowest hop on that side, infinite where there is none
         ("second_rate", np.float64),
         ("fabric_rate", np.float64),
+        ("queues", np.int64),  # hops before which lines stand in order of arrival
     ]
 )
 
@@ -67,8 +75,13 @@ HOP: Final = np.dtype(
         ("resource", np.int64),
         ("side", np.int64),
         ("weight", np.int64),  # what one byte takes of a resource that belongs to no memory (COEFFICIENT_ONE)
+        ("queue_bytes", np.float64),  # that may stand before it, served in order of arrival; 0: flows take turns
+        ("loop_ps", np.float64),  # that those bytes are under way when none waits
     ]
 )
+
+CREDIT_PS: Final = 2.0**20
+"""Bytes that may be under way are resources too: a rate in so long a time. A flow takes of it as its bytes hold."""
 
 
 class MachineTables(NamedTuple):
@@ -169,19 +182,20 @@ def worked_out(tables: MachineTables, machine: Machine) -> MachineTables:
     if not len(new):
         return tables
     routes: list[tuple[int | float, ...]] = []
-    hops: list[tuple[int, int, int]] = []
+    hops: list[_Hop] = []
+    rates = resource_rates(machine)
     for slot in new.tolist():
         tables.route_of[slot] = len(tables.route) + len(routes)
         latency_ps, passed = _route(machine, int(tables.route_keys[slot]))
         narrowest = [np.inf, np.inf, np.inf]
-        for index, side, weight in passed:
-            resource = machine.resources[index]
-            rate = resource.bytes_per_s / PS_PER_S
-            if not rate > 0:
+        for index, side, weight, *_ in passed:
+            if not rates[index] > 0:
                 allowed = "a rate above 0 for what is used"
-                raise InputError(f"machine {machine.name}", resource.name, Plain("a rate of 0"), allowed)
-            narrowest[side] = min(narrowest[side], rate / (weight / COEFFICIENT_ONE))
-        routes.append((latency_ps, len(tables.hop) + len(hops), len(passed), *narrowest))
+                name = machine.resources[index].name
+                raise InputError(f"machine {machine.name}", name, Plain("a rate of 0"), allowed)
+            narrowest[side] = min(narrowest[side], rates[index] / (weight / COEFFICIENT_ONE))
+        queues = sum(hop[3] > 0 for hop in passed)
+        routes.append((latency_ps, len(tables.hop) + len(hops), len(passed), *narrowest, queues))
         hops += passed
     return tables._replace(
         route=np.concatenate([tables.route, np.array(routes, dtype=ROUTE)]),
@@ -199,8 +213,14 @@ def _fill_shares(tables: MachineTables, machine: Machine) -> None:
         tables.share_of[new[here]] = efficiency.share(block_bytes[here], is_write[here])
 
 
-def _route(machine: Machine, key: int) -> tuple[int, list[tuple[int, int, int]]]:
-    """Latency, and (resource, side, weight) of each hop, memories first."""
+def resource_rates(machine: Machine) -> NDArray[np.float64]:
+    """[R] bytes per ps of the machine's resources and, behind them, what credits of its links allow."""
+    rates = [resource.bytes_per_s / PS_PER_S for resource in machine.resources]
+    return np.array([*rates, *(limit.bytes / CREDIT_PS for limit in credit_limits(machine))], dtype=np.float64)
+
+
+def _route(machine: Machine, key: int) -> tuple[int, list[_Hop]]:
+    """Latency, and the hops, memories first."""
     memories = len(machine.memory_list)
     key, target = divmod(key, memories + 1)
     key, source = divmod(key, memories)
@@ -219,9 +239,27 @@ def _route(machine: Machine, key: int) -> tuple[int, list[tuple[int, int, int]]]
     reads = machine.path(memory, unit).resources
     # A machine's first resources are its memories, in order.
     passed = [*((index, 1.0) for index in at), *crossed(machine, data.resources, reads)]
-    return latency_ps, [
-        (index, _side(machine.resources[index], names), round(weight * COEFFICIENT_ONE)) for index, weight in passed
-    ]
+    credits = credits_used(machine, data.resources, reads, *_ends(op, unit, names))
+    limits = credit_limits(machine)
+    queues: dict[int, tuple[float, float]] = {}
+    for use in credits:
+        if limits[use.limit].of_reads:  # writes wait for credits, by turns
+            queues |= dict.fromkeys((use.resource, source), (float(limits[use.limit].bytes), float(use.loop_ps)))
+    hops: list[_Hop] = []
+    for index, weight in passed:
+        side = _side(machine.resources[index], names)
+        hops.append((index, side, round(weight * COEFFICIENT_ONE), *queues.pop(index, (0.0, 0.0))))
+    for use in credits:
+        held = round(use.loop_ps / CREDIT_PS * COEFFICIENT_ONE)
+        hops.append((len(machine.resources) + use.limit, NEITHER, held, 0.0, 0.0))
+    return latency_ps, hops
+
+
+def _ends(op: int, unit: str, names: Sequence[str]) -> tuple[str, str]:
+    """Where the data come from and go to."""
+    if op == READ:
+        return names[0], unit
+    return (unit if op == WRITE else names[0]), names[-1]
 
 
 def _side(resource: Resource, memories: Sequence[str]) -> int:

@@ -27,7 +27,7 @@ def pack_m2s(form: FlitFormat, reads: int, writes: int) -> Packed:
             continue
         sent_req = sent_rwd = 0
         for slot in range(form.slots):
-            header_only = slot in header_only_slots(form)
+            header_only = slot in form.header_only
             if pending and not header_only:
                 pending -= 1
                 done.data_slots += 1
@@ -62,7 +62,7 @@ def pack_s2m(form: FlitFormat, reads: int, writes: int, drs_per_slot: int) -> Pa
             continue
         sent_drs = sent_ndr = 0
         for slot in range(form.slots):
-            if pending and slot not in header_only_slots(form):
+            if pending and slot not in form.header_only:
                 pending -= 1
                 done.data_slots += 1
                 continue

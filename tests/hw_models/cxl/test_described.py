@@ -50,6 +50,11 @@ def test_the_catalogues_link_reads_what_was_measured():
         ("lanes: 16", "lanes: 3", "protocol.lanes: found 3; allowed: 1, 2, 4, 8 or 16"),
         ("32 GT/s", "33 GT/s", "protocol.rate: found '33 GT/s'; allowed: one of 16 GT/s, 32 GT/s, 64 GT/s"),
         ("32 GT/s", "64 GT/s", "protocol.flit: found '68'; allowed: 256 or 256-latency-optimized at 64 GT/s"),
+        (
+            "lanes: 16",
+            'lanes: 16, credits: {value: 0, source: "test"}',
+            "protocol.credits: found 0; allowed: a whole number",
+        ),
         ("lanes: 16, ", "", "protocol.lanes: found nothing; allowed: this field must be given"),
         ("lanes: 16", "lanes: 16, crc: 2", "protocol.crc: found an unknown field"),
         ("latency:", 'peak: {value: "64 GB/s", source: "test"}\nlatency:', "peak: found an unknown field"),

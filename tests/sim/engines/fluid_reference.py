@@ -25,7 +25,12 @@ class Flow:
     begins: int
     left: Fraction
     takes: dict[int, Fraction]
-    cap: Fraction | None
+    cap: Fraction
+    turn: Fraction
+    window: Fraction | None
+    """Where it is what limits the flow alone."""
+    lines: dict[int, Fraction]
+    """Time of one of its lines at each resource."""
     rate: Fraction = Fraction(0)
     over: bool = False
     written: dict[int, Fraction] = field(default_factory=dict)
@@ -76,6 +81,8 @@ def make_flow(
     inside = len(rows) == 1 and machine.units[unit].inside and machine.units[unit].local_memory == name
     caps = []
     turn = Fraction(latency)
+    line = Fraction(min(256, rows[0]["bytes"]))
+    lines_ps: dict[int, Fraction] = {}
     for row, (index, part) in zip(rows, parts, strict=True):
         share = Fraction(float(part.efficiency.share(row["block_bytes"], row["op"] == WRITE)))
         for at in (index, ports.get(part.name)):
@@ -88,10 +95,12 @@ def make_flow(
         touched = Fraction(min(len(lines), part.channels), part.channels)
         caps.append(share * peak / 10**12 * touched)
         channel = share * peak / 10**12 / part.channels
-        turn += min(256, row["bytes"], part.interleave_bytes) / channel
-    if turn and math.isfinite(window):
-        caps.append(Fraction(window) / turn)
-    flow = Flow(lane, begins + latency, Fraction(rows[0]["bytes"]), takes, min(caps))
+        line_ps = min(256, row["bytes"], part.interleave_bytes) / channel
+        turn += line_ps
+        lines_ps = {at: line_ps for at in (index, ports.get(part.name)) if at is not None} | lines_ps  # the first's
+    lines_ps = {r: line * takes[r] / room_of(machine, r) for r in takes} | lines_ps
+    fixed = min([*caps, *(room_of(machine, r) / takes[r] for r in takes)])
+    flow = Flow(lane, begins + latency, Fraction(rows[0]["bytes"]), takes, fixed, turn, None, lines_ps)
     here = [index for index, _ in parts]
     for row, (index, part) in zip(rows, parts, strict=True):
         flow.written[index] = Fraction(int(row["op"] == WRITE), 1) if here.count(index) == 1 else Fraction(1, 2)
@@ -100,14 +109,15 @@ def make_flow(
         flow.streams[index] = Fraction(4 if here.count(index) == 2 else 1, together[index])
     flow.streams |= dict.fromkeys(flow.scattered, Fraction(0))
     if len(here) == 2 and here[0] == here[1]:  # it turns the memory round by itself
-        caps.append(mixed_room(machine, here[0], [flow]) / max(takes[r] for r in takes))
-        flow.cap = min(caps)
+        fixed = min(fixed, mixed_room(machine, here[0], [flow]) / max(takes[r] for r in takes))
+    flow.cap = fixed
+    if turn and math.isfinite(window) and Fraction(window) / turn < fixed * (1 - Fraction(1, 10**9)):
+        flow.cap, flow.window = Fraction(window) / turn, Fraction(window)
     return flow
 
 
 def alone(machine: Machine, flow: Flow) -> Fraction:
-    rates = [Fraction(machine.resources[r].bytes_per_s) / 10**12 / weight for r, weight in flow.takes.items()]
-    return min([*rates, *([flow.cap] if flow.cap is not None else [])])
+    return min([flow.cap, *(room_of(machine, r) / weight for r, weight in flow.takes.items())])
 
 
 def mixed_room(machine: Machine, index: int, flows: list[Flow]) -> Fraction:
@@ -124,16 +134,33 @@ def mixed_room(machine: Machine, index: int, flows: list[Flow]) -> Fraction:
     return room * Fraction(factors.factor(streams, float(1 - written), float(blocks)))
 
 
+def room_of(machine: Machine, resource: int) -> Fraction:
+    return Fraction(machine.resources[resource].bytes_per_s) / 10**12
+
+
+def wait(flow: Flow, flows: list[Flow], room: dict[int, Fraction]) -> Fraction:
+    """Of a line of the flow: half a line in service, and a line of each flow with a queue, where too much is wanted."""
+    waits = Fraction(0)
+    for r, line_ps in flow.lines.items():
+        users = [other for other in flows if r in other.takes]
+        wanted = sum((other.cap * other.takes[r] for other in users), Fraction(0))
+        if len(users) > 1 and wanted > room[r]:
+            queued = sum(other.window is None for other in users)
+            waits += (max(queued, 1) + Fraction(1, 2)) * line_ps
+    return waits
+
+
 def set_rates(machine: Machine, flows: list[Flow]) -> None:
     """Textbook water filling."""
-    room = {r: Fraction(machine.resources[r].bytes_per_s) / 10**12 for f in flows for r in f.takes}
+    room = {r: room_of(machine, r) for f in flows for r in f.takes}
     room |= {r: mixed_room(machine, r, flows) for r in room if r < len(machine.memory_list)}
+    caps = {id(f): f.cap if f.window is None else min(f.cap, f.window / (f.turn + wait(f, flows, room))) for f in flows}
     rising = list(flows)
     while rising:
         weight = {r: sum((f.takes.get(r, Fraction(0)) for f in rising), Fraction(0)) for r in room}
-        level = min([room[r] / weight[r] for r in room if weight[r]] + [f.cap for f in rising if f.cap is not None])
+        level = min([room[r] / weight[r] for r in room if weight[r]] + [caps[id(f)] for f in rising])
         full = {r for r in room if weight[r] and room[r] / weight[r] == level}
-        stay = [f for f in rising if f.cap == level or full & set(f.takes)]
+        stay = [f for f in rising if caps[id(f)] == level or full & set(f.takes)]
         for flow in stay:
             flow.rate = level
             for r, coefficient in flow.takes.items():

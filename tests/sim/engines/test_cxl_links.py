@@ -64,7 +64,11 @@ def test_what_one_more_byte_takes_adds_up_to_what_limits_a_mix(flit: str, per_sl
     protocol = CxlProtocol(flit, LANES, per_slot)
     read, write, wire = protocol.read, protocol.write, protocol.wire_bytes(share)
     to, back = (share * read.m2s + (1 - share) * write.m2s, share * read.s2m + (1 - share) * write.s2m)
-    assert max(to, back) == pytest.approx(max(wire.m2s, wire.s2m))
+    most = max(wire.m2s, wire.s2m)
+    if flit == "256-latency-optimized" and per_slot > 1:  # answers to writes use slots that reads leave empty
+        assert most * (1 - 1e-9) <= max(to, back) <= 1.03 * most
+    else:
+        assert max(to, back) == pytest.approx(most)
 
 
 @settings(max_examples=20, deadline=None)

@@ -32,16 +32,21 @@ def test_a_curve_has_its_saturation_its_idle_latency_and_a_latency_for_every_loa
         ("loaded latency", 2),
         ("loaded latency", 3),
         ("idle latency", 4),
+        ("saturated bandwidth (engine)", 2),
+        ("loaded latency (engine)", 2),
+        ("loaded latency (engine)", 3),
+        ("idle latency (engine)", 4),
     ]
     assert rows[0]["predicted"] == pytest.approx(48.19, abs=0.01)  # 4/5 of 64 of 68 bytes of 64 GB/s
     assert rows[1]["predicted"] > rows[2]["predicted"] > rows[3]["predicted"] >= 250
+    assert rows[4]["predicted"] == pytest.approx(rows[0]["predicted"], rel=0.02)
+    assert rows[5]["predicted"] > rows[6]["predicted"] > rows[7]["predicted"] >= 250
 
 
 def test_curves_that_a_constant_saw_are_fitted(write: Write) -> None:
     path = write(CXL, {}, {"cpu_node": "0"}, {"cpu_node": "3", "random": "1"})
-    assert [row["fitted"] for row in validated("cxl", "--data", path)["rows"]] == [False, False, True, True] + 2 * [
-        False
-    ]
+    rows = validated("cxl", "--data", path)["rows"]
+    assert {(row["line"], row["fitted"]) for row in rows} == {(2, False), (3, True), (4, False)}
 
 
 def test_servers_nodes_and_mixes_without_a_model_are_refused(write: Write) -> None:
@@ -75,3 +80,10 @@ def test_published_curves_of_the_expander() -> None:
             assert abs(row.error) <= 0.05
     loaded = [abs(row.error) for row in near if row.metric == "loaded latency"]
     assert sum(error <= 0.20 for error in loaded) >= 0.9 * len(loaded)
+    engine = [abs(row.error) for row in near if row.metric == "loaded latency (engine)"]
+    assert sum(engine) / len(engine) <= 0.20
+    for row in near:
+        if row.metric == "saturated bandwidth (engine)" and "two reads for a write, random" not in row.what:
+            assert abs(row.error) <= 0.05
+        if row.metric == "idle latency (engine)":
+            assert abs(row.error) <= 0.10

@@ -14,7 +14,7 @@ from typing import Final
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.components import Memory
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.sim.engines.sst.graph import ports, sizing
+from moe_cosim.sim.engines.sst.graph import flits, ports, sizing
 from moe_cosim.sim.engines.sst.graph.check import check_graph
 from moe_cosim.sim.engines.sst.graph.devices import Device, Layout, Spoke, find_layout
 from moe_cosim.sim.engines.sst.graph.graph import Component, Graph, GraphLink, Statistic, SubComponent, Value
@@ -158,6 +158,7 @@ class _Builder:
         if outside and device.spoke:
             nic = self._spoke_nic("lowlink", device.spoke, ports.CORE_GROUP, device.spoke.unit_leg_ps)
             slots.append(SubComponent("remote", "memHierarchy.standardInterface", {}, (nic,)))
+            remote = flits.port_path(f"{name}.core:remote:lowlink", nic)
         if own_peers:
             parameters |= self.peers.core_parameters(own_peers)
             for index, member in enumerate(own_peers):
@@ -172,7 +173,7 @@ class _Builder:
             Component(core, "moecosim.StreamCore", parameters, tuple(slots), statistics, name, f"lanes of {lanes}")
         )
         if outside and device.spoke:
-            self._link_to_router(device.spoke, f"{core}:remote:lowlink", device.spoke.unit_leg_ps, "requests")
+            self._link_to_router(device.spoke, remote, device.spoke.unit_leg_ps, "requests")
         for index, member in enumerate(own_peers):
             slot = "peer" + (f"[{index}]" if index else "")
             self.links.append(self.peers.plug(f"{core}:{slot}:lowlink", member, member.legs_ps[0], "requests"))
@@ -193,7 +194,7 @@ class _Builder:
         note = f"where other devices reach {names}; {_link_note(spoke)}"
         self.components.append(ports.directory(name, addresses, nic, self.line_bytes, device.name, note))
         self._add_arbiter(device, turn, (name, "lowlink"), upper, spoke.bytes_per_s)
-        self._link_to_router(spoke, f"{name}:highlink", nic_ps, "memory")
+        self._link_to_router(spoke, flits.port_path(f"{name}:highlink", nic), nic_ps, "memory")
 
     def _add_arbiter(
         self, device: Device, name: str, upper: tuple[str, str], lower: tuple[str, str], bytes_per_s: float
@@ -206,7 +207,9 @@ class _Builder:
 
     def _spoke_nic(self, slot: str, spoke: Spoke, group: int, link_ps: int) -> SubComponent:
         loop_ps = 2 * max(link_ps, 1) + self.layout.router(spoke.router).latency_ps
-        return ports.nic(slot, spoke.bytes_per_s, group, loop_ps, self.line_bytes)
+        nic = ports.nic(slot, spoke.bytes_per_s, group, loop_ps, self.line_bytes)
+        on_link = sum(bool(device.spoke and device.spoke.name == spoke.name) for device in self.layout.devices)
+        return flits.with_flits(nic, self.machine.links.get(spoke.name), on_link, link_ps)
 
     def _link_to_router(self, spoke: Spoke, path: str, latency_ps: int, role: str) -> None:
         self._link(

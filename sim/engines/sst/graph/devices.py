@@ -17,6 +17,7 @@ import numpy as np
 
 from moe_cosim.hw_models.components import Link, Memory, PeerFabric, Unit
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.engines.sst.graph.flits import port_bytes_per_s
 from moe_cosim.sim.engines.sst.graph.pieces import Piece, cut_machine
 
 
@@ -178,8 +179,8 @@ def _spoke(
 def _open_rate(machine: Machine, pieces: Sequence[Piece], link: Link) -> float:
     """Of a link; of one without a rate, all that the links with one and memories can bring to it."""
     if np.isfinite(link.bytes_per_s):
-        return link.bytes_per_s
-    links = {each.name: each.bytes_per_s for piece in pieces for each in piece.links}
+        return port_bytes_per_s(link)
+    links = {each.name: port_bytes_per_s(each) for piece in pieces for each in piece.links}
     return sum(rate for rate in links.values() if np.isfinite(rate)) + sum(
         memory.peak_bytes_per_s for memory in machine.memory_list
     )
