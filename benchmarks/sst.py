@@ -99,7 +99,8 @@ def memory_reads(
 
 def engines(name: str, line_bytes: int) -> None:
     """The embedded engine beside SST on one case of the cross-check."""
-    machine, program = all_cases()[name].build()
+    case = all_cases()[name]
+    machine, program = case.build()
     timelines: dict[str, Timeline] = {}
     embedded = EmbeddedEngine(line_bytes=line_bytes)
     sst = SstEngine.from_options({"line_size": line_bytes}, "benchmark")
@@ -114,7 +115,7 @@ def engines(name: str, line_bytes: int) -> None:
 
     spent = best({"embedded": on_embedded, "sst": on_sst}, 2)
     fast, slow = Spent(*(seconds / _REPEATS for seconds in spent["embedded"])), spent["sst"]
-    compared = compare(name, program, timelines["sst"], timelines["embedded"], 0, 0)
+    compared = compare(case, machine, program, timelines["sst"], timelines["embedded"], 0, 0)
     errors = compared.event_errors
     moved = int(program.accesses["bytes"].sum())
     print(

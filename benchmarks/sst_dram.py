@@ -53,9 +53,9 @@ def one_channel(standard: DramStandard, controller: Controller) -> Machine:
     return Machine("one channel", [unit], [memory], wires, [Switch("dram.x", 0, float("inf"))])
 
 
-def program(machine: Machine, standard: DramStandard, pattern: AccessPattern) -> Program:
-    """One kernel whose parts are the pattern's contiguous runs, in their order."""
-    accesses, is_write = accesses_of(pattern, standard)
+def program(machine: Machine, standard: DramStandard, pattern: AccessPattern, most: int) -> Program:
+    """One kernel whose parts are the pattern's contiguous runs, in their order; of `most` accesses at most."""
+    accesses, is_write = (each[:most] for each in accesses_of(pattern, standard))
     ends = np.append(np.flatnonzero((np.diff(accesses) != 1) | (np.diff(is_write) != 0)) + 1, len(accesses))
     made = ProgramBuilder(machine)
     first = 0
@@ -83,11 +83,11 @@ def in_order(emitted: Emitted) -> Emitted:
     return replace(emitted, graph=graph)
 
 
-def achieved(row: CsvRow, memory: str) -> float:
+def achieved(row: CsvRow, memory: str, most: int) -> float:
     """GB/s on real SST."""
     standard, controller, pattern = dram.asked(row, dram.standard_of(row))
     machine = one_channel(standard, controller)
-    asks = program(machine, standard, pattern)
+    asks = program(machine, standard, pattern, most)
     options = SstOptions(line_size=_LINE_BYTES, memory=memory)
     installation = find_installation()
     with tempfile.TemporaryDirectory() as folder:
@@ -110,10 +110,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--memory", choices=("commands", "timing"), default="commands")
     parser.add_argument("--every", type=int, default=1, help="take each Nth row")
+    parser.add_argument("--most", type=int, default=1 << 18, help="accesses of a row (default: all that it counts)")
     asked = parser.parse_args()
     errors: dict[tuple[str, str], list[float]] = defaultdict(list)
     for row in chosen(read_csv(asked.data, dram.REQUIRED, dram.OPTIONAL), asked.memory, asked.every):
-        found = achieved(row, asked.memory)
+        found = achieved(row, asked.memory, asked.most)
         error = found / row.positive("achieved_GBps") - 1
         errors[row.text("standard"), row.text("pattern")].append(error)
         what = ("preset", "pattern", "streams", "block_bytes", "mapping", "read_q", "refresh", "achieved_GBps")

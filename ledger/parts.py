@@ -21,12 +21,19 @@ _SHORT: Final = {"workload.batch": 16, "workload.prompt_tokens": 16, "workload.o
 """At most, so that every policy is run on every machine in seconds."""
 
 
+_NO_CELLS: Final = ("name", "memory")
+
+
 def against_sst() -> Cells:
     """Totals of both engines and their errors: every case, SST as it was recorded."""
     found = crosscheck(live=False).as_dict()
     cells: Cells = {("all cases", name): found[name] for name in ("event_error_median", "event_error_p95")}
     for case in found["cases"]:
-        kept = {name: value for name, value in case.items() if name != "name" and not name.endswith("wall_s")}
+        kept = {
+            name: value
+            for name, value in case.items()
+            if name not in ("name", "memory") and not name.endswith("wall_s")
+        }
         cells |= {(case["name"], name): value for name, value in kept.items()}
     return cells
 

@@ -102,9 +102,9 @@ def _sweeps() -> dict[str, str]:
 
 
 def _cases() -> dict[str, str]:
-    from moe_cosim.sim.crosscheck.all_cases import all_cases
+    from moe_cosim.sim.crosscheck.suite import FED, INDEPENDENT
 
-    return {name: case.says for name, case in all_cases().items()}
+    return {name: case.says for suite in (FED, INDEPENDENT) for name, case in suite.cases().items()}
 
 
 @dataclass(frozen=True)

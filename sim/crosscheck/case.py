@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.engines.sst.graph.dram_backends import commands
+from moe_cosim.sim.engines.sst.graph.memories import MemoryTiming
 from moe_cosim.workloads.programs.builder import ProgramBuilder
 from moe_cosim.workloads.programs.program import Program
 
@@ -23,6 +25,10 @@ class Case:
     """One line: what the engines must agree about."""
     build: Build
     line_bytes: int = 256
+    memory: MemoryTiming = "shares"
+    """What times the memories in SST."""
+    why: str = ""
+    """Why that and no other; empty where memories are given shares."""
 
 
 class CaseTable:
@@ -49,15 +55,21 @@ class CaseTable:
         return add
 
 
-def fingerprint(machine: Machine, program: Program) -> str:
-    """Of everything an engine reads; a recording of another program is not about this one."""
+def fingerprint(machine: Machine, program: Program, told_dram: bool = False) -> str:
+    """Of everything an engine reads; a recording of another program is not about this one.
+
+    `told_dram`: SST is told organisation and timings of the memories, and no share that they reach.
+    """
     digest = hashlib.sha256()
     for unit in machine.units.values():
         digest.update(repr((unit.name, unit.lanes, unit.window_bytes)).encode())
     for memory in machine.memories.values():
         place = (memory.name, memory.base_address, memory.capacity_bytes, memory.channels, memory.interleave_bytes)
-        share = memory.efficiency
-        speed = (memory.peak_bytes_per_s, memory.latency_ps, share.block_bytes, share.read, share.write)
+        if told_dram and memory.dram is not None:
+            speed: object = sorted(commands(memory, memory.dram).items())
+        else:
+            share = memory.efficiency
+            speed = (memory.peak_bytes_per_s, memory.latency_ps, share.block_bytes, share.read, share.write)
         digest.update(repr((place, speed)).encode())
     for link in machine.links.values():
         protocol = (link.protocol,) if link.protocol else ()
@@ -67,6 +79,10 @@ def fingerprint(machine: Machine, program: Program) -> str:
         digest.update(repr((switch.name, switch.bytes_per_s, switch.latency_ps, *heads)).encode())
     for peer in machine.peers.values():
         digest.update(repr((peer.name, peer.members, peer.bytes_per_s, peer.latency_ps)).encode())
-    for table in (program.events, program.accesses):
+    accesses = program.accesses
+    if told_dram:  # nothing there looks at the pieces that an access consists of
+        accesses = accesses.copy()
+        accesses["block_bytes"] = 0
+    for table in (program.events, accesses):
         digest.update(table.tobytes())
     return digest.hexdigest()[:16]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,6 @@ from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.whole_file import write_whole
 
 VERSION = "16.0.0"
-
-
-def recorded_folder() -> Path:
-    return Path(str(files("moe_cosim.sim.crosscheck") / "recorded"))
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection
 
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.sim.crosscheck.all_cases import all_cases
 from moe_cosim.sim.crosscheck.case import Case, fingerprint
 from moe_cosim.sim.crosscheck.compare import CaseComparison, CrossCheck, compare
-from moe_cosim.sim.crosscheck.recording import RecordedCase, Recording, recorded_folder
+from moe_cosim.sim.crosscheck.recording import RecordedCase, Recording
+from moe_cosim.sim.crosscheck.suite import FED, Suite
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.programs.program import Program
@@ -21,11 +21,12 @@ def crosscheck(
     live: bool = False,
     record: bool = False,
     progress: Callable[[float], None] | None = None,
+    suite: Suite = FED,
 ) -> CrossCheck:
-    """`names`: cases (default: all). `record`: keep what SST says now in the package's recording (of named
+    """`names`: cases (default: all). `record`: keep what SST says now in the suite's recording (of named
     cases beside the others'; without names it is made anew)."""
-    cases = _chosen(names)
-    recording = None if live or record else Recording.load(recorded_folder())
+    cases = _chosen(suite, names)
+    recording = None if live or record else Recording.load(suite.recorded)
     said: dict[str, RecordedCase] = {}
     compared: list[CaseComparison] = []
     version = _live_version() if recording is None else recording.sst_version
@@ -33,35 +34,39 @@ def crosscheck(
         machine, program = case.build()
         if recording is None:
             timeline, wall_s = _run_sst(case, machine, program)
-            said[case.name] = RecordedCase(timeline, fingerprint(machine, program), wall_s)
+            said[case.name] = RecordedCase(timeline, _fingerprint(case, machine, program), wall_s)
         else:
-            said[case.name] = recording.of(case.name, fingerprint(machine, program))
+            said[case.name] = recording.of(case.name, _fingerprint(case, machine, program))
         started = time.perf_counter()
         embedded = EmbeddedEngine(line_bytes=case.line_bytes).run(machine, program)
         embedded_s = time.perf_counter() - started
         sst = said[case.name]
-        compared.append(compare(case.name, program, sst.timeline, embedded, sst.wall_s, embedded_s))
+        compared.append(compare(case, machine, program, sst.timeline, embedded, sst.wall_s, embedded_s))
         if progress is not None:
             progress((done + 1) / len(cases))
     if record:
-        _record(version, said, keep=bool(names))
-    return CrossCheck(version, recording is None, compared)
+        _record(suite, version, said, keep=bool(names))
+    return CrossCheck(version, recording is None, compared, suite.name, suite.bounds)
 
 
-def _record(version: str, said: dict[str, RecordedCase], keep: bool) -> None:
-    known = all_cases()
+def _fingerprint(case: Case, machine: Machine, program: Program) -> str:
+    return fingerprint(machine, program, case.memory != "shares")
+
+
+def _record(suite: Suite, version: str, said: dict[str, RecordedCase], keep: bool) -> None:
+    known = suite.cases()
     if keep:
-        before = Recording.load(recorded_folder())
+        before = Recording.load(suite.recorded)
         if before.sst_version != version:
             allowed = f"SST {before.sst_version}, as the cases recorded before (or record all cases)"
             raise InputError("crosscheck", "SST version", version, allowed)
         said = before.cases | said
     in_order = {name: said[name] for name in known if name in said}
-    Recording(version, "moe-cosim crosscheck --record", in_order).save(recorded_folder())
+    Recording(version, suite.command, in_order).save(suite.recorded)
 
 
-def _chosen(names: Collection[str]) -> list[Case]:
-    known = all_cases()
+def _chosen(suite: Suite, names: Collection[str]) -> list[Case]:
+    known = suite.cases()
     for name in names:
         if name not in known:
             raise InputError("crosscheck", "case", name, known)
@@ -72,7 +77,9 @@ def _run_sst(case: Case, machine: Machine, program: Program) -> tuple[Timeline, 
     from moe_cosim.sim.engines.sst.engine import SstEngine
 
     started = time.perf_counter()
-    timeline = SstEngine.from_options({"line_size": case.line_bytes}, case.name).run(machine, program)
+    timeline = SstEngine.from_options({"line_size": case.line_bytes, "memory": case.memory}, case.name).run(
+        machine, program
+    )
     return timeline, time.perf_counter() - started
 
 

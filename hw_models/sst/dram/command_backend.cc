@@ -92,7 +92,7 @@ void CommandBackend::accept(const Request& request) {
 void CommandBackend::split(uint32_t pending, const Request& request) {
     const uint64_t stripe = interleave_bytes_ * channels_.size();
     const uint64_t end = request.address + std::max<uint64_t>(request.bytes, 1);
-    const uint32_t lane = is_fair_ ? dense_lane(request) : 0;
+    const uint32_t stream = is_fair_ ? dense_stream(request) : 0;
     const uint64_t first_block = request.address / interleave_bytes_, last_block = (end - 1) / interleave_bytes_;
     for (uint64_t block = first_block; block <= last_block; ++block) {
         const uint64_t from = std::max(request.address, block * interleave_bytes_);
@@ -105,16 +105,16 @@ void CommandBackend::split(uint32_t pending, const Request& request) {
         piece.is_write = request.is_write;
         pending_[pending].accesses += piece.accesses;
         const auto channel = uint32_t(block % channels_.size());
-        channels_[channel].fronts[is_fair_ && request.is_write ? 1 : 0].waiting.push(lane, piece);
+        channels_[channel].waiting.push(stream, piece);
     }
     for (uint64_t block = first_block; block <= last_block && block < first_block + channels_.size(); ++block)
         serve(uint32_t(block % channels_.size()));
 }
 
-void CommandBackend::feed(Channel& channel, Front& front, Tick time) {
-    while (front.current.accesses > 0 || !front.waiting.empty()) {
-        if (front.current.accesses == 0) front.current = front.waiting.pop();
-        Piece& piece = front.current;
+void CommandBackend::feed(Channel& channel, Tick time) {
+    Piece& piece = channel.entering;
+    while (piece.accesses > 0 || !channel.waiting.empty()) {
+        if (piece.accesses == 0) piece = channel.waiting.pop();
         if (!channel.controller.has_room(piece.is_write)) return;
         const DramPlace place = address_.place(piece.first++);
         --piece.accesses;
@@ -129,7 +129,7 @@ void CommandBackend::serve(uint32_t index) {
     const Tick time = now();
     Tick next = NEVER;
     while (true) {
-        for (Front& front : channel.fronts) feed(channel, front, time);
+        feed(channel, time);
         next = channel.controller.plan(time);
         if (next != time) break;
         DramChannel::Served served;
@@ -168,8 +168,9 @@ uint32_t CommandBackend::new_pending(ReqId id) {
     return slot;
 }
 
-uint32_t CommandBackend::dense_lane(const Request& request) {
-    return lanes_.emplace(request.lane, uint32_t(lanes_.size())).first->second;
+uint32_t CommandBackend::dense_stream(const Request& request) {
+    const uint64_t key = request.lane * 2 + (request.is_write ? 1 : 0);
+    return streams_.emplace(key, uint32_t(streams_.size())).first->second;
 }
 
 void CommandBackend::wake(SST::Event* event) {

@@ -18,7 +18,7 @@ namespace moecosim {
 
 // A memory as DRAM channels, command by command, from the standard's organisation and timings alone: it
 // is given no achieved shares. Before each channel's finite queues the lines of all lanes wait in
-// turn. A line that is read is answered `latency` less an activate and a read's latency after its last
+// turn, reads and writes of a lane apart. A line that is read is answered `latency` less an activate and a read's latency after its last
 // data; one that is written when the last of it has entered the write queue.
 class CommandBackend : public LineBackend {
 public:
@@ -88,24 +88,21 @@ private:
         uint32_t pending = 0;
         bool is_write = false;
     };
-    struct Front {
-        FairQueue<Piece> waiting;
-        Piece current;  // is entering the channel's queues
-    };
     struct Channel {
         explicit Channel(const DramRules& rules) : controller(rules) {}
 
         DramChannel controller;
-        Front fronts[2];  // of reads and writes; 'fifo' has the first alone
+        FairQueue<Piece> waiting;
+        Piece entering;  // the controller's queues; where its queue is full, all behind it wait
         Tick wakes_at = NEVER;
     };
 
     std::string read_rules(SST::Params& params);
     uint32_t new_pending(ReqId id);
-    uint32_t dense_lane(const Request& request);
+    uint32_t dense_stream(const Request& request);
     Tick now() const;
     void split(uint32_t pending, const Request& request);
-    void feed(Channel& channel, Front& front, Tick time);
+    void feed(Channel& channel, Tick time);
     void serve(uint32_t index);
     void count_down(uint32_t pending, Tick end, uint64_t delay_ps);
     void wake(SST::Event* event);
@@ -124,7 +121,7 @@ private:
     std::vector<Channel> channels_;
     std::vector<Pending> pending_;
     std::vector<uint32_t> free_pending_;
-    std::unordered_map<uint64_t, uint32_t> lanes_;  // numbered as they come
+    std::unordered_map<uint64_t, uint32_t> streams_;  // numbered as they come
 
     uint64_t requests_ = 0;
     uint64_t read_bytes_ = 0;

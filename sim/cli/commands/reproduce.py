@@ -43,20 +43,22 @@ def _whole_number(option: str, text: str, allowed: str) -> int:
 
 @click.command()
 @click.argument("cases", nargs=-1)
+@click.option("--independent", is_flag=True, help="The suite in which SST is told no shares that memories reach.")
 @click.option("--recorded", is_flag=True, help="Against the recorded timelines, even where SST is on the PATH.")
 @click.option("--record", is_flag=True, help="Keep what SST says now as the package's recording.")
 @output_options("cases")
-def crosscheck(cases: tuple[str, ...], recorded: bool, record: bool, output: Output) -> None:
+def crosscheck(cases: tuple[str, ...], independent: bool, recorded: bool, record: bool, output: Output) -> None:
     """Run the named CASES (default: all) on both engines. Exit code 1 where they differ beyond the bounds."""
     import shutil
 
     from moe_cosim.sim.cli.progress import progress_bar
     from moe_cosim.sim.cli.tables.crosscheck import crosscheck_report
     from moe_cosim.sim.crosscheck.run import crosscheck as run_crosscheck
+    from moe_cosim.sim.crosscheck.suite import FED, INDEPENDENT
 
     live = not recorded and shutil.which("sst") is not None
     with progress_bar("cases") as progress:
-        outcome = run_crosscheck(cases, live, record, progress)
+        outcome = run_crosscheck(cases, live, record, progress, INDEPENDENT if independent else FED)
     output.emit(outcome.as_dict, lambda: crosscheck_report(outcome))
     if outcome.violations():
         sys.exit(1)

@@ -169,13 +169,16 @@ def routing_preset(name: str, output: Output) -> None:
 def crosscheck_case(name: str, output: Output) -> None:
     """Print what a case of the cross-check compares."""
     from moe_cosim.errors import InputError
-    from moe_cosim.sim.crosscheck.all_cases import all_cases
+    from moe_cosim.sim.crosscheck.suite import FED, INDEPENDENT
 
-    known = all_cases()
+    known = FED.cases() | INDEPENDENT.cases()
     if name not in known:
         raise InputError("show", "crosscheck-case", name, known)
     case = known[name]
-    _emit_yaml({"name": case.name, "says": case.says, "line_bytes": case.line_bytes}, output)
+    told = {"why": case.why} if case.why else {}
+    _emit_yaml(
+        {"name": case.name, "says": case.says, "line_bytes": case.line_bytes, "memory": case.memory, **told}, output
+    )
 
 
 def _emit_yaml(document: Mapping[str, Any], output: Output) -> None:

@@ -16,6 +16,8 @@ def crosscheck_report(outcome: CrossCheck) -> Report:
         Column("total_error", unit="share", form="+.2f"),
         Column("event_error_median", "event median", "share", ".2f"),
         Column("event_error_p95", "event 95 %", "share", ".2f"),
+        Column("memory_bound_share", "by memory", "share", ".0f", priority=2),
+        Column("memory", "SST's memory", priority=2),
         Column("wall_ratio", "wall", "x", ",.0f", priority=3),
     )
     said = outcome.as_dict()
@@ -25,6 +27,6 @@ def crosscheck_report(outcome: CrossCheck) -> Report:
     source = "live" if outcome.live else "recorded"
     verdict = "; ".join(outcome.violations()) or "within the bounds"
     return [
-        Table("cases", f"embedded engine against SST {outcome.sst_version} ({source})", columns, rows),
+        Table("cases", f"embedded engine against SST {outcome.sst_version}, {outcome.suite} ({source})", columns, rows),
         Note(f"all events: median {said['event_error_median']:.2%}, 95 % {said['event_error_p95']:.2%}; {verdict}"),
     ]

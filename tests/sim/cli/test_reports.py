@@ -108,7 +108,9 @@ def outcome_of_reproduction(_: Tiny | None = None) -> Reproduced:
 
 def _crosscheck(_: Tiny) -> Report:
     errors = np.array([0.01, 0.02, 0.123456])
-    cases = [CaseComparison(name, 123_456, 15_752_000, 15_745_000, errors, 1000.0, 0.4) for name in (*all_cases(), ODD)]
+    cases = [
+        CaseComparison(name, 123_456, 15_752_000, 15_745_000, errors, 1000.0, 0.4, 0.8) for name in (*all_cases(), ODD)
+    ]
     return crosscheck_report(CrossCheck("16.0.0", False, cases))
 
 

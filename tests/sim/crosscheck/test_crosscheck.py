@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ from moe_cosim.sim.crosscheck import run as run_module
 from moe_cosim.sim.crosscheck.all_cases import all_cases
 from moe_cosim.sim.crosscheck.case import fingerprint
 from moe_cosim.sim.crosscheck.compare import CrossCheck, compare
-from moe_cosim.sim.crosscheck.recording import RecordedCase, Recording, recorded_folder
+from moe_cosim.sim.crosscheck.recording import RecordedCase, Recording
 from moe_cosim.sim.crosscheck.run import crosscheck
+from moe_cosim.sim.crosscheck.suite import FED
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.programs.program import COPY
 
@@ -29,11 +31,11 @@ def against_recording() -> CrossCheck:
 def test_there_are_cases_enough_and_all_are_recorded() -> None:
     cases = all_cases()
     assert len(cases) >= 30
-    assert set(Recording.load(recorded_folder()).cases) == set(cases)
+    assert set(Recording.load(FED.recorded).cases) == set(cases)
 
 
 def test_the_recording_says_where_it_comes_from() -> None:
-    recording = Recording.load(recorded_folder())
+    recording = Recording.load(FED.recorded)
     assert recording.sst_version == "16.0.0"
     assert recording.command
 
@@ -52,18 +54,19 @@ def test_no_case_is_empty(against_recording: CrossCheck) -> None:
 def test_a_slower_engine_would_be_noticed() -> None:
     case = all_cases()["read-one-stream"]
     machine, program = case.build()
-    said = Recording.load(recorded_folder()).of(case.name, fingerprint(machine, program)).timeline
+    said = Recording.load(FED.recorded).of(case.name, fingerprint(machine, program)).timeline
     slower = Timeline(said.start_ps, said.end_ps * 5 // 4)
-    found = CrossCheck("16.0.0", False, [compare(case.name, program, said, slower, 1.0, 1.0)])
+    found = CrossCheck("16.0.0", False, [compare(case, machine, program, said, slower, 1.0, 1.0)])
     assert len(found.violations()) == 3
     assert found.cases[0].total_error == pytest.approx(0.25, abs=1e-6)
 
 
 def test_event_errors_are_of_the_durations_of_traffic() -> None:
-    machine, program = all_cases()["signal-chain"].build()
-    said = Recording.load(recorded_folder()).of("signal-chain", fingerprint(machine, program)).timeline
+    case = all_cases()["signal-chain"]
+    machine, program = case.build()
+    said = Recording.load(FED.recorded).of("signal-chain", fingerprint(machine, program)).timeline
     shifted = Timeline(said.start_ps + 7, said.end_ps + 7)
-    same = compare("x", program, said, shifted, 1.0, 1.0)
+    same = compare(case, machine, program, said, shifted, 1.0, 1.0)
     assert len(same.event_errors) == 24
     assert same.event_errors.max() == 0.0
 
@@ -107,16 +110,15 @@ def test_recording_a_named_case_keeps_the_others(tmp_path: Path, monkeypatch: py
     timeline, newer = Timeline(np.array([0]), np.array([5])), Timeline(np.array([0]), np.array([7]))
     before = {"read-one-stream": RecordedCase(timeline, "1", 0.5), "write-one-stream": RecordedCase(timeline, "2", 0.5)}
     Recording("16.0.0", "a command", before).save(tmp_path)
-    monkeypatch.setattr(run_module, "recorded_folder", lambda: tmp_path)
     monkeypatch.setattr(run_module, "_live_version", lambda: "16.0.0")
     monkeypatch.setattr(run_module, "_run_sst", lambda case, machine, program: (newer, 0.1))
-    crosscheck(["write-one-stream"], record=True)
+    crosscheck(["write-one-stream"], record=True, suite=replace(FED, recorded=tmp_path))
     kept = Recording.load(tmp_path).cases
     assert list(kept) == ["read-one-stream", "write-one-stream"]
     assert [said.timeline.total_ps for said in kept.values()] == [5, 7]
     monkeypatch.setattr(run_module, "_live_version", lambda: "15.1.0")
     with pytest.raises(InputError, match=r"15\.1\.0"):
-        crosscheck(["write-one-stream"], record=True)
+        crosscheck(["write-one-stream"], record=True, suite=replace(FED, recorded=tmp_path))
 
 
 def test_the_dimm_machines_cases_use_what_they_are_about() -> None:

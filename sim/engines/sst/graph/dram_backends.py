@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.components import Memory
 from moe_cosim.hw_models.dram_memory import DramMemory
@@ -9,6 +11,9 @@ from moe_cosim.hw_models.dram_timing.layout import AddressLayout
 from moe_cosim.hw_models.dram_timing.standard import DramStandard
 from moe_cosim.sim.engines.sst.graph.catalogue import shipped_catalogue
 from moe_cosim.sim.engines.sst.graph.graph import SubComponent, Value
+
+_TRANSACTIONS: Final = 4096
+"""Of timingDRAM: one queue stands before all its channels, and a full channel would hold up the others."""
 
 
 def clock(dram: DramMemory) -> str:
@@ -76,7 +81,7 @@ def timing(memory: Memory, dram: DramMemory, number: int) -> SubComponent:
         "addrMapper.row_size": f"{standard.row_bytes}B",
         "channels": memory.channels * standard.pseudo_channels,
         "channel.numRanks": standard.ranks,
-        "channel.transaction_Q_size": controller.read_queue + controller.write_queue,
+        "channel.transaction_Q_size": _TRANSACTIONS,
         f"{rank}.numBanks": standard.bank_groups * standard.banks_per_group,
         f"{bank}.CL": clocks["tCL"],
         f"{bank}.CL_WR": clocks["tCWL"],
