@@ -66,7 +66,8 @@ def read_dram(fields: Fields, places: Places, channels: Channels) -> Described:
     controller, starts = _controller(own, listed, file)
     dram = DramMemory(at_speed(listed, speed), controller, measured, starts)
     efficiency = dram.efficiency(channels.count, channels.interleave_bytes)
-    return Described(f"{listed.title} at {speed:g} MT/s", efficiency, dram)
+    title = listed.title if speed == listed.megatransfers_per_s else f"{listed.title} at {speed:g} MT/s"
+    return Described(title, efficiency, dram)
 
 
 def _speed(fields: Fields, places: Places, standard: DramStandard, channels: Channels) -> float:

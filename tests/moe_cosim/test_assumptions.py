@@ -43,7 +43,11 @@ def test_only_what_is_used_is_listed_and_once() -> None:
     ("declared", "value", "message"),
     [
         (LATENCY, "2 us", "e: assumptions.wire-latency: found '2 us'; allowed: between 0 ns and 1 us"),
-        (LATENCY, 50, "e: assumptions.wire-latency: found 50; allowed: a time such as '150 ns'"),
+        (
+            LATENCY,
+            50,
+            "e: assumptions.wire-latency: found 50; allowed: a time such as '150 ns' (with its unit: '50 ns', say)",
+        ),
         (LATENCY, "50 GB", "e: assumptions.wire-latency: found '50 GB'; allowed: a time such as '150 ns'"),
         (SHARE, 1.01, "e: assumptions.share: found 1.01; allowed: between 0.0 and 1.0"),
         (SHARE, "0.5", "e: assumptions.share: found '0.5'; allowed: a plain finite number"),
