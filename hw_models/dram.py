@@ -95,7 +95,7 @@ def _controller(fields: Fields, standard: DramStandard, where: object) -> tuple[
     if "controller" not in fields:
         raise fields.error("controller", Plain("nothing"), "what is assumed of the controller")
     said = fields.child("controller")
-    said.only("mapping", "queue", "page_policy", "refresh", "stream_starts")
+    said.only("mapping", "queue", "page_policy", "refresh", "starts")
     refreshes = REFRESHES if "tRFCpb" in standard.timings else [each for each in REFRESHES if each != "per-bank"]
     queue = said.whole("queue", most=_MOST_QUEUE)
     controller = Controller(
@@ -106,7 +106,7 @@ def _controller(fields: Fields, standard: DramStandard, where: object) -> tuple[
         refresh=said.choice("refresh", refreshes),
         where=where,
     )
-    return controller, said.choice("stream_starts", STARTS)
+    return controller, said.choice("starts", STARTS)
 
 
 def _shares(fields: Fields, file: str) -> AccessEfficiency:

@@ -1,5 +1,5 @@
 """The header of a ``.gguf`` file: its keys, and which tensors there are; none of their data (ggml-org/ggml,
-docs/gguf.md, versions 2 and 3).
+its specification of GGUF, versions 2 and 3).
 
 Written out here because files come from strangers: the package ``gguf`` believes the counts that a file says, keeps
 every element of a tokenizer as an object, and wants the data of all tensors to be there.

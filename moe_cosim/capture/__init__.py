@@ -8,7 +8,7 @@
 """
 
 from moe_cosim.capture.hugging_face import capture
-from moe_cosim.capture.recorder import Recorder
+from moe_cosim.capture.recorder import RoutingRecorder
 from moe_cosim.capture.vllm import from_vllm
 
-__all__ = ["Recorder", "capture", "from_vllm"]
+__all__ = ["RoutingRecorder", "capture", "from_vllm"]

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.capture.recorder import Recorder
+from moe_cosim.capture.recorder import RoutingRecorder
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.workloads.routing.routing import Experts, Weights
 
@@ -26,7 +26,7 @@ _TOP_K: Final = ("num_experts_per_tok", "num_experts_per_token", "moe_topk", "to
 
 
 @contextmanager
-def capture(model: Any) -> Iterator[Recorder]:
+def capture(model: Any) -> Iterator[RoutingRecorder]:
     """Record what the routers of `model` choose in its forward passes (``generate`` makes them) until the block ends.
 
     The model computes what it computes without. Raises `InputError` for a model without routers, for passes that skip
@@ -40,7 +40,7 @@ def capture(model: Any) -> Iterator[Recorder]:
     if not routers:
         found = Plain(f"{type(model).__name__} without a module {' or '.join(_NAMES)} of {experts} experts")
         raise InputError("capture", "model", found, "a model with routed experts")
-    recorder = Recorder(experts)
+    recorder = RoutingRecorder(experts)
     pass_ = _Pass(recorder, list(routers), top_k, _padding(model))
     decoder = model.get_decoder() if hasattr(model, "get_decoder") and model.get_decoder() is not None else model
     hooks = [
@@ -86,7 +86,7 @@ def _padding(model: Any) -> int | None:
 class _Pass:
     """One forward pass of the decoder at a time."""
 
-    def __init__(self, recorder: Recorder, names: list[str], top_k: int, padding: int | None) -> None:
+    def __init__(self, recorder: RoutingRecorder, names: list[str], top_k: int, padding: int | None) -> None:
         self._recorder, self._names, self._k, self._padding = recorder, names, top_k, padding
         self._chosen: dict[str, tuple[Experts, Weights]] = {}
         self._goes_on = False

@@ -19,7 +19,7 @@ class _Document:
     ended: bool = False
 
 
-class Recorder:
+class RoutingRecorder:
     """What was routed so far: every sequence of every batch is a document, its prompt first."""
 
     def __init__(self, num_experts: int) -> None:

@@ -24,7 +24,7 @@ DEVICE_MISTAKES = {
     ),
     "unit of its own making": (
         ('"100 GB/s"', '"64 GBps"'),
-        "device.yaml: memories.dram.peak: found '64 GBps'; allowed: a rate such as '64 GB/s'",
+        "device.yaml: memories.dram.peak: found '64 GBps'; allowed: a rate such as '64 GB/s' (write '64 GB/s')",
     ),
     "unit of another dimension": (
         ('"100 GB/s"', '"100 GB"'),
@@ -32,7 +32,8 @@ DEVICE_MISTAKES = {
     ),
     "number without a unit": (
         ('"100 GB/s"', "100"),
-        "device.yaml: memories.dram.peak: found 100; allowed: a rate such as '64 GB/s'",
+        "device.yaml: memories.dram.peak: found 100; allowed: a rate such as '64 GB/s' "
+        "(with its unit: '100 GB/s', say)",
     ),
     "bare constant": (
         ('{value: "100 GB/s", source: "test"}', '"100 GB/s"'),

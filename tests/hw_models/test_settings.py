@@ -91,7 +91,8 @@ def test_the_host_link_and_the_cxl_link_are_assumptions_of_their_own():
         ),
         (
             {"devices.ndp.memories.dram.capacity": 512},
-            "experiment: set.devices.ndp.memories.dram.capacity: found 512; allowed: a size such as '80 GB' or '4 KiB'",
+            "experiment: set.devices.ndp.memories.dram.capacity: found 512; allowed: a size such as '80 GB' or '4 KiB' "
+            "(with its unit: '512 GB', say)",
         ),
         (
             {"devices.ndp.count": "4"},

@@ -94,7 +94,8 @@ def test_a_folder_of_an_older_version_is_read(tmp_path: Path) -> None:
         machine_of(load_experiment(OLD / "experiment.yaml"), Assumptions()), result.timeline.program, result.timeline
     )
     assert path.rows() == result.critical_path
-    assert moe_cosim.replay(tmp_path / "old").equal
+    replayed = moe_cosim.replay(tmp_path / "old")  # memories were given shares then, and have timings now
+    assert replayed.total_ps == pytest.approx(replayed.saved_total_ps, rel=1e-5)
     assert cli("compare", tmp_path / "old", OLD).exit_code == 0
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.attention import lower_attention
 from moe_cosim.workloads.lowering.kernels import WEIGHTS, add_kernels, rows_of
-from moe_cosim.workloads.lowering.passes import Kind, Pass, passes_of
+from moe_cosim.workloads.lowering.passes import Pass, PassKind, passes_of
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import Place, Purpose, Range
 from moe_cosim.workloads.programs.program import COMPUTE, PURPOSES, READ, WRITE
@@ -86,7 +86,7 @@ def _embedding_and_head(scene: Scene, passes: Sequence[Pass]) -> None:
         place = Place(np.array(each.steps), -1, slots.ATTENTION, order)
         add_kernels(scene, place, "embedding", each.tokens, 0, ranges)
     for each in passes:
-        if each.kind == Kind.ENCODER:
+        if each.kind == PassKind.ENCODER:
             continue
         ranges = (Range(layout.head, layout.head_bytes, READ, WEIGHTS), rows_of(scene, batch, READ))
         place = Place(np.array(each.steps), model.layers, slots.ATTENTION)

@@ -22,7 +22,7 @@ class Cells(NamedTuple):
     """Of the model."""
 
 
-class Kind(Enum):
+class PassKind(Enum):
     PROMPT = auto()
     """Of a decoder-only model: every token attends to those before it, and its keys and values are kept."""
     ENCODER = auto()
@@ -36,7 +36,7 @@ class Pass:
     """Steps of a block that put equally many tokens through the same layers, so that dense kernels of one kind are the
     same in all of them: the prompt or the encoder, and decode (which with an encoder begins in step 0)."""
 
-    kind: Kind
+    kind: PassKind
     steps: range
     tokens: int
     every: Cells
@@ -60,12 +60,12 @@ def passes_of(scene: Scene) -> Iterator[Pass]:
     first_steps = range(steps.start, min(steps.stop, 1))
     every = np.arange(model.layers)
     parts = (
-        (Kind.PROMPT, first_steps, every),
-        (Kind.DECODE, range(max(steps.start, 1), steps.stop), every),
+        (PassKind.PROMPT, first_steps, every),
+        (PassKind.DECODE, range(max(steps.start, 1), steps.stop), every),
     )
     if model.encoder_layers:
         encoder, decoder = np.split(every, [model.encoder_layers])
-        parts = (Kind.ENCODER, first_steps, encoder), (Kind.DECODE, steps, decoder)
+        parts = (PassKind.ENCODER, first_steps, encoder), (PassKind.DECODE, steps, decoder)
     for (kind, part, layers), count, own in zip(parts, tokens, times, strict=True):
         if not part:
             continue

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from moe_cosim.hw_models import catalog
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
+
+_PROSE: Final = ("source", "validated")
+"""Fields that say where the others are from."""
 
 
 def description_document(kind: str, name: str) -> dict[str, Any]:
@@ -23,7 +26,9 @@ def _fields(tree: Mapping[str, Any], path: Path, prefix: str = "") -> Iterator[d
     shared, _ = catalog.shared_assumptions()
     for name, node in tree.items():
         field = f"{prefix}{name}"
-        if not isinstance(node, Mapping):
+        if name in _PROSE and isinstance(node, str):
+            yield {"field": field, "value": "", "source": node, "assumption": ""}
+        elif not isinstance(node, Mapping):
             yield {"field": field, "value": node, "source": "", "assumption": ""}
         elif "assume" in node:
             declared = {**shared.get(str(node["assume"]), {}), **node}

@@ -8,7 +8,7 @@ import numpy as np
 
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.kernels import KV, WEIGHTS, add_kernels, rows_of
-from moe_cosim.workloads.lowering.passes import Cells, Kind, Pass
+from moe_cosim.workloads.lowering.passes import Cells, Pass, PassKind
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import Place, Range
 from moe_cosim.workloads.programs.program import READ, WRITE
@@ -22,7 +22,7 @@ def lower_cross_attention(scene: Scene, passes: Sequence[Pass]) -> None:
     if scene.layout.cross is None:
         return
     for each in passes:
-        if each.kind == Kind.DECODE:
+        if each.kind == PassKind.DECODE:
             first = each.every.step == 0
             if first.any():
                 _keys(scene, Cells(each.every.step[first], each.every.layer[first]))

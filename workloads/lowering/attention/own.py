@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.attention.near_data import lower_near_attention, striped_kv
 from moe_cosim.workloads.lowering.kernels import KV, WEIGHTS, add_kernels, rows_of
-from moe_cosim.workloads.lowering.passes import Kind, Pass
+from moe_cosim.workloads.lowering.passes import Pass, PassKind
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Range
 from moe_cosim.workloads.programs.program import READ, WRITE
@@ -19,7 +19,11 @@ from moe_cosim.workloads.programs.program import READ, WRITE
 def lower_own_attention(scene: Scene, passes: Sequence[Pass]) -> None:
     """Projections and scores as one kernel: reads weights and the cache so far, appends to it."""
     layout = scene.layout
-    lowered = {Kind.PROMPT: _prompt_attention, Kind.ENCODER: _encoder_attention, Kind.DECODE: _decode_attention}
+    lowered = {
+        PassKind.PROMPT: _prompt_attention,
+        PassKind.ENCODER: _encoder_attention,
+        PassKind.DECODE: _decode_attention,
+    }
     kernels = [lowered[each.kind](scene, each) for each in passes]
     for each, (kv, busy_ps) in zip(passes, kernels, strict=True):
         weights = Range(layout.attention[each.every.layer], layout.attention_bytes[each.every.layer], READ, WEIGHTS)

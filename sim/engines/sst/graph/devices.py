@@ -18,7 +18,7 @@ import numpy as np
 from moe_cosim.hw_models.components import Link, Memory, PeerFabric, Unit
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.sst.graph.flits import port_bytes_per_s
-from moe_cosim.sim.engines.sst.graph.pieces import Piece, cut_machine
+from moe_cosim.sim.engines.sst.graph.pieces import GraphPiece, cut_machine
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def find_layout(machine: Machine) -> Layout:
     )
 
 
-def _routers(machine: Machine, pieces: Sequence[Piece]) -> dict[str, Router]:
+def _routers(machine: Machine, pieces: Sequence[GraphPiece]) -> dict[str, Router]:
     """By the node at which their links meet; the one in the middle of a link by the link's name."""
     found = {}
     for piece in pieces:
@@ -117,7 +117,7 @@ def _routers(machine: Machine, pieces: Sequence[Piece]) -> dict[str, Router]:
     return found
 
 
-def _trunks(machine: Machine, pieces: Sequence[Piece], routers: Mapping[str, Router]) -> tuple[Trunk, ...]:
+def _trunks(machine: Machine, pieces: Sequence[GraphPiece], routers: Mapping[str, Router]) -> tuple[Trunk, ...]:
     cut = {link.name: link for piece in pieces for link in piece.links}
     return tuple(
         Trunk(link.name, link.ends, _open_rate(machine, pieces, link), link.latency_ps)
@@ -126,7 +126,7 @@ def _trunks(machine: Machine, pieces: Sequence[Piece], routers: Mapping[str, Rou
     )
 
 
-def _names(machine: Machine, pieces: Sequence[Piece]) -> list[str]:
+def _names(machine: Machine, pieces: Sequence[GraphPiece]) -> list[str]:
     """What comes before the dot in the names of their parts, or, where several have that, the whole name of one."""
     nodes = [piece.joint or piece.nodes[0] for piece in pieces]
     devices = Counter(
@@ -136,7 +136,7 @@ def _names(machine: Machine, pieces: Sequence[Piece]) -> list[str]:
 
 
 def _device(
-    machine: Machine, name: str, piece: Piece, routers: Mapping[str, Router], pieces: Sequence[Piece]
+    machine: Machine, name: str, piece: GraphPiece, routers: Mapping[str, Router], pieces: Sequence[GraphPiece]
 ) -> Device:
     units, memories = piece.units(machine), piece.memories(machine)
     local = {machine.path(unit.name, memory.name).latency_ps for unit in units for memory in memories}
@@ -176,7 +176,7 @@ def _spoke(
     return Spoke(name, router.name, bytes_per_s, max(unit_legs, default=0), max(memory_legs, default=0))
 
 
-def _open_rate(machine: Machine, pieces: Sequence[Piece], link: Link) -> float:
+def _open_rate(machine: Machine, pieces: Sequence[GraphPiece], link: Link) -> float:
     """Of a link; of one without a rate, all that the links with one and memories can bring to it."""
     if np.isfinite(link.bytes_per_s):
         return port_bytes_per_s(link)

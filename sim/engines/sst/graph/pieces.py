@@ -14,7 +14,7 @@ from moe_cosim.hw_models.machine import Machine
 
 
 @dataclass(frozen=True)
-class Piece:
+class GraphPiece:
     """What hangs together without the links that are cut."""
 
     nodes: tuple[str, ...]
@@ -34,7 +34,7 @@ class Piece:
         return any(node in machine.units or node in machine.memories for node in self.nodes)
 
 
-def cut_machine(machine: Machine) -> list[Piece]:
+def cut_machine(machine: Machine) -> list[GraphPiece]:
     """Cut at links with a rate, at switches with one and at heads, and further until each piece is one device.
 
     The links between two places where cut links end are cut too, so that each piece has one; and all links of a piece
@@ -45,7 +45,7 @@ def cut_machine(machine: Machine) -> list[Piece]:
         pieces = _pieces(machine, cut)
         more = {link.name for piece in pieces for link in _further(machine, piece, cut)}
         if not more:
-            return [Piece(nodes, links, _joints(nodes, links)[0] if links else "") for nodes, links in pieces]
+            return [GraphPiece(nodes, links, _joints(nodes, links)[0] if links else "") for nodes, links in pieces]
         cut |= more
 
 
