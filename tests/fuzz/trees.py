@@ -33,7 +33,7 @@ def _places(node: Any, depth: int = 0) -> Iterator[Place]:
             yield node, key
         if depth < 40:
             yield from _places(node[key], depth + 1)
-    if not depth and keys:
+    if not depth and "" in keys:
         yield node, ""
 
 

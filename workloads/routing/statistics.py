@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from moe_cosim.errors import InputError
 from moe_cosim.workloads.routing.classes import class_shares
 from moe_cosim.workloads.routing.predictability import next_layer_predictability
 from moe_cosim.workloads.routing.recorded.token_trace import TokenTrace
@@ -27,6 +28,8 @@ INDEPENDENT: Final = (8, 32, 128)
 BATCHES: Final = (32, 512)
 _PAIRS: Final = 100_000
 _DRAWS: Final = 100
+_MOST_EXPERTS: Final = 4096
+"""Tables of experts by experts (`next_layer_predictability`) take some 0.8 GB then."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,16 @@ class RoutingStats:
 
 
 def routing_stats(data: TokenTrace | Routing, seed: int = 0) -> RoutingStats:
-    """Measure a trace, or what a run routes. `seed` is of the sampled pairs and batches."""
+    """Measure a trace, or what a run routes. `seed` is of the sampled pairs and batches.
+
+    Raises `InputError` for a trace of more than 4096 experts.
+    """
     from moe_cosim.workloads.routing.kernels import lru_depths  # compiled: Numba is slow to import
 
     trace = data if isinstance(data, TokenTrace) else TokenTrace.from_routing(data)
+    if trace.num_experts > _MOST_EXPERTS:
+        allowed = f"at most {_MOST_EXPERTS}: statistics hold a table of experts by experts"
+        raise InputError(trace.where, "num_experts", trace.num_experts, allowed)
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy=seed)))
     sets = expert_sets(trace.experts, trace.num_experts)
     document = trace.document_of_token()

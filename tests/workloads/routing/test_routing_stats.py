@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from moe_cosim.errors import InputError
 from moe_cosim.workloads.routing import TokenTrace, routing_stats
 from moe_cosim.workloads.routing.kernels import lru_depths
 from moe_cosim.workloads.routing.sets import expert_sets, overlap
@@ -118,3 +119,10 @@ def test_one_token_is_enough() -> None:
     stats = routing_stats(trace_of(np.array([[[0, 1]]]), 4))
     assert np.isnan(stats.overlap_at_lag[1])
     assert stats.as_dict()["overlap_at_lag"]["1"] is None
+
+
+def test_more_experts_than_a_table_of_pairs_can_have_are_refused() -> None:
+    """A trace of 600 bytes may say that there are 65,535 experts: a table of pairs would take 34 GB."""
+    trace = trace_of(np.array([[[0, 1]], [[2, 3]]]), 65_535)
+    with pytest.raises(InputError, match=r"^trace: num_experts: found 65535; allowed: at most 4096: "):
+        routing_stats(trace)
