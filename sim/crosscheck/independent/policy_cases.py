@@ -19,7 +19,7 @@ _QWEN: Final = "qwen3-30b-one-layer.json"
 """128 experts of 4.7 million weights, 8 to a token; at 4 bits, but where a policy mixes widths itself."""
 _NO_OVERHEAD: Final = {"host-overhead-per-layer": "0 s"}
 _FREE_HUB: Final = {"devices.host.switch.rate": "unlimited"}
-"""Of the edge host: SST's router limits its ports, not what all of them carry together."""
+"""Of the edge host: recorded without the rate that its ports share."""
 _LINE_BYTES: Final = 1024
 
 
