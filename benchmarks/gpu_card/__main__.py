@@ -1,11 +1,12 @@
 """Measures on one CUDA card what the models of GPUs and of their software assume.
 
-    python benchmarks/gpu_card [--out FOLDER] [SECTION...]
+    python benchmarks/gpu_card [--out FOLDER] [--seconds S] [SECTION...]
 
 Writes FOLDER/SECTION.csv for each section and FOLDER/card.json (the card, its clocks, the versions, how each
-section went). Needs PyTorch with CUDA and Triton, transformers for `layers` and `layer_kernels`, nothing else, and
-at most eight minutes. Each section runs in a process of its own with a budget of time, so that one that fails or
-hangs loses no other; then the exit status is 1.
+section went). Needs PyTorch with CUDA and Triton, transformers for `layers` and `layer_kernels`, nvidia-ml-py for
+`power`, nothing else, and at most eight minutes. `power` takes four minutes and runs only where it is named. Each
+section runs in a process of its own with a budget of time, so that one that fails or hangs loses no other; then the
+exit status is 1.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ from typing import Any, Final
 # Sections and their budgets in seconds
 SECTIONS: Final = {
     "launches": 10, "copies": 30, "memory": 20, "moe": 55, "dense": 50, "attention": 30, "layers": 80,
-    "layer_kernels": 40, "amx": 40,
+    "layer_kernels": 40, "amx": 40, "power": 240,
 }  # fmt: skip
+ONLY_NAMED: Final = ("power",)
 START_S: Final = 20  # what the start of a process and the last case of its section may take beyond
 LIMIT_S: Final = 480.0
 SMI_FIELDS: Final = (
@@ -38,6 +40,7 @@ SMI_FIELDS: Final = (
 def main() -> int:
     parser = argparse.ArgumentParser(prog="gpu_card", description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--out", type=Path, default=Path(), help="folder of the files")
+    parser.add_argument("--seconds", type=float, default=LIMIT_S, help="the most that all may take")
     parser.add_argument("--here", action="store_true", help="one section, in this process")
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     given = parser.parse_args()
@@ -45,13 +48,14 @@ def main() -> int:
     if unknown:
         parser.error(f"SECTION: {', '.join(unknown)}: unknown (known: {', '.join(SECTIONS)})")
     given.out.mkdir(parents=True, exist_ok=True)
-    sections = given.sections or list(SECTIONS)
-    return _section(sections[0], given.out) if given.here else _all(sections, given.out)
+    sections = given.sections or [name for name in SECTIONS if name not in ONLY_NAMED]
+    work = _section if given.here else _all
+    return work(sections, given.out, given.seconds)
 
 
-def _section(name: str, out: Path) -> int:
-    table_module, section = importlib.import_module("table"), importlib.import_module(name)
-    table = table_module.Table(out / f"{name}.csv", section.COLUMNS, SECTIONS[name])
+def _section(names: list[str], out: Path, seconds: float) -> int:
+    table_module, section = importlib.import_module("table"), importlib.import_module(names[0])
+    table = table_module.Table(out / f"{names[0]}.csv", section.COLUMNS, seconds)
     try:
         section.run(table)
     finally:
@@ -59,30 +63,31 @@ def _section(name: str, out: Path) -> int:
     return status
 
 
-def _all(sections: list[str], out: Path) -> int:
+def _all(sections: list[str], out: Path, seconds: float) -> int:
     began = time.monotonic()
     card = _card()
     print(json.dumps(card), flush=True)
     failed = False
     for name in sections:
         at = time.monotonic()
-        status = _process(name, out, LIMIT_S - (at - began))
+        status = _process(name, out, seconds - (at - began))
         failed |= status != 0
-        seconds = round(time.monotonic() - at, 1)
-        card["sections"][name] = {"exit_status": status, "seconds": seconds, "after": _smi()}
-        print(f"{name}: exit status {status}, {seconds} s with the start of its process", flush=True)
+        spent_s = round(time.monotonic() - at, 1)
+        card["sections"][name] = {"exit_status": status, "seconds": spent_s, "after": _smi()}
+        print(f"{name}: exit status {status}, {spent_s} s with the start of its process", flush=True)
         (out / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
     return int(failed)
 
 
 def _process(name: str, out: Path, left_s: float) -> int:
     """The exit status of the section's process; 124 where it had to be ended."""
-    if left_s < START_S:
+    budget_s = min(SECTIONS[name], left_s - START_S)
+    if budget_s <= 0:
         print(f"{name}: no time left", flush=True)
         return 124
-    command = [sys.executable, os.fspath(Path(__file__).parent), "--here", "--out", os.fspath(out), name]
+    folder, given = os.fspath(Path(__file__).parent), ["--out", os.fspath(out), "--seconds", str(budget_s)]
     try:
-        return subprocess.run(command, timeout=min(left_s, SECTIONS[name] + START_S)).returncode
+        return subprocess.run([sys.executable, folder, "--here", *given, name], timeout=budget_s + START_S).returncode
     except subprocess.TimeoutExpired:
         return 124
 
