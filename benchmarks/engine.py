@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from moe_cosim.hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
+from moe_cosim.hw_models.dram_memory import DramMemory
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
+from moe_cosim.testing.engine.random_programs import catalogue_drams
 from moe_cosim.workloads.programs.program import (
     ACCESS,
     COMPUTE,
@@ -35,10 +38,11 @@ from moe_cosim.workloads.programs.program import (
 _GB = 10**9
 _EFFICIENCY = AccessEfficiency((64.0, 4096.0), (0.4, 0.9), (0.35, 0.85))
 _REPEATS = 3
+_TURNS = 15
 
 
-def machine(ndp_units: int) -> Machine:
-    """One GPU with a copy engine, a host memory, and NDP memories behind one switch."""
+def machine(ndp_units: int, drams: tuple[DramMemory, DramMemory] | None = None) -> Machine:
+    """One GPU with a copy engine, a host memory, and NDP memories behind one switch; `drams` of it and of them."""
     names = [f"ndp{i}" for i in range(ndp_units)]
     units = [Unit("gpu", "gpu", ("main", "side"), "hbm", 64e6), Unit("dma", "dma", ("up",), "hbm", 4e6)]
     units += [Unit(name, "ndp", ("core",), f"{name}.mem", 256e3) for name in names]
@@ -47,6 +51,12 @@ def machine(ndp_units: int) -> Machine:
         Memory(f"{name}.mem", "ndp", 512 * _GB, (i + 1) << 42, 8, 256, 500e9, _EFFICIENCY, 90_000)
         for i, name in enumerate(names)
     ]
+    if drams is not None:
+        known = [drams[memory.kind == "ndp"] for memory in memories]
+        memories = [
+            replace(memory, dram=dram, efficiency=dram.efficiency(memory.channels, memory.interleave_bytes))
+            for memory, dram in zip(memories, known, strict=True)
+        ]
     links = [Link("g", ("gpu", "hbm"), np.inf, 1.0, 1000), Link("d", ("dma", "hbm"), np.inf, 1.0, 1000)]
     links += [Link("pcie", ("gpu", "switch"), 64e9, 0.9, 150_000)]
     for name in names:
@@ -148,6 +158,24 @@ def per_event_s(engine: EmbeddedEngine, parts: Machine, stream: Program) -> floa
     return best / len(stream.events)
 
 
+def known_dram(engine: EmbeddedEngine, ndp_units: int, events: int) -> None:
+    """The same program on memories whose DRAM is known, and on those that only have its shares: turn by turn."""
+    ddr4, hbm3 = (replace(dram, measured_read=None) for dram in catalogue_drams())
+    told = machine(ndp_units, (hbm3, ddr4))
+    shares = [replace(memory, dram=None) for memory in told.memory_list]
+    plain = Machine("plain", list(told.units.values()), shares, list(told.links.values()), list(told.switches.values()))
+    stream = program(plain, events)
+    spent = {plain: np.inf, told: np.inf}
+    for _ in range(_TURNS):
+        for parts in spent:
+            began = time.process_time()
+            engine.run(parts, stream)
+            spent[parts] = min(spent[parts], time.process_time() - began)
+    cost_ns = [1e9 * each / len(stream.events) for each in spent.values()]
+    print(f"{len(stream.events):,} events beside {ndp_units + 1} memories with shares: {cost_ns[0]:.0f} ns/event")
+    print(f"  with known DRAM: {cost_ns[1]:.0f} ns/event, {cost_ns[1] / cost_ns[0]:.3f}x")
+
+
 def main() -> None:
     engine = EmbeddedEngine()
     small = machine(4)
@@ -168,6 +196,8 @@ def main() -> None:
         print(
             f"{flows} flows over {memories} contended memories: {1e9 * cost_s:.0f} ns/event, {1 / cost_s:,.0f} events/s"
         )
+    for events in (10**4, 10**5):
+        known_dram(engine, 36, events)
 
 
 if __name__ == "__main__":

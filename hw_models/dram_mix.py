@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
-from moe_cosim.hw_models.components import Memory
+import numpy as np
+from numpy.typing import NDArray
+
+from moe_cosim.hw_models.components import AccessEfficiency, Memory
 from moe_cosim.hw_models.dram_memory import DramMemory, channel_blocks, random_blocks, stream
 from moe_cosim.hw_models.dram_timing.pattern import AccessPattern
 
@@ -43,6 +46,12 @@ class MixFactors:
         sequential = few + (many - few) * (place - low)
         return sequential + (_between(self.scattered, read_share) - sequential) * scattered_share
 
+    @cached_property
+    def by_streams(self) -> NDArray[np.float64]:
+        """[17, 5] factors of 0 (as of 1) to 16 sequential streams, by READ_SHARES."""
+        rows = range(STREAMS[-1] + 1)
+        return np.array([[self.factor(streams, share) for share in READ_SHARES] for streams in rows])
+
 
 def mix_factors(memory: Memory) -> MixFactors | None:
     """Of a memory whose DRAM is known, from its timing model (answers that were recorded, or are simulated now); else
@@ -53,10 +62,7 @@ def mix_factors(memory: Memory) -> MixFactors | None:
     """
     if memory.dram is None:
         return None
-    shares = memory.efficiency
-    ends = (shares.read[-1], shares.write[-1])
-    pieces = tuple(float(shares.share(memory.interleave_bytes, is_write)) for is_write in (False, True))
-    return _factors(memory.dram, memory.interleave_bytes, ends, (pieces[0], pieces[1]))
+    return _factors(memory.dram, memory.interleave_bytes, memory.efficiency)
 
 
 def is_scattered(memory: Memory, block_bytes: int) -> bool:
@@ -75,10 +81,10 @@ def asked(memory: Memory) -> tuple[AccessPattern, ...]:
 
 
 @lru_cache(maxsize=256)
-def _factors(
-    dram: DramMemory, interleave_bytes: int, ends: tuple[float, float], pieces: tuple[float, float]
-) -> MixFactors:
-    """`ends` and `pieces`: (read, write) shares of the peak that streams and scattered blocks reach alone."""
+def _factors(dram: DramMemory, interleave_bytes: int, shares: AccessEfficiency) -> MixFactors:
+    """`shares` are those of the peak that streams and scattered blocks reach alone."""
+    ends = (shares.read[-1], shares.write[-1])
+    pieces = float(shares.share(interleave_bytes, False)), float(shares.share(interleave_bytes, True))
 
     def factors(patterns: list[AccessPattern], alone: tuple[float, float], own: tuple[float, float]) -> list[float]:
         reads, writes = (min(each) for each in zip(alone, own, strict=True))

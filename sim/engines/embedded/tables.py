@@ -155,7 +155,7 @@ def _mix_tables(machine: Machine) -> tuple[NDArray[np.float64], NDArray[np.float
     for index, memory in enumerate(machine.memory_list):
         factors = mix_factors(memory)
         if factors is not None:
-            streams[index] = [[factors.factor(n, share) for share in READ_SHARES] for n in range(STREAMS[-1] + 1)]
+            streams[index] = factors.by_streams
             scattered[index] = factors.scattered
     return streams, scattered
 
