@@ -7,7 +7,7 @@ export MESSAGE
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test fuzz lint docs ledger clean
+.PHONY: demo test quantize fuzz lint docs ledger clean
 
 demo: $(VENV)/.run
 	$(BIN)/moe-cosim reproduce cxl-ndp
@@ -18,6 +18,10 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# Tests that need PyTorch (extra quantize, gigabytes), which `make test` skips where it is not installed.
+quantize: $(VENV)/.quantize
+	$(BIN)/python -m pytest -m quantize
 
 # Thousands of changed inputs (half an hour on two cores); CASES="--kind trace --cases 500" for some of them.
 fuzz: $(VENV)/.dev
@@ -44,6 +48,10 @@ $(VENV)/.run: $(BIN)/python pyproject.toml
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml
 	$(PIP) '.[dev]'
+	touch $@
+
+$(VENV)/.quantize: $(VENV)/.dev
+	$(PIP) '.[quantize,gguf]' 'torchao>=0.18' # the last two only to compare with
 	touch $@
 
 clean:

@@ -133,16 +133,20 @@ register_format(
 )
 
 
-def _grouped(bits: int, name: str = "", group_size: int = 128) -> WeightFormat:
+def grouped_format(bits: int, group_size: int = 128, zero_point_bits: int | None = None) -> WeightFormat:
     """Integers as GPTQ's and AWQ's kernels store them (arXiv 2210.17323, grouping; 2306.00978): groups along a row,
-    usually of 128, with one 16-bit scale and one zero point of as many bits as a weight, packed.
+    usually of 128, with one 16-bit scale and, unless told otherwise, one packed zero point of as many bits as a weight.
     """
-    return WeightFormat(name or f"int{bits}", bits, group_size, 16, bits, packing="grouped")
+    zero_bits = bits if zero_point_bits is None else zero_point_bits
+    name = f"int{bits}" + (f"-g{group_size}" if group_size != 128 else "")
+    if zero_bits != bits:
+        name += f"-z{zero_bits}" if zero_bits else "-symmetric"
+    return WeightFormat(name, bits, group_size, 16, zero_bits, packing="grouped")
 
 
-_BY_BITS: Final = {16: FP16, **{bits: register_format(_grouped(bits)) for bits in (8, 4, 3, 2, 1)}}
+_BY_BITS: Final = {16: FP16, **{bits: register_format(grouped_format(bits)) for bits in (8, 4, 3, 2, 1)}}
 for _group in (32, 64):
-    register_format(_grouped(4, f"int4-g{_group}", _group))
+    register_format(grouped_format(4, _group))
 # bitsandbytes' NF4 and FP4 (QLoRA, arXiv 2305.14314, 3): a 32-bit scale per 64 weights, where they are not nested
 register_format(WeightFormat("bnb-4bit", 4, group_size=64, scale_bits=32, packing="grouped"))
 

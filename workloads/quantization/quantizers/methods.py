@@ -1,0 +1,42 @@
+"""The methods by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from moe_cosim.errors import InputError
+from moe_cosim.workloads.quantization.quantizers.quantizer import Quantizer
+from moe_cosim.workloads.quantization.quantizers.rtn import Rtn
+
+GROUP_SIZES: Final = (32, 64, 128)
+
+
+def _rtn(bits: int, group_size: int, zero_point: bool) -> Quantizer:
+    return Rtn(bits, group_size, zero_point and bits > 1)
+
+
+_METHODS: Final[dict[str, tuple[type[Quantizer], Callable[[int, int, bool], Quantizer]]]] = {"rtn": (Rtn, _rtn)}
+
+
+def methods() -> list[str]:
+    """Their names."""
+    return sorted(_METHODS)
+
+
+def quantizer(
+    method: str, bits: float, group_size: int = 128, zero_point: bool = True, where: object = "quantizer"
+) -> Quantizer:
+    """The method at one width.
+
+    Raises `InputError` for a name that no method has, for bits that the method lacks, and for a group size other than
+    32, 64 and 128. 1 bit has no zero point.
+    """
+    if method not in _METHODS:
+        raise InputError(where, "method", method, methods())
+    kind, make = _METHODS[method]
+    if isinstance(bits, bool) or not isinstance(bits, int | float) or bits not in kind.widths:
+        raise InputError(where, "bits", bits, f"{', '.join(f'{width:g}' for width in kind.widths)} for {method}")
+    if group_size not in GROUP_SIZES:
+        raise InputError(where, "group_size", group_size, f"one of {', '.join(map(str, GROUP_SIZES))}")
+    return make(int(bits), group_size, zero_point)
