@@ -26,7 +26,9 @@ class SstOptions(Options):
         "memHierarchy's timingDRAM, or Ramulator 2.0",
     )
     ranks: int = option(1, "MPI processes", ge=1)
-    threads: int = option(1, "threads of each process; more than one seldom pays", ge=1)
+    threads: int = option(
+        1, "threads of each process; two pay on free cores where devices mostly read their own memories", ge=1
+    )
     time_limit_s: int = option(
         LONGEST_S, "wall time after which SST is told to stop (its --exit-after)", unit="s", ge=1, le=LONGEST_S
     )
@@ -38,6 +40,6 @@ def slow_choice(ranks: int | None, threads: int | None) -> str | None:
     if (ranks or 1) * (threads or 1) == 1:
         return None
     return (
-        "note: more ranks and threads mostly make SST slower here, since devices exchange messages all the time; "
-        "independent runs side by side gain more"
+        "note: threads and ranks wait for each other once in the latency of a link (some 75 ns): threads "
+        "pay on free cores, ranks where little crosses links, and on busy cores both make SST far slower"
     )
