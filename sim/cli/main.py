@@ -14,7 +14,7 @@ import click
 from moe_cosim.compiling import compiling
 from moe_cosim.errors import MoeCosimError, RunError
 from moe_cosim.escape import printable
-from moe_cosim.sim.cli.commands import bench, look, reproduce, run, show, sst, store, sweep, validate
+from moe_cosim.sim.cli.commands import accuracy, bench, look, reproduce, run, show, sst, store, sweep, validate
 from moe_cosim.version import VERSION
 
 
@@ -76,6 +76,7 @@ for _commands in (
     sst.COMMANDS,
     bench.COMMANDS,
     validate.COMMANDS,
+    accuracy.COMMANDS,
 ):
     for _command in _commands:
         main.add_command(_command)
