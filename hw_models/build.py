@@ -14,6 +14,7 @@ from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.components import Link, Memory, PeerFabric
 from moe_cosim.hw_models.cxl.described import read_protocol
 from moe_cosim.hw_models.description import Fields, Origin, Reading
+from moe_cosim.hw_models.energy import TransferEnergy
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.merge import EXPERIMENT, Places, merge, nested
 from moe_cosim.hw_models.parts import DeviceParts, read_device
@@ -153,13 +154,14 @@ def _read_links(
     link = Fields(tree, fields.reading, own)
     protocol = None
     if "protocol" in link:
-        link.only("title", "protocol", "latency")
+        link.only("title", "protocol", "latency", optional=("energy",))
         protocol = read_protocol(link.child("protocol"))
         peak, efficiency = protocol.lanes.bytes_per_s, 1 / protocol.read.s2m
     else:
-        link.only("title", "peak", "efficiency", "latency")
+        link.only("title", "peak", "efficiency", "latency", optional=("energy",))
         peak, efficiency = link.positive("peak", "bytes/s"), link.share("efficiency")
     latency_ps = link.time_ps("latency")
+    energy = TransferEnergy.read(link.child("energy")) if "energy" in link else None
 
     ends = fields.words("ends")
     if len(ends) != 2:
@@ -174,19 +176,21 @@ def _read_links(
     else:
         pairs = list(itertools.product(a, b))
     names = [name] if len(pairs) == 1 else [f"{name}{index}" for index in range(len(pairs))]
-    return [Link(n, pair, peak, efficiency, latency_ps, protocol) for n, pair in zip(names, pairs, strict=True)]
+    return [Link(n, pair, peak, efficiency, latency_ps, protocol, energy) for n, pair in zip(names, pairs, strict=True)]
 
 
 def _read_peer(name: str, fields: Fields, devices: Mapping[str, list[tuple[str, DeviceParts]]]) -> PeerFabric:
     """The peer fabric that joins the memory ``<device>.<memory>`` of every instance of a device."""
-    fields.only("members", "rate", "latency")
+    fields.only("members", "rate", "latency", optional=("energy",))
     member = fields.text("members")
     group, _, memory = member.partition(".")
     legal = [f"{name}.{m.name.rpartition('.')[2]}" for name, of in devices.items() for m in of[0][1].memories]
     if member not in legal:
         raise fields.error("members", member, legal)
     members = tuple(f"{instance}.{memory}" for instance, _ in devices[group])
-    return PeerFabric(name, members, fields.positive("rate", "bytes/s"), fields.time_ps("latency"))
+    rate, latency_ps = fields.positive("rate", "bytes/s"), fields.time_ps("latency")
+    energy = TransferEnergy.read(fields.child("energy")) if "energy" in fields else None
+    return PeerFabric(name, members, rate, latency_ps, energy)
 
 
 def _nodes_of_port(fields: Fields, end: str, devices: Mapping[str, list[tuple[str, DeviceParts]]]) -> list[str]:

@@ -78,5 +78,10 @@ def shared_assumptions() -> tuple[dict[str, Any], Path]:
     return read_yaml(path), path
 
 
+def dram_energy_path() -> Path:
+    """Of the energies of DRAM standards, by their names."""
+    return root() / "dram_energy.yaml"
+
+
 def shared_path() -> Path:
     return root() / "assumptions.yaml"

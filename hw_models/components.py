@@ -14,6 +14,7 @@ from moe_cosim.hw_models.units.kinds import Role, UnitKind, unit_kinds
 if TYPE_CHECKING:
     from moe_cosim.hw_models.cxl.protocol import CxlProtocol
     from moe_cosim.hw_models.dram_memory import DramMemory
+    from moe_cosim.hw_models.energy import MemoryEnergy, TransferEnergy, UnitEnergy
     from moe_cosim.hw_models.units.base import UnitModel
 
 
@@ -63,6 +64,8 @@ class Unit:
     """Kernel times; None for a DMA engine, which only copies."""
     inside: bool = False
     """Whether it sits inside its local memory, with no wire, switch or port between."""
+    energy: UnitEnergy | None = None
+    """None, here and in the other parts: unknown."""
 
     @cached_property
     def role(self) -> Role:
@@ -98,6 +101,7 @@ class Memory:
     """What its arrays give to the units inside and to the port together; None where no unit sits inside."""
     dram: DramMemory | None = None
     """Its organisation, timings and controllers; None of SRAM, and of a memory that is described by shares alone."""
+    energy: MemoryEnergy | None = None
 
     @property
     def array_bytes_per_s(self) -> float:
@@ -119,6 +123,7 @@ class Link:
     """One way."""
     protocol: CxlProtocol | None = None
     """Of a link that carries CXL.mem in flits; its peak is what the lanes carry."""
+    energy: TransferEnergy | None = None
 
     @property
     def bytes_per_s(self) -> float:
@@ -140,6 +145,7 @@ class PeerFabric:
     """Payload rate of one member's port, each direction."""
     latency_ps: int
     """One way, from any member to any other."""
+    energy: TransferEnergy | None = None
 
 
 @dataclass(frozen=True)
@@ -153,3 +159,5 @@ class Switch:
     multi_headed: bool = False
     """Whether its links to other switches are heads of one device: each leads to the device's parts, and nothing
     passes from one to another."""
+    energy: TransferEnergy | None = None
+    """Of a switch that is a device of its own; that of a crossbar is counted in the units on it."""

@@ -15,6 +15,7 @@ from moe_cosim.hw_models.dram_timing.layout import NAMED
 from moe_cosim.hw_models.dram_timing.pattern import STARTS
 from moe_cosim.hw_models.dram_timing.speed import at_speed
 from moe_cosim.hw_models.dram_timing.standard import DramStandard, read_standard
+from moe_cosim.hw_models.energy import MemoryEnergy
 from moe_cosim.hw_models.merge import Places
 from moe_cosim.quantity import format_quantity, parse_quantity
 
@@ -33,6 +34,7 @@ class Described:
     efficiency: AccessEfficiency
     dram: DramMemory | None
     """None where the description holds shares alone."""
+    energy: MemoryEnergy | None
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Channels:
     peak_bytes_per_s: float
 
 
-def read_dram(fields: Fields, places: Places, channels: Channels) -> Described:
+def read_dram(fields: Fields, places: Places, channels: Channels, capacity_bytes: int) -> Described:
     """Of the memory in `fields`, which names a description of ``catalog/dram`` or a file.
 
     The data pins move what peak, channels and width come to. Where the memory states its `speed`, that must be the
@@ -55,19 +57,32 @@ def read_dram(fields: Fields, places: Places, channels: Channels) -> Described:
     file = catalog.find(fields.text("standard"), "dram", where, path)
     own = fields.described("standard", "dram")
     measured = fields.share("sequential_read") if "sequential_read" in fields else None
+    energy = _energy(fields, places, capacity_bytes)
     if "efficiency" in own:
         table = _shares(own, str(file))
         if "speed" in fields:
             raise fields.error("speed", Plain("a speed"), f"none: {fields.text('standard')} holds shares of the peak")
         efficiency = table if measured is None else with_sequential_read(table, measured)
-        return Described(own.text("title"), efficiency, None)
+        return Described(own.text("title"), efficiency, None, energy)
     listed = read_standard(file)
     speed = _speed(fields, places, listed, channels)
     controller, starts = _controller(own, listed, file)
     dram = DramMemory(at_speed(listed, speed), controller, measured, starts)
     efficiency = dram.efficiency(channels.count, channels.interleave_bytes)
     title = listed.title if speed == listed.megatransfers_per_s else f"{listed.title} at {speed:g} MT/s"
-    return Described(title, efficiency, dram)
+    return Described(title, efficiency, dram, energy)
+
+
+def _energy(fields: Fields, places: Places, capacity_bytes: int) -> MemoryEnergy | None:
+    """What the memory itself says, or what the catalogue has of its standard; None where neither says any."""
+    if "energy" in fields:
+        return MemoryEnergy.read(fields.child("energy"), capacity_bytes)
+    path, standard = catalog.dram_energy_path(), fields.text("standard")
+    known = fields.reading.read(path, "dram-energy")
+    if standard not in known:
+        return None
+    below = places.below(f"{fields.path}.energy", f"{path}: {standard}")
+    return MemoryEnergy.read(Fields(known[standard], fields.reading, below), capacity_bytes)
 
 
 def _speed(fields: Fields, places: Places, standard: DramStandard, channels: Channels) -> float:

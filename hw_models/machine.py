@@ -135,10 +135,10 @@ class Machine:
     @cached_property
     def without_rates(self) -> tuple[object, ...]:
         """Names, places, sizes and kernel times: equal for machines that differ at most in the rates, latencies and
-        efficiencies of memories, links, switches and peer fabrics, and in units' windows."""
+        efficiencies of memories, links, switches and peer fabrics, in units' windows, and in energies."""
         return (
             self.name,
-            [replace(unit, window_bytes=0.0) for unit in self.units.values()],
+            [replace(unit, window_bytes=0.0, energy=None) for unit in self.units.values()],
             [
                 (m.name, m.kind, m.capacity_bytes, m.base_address, m.channels, m.interleave_bytes)
                 for m in self.memories.values()
@@ -195,6 +195,10 @@ class Machine:
     def way(self, source: str, target: str) -> list[str]:
         """The parts from `source` to `target` over the links, both included; peer fabrics aside."""
         return self._ways.way(source, target)
+
+    def links_between(self, source: str, target: str) -> list[Link]:
+        """The links on the `way`."""
+        return [self._ways.link(a, b) for a, b in itertools.pairwise(self._ways.way(source, target))]
 
     def is_at_hand(self, unit: str, memory: str) -> bool:
         """Whether nothing limits the rate between the two but the memory itself: they are parts of one device."""

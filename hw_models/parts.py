@@ -11,6 +11,7 @@ from moe_cosim.errors import Plain
 from moe_cosim.hw_models.components import Link, Memory, Switch, Unit
 from moe_cosim.hw_models.description import Fields, Reading
 from moe_cosim.hw_models.dram import Channels, read_dram
+from moe_cosim.hw_models.energy import TransferEnergy, UnitEnergy
 from moe_cosim.hw_models.merge import Places
 from moe_cosim.hw_models.units.described import unit_models
 from moe_cosim.hw_models.units.kinds import Role, unit_kinds
@@ -84,16 +85,17 @@ def _read_memory(name: str, fields: Fields, places: Places) -> Memory:
         "latency",
         optional=("speed", "sequential_read", "internal_peak"),
     )
+    capacity_bytes = fields.whole("capacity", "bytes", most=MOST_CAPACITY_BYTES)
     channels = Channels(
         fields.whole("channels", most=MOST_CHANNELS),
         fields.whole("interleave", "bytes", most=MOST_CAPACITY_BYTES),
         fields.finite("peak", "bytes/s"),
     )
-    described = read_dram(fields, places, channels)
+    described = read_dram(fields, places, channels, capacity_bytes)
     return Memory(
         name=name,
         kind=fields.word("kind", MEMORY_KINDS),
-        capacity_bytes=fields.whole("capacity", "bytes", most=MOST_CAPACITY_BYTES),
+        capacity_bytes=capacity_bytes,
         base_address=0,
         channels=channels.count,
         interleave_bytes=channels.interleave_bytes,
@@ -103,11 +105,12 @@ def _read_memory(name: str, fields: Fields, places: Places) -> Memory:
         standard=described.title,
         dram=described.dram,
         internal_peak_bytes_per_s=fields.finite("internal_peak", "bytes/s") if "internal_peak" in fields else None,
+        energy=described.energy,
     )
 
 
 def _read_unit(name: str, fields: Fields, memories: list[str]) -> Unit:
-    fields.only("kind", "lanes", "local_memory", "window", optional=("model", "inside"))
+    fields.only("kind", "lanes", "local_memory", "window", optional=("model", "inside", "energy"))
     kind, role = fields.text("kind"), fields.registered("kind", unit_kinds).role
     if ("model" in fields) == (role == Role.COPY):
         raise fields.error("model", kind, "a model for every unit that computes, none for one that copies")
@@ -126,6 +129,7 @@ def _read_unit(name: str, fields: Fields, memories: list[str]) -> Unit:
         window_bytes=fields.positive("window", "bytes"),
         model=model,
         inside=fields.flag("inside"),
+        energy=UnitEnergy.read(fields.child("energy")) if "energy" in fields else None,
     )
 
 
@@ -151,6 +155,7 @@ def _check_inside(fields: Fields, units: Sequence[Unit], memories: Sequence[Memo
 
 
 def _read_switch(fields: Fields) -> Switch:
-    fields.only("name", "latency", "rate", optional=("multi_headed",))
+    fields.only("name", "latency", "rate", optional=("multi_headed", "energy"))
     latency_ps, bytes_per_s = fields.time_ps("latency"), fields.positive("rate", "bytes/s")
-    return Switch(fields.text("name"), latency_ps, bytes_per_s, fields.flag("multi_headed"))
+    energy = TransferEnergy.read(fields.child("energy")) if "energy" in fields else None
+    return Switch(fields.text("name"), latency_ps, bytes_per_s, fields.flag("multi_headed"), energy)

@@ -24,6 +24,9 @@ _UNITS: Final[dict[str, dict[str, float]]] = {
     "Hz": {p + "Hz": f for p, f in _SI.items()},
     "op/s": {p + u: f for p, f in _SI.items() for u in ("FLOP/s", "OP/s", "MAC/s")},
     "transfers/s": {p + "T/s": f for p, f in _SI.items()},
+    "W": {"mW": 1e-3, "W": 1.0, "kW": 1e3},
+    "J": {"fJ": 1e-15, "pJ": 1e-12, "nJ": 1e-9, "µJ": 1e-6, "mJ": 1e-3, "J": 1.0, "kJ": 1e3, "MJ": 1e6},
+    "J/bit": {"fJ/bit": 1e-15, "pJ/bit": 1e-12, "nJ/bit": 1e-9},
 }
 _EXAMPLE: Final = {
     "bytes": "a size such as '80 GB' or '4 KiB'",
@@ -32,6 +35,9 @@ _EXAMPLE: Final = {
     "Hz": "a frequency such as '1 GHz'",
     "op/s": "a compute rate such as '989.4 TFLOP/s'",
     "transfers/s": "a transfer rate such as '6400 MT/s'",
+    "W": "a power such as '70 W'",
+    "J": "an energy such as '0.32 pJ'",
+    "J/bit": "an energy such as '3.5 pJ/bit'",
     "number": "a plain finite number",
 }
 _PATTERN: Final = re.compile(r"^\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-zµ/]+)\s*$")
@@ -76,6 +82,8 @@ def format_quantity(value: float, dimension: str) -> str:
         return "unlimited"
     if dimension == "ps":
         steps = [("s", 1e12), ("ms", 1e9), ("us", 1e6), ("ns", 1e3), ("ps", 1.0)]
+    elif dimension in ("W", "J", "J/bit"):
+        steps = sorted(_UNITS[dimension].items(), key=lambda step: -step[1])
     else:
         suffix = {"bytes": "B", "bytes/s": "B/s", "Hz": "Hz", "op/s": "FLOP/s", "transfers/s": "T/s"}[dimension]
         steps = [(p + suffix, f) for p, f in reversed(_SI.items()) if p != "K"]

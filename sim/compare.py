@@ -20,6 +20,8 @@ class RunComparison:
     headline: list[dict[str, Any]]
     critical_path: list[dict[str, Any]]
     """Decode: by kind of unit, purpose and bound; the parts of a run sum to its decode time."""
+    energy: list[dict[str, Any]]
+    """Joules per generated token, by component and cause; none where a result is of an older version."""
     units: list[dict[str, Any]]
     """Idle share in decode, by kind of unit (mean over its units)."""
     moves: list[dict[str, Any]]
@@ -40,6 +42,7 @@ def compare(a: str, b: str) -> RunComparison:
         _title(two, b),
         _headline(one, two),
         _both(_path(one), _path(two), ("unit", "purpose", "bound")),
+        _both(_energy(one), _energy(two), ("component", "cause")),
         _both(_idle(one), _idle(two), ("unit",)),
         _both(_moves(one), _moves(two), ("what",)),
         _both(_classes(one), _classes(two), ("class", "unit")),
@@ -58,7 +61,11 @@ def _title(result: Result, source: str) -> str:
 
 def _headline(a: Result, b: Result) -> list[dict[str, Any]]:
     names = ("decode_tokens_per_s", "end_to_end_s", "time_to_first_token_s", "decode_s")
-    return [{"what": name, "a": getattr(a, name), "b": getattr(b, name)} for name in names]
+    rows = [{"what": name, "a": getattr(a, name), "b": getattr(b, name)} for name in names]
+    energies = ("joules_per_token", "decode_joules_per_token", "mean_w", "energy_delay_js")
+    if a.energy is not None and b.energy is not None:
+        rows += [{"what": name, "a": getattr(a.energy, name), "b": getattr(b.energy, name)} for name in energies]
+    return rows
 
 
 def _kinds(result: Result) -> dict[str, str]:
@@ -76,6 +83,18 @@ def _path(result: Result) -> dict[tuple[str, ...], float]:
     return found
 
 
+def _energy(result: Result) -> dict[tuple[str, ...], float]:
+    """Joules per generated token."""
+    if result.energy is None or not result.energy.joules:
+        return {}
+    tokens = result.energy.joules / result.energy.joules_per_token
+    found: dict[tuple[str, ...], float] = {}
+    for row in result.energy_components:
+        place = (row.component, row.cause)
+        found[place] = found.get(place, 0.0) + row.joules / tokens
+    return found
+
+
 def _idle(result: Result) -> dict[tuple[str, ...], float]:
     shares: dict[str, list[float]] = {}
     for row in result.units:
@@ -90,7 +109,8 @@ def _moves(result: Result) -> dict[tuple[str, ...], float]:
         (f"experts {kind}",): row.bytes / steps for kind, row in result.expert_moves.items()
     }
     for kind, row in result.traffic.items():
-        found[(f"{kind} over links, whole run",)] = float(row.link_bytes)
+        crossed = row.link_bytes if row.crossed_bytes is None else row.crossed_bytes
+        found[(f"{kind} over links, whole run",)] = float(crossed)
     return found
 
 

@@ -28,7 +28,8 @@ class Column:
     heading: str = ""
     """On the terminal; default: the name with spaces."""
     unit: str = ""
-    """Of the values: ``ps``, ``s``, ``bytes``, ``bytes/s`` are scaled for people, ``share`` becomes percent."""
+    """Of the values: ``ps``, ``s``, ``bytes``, ``bytes/s``, ``J``, ``W`` are scaled for people, ``share``
+    becomes percent."""
     form: str = ""
     """Format specification of the number, as ``.4g``."""
     role: Role = "value"
@@ -59,7 +60,7 @@ class Column:
                 return f"{100 * value:{self.form or '.1f'}} %"
             case "s":
                 return format_quantity(float(value) * _PS_PER_S, "ps")
-            case "ps" | "bytes" | "bytes/s" | "Hz" | "op/s":
+            case "ps" | "bytes" | "bytes/s" | "Hz" | "op/s" | "J" | "W":
                 return format_quantity(float(value), self.unit)
         form = self.form or ("," if isinstance(value, int) else ".6g")
         return f"{value:{form}} {self.unit}".rstrip()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.results.energy.account import Times, account
+from moe_cosim.sim.results.energy.tally import EnergyTally
 from moe_cosim.sim.results.metrics.activity import Activity
 from moe_cosim.sim.results.metrics.decisions import Decisions
 from moe_cosim.sim.results.metrics.traffic import bytes_by_kind, link_rows, memory_rows, traffic_table
@@ -26,6 +28,7 @@ class Meter:
         scenario = prepared.scenario
         self._prepared = prepared
         self._activity = Activity(scenario.machine)
+        self._energy = EnergyTally(scenario)
         self._decisions = Decisions(
             scenario.machine, scenario.demand, scenario.model.expert, scenario.quantization.losses
         )
@@ -38,6 +41,7 @@ class Meter:
         if self._latest is not None:
             self._take(*self._latest, following=timeline)
         self._decisions.add(block.plan)
+        self._energy.learn(block.plan.formats)
         self._precisions.add(block.plan)
         self._latest = (block.program, timeline)
 
@@ -56,6 +60,8 @@ class Meter:
         decoded = work.batch * work.decode_steps
         table = traffic_table(machine, activity)
         path = self._path.rows()
+        times = Times(total_ps / 1e12, (total_ps - first_ps) / 1e12, work.generated_tokens, decoded)
+        energy = account(machine, self._energy, activity.busy, times)
         phases.measured()
         return Result(
             status="finished",
@@ -77,7 +83,7 @@ class Meter:
             units=unit_rows(machine, activity),
             memories=memory_rows(machine, table, total_ps),
             links=link_rows(machine, table, total_ps),
-            traffic=bytes_by_kind(machine, table),
+            traffic=bytes_by_kind(machine, activity, table),
             experts=decisions.expert_summary(),
             expert_classes=decisions.class_rows(),
             expert_moves=decisions.move_rows(),
@@ -98,10 +104,15 @@ class Meter:
             writing_s=phases.writing_s,
             software=scenario.software.name,
             precisions=self._precisions.rows(),
+            energy=energy.summary,
+            energy_components=energy.components,
+            energy_purposes=energy.purposes,
+            power_over_time=energy.over_time,
             _timeline=timeline,
         )
 
     def _take(self, program: Program, timeline: Timeline, following: Timeline | None) -> None:
         """Count a block that `following` follows (None: the last)."""
         self._activity.add(program, timeline, is_last=following is None)
+        self._energy.add(program, timeline)
         self._path.add(program, timeline, None if following is None else following.last_signal)

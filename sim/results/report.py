@@ -40,6 +40,8 @@ def _render(template: str, result: Result, is_html: bool, **more: Any) -> str:
         "markdown": markdown,
         "time": lambda seconds: format_quantity(seconds * 1e12, "ps"),
         "rate": lambda rate: format_quantity(rate, "bytes/s"),
+        "joules": lambda joules: format_quantity(joules, "J"),
+        "watts": lambda watts: format_quantity(watts, "W"),
         "percent": lambda share: f"{100 * share:.1f} %",
     }
     return environment.from_string(text).render(result=result, software_worth_saying=SOFTWARE_WORTH_SAYING, **more)

@@ -14,12 +14,16 @@ from moe_cosim.sim.results.rows import (
     ROWS,
     AssumptionRow,
     ClassRow,
+    EnergyPurposeRow,
+    EnergyRow,
+    EnergySummary,
     ExpertSummary,
     Extrapolation,
     LinkRow,
     MemoryRow,
     MoveRow,
     PathRow,
+    PowerOverTime,
     PrecisionRow,
     Row,
     TrafficRow,
@@ -90,6 +94,12 @@ class Result:
     software: str | None = None
     """The stack that launched the kernels; None: a result of an older version."""
     precisions: list[PrecisionRow] = field(default_factory=list)
+    energy: EnergySummary | None = None
+    """None, as the empty tables below: a result of an older version."""
+    energy_components: list[EnergyRow] = field(default_factory=list)
+    """The joules sum to those of `energy`, as do those of the next."""
+    energy_purposes: list[EnergyPurposeRow] = field(default_factory=list)
+    power_over_time: PowerOverTime | None = None
     _timeline: RunTimeline | Path | None = field(default=None, repr=False, compare=False)
     """Or the folder that has it."""
 

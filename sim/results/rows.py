@@ -92,7 +92,9 @@ class TrafficRow(Row):
 
     memory_bytes: int
     link_bytes: int
-    """Each link crossed counts once."""
+    """Link by link: what crosses three counts three times."""
+    crossed_bytes: int | None = None
+    """What left one device for another, once however many links it crossed; None: a result of an older version."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,59 @@ class PathRow(Row):
 
 
 @dataclass(frozen=True)
+class EnergySummary(Row):
+    """Of all components whose energy is known; the phases add up to the whole."""
+
+    joules: float
+    decode_joules: float
+    """After the first token."""
+    joules_per_token: float
+    """Of all generated tokens."""
+    decode_joules_per_token: float | None
+    """Of the generated tokens after the first; None without decode steps."""
+    mean_w: float
+    decode_mean_w: float | None
+    energy_delay_js: float
+    """Joules times the whole time."""
+    operations: float
+    """Multiplications and additions."""
+    unknown: list[str]
+    """Components, or operations of one, without figures: they take more than nothing, and are counted nowhere."""
+
+
+@dataclass(frozen=True)
+class EnergyRow(Row):
+    """What one cause took in one component; instances of a part are one component."""
+
+    component: str
+    kind: str
+    """``memory``, ``unit``, ``link``, ``switch`` or ``fabric``."""
+    cause: str
+    joules: float
+    share: float
+    mean_w: float
+
+
+@dataclass(frozen=True)
+class EnergyPurposeRow(Row):
+    """What one purpose took in one phase; ``time`` is what is there whatever is done."""
+
+    phase: str
+    purpose: str
+    joules: float
+    share: float
+
+
+@dataclass(frozen=True)
+class PowerOverTime(Row):
+    """Mean watts in equal spans of time from the start; the last may be longer than the run."""
+
+    span_s: float
+    watts: dict[str, list[float]]
+    """By component."""
+
+
+@dataclass(frozen=True)
 class AssumptionRow(Row):
     """An assumption that the run made, with its value, as people read it."""
 
@@ -195,6 +250,10 @@ ROWS: Final[Mapping[str, type[Row]]] = {
     "critical_path": PathRow,
     "assumptions": AssumptionRow,
     "precisions": PrecisionRow,
+    "energy": EnergySummary,
+    "energy_components": EnergyRow,
+    "energy_purposes": EnergyPurposeRow,
+    "power_over_time": PowerOverTime,
     "extrapolation": Extrapolation,
 }
 """Fields of a `Result` that hold rows: a list of them, one, or one by name."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from moe_cosim.sim.validate.csv_rows import SOURCE, CsvRow
@@ -24,6 +24,10 @@ class ComparedRow:
     groups: Mapping[str, str]
     """The group it belongs to, by what rows are grouped by (``device``, ``model``, ...)."""
     notes: tuple[str, ...] = ()
+    more: Mapping[str, float] = field(default_factory=dict)
+    """Other figures of the same measurement, by name."""
+    fitted_apart: bool | None = None
+    """Whether this figure served to fit, where the row's own word is of others."""
 
     @property
     def error(self) -> float:
@@ -32,7 +36,7 @@ class ComparedRow:
 
     @property
     def fitted(self) -> bool:
-        return self.row.fitted
+        return self.row.fitted if self.fitted_apart is None else self.fitted_apart
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -49,6 +53,7 @@ class ComparedRow:
             "groups": dict(self.groups),
             "source": self.row.text(SOURCE),
             "notes": list(self.notes),
+            **self.more,
         }
 
 

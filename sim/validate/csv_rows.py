@@ -53,9 +53,13 @@ class CsvRow:
 
     @property
     def fitted(self) -> bool:
-        said = self.text(FITTED).lower()
+        return self.truth(FITTED)
+
+    def truth(self, column: str) -> bool:
+        """False where nothing stands. Raises `InputError`."""
+        said = self.text(column).lower()
         if said not in _TRUTH:
-            raise self.error(FITTED, "true or false")
+            raise self.error(column, "true or false")
         return _TRUTH[said]
 
     def error(self, column: str, allowed: str | Collection[str]) -> InputError:

@@ -1,4 +1,4 @@
-"""Served language models: inter-token latency and throughput of a steady batch on one GPU."""
+"""Served language models: inter-token latency, throughput, power and energy of a steady batch on one GPU."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ T = TypeVar("T")
 
 ITL: Final = "median_itl_ms"
 THROUGHPUT: Final = "output_throughput_tokens_per_sec"
+WATTS: Final = "avg_power_watts"
+JOULES: Final = "energy_per_token_joules"
+ENERGY_FITTED: Final = "energy_fitted"
+"""Whether the row's watts served to fit, as `fitted` says of its times."""
 REQUIRED: Final = (
     "model_id",
     "gpu_model",
@@ -39,11 +43,12 @@ OPTIONAL: Final = (
     "prompt_tokens",
     "software",
     "routing",
+    WATTS,
+    JOULES,
+    ENERGY_FITTED,
     # not looked at
     "max_num_seqs",
     "p99_itl_ms",
-    "avg_power_watts",
-    "energy_per_token_joules",
 )
 
 PROMPT_TOKENS: Final = Assumption(
@@ -150,9 +155,32 @@ class _Served:
             "task": row.text("task") or "not said",
         }
         what = f"{row.text('model_id')}, {self.gpu.name}, batch {self.batch}"
+        lives_j = self.output_tokens * step_s * _gpu_watts(decode)
+        lives_j += self.batch * prefill.time_to_first_token_s * _gpu_watts(prefill) / prompts
+        watts, joules = lives_j / lives_s, lives_j / (self.batch * self.output_tokens)
         found = [(ITL, "ms", step_s * 1e3, self.itl_ms)]
         found.append((THROUGHPUT, "tokens/s", self.batch * self.output_tokens / lives_s, self.throughput))
-        return [ComparedRow("llm", row, what, *figures, groups) for figures in found]
+        energies: list[tuple[str, str, float, float]] = []
+        more = {"predicted_watts": watts, "predicted_joules_per_token": joules}
+        if row.text(WATTS):
+            energies.append((WATTS, "W", watts, row.positive(WATTS)))
+            more["measured_watts"] = row.positive(WATTS)
+        if row.text(JOULES):
+            energies.append((JOULES, "J", joules, row.positive(JOULES)))
+            more["measured_joules_per_token"] = row.positive(JOULES)
+        compared = [ComparedRow("llm", row, what, *figures, groups, more=more) for figures in found]
+        fitted = row.truth(ENERGY_FITTED)
+        energy = [ComparedRow("llm", row, what, *each, groups, more=more, fitted_apart=fitted) for each in energies]
+        return compared + energy
+
+
+def _gpu_watts(result: Result) -> float:
+    """In decode, or in a run that has none of it, of the GPU's own device, which is what its counter sees: all but the
+    rest, which does nothing."""
+    assert result.energy is not None  # of a run that was made now
+    watts = result.energy.decode_mean_w
+    rest = sum(row.mean_w for row in result.energy_components if not row.component.startswith("gpu."))
+    return (result.energy.mean_w if watts is None else watts) - rest
 
 
 def _known(find: Callable[[str], T | None], row: CsvRow, column: str, what: str) -> T:

@@ -26,8 +26,9 @@ from moe_cosim.sim.cli.output import Output, output_options
 @click.option("--steps", metavar="FIRST:LAST", help="Run only these steps on the engine, and extrapolate.")
 @click.option("--layers", metavar="FIRST:LAST", help="Run only these layers on the engine, and extrapolate.")
 @output_options(
-    "headline", "critical_path", "units", "memories", "links", "traffic", "experts", "precisions", "assumptions"
-)
+    "headline", "critical_path", "units", "memories", "links", "traffic", "energy", "energy_purposes", "experts",
+    "precisions", "assumptions",
+)  # fmt: skip
 def run(
     experiment: str,
     settings: tuple[str, ...],
@@ -99,7 +100,7 @@ def replay(folder: str, engine: str | None, output: Output) -> None:
 @click.command()
 @click.argument("a")
 @click.argument("b")
-@output_options("headline", "critical_path", "units", "moves", "experts")
+@output_options("headline", "critical_path", "energy", "units", "moves", "experts")
 def compare(a: str, b: str, output: Output) -> None:
     """Say why runs A and B differ. Each is the folder of a finished run, or an experiment (which is run)."""
     from moe_cosim.sim.cli.tables.comparison import comparison_report

@@ -19,6 +19,7 @@ def comparison_report(found: RunComparison) -> Report:
         Note(found.b, "B"),
         _headline(found),
         _table("critical_path", f"critical path {steps}", found.critical_path, ("unit", "purpose", "bound"), "s"),
+        _table("energy", "energy per generated token", found.energy, ("component", "cause"), "J"),
         _table("units", "idle in decode", found.units, ("unit",), "share"),
         _table("moves", "moved (experts per decode step)", found.moves, ("what",), "bytes"),
         _table("experts", f"experts run {layers}", found.experts, ("class", "unit"), "", ".2f"),

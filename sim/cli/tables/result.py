@@ -20,10 +20,25 @@ _RATES: Final = (
     Column("utilization", unit="share"),
 )
 _HEADLINE: Final = (
-    "name", "machine", "model", "policy", "routing", "engine", "seed", "decode_tokens_per_s", "end_to_end_s",
-    "end_to_end_tokens_per_s", "time_to_first_token_s", "decode_s", "decode_steps", "mean_loss", "events", "wall_s",
+    "name",
+    "machine",
+    "model",
+    "policy",
+    "routing",
+    "engine",
+    "seed",
+    "decode_tokens_per_s",
+    "end_to_end_s",
+    "end_to_end_tokens_per_s",
+    "time_to_first_token_s",
+    "decode_s",
+    "decode_steps",
+    "mean_loss",
+    "events",
+    "wall_s",
     "engine_s",
-)  # fmt: skip
+)
+_ENERGY: Final = ("joules", "joules_per_token", "decode_joules_per_token", "mean_w", "energy_delay_js")  # fmt: skip
 
 
 def result_report(result: Result) -> Report:
@@ -45,6 +60,9 @@ def result_report(result: Result) -> Report:
         _memories(result),
         _links(result),
         _traffic(result),
+        _energy(result),
+        _energy_purposes(result),
+        *_unknown_energy(result),
         _experts(result),
         _precisions(result),
         assumptions_table(row.as_dict() for row in result.assumptions),
@@ -74,9 +92,13 @@ def _headline(result: Result) -> Table:
         ("end to end", end_to_end),
         ("events", f"{result.events:,} in {result.wall_s:.2f} s (engine {result.engine_s:.2f} s)"),
     ]
+    if result.energy is not None:
+        per_token = format_quantity(result.energy.joules_per_token, "J")
+        said.append(("energy", f"{per_token} a token, {format_quantity(result.energy.mean_w, 'W')} on average"))
     upright = Table("headline", "", (Column("figure", role="key"), Column("value")), said, headings=False)
     row = [getattr(result, name) for name in _HEADLINE]
-    return Table("headline", "", [Column(name) for name in _HEADLINE], [row], view=upright)
+    row += [getattr(result.energy, name, None) for name in _ENERGY]
+    return Table("headline", "", [Column(name) for name in (*_HEADLINE, *_ENERGY)], [row], view=upright)
 
 
 def _software(result: Result) -> list[Note]:
@@ -149,10 +171,42 @@ def _traffic(result: Result) -> Table:
     columns = (
         Column("kind", role="key"),
         Column("memory_bytes", "through memories", "bytes"),
-        Column("link_bytes", "over links", "bytes"),
+        Column("crossed_bytes", "over links", "bytes"),
+        Column("link_bytes", "link by link", "bytes", priority=1),
     )
-    rows = [(kind, row.memory_bytes, row.link_bytes) for kind, row in result.traffic.items()]
+    rows = [(kind, row.memory_bytes, row.crossed_bytes, row.link_bytes) for kind, row in result.traffic.items()]
     return Table("traffic", "bytes moved by kind", columns, rows)
+
+
+def _energy(result: Result) -> Table:
+    columns = (
+        Column("component", role="key"),
+        Column("kind", priority=1),
+        Column("cause", role="key"),
+        Column("joules", "energy", "J", adds=True),
+        Column("mean_w", "mean", "W", adds=True),
+        Column("share", unit="share", adds=True),
+    )
+    rows = [[getattr(row, column.name) for column in columns] for row in result.energy_components]
+    return Table("energy", "energy, by component", columns, rows, shown=_PATH_ROWS)
+
+
+def _energy_purposes(result: Result) -> Table:
+    columns = (
+        Column("phase", role="key"),
+        Column("purpose", role="key"),
+        Column("joules", "energy", "J", adds=True),
+        Column("share", unit="share", adds=True),
+    )
+    rows = [[getattr(row, column.name) for column in columns] for row in result.energy_purposes]
+    return Table("energy_purposes", "energy, by purpose", columns, rows, shown=_PATH_ROWS)
+
+
+def _unknown_energy(result: Result) -> list[Note]:
+    """What takes more than nothing and is counted nowhere."""
+    if result.energy is None or not result.energy.unknown:
+        return []
+    return [Note(f"unknown, and in no sum: {', '.join(result.energy.unknown)}", "energy")]
 
 
 def _experts(result: Result) -> Table:

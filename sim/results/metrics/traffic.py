@@ -75,9 +75,24 @@ def link_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list
     return rows
 
 
-def bytes_by_kind(machine: Machine, table: NDArray[np.int64]) -> dict[str, TrafficRow]:
-    """Per content: bytes through memories, and through links (each link crossed counts once)."""
+def bytes_by_kind(machine: Machine, activity: Activity, table: NDArray[np.int64]) -> dict[str, TrafficRow]:
+    """Per content: bytes through memories, through links one by one, and what crossed any, once."""
     memories = len(machine.memory_list)
     links = [index for index, resource in enumerate(machine.resources) if resource.kind not in ("memory", "port")]
     through, over = table[:memories].sum(axis=(0, 2)).tolist(), table[links].sum(axis=(0, 2)).tolist()
-    return {name: TrafficRow(*both) for name, *both in zip(CONTENTS, through, over, strict=True)}
+    once = _crossed(machine, activity, set(links)).tolist()
+    return {name: TrafficRow(*each) for name, *each in zip(CONTENTS, through, over, once, strict=True)}
+
+
+def _crossed(machine: Machine, activity: Activity, links: set[int]) -> NDArray[np.int64]:
+    """[contents] bytes whose way takes any of these resources."""
+    memories, units = [memory.name for memory in machine.memory_list], list(machine.units)
+    crossed = np.zeros(len(CONTENTS), np.int64)
+    for unit, memory, op in np.argwhere(activity.stream_bytes.any(axis=3)).tolist():
+        ends = (memories[memory], units[unit]) if op == READ else (units[unit], memories[memory])
+        if not links.isdisjoint(machine.path(*ends).resources):
+            crossed += activity.stream_bytes[unit, memory, op]
+    for source, target in np.argwhere(activity.copy_bytes.any(axis=2)).tolist():
+        if not links.isdisjoint(machine.path(memories[source], memories[target]).resources):
+            crossed += activity.copy_bytes[source, target]
+    return crossed

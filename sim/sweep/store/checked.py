@@ -29,6 +29,18 @@ class _Spell(TypedDict):
     bound: str
 
 
+class _Energy(TypedDict):
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+    component: str
+    cause: str
+
+
+class _EnergyPurpose(TypedDict):
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
+    phase: str
+    purpose: str
+
+
 class _Result(TypedDict, total=False):
     """What `columns.row` reads by name; the rest becomes columns as it is."""
 
@@ -37,6 +49,8 @@ class _Result(TypedDict, total=False):
     memories: list[_Part]
     links: list[_Part]
     critical_path: list[_Spell]
+    energy_components: list[_Energy]
+    energy_purposes: list[_EnergyPurpose]
     assumptions: list[_Assumption]
 
 

@@ -24,8 +24,16 @@ FIRST: Final = (
 )
 DIGESTS: Final = ("sources", "files")
 """Columns with digests by component and by path, as JSON."""
-_LISTS: Final = {"units": ("name",), "memories": ("name",), "links": ("name",)}
-_PATH_KEYS: Final = ("unit", "phase", "purpose", "bound")
+_LISTS: Final = {
+    "units": ("name",),
+    "memories": ("name",),
+    "links": ("name",),
+    "critical_path": ("unit", "phase", "purpose", "bound"),
+    "energy_components": ("component", "cause"),
+    "energy_purposes": ("phase", "purpose"),
+}
+_NO_COLUMNS: Final = ("power_over_time",)
+"""A curve, which no row holds."""
 _EXPERIMENTS: Final = (
     "schema_version",
     "status",
@@ -57,12 +65,11 @@ def _metrics(result: Mapping[str, Any]) -> Row:
     for key, value in result.items():
         if key in _LISTS:
             for entry in value:
-                _numbers(f"{key}.{entry['name']}", entry, found)
-        elif key == "critical_path":
-            for entry in value:
-                _numbers(".".join(["critical_path", *(str(entry[part]) for part in _PATH_KEYS)]), entry, found)
+                _numbers(".".join([key, *(str(entry[part]) for part in _LISTS[key])]), entry, found)
         elif key == "assumptions":
             found.update({f"assumptions.{entry['name']}": _scalar(entry["value"]) for entry in value})
+        elif key in _NO_COLUMNS:
+            continue
         elif isinstance(value, dict):
             found.update({path: _scalar(leaf) for path, leaf in fields(value, key).items()})
         elif key not in _EXPERIMENTS:

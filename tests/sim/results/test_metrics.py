@@ -81,6 +81,8 @@ def test_bytes_of_memories_links_and_kinds(parts: Parts) -> None:
             written[target] += size
             kind["memory_bytes"] += size
         nodes = nx.shortest_path(machine.graph, source, target)
+        if any(np.isfinite(machine.graph.edges[edge]["link"].bytes_per_s) for edge in pairwise(nodes)):
+            kind["crossed_bytes"] += size
         for a, b in pairwise(nodes):
             link = machine.graph.edges[a, b]["link"]
             if np.isfinite(link.bytes_per_s):
@@ -91,7 +93,9 @@ def test_bytes_of_memories_links_and_kinds(parts: Parts) -> None:
     assert {row.name: row.written_bytes for row in result.memories} == {m: written[m] for m in machine.memories}
     assert {row.name: row.bytes for row in result.links if row.bytes} == {k: v for k, v in carried.items() if v}
     for name, counted in of_kind.items():
-        assert result.traffic[name].as_dict() == {key: counted[key] for key in ("memory_bytes", "link_bytes")}
+        assert result.traffic[name].as_dict() == {
+            key: counted[key] for key in ("memory_bytes", "link_bytes", "crossed_bytes")
+        }
 
 
 def test_achieved_rates_are_bytes_over_time_and_below_the_peak(parts: Parts) -> None:
