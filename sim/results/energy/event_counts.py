@@ -49,7 +49,7 @@ class Columns(NamedTuple):
         return cls(units, memories, types, copies, rows, operations, active, software, unpacked, total)
 
 
-class Tables(NamedTuple):
+class Meanings(NamedTuple):
     """What events mean."""
 
     unit: NDArray[np.int64]  # [L] of each lane
@@ -73,7 +73,7 @@ class OverTime(NamedTuple):
     counts: NDArray[np.int64]  # [spans, K]
 
 
-class Scratch(NamedTuple):
+class EventCounts(NamedTuple):
     """One event's counts."""
 
     column: NDArray[np.int64]
@@ -81,7 +81,7 @@ class Scratch(NamedTuple):
 
 
 @compiled_part
-def _spread(over: OverTime, scratch: Scratch, used: int, start: int, end: int) -> None:
+def _spread(over: OverTime, scratch: EventCounts, used: int, start: int, end: int) -> None:
     """Evenly over the event's time. Whole numbers, which do not depend on how long the spans are meanwhile."""
     spans = len(over.counts)
     while end > over.span_ps[0] * spans:
@@ -115,11 +115,11 @@ def count_energy(
     tags: NDArray[np.void],
     start_ps: NDArray[np.int64],
     end_ps: NDArray[np.int64],
-    tables: Tables,
+    tables: Meanings,
     columns: Columns,
     by_use: NDArray[np.int64],
     over: OverTime,
-    scratch: Scratch,
+    scratch: EventCounts,
 ) -> None:
     """Add a block to `by_use` [USES, K] and to the counts over time."""
     target = 0

@@ -20,7 +20,7 @@ from moe_cosim.workloads.programs.program import PURPOSES, Program
 from moe_cosim.workloads.scenario import Scenario
 
 if TYPE_CHECKING:  # compiled: Numba takes a while to import
-    from moe_cosim.sim.results.energy.event_counts import Columns, Tables
+    from moe_cosim.sim.results.energy.event_counts import Columns, Meanings
 
 SPANS: Final = 64
 """Most equal spans of time that power is told over; at least half as many."""
@@ -41,7 +41,7 @@ class EnergyTally:
     """Sums over all events so far, in whole bytes, operations, picoseconds and thousandths of rows."""
 
     def __init__(self, scenario: Scenario) -> None:
-        from moe_cosim.sim.results.energy.event_counts import USES, OverTime, Scratch
+        from moe_cosim.sim.results.energy.event_counts import USES, EventCounts, OverTime
 
         self._scenario, machine = scenario, scenario.machine
         self.types = _types(machine)
@@ -50,7 +50,7 @@ class EnergyTally:
         self.by_use: NDArray[np.int64] = np.zeros((USES, self.columns.total), np.int64)
         span = np.array([FIRST_SPAN_PS], np.int64)
         self._over = OverTime(span, np.zeros((SPANS, self.columns.total), np.int64))
-        self._scratch = Scratch(np.zeros(0, np.int64), np.zeros(0, np.int64))
+        self._scratch = EventCounts(np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     @property
     def span_ps(self) -> int:
@@ -75,11 +75,11 @@ class EnergyTally:
 
     def add(self, program: Program, timeline: Timeline) -> None:
         """The next block of the run."""
-        from moe_cosim.sim.results.energy.event_counts import Scratch, count_energy
+        from moe_cosim.sim.results.energy.event_counts import EventCounts, count_energy
 
         most = 4 + 2 * int(program.events["accesses"].max(initial=0))
         if most > len(self._scratch.column):
-            self._scratch = Scratch(np.zeros(most, np.int64), np.zeros(most, np.int64))
+            self._scratch = EventCounts(np.zeros(most, np.int64), np.zeros(most, np.int64))
         count_energy(
             program.events, program.accesses, program.tags, timeline.start_ps, timeline.end_ps,
             self._tables, self.columns, self.by_use, self._over, self._scratch,
@@ -109,8 +109,8 @@ def _columns(machine: Machine, types: int) -> Columns:
     return Columns.of(len(machine.units), len(machine.memories), types)
 
 
-def _tables(scenario: Scenario, types: tuple[str, ...]) -> Tables:
-    from moe_cosim.sim.results.energy.event_counts import MOST_BITS, PURPOSE_COUNT, Tables
+def _tables(scenario: Scenario, types: tuple[str, ...]) -> Meanings:
+    from moe_cosim.sim.results.energy.event_counts import MOST_BITS, PURPOSE_COUNT, Meanings
 
     machine, parts = scenario.machine, scenario.quantization.parts
     lanes, base, block_bytes, rows_per_byte = _places(machine)
@@ -123,7 +123,7 @@ def _tables(scenario: Scenario, types: tuple[str, ...]) -> Tables:
         values[at] = 8 / weights.bits_per_weight
         of_purpose[:, at] = [_type_index(types, unit, weights) for unit in machine.units.values()]
         unpacks[:, at] = [_unpacks(unit, weights) for unit in machine.units.values()]
-    return Tables(
+    return Meanings(
         unit=lanes,
         base=base,
         block_bytes=block_bytes,
