@@ -47,6 +47,7 @@ def short_runs() -> Cells:
         cells[name, "events"] = result.events
         cells[name, "first_token_ps"] = round(result.time_to_first_token_s * 1e12)
         cells[name, "end_to_end_ps"] = round(result.end_to_end_s * 1e12)
+        cells[name, "joules"] = result.energy.joules if result.energy else 0.0
     return cells
 
 
