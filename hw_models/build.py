@@ -75,6 +75,7 @@ def read_machine(
         assumptions=[assumptions.resolve(declared) for declared in reading.declared.values()],
         title=fields.text("title"),
         peers=peers,
+        devices=[device.figures for device in parts],
     )
     return machine, reading
 

@@ -149,6 +149,17 @@ class PeerFabric:
 
 
 @dataclass(frozen=True)
+class DeviceFigures:
+    """What a device's description may say of it beside its parts."""
+
+    name: str
+    """Of the instance."""
+    area_mm2: float | None = None
+    """Of silicon."""
+    price_usd: float | None = None
+
+
+@dataclass(frozen=True)
 class Switch:
     """Joins links: a CXL switch, or the crossbar inside a device."""
 

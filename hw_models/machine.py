@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import InputError, Plain
-from moe_cosim.hw_models.components import Link, Memory, PeerFabric, Switch, Unit
+from moe_cosim.hw_models.components import DeviceFigures, Link, Memory, PeerFabric, Switch, Unit
 from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.hw_models.ways import Ways
 
@@ -67,6 +67,7 @@ class Machine:
         assumptions: Sequence[Assumption] = (),
         title: str = "",
         peers: Sequence[PeerFabric] = (),
+        devices: Sequence[DeviceFigures] = (),
     ) -> None:
         self.name = name
         self.title = title
@@ -76,6 +77,7 @@ class Machine:
         self.switches = {switch.name: switch for switch in switches}
         self.peers = {peer.name: peer for peer in peers}
         self.assumptions = tuple(assumptions)
+        self.devices = tuple(devices)
         self._paths: dict[tuple[str, str], Path] = {}
         where = f"machine {name}"
         if len(self.links) != len(links):
@@ -96,7 +98,7 @@ class Machine:
             list(self.switches.values()),
         )
         peers = list(self.peers.values())
-        return Machine(self.name, units, memories, links, switches, self.assumptions, self.title, peers)
+        return Machine(self.name, units, memories, links, switches, self.assumptions, self.title, peers, self.devices)
 
     @cached_property
     def graph(self) -> networkx.Graph:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from moe_cosim.errors import Plain
-from moe_cosim.hw_models.components import Link, Memory, Switch, Unit
+from moe_cosim.hw_models.components import DeviceFigures, Link, Memory, Switch, Unit
 from moe_cosim.hw_models.description import Fields, Reading
 from moe_cosim.hw_models.dram import Channels, read_dram
 from moe_cosim.hw_models.energy import TransferEnergy, UnitEnergy
@@ -35,6 +35,7 @@ class DeviceParts:
     wires: tuple[Link, ...]
     switch: Switch
     ports: tuple[str, ...]
+    figures: DeviceFigures
 
     def named(self, instance: str) -> DeviceParts:
         """The parts of the instance of that name: ``<instance>.<part>``."""
@@ -48,13 +49,14 @@ class DeviceParts:
             tuple(replace(w, name=full(w.name), ends=(full(w.ends[0]), full(w.ends[1]))) for w in self.wires),
             replace(self.switch, name=full(self.switch.name)),
             self.ports,
+            replace(self.figures, name=instance),
         )
 
 
 def read_device(tree: Mapping[str, Any], reading: Reading, places: Places) -> DeviceParts:
     """The device in `tree` (a device description, merged with what the machine says of it)."""
     fields = Fields(tree, reading, places)
-    fields.only("title", "switch", "ports", optional=("wires", "units", "memories"))
+    fields.only("title", "switch", "ports", optional=("wires", "units", "memories", "area", "price"))
     memories = tuple(_read_memory(name, child, places) for name, child in fields.children("memories"))
     units = tuple(_read_unit(name, child, [m.name for m in memories]) for name, child in fields.children("units"))
     _check_inside(fields, units, memories)
@@ -71,7 +73,12 @@ def read_device(tree: Mapping[str, Any], reading: Reading, places: Places) -> De
         wires = tuple(
             Link(f"{part.name}-{switch.name}", (part.name, switch.name), math.inf, 1.0, latency_ps) for part in hanging
         )
-    return DeviceParts(units, memories, wires, switch, fields.words("ports"))
+    figures = DeviceFigures(
+        "",
+        fields.positive("area", "mm2") if "area" in fields else None,
+        fields.positive("price", "USD") if "price" in fields else None,
+    )
+    return DeviceParts(units, memories, wires, switch, fields.words("ports"), figures)
 
 
 def _read_memory(name: str, fields: Fields, places: Places) -> Memory:

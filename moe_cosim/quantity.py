@@ -26,6 +26,8 @@ _UNITS: Final[dict[str, dict[str, float]]] = {
     "transfers/s": {p + "T/s": f for p, f in _SI.items()},
     "W": {"mW": 1e-3, "W": 1.0, "kW": 1e3},
     "J": {"fJ": 1e-15, "pJ": 1e-12, "nJ": 1e-9, "µJ": 1e-6, "mJ": 1e-3, "J": 1.0, "kJ": 1e3, "MJ": 1e6},
+    "mm2": {"mm2": 1.0},
+    "USD": {"USD": 1.0},
     "J/bit": {"fJ/bit": 1e-15, "pJ/bit": 1e-12, "nJ/bit": 1e-9},
 }
 _EXAMPLE: Final = {
@@ -37,10 +39,12 @@ _EXAMPLE: Final = {
     "transfers/s": "a transfer rate such as '6400 MT/s'",
     "W": "a power such as '70 W'",
     "J": "an energy such as '0.32 pJ'",
+    "mm2": "an area such as '814 mm2'",
+    "USD": "a price such as '2000 USD'",
     "J/bit": "an energy such as '3.5 pJ/bit'",
     "number": "a plain finite number",
 }
-_PATTERN: Final = re.compile(r"^\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-zµ/]+)\s*$")
+_PATTERN: Final = re.compile(r"^\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*([A-Za-zµ/]+2?)\s*$")
 
 DIMENSIONS: Final = tuple(_EXAMPLE)
 
@@ -82,7 +86,7 @@ def format_quantity(value: float, dimension: str) -> str:
         return "unlimited"
     if dimension == "ps":
         steps = [("s", 1e12), ("ms", 1e9), ("us", 1e6), ("ns", 1e3), ("ps", 1.0)]
-    elif dimension in ("W", "J", "J/bit"):
+    elif dimension in ("W", "J", "J/bit", "mm2", "USD"):
         steps = sorted(_UNITS[dimension].items(), key=lambda step: -step[1])
     else:
         suffix = {"bytes": "B", "bytes/s": "B/s", "Hz": "Hz", "op/s": "FLOP/s", "transfers/s": "T/s"}[dimension]

@@ -179,6 +179,9 @@ class EnergySummary(Row):
     """Multiplications and additions."""
     unknown: list[str]
     """Components, or operations of one, without figures: they take more than nothing, and are counted nowhere."""
+    area_mm2: float | None = None
+    """Of the devices whose descriptions say one; None where none does, as the price."""
+    price_usd: float | None = None
 
 
 @dataclass(frozen=True)

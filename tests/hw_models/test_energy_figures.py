@@ -12,6 +12,8 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.row_activations import row_activations
 from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.quantity import format_quantity, parse_quantity
+from moe_cosim.sim.run import run
+from tests.sim.tiny import Tiny
 
 
 def _machine(name: str, **settings: object) -> Machine:
@@ -95,3 +97,14 @@ def test_memories_without_rows_open_none() -> None:
 def test_energies_are_read_and_written(text: str, dimension: str, value: float) -> None:
     assert parse_quantity(text, dimension, "x", "y") == pytest.approx(value)
     assert parse_quantity(format_quantity(value, dimension), dimension, "x", "y") == pytest.approx(value)
+
+
+def test_area_and_price_are_of_the_devices_that_say_them(tiny: Tiny) -> None:
+    plain = run(tiny.path, keep=()).energy
+    assert plain is not None
+    assert (plain.area_mm2, plain.price_usd) == (814, None)
+    price = {"machine.set.devices.gpu.price": "25000 USD", "machine.set.devices.ndp.price": "5000 USD"}
+    devices = {"machine.set.devices.ndp.count": 2, "machine.set.devices.ndp.area": "3.5 mm2"}
+    found = run(tiny.path, price | devices, keep=()).energy
+    assert found is not None
+    assert (found.area_mm2, found.price_usd) == (821, 35000)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,6 +61,8 @@ def account(machine: Machine, tally: EnergyTally, busy: BusyTime, times: Times) 
         energy_delay_js=total * times.total_s,
         operations=float(tally.by_use[:, tally.columns.operations : tally.columns.active].sum()),
         unknown=unknown,
+        area_mm2=_sum(device.area_mm2 for device in machine.devices),
+        price_usd=_sum(device.price_usd for device in machine.devices),
     )
     return EnergyAccount(
         summary,
@@ -85,6 +87,12 @@ def _joules_per_count(
             union_ps, _ = busy.of_unit_ps(unit.name)
             per_count[:, tally.columns.active + index] *= min(1.0, union_ps / worked[index])
     return per_count
+
+
+def _sum(said: Iterable[float | None]) -> float | None:
+    """None where nothing is said."""
+    found = [each for each in said if each is not None]
+    return sum(found) if found else None
 
 
 def _decode() -> slice:
