@@ -6,17 +6,19 @@ from collections.abc import Callable
 from typing import Final
 
 from moe_cosim.errors import InputError
+from moe_cosim.workloads.quantization.quantizers.gptq import Gptq
+from moe_cosim.workloads.quantization.quantizers.hqq import Hqq
 from moe_cosim.workloads.quantization.quantizers.quantizer import Quantizer
 from moe_cosim.workloads.quantization.quantizers.rtn import Rtn
 
 GROUP_SIZES: Final = (32, 64, 128)
 
 
-def _rtn(bits: int, group_size: int, zero_point: bool) -> Quantizer:
-    return Rtn(bits, group_size, zero_point and bits > 1)
-
-
-_METHODS: Final[dict[str, tuple[type[Quantizer], Callable[[int, int, bool], Quantizer]]]] = {"rtn": (Rtn, _rtn)}
+_METHODS: Final[dict[str, tuple[type[Quantizer], Callable[[int, int, bool], Quantizer]]]] = {
+    "rtn": (Rtn, lambda bits, group_size, zero_point: Rtn(bits, group_size, zero_point and bits > 1)),
+    "hqq": (Hqq, lambda bits, group_size, _: Hqq(bits, group_size)),
+    "gptq": (Gptq, lambda bits, group_size, zero_point: Gptq(bits, group_size, zero_point and bits > 1)),
+}
 
 
 def methods() -> list[str]:
@@ -30,7 +32,7 @@ def quantizer(
     """The method at one width.
 
     Raises `InputError` for a name that no method has, for bits that the method lacks, and for a group size other than
-    32, 64 and 128. 1 bit has no zero point.
+    32, 64 and 128. 1 bit has no zero point, and HQQ always one.
     """
     if method not in _METHODS:
         raise InputError(where, "method", method, methods())
