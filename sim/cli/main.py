@@ -14,7 +14,19 @@ import click
 from moe_cosim.compiling import compiling
 from moe_cosim.errors import MoeCosimError, RunError
 from moe_cosim.escape import printable
-from moe_cosim.sim.cli.commands import accuracy, bench, look, reproduce, run, show, sst, store, sweep, validate
+from moe_cosim.sim.cli.commands import (
+    accuracy,
+    bench,
+    look,
+    quantize,
+    reproduce,
+    run,
+    show,
+    sst,
+    store,
+    sweep,
+    validate,
+)
 from moe_cosim.version import VERSION
 
 
@@ -77,6 +89,7 @@ for _commands in (
     bench.COMMANDS,
     validate.COMMANDS,
     accuracy.COMMANDS,
+    quantize.COMMANDS,
 ):
     for _command in _commands:
         main.add_command(_command)

@@ -56,6 +56,21 @@ def watching(wanted: str) -> Iterator[Callable[[Pace], None]]:
         yield update
 
 
+@contextmanager
+def layers_done(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Yields a function of layers done and all: a bar on a terminal, a line per layer in a log."""
+    with progress_bar(what) as bar:
+
+        def update(done: int, layers: int) -> None:
+            if bar is not None:
+                bar(done / layers)
+            else:
+                sys.stderr.write(f"{what}: layer {done + 1} of {layers}\n")
+                sys.stderr.flush()
+
+        yield update
+
+
 def duration(seconds: float) -> str:
     """``5.2 s``, ``3 min 20 s``, ``7 h 12 min``."""
     if seconds < 60:

@@ -89,6 +89,8 @@ class Meter:
             expert_moves=decisions.move_rows(),
             policy_report=prepared.policy.report(),
             mean_loss=decisions.mean_loss(),
+            delta_loss=decisions.delta_loss(),
+            losses=scenario.quantization.losses.origin,
             critical_path=path,
             events=activity.events,
             wall_s=phases.lowering_s + phases.engine_s,

@@ -100,6 +100,11 @@ class Result:
     """The joules sum to those of `energy`, as do those of the next."""
     energy_purposes: list[EnergyPurposeRow] = field(default_factory=list)
     power_over_time: PowerOverTime | None = None
+    losses: str | None = None
+    """Where `mean_loss` is from: synthetic, given, measured on which weights and how, or transferred; None: a result of
+    an older version."""
+    delta_loss: float | None = None
+    """Expected change of the model's loss in nats per token, where losses were measured on this very model."""
     _timeline: RunTimeline | Path | None = field(default=None, repr=False, compare=False)
     """Or the folder that has it."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ SENSITIVITY_SPREAD: Final = Assumption(
     "standard deviation of the logarithm of experts' sensitivity within a layer; nobody publishes the table. "
     "0.5 puts two thirds of the experts within a factor of 1.65 of the median; 0 makes them alike",
 )
+_SAID: Final = ("model", "architecture", "method")
+"""What a table of ``moe-cosim quantize`` says of itself."""
 LAYER_GROWTH: Final = Assumption(
     "loss-layer-growth",
     10.0,
@@ -54,6 +57,11 @@ class LossTable:
     """Increasing."""
     loss: NDArray[np.float64]
     """[layers, experts, len(bits)]; finite, not negative, never rising with more bits."""
+    origin: str = "given"
+    """Where it is from, as a result says it."""
+    delta: NDArray[np.float64] | None = None
+    """[layers, experts, len(bits)]: by how much each token routed there raises the model's loss, in nats; None unless
+    it was measured on this very model."""
 
     def validate(self, where: object) -> LossTable:
         """This table; raises `InputError` for one that no quantizer could have measured."""
@@ -101,24 +109,44 @@ def synthetic_losses(
     sensitivity = scale * np.exp(spread * normal + math.log(growth) * depth[:, None])
     loss = sensitivity[:, :, None] * 0.25 ** np.asarray(bits, dtype=np.float64)
     loss.flags.writeable = False  # runs share it
-    return LossTable(tuple(bits), loss).validate("synthetic losses")
+    return LossTable(tuple(bits), loss, "synthetic").validate("synthetic losses")
+
+
+def architecture(model: Model) -> str:
+    """What a model must share with another for the losses of the one to be the other's, as JSON."""
+    layers = [model.moe_layers[0], model.moe_layers[-1], len(model.moe_layers)] if model.moe_layers else []
+    sizes = {
+        "hidden": model.hidden,
+        "layers": model.layers,
+        "moe_layers": layers,
+        "experts": model.routed_experts,
+        "top_k": model.top_k,
+        "intermediate": model.expert.intermediate,
+        "vocab": model.vocab,
+    }
+    return json.dumps(sizes)
 
 
 def read_losses(path: Path, model: Model) -> LossTable:
     """A measured table for `model` from a ``.npz`` or ``.csv`` file.
 
-    ``.npz``: arrays ``bits`` [B] and ``loss`` [MoE layers, experts, B]. ``.csv``: a header and the
+    ``.npz``: arrays ``bits`` [B] and ``loss`` [MoE layers, experts, B]; what ``moe-cosim quantize`` wrote says of which
+    architecture it is: that of `model` is taken as it is, with the change of the model's loss, and of another only
+    the rank order (`transferred`). ``.csv``: a header and the
     columns layer, expert, bits, loss, one row per cell in any order, layers counted from 0 over the
     MoE layers. Raises `InputError` when the table does not fit the model or is not complete,
     finite, at least 0 and never rising with more bits.
     """
+    measured: dict[str, str] | None = None
     if path.suffix == ".npz":
-        table = _read_npz(path)
+        table, measured = _read_npz(path)
     elif path.suffix == ".csv":
         table = _read_csv(path)
     else:
         raise InputError(path, "file", Plain(f"a {path.suffix or 'nameless'} file"), "a .npz or .csv file")
     table.validate(path)
+    if measured is not None and measured["architecture"] != architecture(model):
+        return transferred(table, model, measured["model"])
     wanted = (len(model.moe_layers), model.routed_experts)
     if table.loss.shape[:2] != wanted:
         found = Plain("{} layers of {} experts".format(*table.loss.shape[:2]))
@@ -127,17 +155,41 @@ def read_losses(path: Path, model: Model) -> LossTable:
     return table
 
 
-def _read_npz(path: Path) -> LossTable:
+def transferred(table: LossTable, model: Model, name: str) -> LossTable:
+    """The rank order of another model's losses: rank among all cells, over their number, so that no size is left.
+
+    Layers are those at the same depth. Numbers of experts mean nothing in another model: where there are more or fewer,
+    they are stretched or thinned out evenly.
+    """
+    layers, experts, _ = table.loss.shape
+    depth = np.rint(np.linspace(0, layers - 1, len(model.moe_layers))).astype(np.int64)
+    number = np.arange(model.routed_experts) * experts // model.routed_experts
+    values, ranks = np.unique(table.loss[depth][:, number], return_inverse=True)
+    loss = ranks.reshape(len(depth), len(number), -1) / len(values)
+    return LossTable(table.bits, loss, f"transferred: rank order alone, of {name}")
+
+
+def _read_npz(path: Path) -> tuple[LossTable, dict[str, str] | None]:
+    """A table and, of one that was measured here, on what and how."""
     allowed = "arrays 'bits' and 'loss' of numbers, written by numpy.savez"
-    arrays = read_npz(path, allowed, ("bits", "loss"))
-    if len(arrays) < 2:
+    arrays = read_npz(path, allowed, ("bits", "loss", "delta_loss", *_SAID))
+    if not {"bits", "loss"} <= arrays.keys():
         raise InputError(path, "file", Plain(f"the arrays {', '.join(arrays) or 'of other names'}"), allowed)
     bits, loss = arrays["bits"], arrays["loss"]
     if bits.ndim != 1 or bits.dtype.kind not in "iu":
         raise InputError(path, "bits", Plain(f"{bits.dtype} {list(bits.shape)}"), "a list of whole numbers")
     if loss.dtype.kind not in "iuf":
         raise InputError(path, "loss", Plain(str(loss.dtype)), "an array of real numbers")
-    return LossTable(tuple(int(width) for width in bits), loss.astype(np.float64))
+    widths = tuple(int(width) for width in bits)
+    if not arrays.keys() >= set(_SAID):
+        return LossTable(widths, loss.astype(np.float64)), None
+    said = {name: str(arrays[name]) for name in _SAID}
+    delta = arrays.get("delta_loss")
+    if delta is not None and (delta.shape != loss.shape or delta.dtype.kind != "f" or not np.isfinite(delta).all()):
+        allowed = f"finite numbers {list(loss.shape)}, as 'loss'"
+        raise InputError(path, "delta_loss", Plain(f"{delta.dtype} {list(delta.shape)}"), allowed)
+    origin = f"measured on {said['model']} by {said['method']}"
+    return LossTable(widths, loss.astype(np.float64), origin, delta), said
 
 
 def _read_csv(path: Path) -> LossTable:

@@ -34,6 +34,8 @@ _HEADLINE: Final = (
     "decode_s",
     "decode_steps",
     "mean_loss",
+    "delta_loss",
+    "losses",
     "events",
     "wall_s",
     "engine_s",
@@ -52,6 +54,7 @@ def result_report(result: Result) -> Report:
     return [
         Note(f"{result.policy} on {result.machine}, {result.model}", result.name),
         Note(f"routing: {result.routing}; engine {result.engine}, seed {result.seed}", dim=True),
+        *_losses(result),
         *_software(result),
         *_warnings(result),
         _headline(result),
@@ -71,6 +74,13 @@ def result_report(result: Result) -> Report:
     ]
 
 
+def _losses(result: Result) -> list[Note]:
+    """Where losses are from; nothing of a run that has none."""
+    if not result.mean_loss or result.losses is None:
+        return []
+    return [Note(f"losses: {result.losses}")]
+
+
 def replay_report(found: Replay) -> Report:
     """Total time, and whether it is the saved one."""
     total, saved = (f"{format_quantity(ps, 'ps')} ({ps:,} ps)" for ps in (found.total_ps, found.saved_total_ps))
@@ -86,6 +96,8 @@ def _headline(result: Result) -> Table:
     said = []
     if result.decode_tokens_per_s is not None:
         said.append(("decode throughput", f"{result.decode_tokens_per_s:.3f} tokens/s"))
+    if result.delta_loss is not None:
+        said.append(("expected Δ loss", f"{result.delta_loss:+.4g} nats per token"))
     end_to_end = f"{_seconds(result.end_to_end_s)} ({result.end_to_end_tokens_per_s:.3f} tokens/s)"
     said += [
         ("time to first token", _seconds(result.time_to_first_token_s)),
@@ -210,10 +222,16 @@ def _unknown_energy(result: Result) -> list[Note]:
 
 
 def _experts(result: Result) -> Table:
-    rows = [*result.experts.as_dict().items(), ("mean_loss", result.mean_loss)]
+    rows = [
+        *result.experts.as_dict().items(),
+        ("mean_loss", result.mean_loss),
+        ("delta_loss", result.delta_loss),
+    ]
     shown = [(name.replace("_", " "), value) for name, value in result.experts.as_dict().items()]
     if result.mean_loss is not None:
         shown.append(("mean loss per routed token", result.mean_loss))
+    if result.delta_loss is not None:
+        shown.append(("Δ loss, nats per token", result.delta_loss))
     columns = (Column("figure", role="key"), Column("value", form=",.4g"))
     said = [(name, _plain(value)) for name, value in shown]
     view = Table("experts", "experts in decode", (columns[0], Column("value")), said)

@@ -42,6 +42,8 @@ class Decisions:
         self._skipped = 0
         self._lost: dict[int, list[NDArray[np.float64]]] = {}
         """By width: tokens times loss of every run. All are kept, since their sum depends on the order."""
+        self._raised: dict[int, list[NDArray[np.float64]]] = {}
+        """The same of the change of the model's loss."""
 
     def add(self, plan: Plan) -> None:
         """The next block's."""
@@ -103,11 +105,14 @@ class Decisions:
         }
         for bits in in_use:
             kept = self._lost.setdefault(bits, [])
+            raised = self._raised.setdefault(bits, [])
             if bits != _FULL_BITS and bits in self._losses.bits:
                 is_mine = np.array([weight_format.bits == bits for weight_format in plan.formats])
                 mine = plan.runs[is_mine[plan.runs["format"]] & (plan.runs["step"] > 0)]
-                loss = self._losses.loss[mine["layer"], mine["expert"], self._losses.bits.index(bits)]
-                kept.append(mine["tokens"] * loss)
+                cells = mine["layer"], mine["expert"], self._losses.bits.index(bits)
+                kept.append(mine["tokens"] * self._losses.loss[cells])
+                if self._losses.delta is not None:
+                    raised.append(mine["tokens"] * self._losses.delta[cells])
 
     def expert_summary(self) -> ExpertSummary:
         """A hit was in GPU memory before the gate asked; a miss was fetched then.
@@ -153,8 +158,17 @@ class Decisions:
 
         None where a width in use is not in the table. Skipped experts are not in the mean.
         """
+        return self._mean(self._lost)
+
+    def delta_loss(self) -> float | None:
+        """Expected change of the model's loss in nats per token: what its routed tokens add, each of `top_k` in every
+        MoE layer. None unless the table was measured on this model, and as `mean_loss`."""
+        mean = self._mean(self._raised) if self._losses.delta is not None else None
+        return None if mean is None else mean * self._demand.layers * self._demand.top_k
+
+    def _mean(self, by_width: dict[int, list[NDArray[np.float64]]]) -> float | None:
         total = 0.0
-        for bits, lost in sorted(self._lost.items()):
+        for bits, lost in sorted(by_width.items()):
             if bits != _FULL_BITS:
                 if bits not in self._losses.bits:
                     return None

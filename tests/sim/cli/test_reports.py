@@ -40,6 +40,7 @@ from moe_cosim.sim.cli.tables.listing import listing_report
 from moe_cosim.sim.cli.tables.machine import machine_report
 from moe_cosim.sim.cli.tables.model import model_document, model_report
 from moe_cosim.sim.cli.tables.plug_in import plug_in_document, plug_in_report
+from moe_cosim.sim.cli.tables.quantize import losses_report
 from moe_cosim.sim.cli.tables.query import query_report, query_table
 from moe_cosim.sim.cli.tables.reproduction import reproduction_report
 from moe_cosim.sim.cli.tables.result import replay_report, result_report
@@ -169,6 +170,7 @@ REPORTS: dict[str, Make] = {
     "reproduce": lambda _: reproduction_report(outcome_of_reproduction()),
     "crosscheck": _crosscheck,
     "validate": _validated,
+    "quantize": lambda _: losses_report(_measured()),
     "bench": lambda _: bench_report([Speed(ODD, ODD, 50, 10**8, 12_345, 12.5, 6.0, 4.0, 1.5)]),
     "list": lambda _: listing_report(listing()),
     "routing stats": lambda _: routing_report(replace(routing_statistics("mixtral-8x7b", None, 4, 32, 0), where=ODD)),
@@ -183,6 +185,12 @@ REPORTS: dict[str, Make] = {
     "show device": lambda _: description_report(description_document("device", "h100-sxm")),
     "show policy": lambda _: _plug_in("policy", "trimoe"),
 }
+
+
+def _measured() -> dict[str, Any]:
+    width = {"mean_loss": 1.5e-9, "least_loss": 1e-12, "largest_loss": 123.5, "delta_loss": None}
+    rows = [{"bits": bits, **width, "delta_loss_error": 0.25, "lowered": 1234} for bits in (1, 16)]
+    return {"model": ODD, "method": ODD, "loss_is": ODD, "unseen": 3, "widths": rows}
 
 
 def _plug_in(kind: str, name: str) -> Report:

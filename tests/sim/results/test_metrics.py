@@ -228,7 +228,7 @@ def _plans() -> list[Plan]:
 
 def _decisions(plans: Sequence[Plan], losses: LossTable = LossTable((2,), np.ones((1, 6, 1)))) -> Decisions:  # noqa: B008
     machine = one_memory([unit("gpu"), unit("ndp", kind="ndp")], memory(capacity=1 << 40))
-    demand = SimpleNamespace(layers=1, num_experts=6, steps=3)
+    demand = SimpleNamespace(layers=1, num_experts=6, steps=3, top_k=2)
     found = Decisions(machine, demand, ExpertShape(16, 16), losses)
     for plan in plans:
         found.add(plan)
@@ -280,6 +280,14 @@ def test_mean_loss_weighs_by_tokens_and_counts_16_bits_as_none() -> None:
     """Of 10 decoded tokens, 1 + 3 ran expert 3 at 2 bits."""
     losses = LossTable((1, 2), np.arange(12, dtype=float)[::-1].reshape(1, 6, 2).copy())
     assert _decisions(_plans(), losses).mean_loss() == pytest.approx((1 + 3) * losses.loss[0, 3, 1] / 10)
+
+
+def test_changes_of_the_loss_add_up_over_a_tokens_experts() -> None:
+    """10 tokens were routed, 2 experts each: what 4 of them add is shared by 5 tokens."""
+    delta = np.arange(12, dtype=float).reshape(1, 6, 2)
+    found = _decisions(_plans(), LossTable((1, 2), np.ones((1, 6, 2)), "measured", delta))
+    assert found.delta_loss() == pytest.approx((1 + 3) * delta[0, 3, 1] / 5)
+    assert _decisions(_plans(), LossTable((1, 2), np.ones((1, 6, 2)))).delta_loss() is None
 
 
 def test_mean_loss_is_none_where_a_width_was_not_measured() -> None:

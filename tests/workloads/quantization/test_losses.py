@@ -11,7 +11,7 @@ import pytest
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.workloads.models import find_model
-from moe_cosim.workloads.quantization.losses import LossTable, read_losses, synthetic_losses
+from moe_cosim.workloads.quantization.losses import LossTable, architecture, read_losses, synthetic_losses
 
 MODEL = find_model("mixtral-8x7b")
 GOOD = np.broadcast_to(4.0 ** -np.arange(1, 5), (32, 8, 4)).copy()
@@ -79,6 +79,13 @@ def npz(folder: Path, loss: Any = GOOD, bits: Any = (1, 2, 3, 4)) -> Path:
     return folder / "losses.npz"
 
 
+def measured(folder: Path, of: str = "mixtral-8x7b", **arrays: Any) -> Path:
+    """As ``moe-cosim quantize`` writes it."""
+    said = {"model": "Weights-8x7B", "architecture": architecture(find_model(of)), "method": "gptq"}
+    np.savez(folder / "measured.npz", **{"bits": [1, 2, 3, 4], "loss": GOOD, **said, **arrays})
+    return folder / "measured.npz"
+
+
 def lines(loss: Any = GOOD) -> list[str]:
     return [
         f"{layer},{expert},{b + 1},{float(value)!r}" for (layer, expert, b), value in np.ndenumerate(np.asarray(loss))
@@ -103,6 +110,41 @@ def test_both_file_forms_give_the_table_back(tmp_path: Path) -> None:
         table = read_losses(path, MODEL)
         assert table.bits == (1, 2, 3, 4)
         np.testing.assert_array_equal(table.loss, loss)
+
+
+def test_a_table_of_the_very_model_brings_the_change_of_its_loss(tmp_path: Path) -> None:
+    delta = GOOD * 0.01
+    table = read_losses(measured(tmp_path, delta_loss=delta), MODEL)
+    assert table.origin == "measured on Weights-8x7B by gptq"
+    np.testing.assert_array_equal(table.loss, GOOD)
+    assert table.delta is not None
+    np.testing.assert_array_equal(table.delta, delta)
+    assert read_losses(measured(tmp_path), MODEL).delta is None
+    assert read_losses(npz(tmp_path), MODEL).origin == "given"
+
+
+@pytest.mark.parametrize("name", ["olmoe-1b-7b", "mixtral-8x22b"])
+def test_of_another_model_the_rank_order_alone_is_carried_over(tmp_path: Path, name: str) -> None:
+    loss = synthetic(3, experts=8).loss
+    model = find_model(name)
+    table = read_losses(measured(tmp_path, loss=loss, delta_loss=loss), model)
+    assert table.origin == "transferred: rank order alone, of Weights-8x7B"
+    assert table.delta is None
+    assert table.loss.shape == (len(model.moe_layers), model.routed_experts, 4)
+    # in the last layer the order is the table's, and no size of it is left
+    last = loss[-1, np.arange(model.routed_experts) * 8 // model.routed_experts]
+    np.testing.assert_array_equal(
+        np.sign(np.subtract.outer(last, last)), np.sign(np.subtract.outer(*[table.loss[-1]] * 2))
+    )
+    larger = read_losses(measured(tmp_path, loss=loss * 1000), model)
+    np.testing.assert_array_equal(larger.loss, table.loss)
+    table.validate("transferred")
+
+
+def test_a_change_of_another_shape_is_refused(tmp_path: Path) -> None:
+    for delta in (GOOD[:, :, :2], np.full(GOOD.shape, np.nan), GOOD.astype(int)):
+        with pytest.raises(InputError, match=r"delta_loss: found .*; allowed: finite numbers \[32, 8, 4\]"):
+            read_losses(measured(tmp_path, delta_loss=delta), MODEL)
 
 
 @pytest.mark.parametrize(

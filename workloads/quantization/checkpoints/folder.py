@@ -52,6 +52,15 @@ class CheckpointFolder:
                 )
         return found
 
+    def biases(self, layer: int, number: int) -> ExpertWeights | None:
+        """What one expert adds behind each matrix, where the family has that (gpt-oss)."""
+        name = f"{self._prefix[layer]}mlp.experts.gate_up_proj_bias"
+        if name not in self.shards:
+            return None
+        both = self.shards.tensor(name)[number]
+        down = self.shards.tensor(f"{self._prefix[layer]}mlp.experts.down_proj_bias")[number]
+        return ExpertWeights(both[::2], both[1::2], down)
+
     def experts(self, layer: int) -> list[ExpertWeights]:
         """All experts of one layer, in their order."""
         return [self.expert(layer, number) for number in range(self.model.routed_experts)]

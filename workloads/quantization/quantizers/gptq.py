@@ -26,9 +26,9 @@ class Gptq(Quantizer):
     """GPTQ (arXiv 2210.17323) on the grid of round to nearest, columns of the largest diagonal first.
 
     Written as what it is equal to (arXiv 2507.18553, theorem 4): with H = R R^T, R upper triangular, the error d of the
-    columns before j moves the target of column j to w_j + sum_i<j d_i R_ij / R_jj. That takes one Cholesky factor, where
-    the inverse takes three. The grid is that of the weights as given ("static groups"), so the order of columns changes
-    nothing that is stored.
+    columns before j moves the target of column j to w_j + sum_i<j d_i R_ij / R_jj. That takes one Cholesky factor,
+    where the inverse takes three. The grid is that of the weights as given ("static groups"), so the order of columns
+    changes nothing that is stored.
     """
 
     bits: int

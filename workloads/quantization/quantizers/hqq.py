@@ -23,8 +23,8 @@ class Hqq(Quantizer):
     """HQQ (Badri and Shaji, "Half-quadratic quantization of large machine learning models", 2023), without data.
 
     The library's solver moves the zero points of a grid so that the sum of |error|^0.7 falls; zero points and scales
-    are stored in 16 bits. Groups that it makes worse keep the grid of round to nearest. It starts from a group's least and largest value; at 1 bit, where it would keep those as the
-    two levels, from signs times the mean magnitude.
+    are stored in 16 bits. It starts from a group's least and largest value; at 1 bit, where it would keep those as the
+    two levels, from signs times the mean magnitude. Groups that it makes worse keep the grid of round to nearest.
     """
 
     bits: int
@@ -66,7 +66,7 @@ class Hqq(Quantizer):
 
 
 def _rounded(groups: Tensor, steps: Tensor, zeros: Tensor, top: int) -> tuple[Tensor, Tensor]:
-    """uint8 codes [groups, weights] nearest to `groups` on a grid as stored, and the error of each group [groups, 1]."""
+    """uint8 codes [groups, weights] nearest to `groups` on a grid as stored, and each group's error [groups, 1]."""
     codes = (groups / steps.float() + zeros.float()).round_().clamp_(0, top)
     error = ((codes - zeros.float()) * steps.float() - groups).abs_().pow_(NORM).sum(dim=1, keepdim=True)
     return codes.byte(), error

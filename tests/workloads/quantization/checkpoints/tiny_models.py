@@ -16,7 +16,13 @@ _COMMON: Final = {
     "bos_token_id": 1,
     "eos_token_id": 2,
 }
-_MLA: Final = {"kv_lora_rank": 16, "qk_nope_head_dim": 16, "qk_rope_head_dim": 8, "v_head_dim": 16}
+_MLA: Final = {
+    "num_key_value_heads": 4,
+    "kv_lora_rank": 16,
+    "qk_nope_head_dim": 16,
+    "qk_rope_head_dim": 8,
+    "v_head_dim": 16,
+}
 _DEEPSEEK: Final = {
     "intermediate_size": 96,
     "moe_intermediate_size": 32,
