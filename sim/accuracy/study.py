@@ -6,9 +6,12 @@ by text of their own document, GPTQ. Everything is kept prompt by prompt, so tha
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +26,7 @@ from moe_cosim.sim.accuracy.record import StudyCondition, StudyRecord
 from moe_cosim.sim.accuracy.replicas import Replicas, expert_inputs
 from moe_cosim.sim.accuracy.scores import Scorer, Scores
 from moe_cosim.sim.accuracy.texts import Tokens, Windows, windows
+from moe_cosim.version import VERSION
 from moe_cosim.workloads.quantization.losses import LossTable
 
 if TYPE_CHECKING:
@@ -57,6 +61,7 @@ class Study:
 
     def __init__(self, model: Path, texts: Path, sizes: StudySizes, say: Callable[[str], None]) -> None:
         self._sizes, self._say, self._folder = sizes, say, model
+        self._begun = time.monotonic()
         self._decoder = Decoder(model)
         tokens = Tokens(model, self._decoder.vocabulary)
         calibration = self._windows(texts, TRAIN, tokens, CALIBRATION_TOKENS, sizes.calibration_each)
@@ -178,8 +183,29 @@ class Study:
             domains=self.texts.domains,
             answer_tokens=ANSWER_TOKENS,
             arrays=arrays,
-            about={"group_size": GROUP_SIZE, "sizes": asdict(self._sizes), "calibration_tokens": CALIBRATION_TOKENS},
+            about={
+                **provenance(self._folder),
+                "group_size": GROUP_SIZE,
+                "sizes": asdict(self._sizes),
+                "calibration_tokens": CALIBRATION_TOKENS,
+                "seconds": round(time.monotonic() - self._begun),
+            },
         )
+
+
+def provenance(model: Path) -> dict[str, Any]:
+    """Of what a study is: the command, the weights, the libraries."""
+    weights = hashlib.sha256()
+    for file in sorted(model.glob("*.safetensors")):
+        with file.open("rb") as opened:
+            while part := opened.read(1 << 24):
+                weights.update(part)
+    return {
+        "command": "moe-cosim reproduce cxl-ndp-accuracy --model RUN/model --texts CORPUS",
+        "version": VERSION,
+        "model_sha256": weights.hexdigest(),
+        "versions": {name: version(name) for name in ("torch", "transformers", "numpy")},
+    }
 
 
 def importance_of(model: Path, routings: Sequence[PromptRouting]) -> NDArray[np.float64]:

@@ -7,9 +7,11 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from statistics import median
 from typing import Any, ClassVar
 
+from moe_cosim.errors import InputError
 from moe_cosim.registry import Registry
 from moe_cosim.sim.reproduce.runs import RunKey, Settings, run_all
 from moe_cosim.sim.reproduce.seeds import routing_seeds, seeds_note, with_seed
@@ -28,6 +30,8 @@ class Cell:
     """With the first seed."""
     others: tuple[float, ...] = ()
     """With each further seed."""
+    interval: tuple[float, float] | None = None
+    """Where a measured mean lies with 95 % confidence."""
 
     @property
     def ratio(self) -> float:
@@ -43,19 +47,19 @@ class Cell:
 
     @property
     def low(self) -> float:
-        return min(self._values)
+        return min(self._values) if self.interval is None else self.interval[0]
 
     @property
     def high(self) -> float:
-        return max(self._values)
+        return max(self._values) if self.interval is None else self.interval[1]
 
     @property
     def _values(self) -> tuple[float, ...]:
         return self.simulated, *self.others
 
     def as_dict(self) -> dict[str, Any]:
-        """With several seeds also what they span."""
-        spread = ("median", "low", "high", "seeds") if self.others else ()
+        """With several seeds also what they span, with an interval its ends."""
+        spread = ("median", "low", "high", "seeds") if self.others else ("low", "high") if self.interval else ()
         names = ("figure", "cell", "published", "simulated", "ratio", *spread)
         return {name: getattr(self, name) for name in names}
 
@@ -109,6 +113,11 @@ class Reproduction(ABC):
     def __init__(self, quick: bool) -> None:
         self.quick = quick
 
+    @classmethod
+    def of_model(cls, quick: bool, model: Path, texts: Path) -> Reproduction:
+        """Asked anew of a model's folder and a folder of texts. Raises `InputError` where no model is asked."""
+        raise InputError("command line", "--model", str(model), "only with cxl-ndp-accuracy, which measures a model")
+
     @abstractmethod
     def runs(self) -> list[RunKey]:
         """Every run that the cells need."""
@@ -137,7 +146,7 @@ class Reproduction(ABC):
 registry: Registry[type[Reproduction]] = Registry(
     "reproduction",
     "reproductions",
-    ("moe_cosim.sim.reproduce.cxl_ndp", "moe_cosim.sim.reproduce.trimoe", "moe_cosim.sim.reproduce.edge_ndp"),
+    tuple(f"moe_cosim.sim.reproduce.{name}" for name in ("cxl_ndp", "trimoe", "edge_ndp", "cxl_ndp_accuracy")),
 )
 
 
@@ -149,14 +158,17 @@ def reproduce(
     progress: Callable[[float], None] | None = None,
     seeds: int = 1,
     seed: int = 0,
+    of_model: tuple[Path, Path] | None = None,
 ) -> Reproduced:
     """Run a reproduction, `workers` processes side by side (default: one per core).
 
     Cells are computed with each of `seeds` routing seeds, `seed` and those that follow it; sensitivity with the first
-    alone. Raises `InputError` for an unknown name and for fewer than one seed or more than 1000.
+    alone. `of_model`: folders of a model and of texts, for a reproduction that measures one. Raises `InputError` for an
+    unknown name and for fewer than one seed or more than 1000.
     """
     started = time.perf_counter()
-    chosen = registry.get(name, "reproduce", "name")(quick)
+    kind = registry.get(name, "reproduce", "name")
+    chosen = kind(quick) if of_model is None else kind.of_model(quick, *of_model)
     routings = routing_seeds(seed, seeds)
     variants = chosen.variants() if sensitivity else []
     runs = chosen.runs()

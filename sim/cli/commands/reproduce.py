@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
-from moe_cosim.errors import InputError
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.sim.cli.commands.options import WORKERS
 from moe_cosim.sim.cli.output import Output, output_options
+
+_FOLDER = click.Path(path_type=Path)
 
 
 @click.command()
@@ -18,20 +21,41 @@ from moe_cosim.sim.cli.output import Output, output_options
 @click.option("--quick", is_flag=True, help="Decode 64 tokens instead of the full lengths (not the figures).")
 @click.option("--seeds", metavar="N", default="1", help="Routing seeds: with several, median and range of each cell.")
 @click.option("--seed", metavar="N", default="0", help="The first routing seed (default: 0).")
+@click.option("--model", type=_FOLDER, help="Of cxl-ndp-accuracy: measure the model of this folder anew.")
+@click.option("--texts", type=_FOLDER, help="With --model: folder of NAME.held-out and NAME.train.")
 @output_options("cells", "assumptions", "sensitivity")
 def reproduce(
-    name: str, workers: int | None, no_sensitivity: bool, quick: bool, seeds: str, seed: str, output: Output
+    name: str,
+    workers: int | None,
+    no_sensitivity: bool,
+    quick: bool,
+    seeds: str,
+    seed: str,
+    model: Path | None,
+    texts: Path | None,
+    output: Output,
 ) -> None:
-    """Reproduce a publication's figures: published beside simulated. NAME: cxl-ndp, trimoe, edge-ndp."""
+    """Reproduce figures: published beside simulated. NAME: cxl-ndp, cxl-ndp-accuracy, trimoe, edge-ndp."""
     from moe_cosim.sim.cli.progress import progress_bar
     from moe_cosim.sim.cli.tables.reproduction import reproduction_report
     from moe_cosim.sim.reproduce import reproduce as run_reproduction
     from moe_cosim.sim.reproduce.seeds import COUNTS, FIRSTS
 
     count, first = _whole_number("--seeds", seeds, COUNTS), _whole_number("--seed", seed, FIRSTS)
+    of_model = _folders(model, texts)
     with progress_bar("cells") as progress:
-        outcome = run_reproduction(name, workers, not no_sensitivity, quick, progress, count, first)
+        outcome = run_reproduction(name, workers, not no_sensitivity, quick, progress, count, first, of_model)
     output.emit(outcome.as_dict, lambda: reproduction_report(outcome))
+
+
+def _folders(model: Path | None, texts: Path | None) -> tuple[Path, Path] | None:
+    """Both or neither."""
+    if model is None and texts is None:
+        return None
+    if model is None or texts is None:
+        missing = "--model" if model is None else "--texts"
+        raise InputError("command line", missing, Plain("nothing"), "a folder: --model and --texts go together")
+    return model, texts
 
 
 def _whole_number(option: str, text: str, allowed: str) -> int:

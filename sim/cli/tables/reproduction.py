@@ -37,6 +37,8 @@ def _cells(outcome: Reproduced) -> Table:
     if any(cell.others for cell in outcome.cells):
         shown = [*shown, *(Column(name, form=".4g") for name in ("median", "low", "high"))]
         columns = [*shown, Column("seeds")]  # a note says it to people
+    elif any(cell.interval for cell in outcome.cells):
+        columns = shown = [*shown, *(Column(name, form=".4g") for name in ("low", "high"))]
     figures = list(dict.fromkeys(cell.figure for cell in outcome.cells))
     together = sorted(outcome.cells, key=lambda cell: figures.index(cell.figure))
     view = Table("cells", outcome.title, shown, _rows(together, shown))

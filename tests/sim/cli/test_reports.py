@@ -26,12 +26,16 @@ import moe_cosim
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.hw_models.build import build_with_origins
 from moe_cosim.hw_models.catalog import entries
+from moe_cosim.sim.accuracy.arms import ARMS
+from moe_cosim.sim.accuracy.intervals import MeanInterval
+from moe_cosim.sim.accuracy.result import AccuracyResult, ArmResult
 from moe_cosim.sim.bench import Speed
 from moe_cosim.sim.cli.listing import listing, registry_of
 from moe_cosim.sim.cli.main import main
 from moe_cosim.sim.cli.progress import progress_bar, watching
 from moe_cosim.sim.cli.routing_stats import routing_statistics
 from moe_cosim.sim.cli.table import Column, Report, Table
+from moe_cosim.sim.cli.tables.accuracy import accuracy_report
 from moe_cosim.sim.cli.tables.bench import bench_report
 from moe_cosim.sim.cli.tables.comparison import comparison_report
 from moe_cosim.sim.cli.tables.crosscheck import crosscheck_report
@@ -107,6 +111,13 @@ def outcome_of_reproduction(_: Tiny | None = None) -> Reproduced:
     )
 
 
+def _accuracy(_: Tiny) -> Report:
+    wide = MeanInterval(-0.1234, -0.5678, 0.3210)
+    arms = [ArmResult(arm, says, 2.25, 123.456, wide, wide, wide, wide) for arm, says in ARMS.items()]
+    size = (480, 4096, 2048)
+    return accuracy_report(AccuracyResult(ODD, ODD, "gptq, groups of 128", [ODD], *size, "losses.npz", 8.75, arms))
+
+
 def _crosscheck(_: Tiny) -> Report:
     errors = np.array([0.01, 0.02, 0.123456])
     cases = [
@@ -168,6 +179,7 @@ REPORTS: dict[str, Make] = {
     "replay": lambda _: replay_report(Replay(ODD, "embedded", 7, 10**12, 10**12 + 1, False, 3)),
     "compare": _comparison,
     "reproduce": lambda _: reproduction_report(outcome_of_reproduction()),
+    "accuracy": _accuracy,
     "crosscheck": _crosscheck,
     "validate": _validated,
     "quantize": lambda _: losses_report(_measured()),
