@@ -51,7 +51,7 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml
 	touch $@
 
 $(VENV)/.quantize: $(VENV)/.dev
-	$(PIP) '.[quantize,gguf]' 'torchao>=0.18' # the last two only to compare with
+	$(PIP) '.[quantize]'
 	touch $@
 
 clean:

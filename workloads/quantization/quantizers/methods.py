@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from moe_cosim.errors import InputError
+from moe_cosim.workloads.quantization.quantizers.awq import Awq
+from moe_cosim.workloads.quantization.quantizers.block_floats import Gguf, Mxfp4, Nvfp4
 from moe_cosim.workloads.quantization.quantizers.gptq import Gptq
 from moe_cosim.workloads.quantization.quantizers.hqq import Hqq
 from moe_cosim.workloads.quantization.quantizers.quantizer import Quantizer
@@ -17,6 +19,10 @@ GROUP_SIZES: Final = (32, 64, 128)
 _METHODS: Final[dict[str, tuple[type[Quantizer], Callable[[int, int, bool], Quantizer]]]] = {
     "rtn": (Rtn, lambda bits, group_size, zero_point: Rtn(bits, group_size, zero_point and bits > 1)),
     "hqq": (Hqq, lambda bits, group_size, _: Hqq(bits, group_size)),
+    "awq": (Awq, lambda bits, group_size, zero_point: Awq(bits, group_size, zero_point)),
+    "gguf": (Gguf, lambda bits, *_: Gguf({4: "q4_0", 5: "q5_0", 8: "q8_0"}[bits])),
+    "mxfp4": (Mxfp4, lambda *_: Mxfp4()),
+    "nvfp4": (Nvfp4, lambda *_: Nvfp4()),
     "gptq": (Gptq, lambda bits, group_size, zero_point: Gptq(bits, group_size, zero_point and bits > 1)),
 }
 
@@ -32,7 +38,8 @@ def quantizer(
     """The method at one width.
 
     Raises `InputError` for a name that no method has, for bits that the method lacks, and for a group size other than
-    32, 64 and 128. 1 bit has no zero point, and HQQ always one.
+    32, 64 and 128. 1 bit has no zero point, and HQQ always one; blocks of GGUF, mxfp4 and nvfp4
+    have their own sizes.
     """
     if method not in _METHODS:
         raise InputError(where, "method", method, methods())
