@@ -12,6 +12,8 @@ from moe_cosim.sim.validate.validated import Validated
 
 _CLOSE: Final = 0.15
 """A relative error so small is green."""
+_MORE: Final = ("predicted_watts", "measured_watts", "predicted_joules_per_token", "measured_joules_per_token")
+"""Columns of CSV alone: of served models, with each of their figures."""
 
 
 def validation_report(outcome: Validated) -> Report:
@@ -62,7 +64,11 @@ def _rows(outcome: Validated) -> Table:
         )
         for row in outcome.rows
     ]
-    return Table("rows", "predicted beside measured", columns, rows)
+    title = "predicted beside measured"
+    more = [tuple(row.more.get(name) for name in _MORE) for row in outcome.rows]
+    every = [(*row, *beside) for row, beside in zip(rows, more, strict=True)]
+    view = Table("rows", title, columns, rows)
+    return Table("rows", title, (*columns, *map(Column, _MORE)), every, view=view)
 
 
 def _groups(outcome: Validated) -> Table:

@@ -88,3 +88,23 @@ def test_models_by_their_ids(model_id: str, name: str) -> None:
 @pytest.mark.parametrize("model_id", ["", "Qwen/Qwen3-30B", "Qwen/Qwen3-30B-A3B-Medical", "deepseek-ai/DeepSeek"])
 def test_other_models_are_not_taken_for_one_that_is_known(model_id: str) -> None:
     assert find_served_model(model_id) is None
+
+
+def test_watts_and_joules_are_held_against_what_the_row_measured(write: Write) -> None:
+    """Watts are joules a token times tokens per second, and those of the GPU alone."""
+    measured = {"avg_power_watts": "400", "energy_per_token_joules": "0.5", "energy_fitted": "yes"}
+    path = write(LLM, {"prompt_tokens": "20"} | measured)
+    rows = {row["metric"]: row for row in validated("--data", path)["rows"]}
+    watts, joules = rows["avg_power_watts"], rows["energy_per_token_joules"]
+    assert (watts["unit"], watts["measured"], joules["unit"], joules["measured"]) == ("W", 400, "J", 0.5)
+    rate = rows["output_throughput_tokens_per_sec"]
+    assert watts["predicted"] == pytest.approx(joules["predicted"] * rate["predicted"])
+    assert 120 < watts["predicted"] < 700
+    assert all(row["predicted_watts"] == watts["predicted"] and row["measured_watts"] == 400 for row in rows.values())
+    assert (watts["fitted"], rate["fitted"]) == (True, False)
+
+
+def test_without_measured_watts_they_are_predicted_all_the_same(write: Write) -> None:
+    latency, throughput = validated("--data", write(LLM, {"prompt_tokens": "20"}))["rows"]
+    assert latency["predicted_watts"] == throughput["predicted_watts"] > 0
+    assert "measured_watts" not in latency
