@@ -15,7 +15,7 @@ from moe_cosim.sim.engines.sst.emit import environment
 FOLDER = Path(__file__).parents[1] / "templates"
 FILTERS = {
     ".html.j2": {"*"},  # autoescape: every value
-    ".md.j2": {"markdown", "percent"},
+    ".md.j2": {"markdown", "percent", "joules", "watts"},  # the latter three write numbers
     ".py.j2": {"python", "printable"},
     ".sh.j2": {"shell"},
 }
