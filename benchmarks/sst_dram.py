@@ -93,7 +93,7 @@ def achieved(row: CsvRow, memory: str, most: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         emitted = in_order(write_run(Path(folder), machine, asks, _LINE_BYTES, options.memory))
         times = run_folder(emitted, installation, build_library(installation), options)
-        total_ps = restore(machine, asks, emitted.streams, times).total_ps
+        total_ps = restore(machine, asks, emitted.replayed, emitted.streams, times).total_ps
     return int(asks.accesses["bytes"].sum()) / total_ps * 1000
 
 

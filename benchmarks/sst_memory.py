@@ -13,8 +13,8 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.sst import emit
 from moe_cosim.sim.engines.sst.folder import PYTHON_CONFIGURATION, STREAMS, Emitted
 from moe_cosim.sim.engines.sst.graph.build import BuildOptions, build_graph
-from moe_cosim.sim.engines.sst.graph.devices import find_layout
 from moe_cosim.sim.engines.sst.graph.graph import Component, End, Graph, Statistic, SubComponent, Value
+from moe_cosim.sim.engines.sst.replayed import replayed
 from moe_cosim.sim.engines.sst.streams import cut, write_stream
 from moe_cosim.workloads.programs.builder import ProgramBuilder
 
@@ -37,11 +37,11 @@ def one_memory(window_bytes: int) -> Machine:
 def write_read(folder: Path, core: str, memory: str, line_bytes: int, total_bytes: int, window_bytes: int) -> Emitted:
     """A folder in which `core` (ours, miranda) reads `total_bytes` once, in order, from a back end of `memory`."""
     machine = one_memory(window_bytes)
-    layout = find_layout(machine)
-    graph = _with_backend(build_graph(machine, BuildOptions(line_bytes), layout), memory, line_bytes)
     made = ProgramBuilder(machine)
     program = made.stream("gpu.sm.main", made.read("gpu.hbm", total_bytes)).build()
-    streams = cut(machine, program, layout)
+    asked = replayed(machine, program)
+    graph = _with_backend(build_graph(machine, BuildOptions(line_bytes), asked.layout), memory, line_bytes)
+    streams = cut(machine, program, asked.layout)
     if core == "miranda":
         graph = _with_miranda(graph, line_bytes, total_bytes, window_bytes)
         streams = []
@@ -49,7 +49,7 @@ def write_read(folder: Path, core: str, memory: str, line_bytes: int, total_byte
     for stream in streams:
         write_stream(folder / STREAMS / "gpu.stream", machine, program, stream)
     (folder / PYTHON_CONFIGURATION).write_text(emit.python_text(graph), encoding="utf-8")
-    return Emitted(folder, graph, streams)
+    return Emitted(folder, graph, streams, asked)
 
 
 def statistic(emitted: Emitted, name: str) -> tuple[int, float]:

@@ -10,8 +10,6 @@ from moe_cosim.sim.crosscheck.whole_steps import MODELS, whole_steps
 
 _TINY: Final = MODELS / "qwen3-tiny.json"
 """Qwen3's shape with 2 layers of 64 experts and an eighth of the width."""
-_FREE_HUB: Final = {"devices.host.switch.rate": "unlimited"}
-"""Of the edge host: SST's router limits its ports, not what all of them carry together."""
 
 
 def _qwen3(
@@ -52,10 +50,9 @@ CASES = (
     _qwen3("policy-fiddler", "cold experts on the CPU, from the DIMMs", "fiddler", batch=1),
     _qwen3(
         "policy-edge-ndp",
-        "tensor parallelism over four modules of the edge machine, its hub unlimited",
+        "tensor parallelism over four modules of the edge machine, through the rate of its hub",
         "edge-ndp",
         "rtx5080-dimm-ndp-4",
-        _FREE_HUB,
         batch=1,
     ),
 )

@@ -17,6 +17,7 @@ _KB = 1_000
 _MB = 1_000_000
 _SPINE = catalog_machine("h100-cxl-ndp-16-spine")
 _HEADS = catalog_machine("h100-host-two-headed")
+_DIMMS = catalog_machine("h100-amx-dimm-ndp")
 _HUB = catalog_machine("rtx5080-dimm-ndp-4")
 
 
@@ -75,6 +76,15 @@ def _(builder: ProgramBuilder) -> None:
     builder.copy("gpu.dma.weights", *pair(builder, "ndp2.dram", "gpu.hbm", 300 * _KB))
 
 
+@TABLE.add(
+    "spine-copies-between-devices", "the GPU's engine moves weights from device to device, in a leaf and between", _SPINE
+)
+def _(builder: ProgramBuilder) -> None:
+    builder.copy("gpu.dma.weights", *pair(builder, "ndp0.dram", "ndp1.dram", 400 * _KB))
+    builder.copy("gpu.dma.prefetch", *pair(builder, "ndp4.dram", "ndp9.dram", 400 * _KB))
+    builder.copy("gpu.dma.weights", *pair(builder, "ndp1.dram", "gpu.hbm", 200 * _KB, 4 * _MB))
+
+
 @TABLE.add("spine-sixteen-kernels", "rows out to all devices, a kernel on each, rows back, by tokens", _SPINE)
 def _(builder: ProgramBuilder) -> None:
     rows = 12_288
@@ -126,6 +136,12 @@ def _(builder: ProgramBuilder) -> None:
 def _(builder: ProgramBuilder) -> None:
     builder.copy("gpu.dma.weights", *pair(builder, "host.dram", "gpu.gddr", 600 * _KB))
     builder.copy("gpu.dma.activations", *pair(builder, "gpu.gddr", "host.dram", 600 * _KB, 8 * _MB))
+
+
+@TABLE.add("dimm-copies-for-others", "a module's engine copies between two others, by DIMM-Link", _DIMMS)
+def _(builder: ProgramBuilder) -> None:
+    builder.copy("dimm0.link.copies", *pair(builder, "dimm4.dram", "dimm12.dram", 200 * _KB))
+    builder.copy("dimm5.link.copies", *pair(builder, "dimm5.dram", "dimm8.dram", 200 * _KB))
 
 
 @TABLE.add(

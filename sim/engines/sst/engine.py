@@ -48,4 +48,4 @@ class SstEngine(Engine):
         with tempfile.TemporaryDirectory(prefix="moe-cosim-sst-") as folder:
             emitted = write_run(Path(folder), machine, program, self.options.line_size, self.options.memory)
             times = run_folder(emitted, installation, library, self.options, progress)
-            return restore(machine, program, emitted.streams, times)
+            return restore(machine, program, emitted.replayed, emitted.streams, times)

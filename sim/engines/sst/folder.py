@@ -10,10 +10,10 @@ from typing import Final
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.sst import emit, library
 from moe_cosim.sim.engines.sst.graph.build import BuildOptions, build_graph
-from moe_cosim.sim.engines.sst.graph.devices import find_layout
 from moe_cosim.sim.engines.sst.graph.graph import Graph
 from moe_cosim.sim.engines.sst.graph.memories import MemoryTiming
-from moe_cosim.sim.engines.sst.graph.traffic import peer_memories, reached_memories, refuse_copies_between_others
+from moe_cosim.sim.engines.sst.graph.traffic import peer_memories, reached_memories
+from moe_cosim.sim.engines.sst.replayed import Replayed, replayed
 from moe_cosim.sim.engines.sst.streams import Stream, cut, write_stream
 from moe_cosim.version import VERSION
 from moe_cosim.workloads.programs.file import save_program
@@ -34,14 +34,15 @@ class Emitted:
     folder: Path
     graph: Graph
     streams: list[Stream]
+    replayed: Replayed
 
 
 def write_run(
     folder: Path, machine: Machine, program: Program, line_bytes: int, memory: MemoryTiming = "shares"
 ) -> Emitted:
     """Configurations and streams of `program` on `machine`. Raises `InputError` where SST cannot take them."""
-    layout, program = find_layout(machine), with_small_tokens(program)
-    refuse_copies_between_others(machine, program, layout)
+    asked = replayed(machine, with_small_tokens(program))
+    machine, program, layout = asked.machine, asked.program, asked.layout
     streams = cut(machine, program, layout)
     events = max((len(stream.events) for stream in streams), default=0)
     reached, peers = reached_memories(machine, program, layout), peer_memories(machine, program, layout)
@@ -52,7 +53,7 @@ def write_run(
         write_stream(folder / STREAMS / f"{stream.device.name}.stream", machine, program, stream)
     (folder / PYTHON_CONFIGURATION).write_text(emit.python_text(graph), encoding="utf-8")
     (folder / JSON_CONFIGURATION).write_text(emit.json_text(graph), encoding="utf-8")
-    return Emitted(folder, graph, streams)
+    return Emitted(folder, graph, streams, asked)
 
 
 def write_share(emitted: Emitted, program: Program, source: str) -> None:

@@ -18,6 +18,7 @@ from moe_cosim.errors import RunError
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.judge import judge
 from moe_cosim.sim.engines.sst.graph.devices import Device, Layout
+from moe_cosim.sim.engines.sst.replayed import Replayed
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.programs.program import ACCESS, EVENT, STREAM, Program
 
@@ -164,17 +165,19 @@ def read_times(path: Path, stream: Stream) -> NDArray[np.void]:
     return np.fromfile(path, dtype=TIMES)
 
 
-def restore(machine: Machine, program: Program, streams: list[Stream], times: list[NDArray[np.void]]) -> Timeline:
+def restore(
+    machine: Machine, program: Program, replayed: Replayed, streams: list[Stream], times: list[NDArray[np.void]]
+) -> Timeline:
     """Back in the program's order; an event no device replayed stays at -1.
 
     SST's clock is finer than the picoseconds it reports, and those are rounded down. A timer of whole
     picoseconds still takes exactly its time, so what is at its floor is seen to be.
     """
-    start = np.full(len(program.events), -1, dtype=np.int64)
-    end = np.full(len(program.events), -1, dtype=np.int64)
+    start = np.full(len(replayed.program.events), -1, dtype=np.int64)
+    end = np.full(len(replayed.program.events), -1, dtype=np.int64)
     for stream, measured in zip(streams, times, strict=True):
-        start[stream.rows], end[stream.rows] = _parts(program, stream, measured)
-    return judge(machine, program, start, end)
+        start[stream.rows], end[stream.rows] = _parts(replayed.program, stream, measured)
+    return judge(machine, program, start[replayed.begins], end[replayed.ends])
 
 
 def _parts(program: Program, stream: Stream, measured: NDArray[np.void]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

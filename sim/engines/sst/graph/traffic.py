@@ -1,4 +1,4 @@
-"""Which device moves which bytes of a program: what the graph needs to know, and what SST cannot do."""
+"""Which device moves which bytes of a program: what the graph needs to know."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded.addresses import memory_of
 from moe_cosim.sim.engines.sst.graph.devices import Layout
@@ -47,24 +46,19 @@ def peer_memories(machine: Machine, program: Program, layout: Layout) -> frozens
     return frozenset((names[fabric], machine.memory_list[memory].name) for fabric, memory in pairs.tolist())
 
 
-def refuse_copies_between_others(machine: Machine, program: Program, layout: Layout) -> None:
-    """A copy needs an end in its unit's own device: the core would carry the bytes over its device's link twice.
-
-    The machine's description says that such bytes go from memory to memory. Raises `InputError`.
-    """
+def copies_between_others(machine: Machine, program: Program, layout: Layout) -> dict[int, dict[int, tuple[str, str]]]:
+    """Rows of copies of which some pairs have no end in the device of the copying unit: for each such pair of the row,
+    the names of source and target."""
     moves = _moves(machine, program, layout)
     copies = program.events["kind"][moves.event] == COPY
     event, memory, own = (table[copies].reshape(-1, 2) for table in (moves.event, moves.memory, moves.own))
-    bad = ~own.any(axis=1) & (moves.bytes[copies].reshape(-1, 2)[:, 0] > 0)
-    if not bad.any():
-        return
-    pair = int(np.argmax(bad))
-    row = int(event[pair, 0])
-    unit, lane = program.lanes[int(program.events["lane"][row])]
-    source, target = (machine.memory_list[int(index)].name for index in memory[pair])
-    found = Plain(f"a copy from {source} to {target} on {unit}.{lane}")
-    allowed = f"source or target in the device of {unit} (sst engine)"
-    raise InputError(f"program on {machine.name}", f"events[{row}]", found, allowed)
+    size = moves.bytes[copies].reshape(-1, 2)[:, 0]
+    number = np.arange(len(event)) - np.searchsorted(event[:, 0], event[:, 0])
+    found: dict[int, dict[int, tuple[str, str]]] = {}
+    for pair in np.flatnonzero(~own.any(axis=1) & (size > 0)).tolist():
+        source, target = (machine.memory_list[int(index)].name for index in memory[pair])
+        found.setdefault(int(event[pair, 0]), {})[int(number[pair])] = (source, target)
+    return found
 
 
 def _names(machine: Machine, memories: NDArray[np.int64]) -> frozenset[str]:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from moe_cosim.errors import InputError, RunError
-from moe_cosim.sim.engines.sst.folder import write_run
+from moe_cosim.errors import RunError
 from moe_cosim.sim.engines.sst.graph.devices import find_layout
-from moe_cosim.sim.engines.sst.graph.traffic import reached_memories, refuse_copies_between_others
+from moe_cosim.sim.engines.sst.graph.traffic import reached_memories
+from moe_cosim.sim.engines.sst.replayed import replayed
 from moe_cosim.sim.engines.sst.streams import HEADER, LANE, TIMES, cut, read_stream, read_times, restore, write_stream
 from moe_cosim.workloads.programs.builder import ProgramBuilder
 from moe_cosim.workloads.programs.program import ACCESS, EVENT, Program
@@ -47,7 +47,8 @@ def test_streams_hold_the_program_and_timelines_return_to_it(
     tmp_path_factory: pytest.TempPathFactory, program: Program
 ) -> None:
     folder = tmp_path_factory.mktemp("streams")
-    streams = cut(MACHINE, program, LAYOUT)
+    asked = replayed(MACHINE, program)
+    streams = cut(asked.machine, asked.program, asked.layout)
     assert np.array_equal(np.sort(np.concatenate([s.rows for s in streams])), np.arange(len(program.events)))
     times = []
     for stream in streams:
@@ -66,7 +67,7 @@ def test_streams_hold_the_program_and_timelines_return_to_it(
         measured["start_ps"], measured["end_ps"] = stream.rows, stream.rows + 7
         (folder / f"{stream.device.name}.timeline").write_bytes(measured.tobytes())
         times.append(read_times(folder / f"{stream.device.name}.timeline", stream))
-    timeline = restore(MACHINE, program, streams, times)
+    timeline = restore(MACHINE, program, asked, streams, times)
     assert np.array_equal(timeline.start_ps, np.arange(len(program.events)))
     assert np.array_equal(timeline.end_ps, timeline.start_ps + 7)
 
@@ -108,38 +109,6 @@ def test_reached_memories_are_those_of_other_devices_with_bytes() -> None:
     made.stream("gpu0.core.main", made.read("gpu0.dram", 64), made.read("ndp1.dram", 64), made.read("ndp0.dram", 0))
     made.stream("ndp0.core.main", made.write("ndp0.dram", 64))
     assert reached_memories(MACHINE, made.build(), LAYOUT) == {"ndp1.dram"}
-
-
-@pytest.mark.parametrize(
-    ("source", "target", "refused"),
-    [
-        ("gpu0.dram", "gpu0.dram", False),
-        ("gpu0.dram", "ndp1.dram", False),
-        ("ndp1.dram", "gpu0.dram", False),
-        ("ndp0.dram", "ndp1.dram", True),
-        ("gpu1.dram", "ndp1.dram", True),
-        ("ndp0.dram", "ndp0.dram", True),
-    ],
-)
-def test_a_copy_needs_an_end_in_its_own_device(tmp_path: Path, source: str, target: str, refused: bool) -> None:
-    """After a good pair, so that it is the pair that is judged and not the event."""
-    made = ProgramBuilder(MACHINE).compute("gpu0.core.copies", 5)
-    good = made.read("gpu0.dram", 64), made.write("ndp0.dram", 64)
-    made.copy("gpu0.core.copies", *good, made.read(source, 64), made.write(target, 64, 4096))
-    program = made.build()
-    if not refused:
-        refuse_copies_between_others(MACHINE, program, LAYOUT)
-        return
-    with pytest.raises(
-        InputError, match=rf"events\[1\].*from {source} to {target} on gpu0\.core\.copies.*device of gpu0"
-    ):
-        write_run(tmp_path, MACHINE, program, 256)
-
-
-def test_a_copy_of_nothing_between_others_is_no_copy() -> None:
-    made = ProgramBuilder(MACHINE)
-    made.copy("gpu0.core.copies", made.read("ndp0.dram", 0), made.write("ndp1.dram", 0))
-    refuse_copies_between_others(MACHINE, made.build(), LAYOUT)
 
 
 def test_a_timeline_that_is_missing_or_short_is_refused(tmp_path: Path) -> None:
