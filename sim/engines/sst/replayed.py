@@ -2,8 +2,8 @@
 
 A stream core has the links of its own device. Of a copy with neither end there it would carry the bytes over them
 twice, where the machine's description says memory to memory. So its unit tells a *mover*, a copy engine in the source's
-device that only the replayed machine has, and waits until that says that all has arrived. Both messages take the
-latency of the way, as the request for a line and its acknowledgement do in the description.
+device that only the replayed machine has, and waits until that says that all has arrived. Messages take the latency of
+the way, and the mover starts so much later that a line takes what the description says (`Machine.copy_latency_ps`).
 """
 
 from __future__ import annotations
@@ -77,6 +77,9 @@ def replayed(machine: Machine, program: Program) -> Replayed:
         places.append((lane, begins, len(lanes[lane]) - 1))
         token += 2
     wider = movers.machine(moved)
+    for (name, _), rows in moved.items():
+        for copy in rows[1::3]:
+            copy["setup_ps"] = movers.rest_ps(wider, name)
     order = [*lanes, *(moved[key] for key in movers.in_order(moved))]
     starts = np.cumsum([0, *(len(rows) for rows in order)])
     events = np.concatenate([np.array(rows, dtype=EVENT) for rows in order])
@@ -129,6 +132,13 @@ class _Movers:
             title=old.title,
             peers=list(old.peers.values()),
         )
+
+    def rest_ps(self, wider: Machine, name: str) -> int:
+        """What the mover starts later, so that the copy's latency is that of a line through the unit that asks."""
+        unit, source, target = self._ways[name]
+        messages_ps = wider.path(unit, name).latency_ps + wider.path(name, unit).latency_ps
+        takes_ps = messages_ps + wider.copy_latency_ps(name, source, target)
+        return max(0, self._machine.copy_latency_ps(unit, source, target) - takes_ps)
 
     def _place(self, source: str) -> tuple[str, int]:
         """Where a mover of the memory is plugged, and how far: as a unit of its device, or as the memory itself is."""

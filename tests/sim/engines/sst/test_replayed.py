@@ -72,7 +72,7 @@ def test_pairs_between_others_move_to_the_sources_device_and_all_else_stays(sour
 
 
 def test_it_takes_as_long_as_the_description_says() -> None:
-    """And the way between mover and memory: source and target are as far apart as the unit is from the target."""
+    """And the way between mover and memory, where source and target are as far apart as unit and target."""
     made = ProgramBuilder(MACHINE)
     made.copy("gpu0.core.copies", *pair_of(made, "ndp0.dram", "ndp1.dram"), setup_ps=3_000)
     made.copy("gpu0.core.copies", *pair_of(made, "ndp1.dram", "gpu0.dram"))
@@ -83,6 +83,14 @@ def test_it_takes_as_long_as_the_description_says() -> None:
     assert start[1] == end[0]
     inside_ps = 2 * asked.machine.path("ndp0.dram.for-gpu0.core-to-ndp1.dram", "ndp0.dram").latency_ps
     assert (end - start).tolist() == (plain.end_ps - plain.start_ps + [inside_ps, 0]).tolist()
+
+
+def test_neighbours_far_from_the_unit_take_the_latency_of_its_own_ways() -> None:
+    machine = build_machine("h100-cxl-ndp-16-spine", Assumptions())
+    made = ProgramBuilder(machine)
+    program = made.copy("gpu.dma.weights", *pair_of(made, "ndp0.dram", "ndp1.dram")).build()
+    start, end = timed(replayed(machine, program))
+    assert (start[0], end[0]) == (0, EmbeddedEngine().run(machine, program).total_ps)
 
 
 def test_copies_of_two_lanes_go_on_side_by_side() -> None:
