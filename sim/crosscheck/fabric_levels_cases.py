@@ -77,7 +77,9 @@ def _(builder: ProgramBuilder) -> None:
 
 
 @TABLE.add(
-    "spine-copies-between-devices", "the GPU's engine moves weights from device to device, in a leaf and between", _SPINE
+    "spine-copies-between-devices",
+    "the GPU's engine moves weights from device to device, in a leaf and between",
+    _SPINE,
 )
 def _(builder: ProgramBuilder) -> None:
     builder.copy("gpu.dma.weights", *pair(builder, "ndp0.dram", "ndp1.dram", 400 * _KB))
