@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from math import isinf
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,8 +78,8 @@ def replayed(machine: Machine, program: Program) -> Replayed:
         places.append((lane, begins, len(lanes[lane]) - 1))
         token += 2
     wider = movers.machine(moved)
-    for (name, _), rows in moved.items():
-        for copy in rows[1::3]:
+    for (name, _), carried in moved.items():
+        for copy in carried[1::3]:
             copy["setup_ps"] = movers.rest_ps(wider, name)
     order = [*lanes, *(moved[key] for key in movers.in_order(moved))]
     starts = np.cumsum([0, *(len(rows) for rows in order)])
@@ -162,4 +163,4 @@ def _event(of: np.void, kind: int, **fields: int) -> np.void:
     made["kind"], made["tag"] = kind, of["tag"]
     for name, value in fields.items():
         made[name] = value
-    return made[0]
+    return cast(np.void, made[0])
