@@ -1,4 +1,5 @@
-"""What a study measured, prompt by prompt, as it is kept in two files: numbers, and what they are of."""
+"""What a study measured, prompt by prompt, as it is kept: numbers (`study.npz`), what they are of (`study.json`), the
+routing as a trace with domains (`routing.npz`) and a loss table for each method, both as experiments read them."""
 
 from __future__ import annotations
 
@@ -9,6 +10,10 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from moe_cosim.workloads.quantization.losses import BITS
+from moe_cosim.workloads.routing import read_trace
+from moe_cosim.workloads.routing.recorded.token_trace import TokenTrace
 
 SHIPPED: Final = Path(__file__).parent / "recorded"
 
@@ -66,8 +71,11 @@ class StudyRecord:
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        arrays: dict[str, Any] = self.arrays  # as typed, one might be savez's own option
+        arrays: dict[str, Any] = dict(self.arrays)  # as typed, one might be savez's own option
+        self._trace(arrays.pop("experts")).save(folder / "routing.npz")
         np.savez_compressed(folder / "study.npz", **arrays)
+        for method, loss in zip(self.methods, self.arrays["losses"], strict=True):
+            np.savez_compressed(folder / f"losses-{method}.npz", bits=np.array(BITS), loss=loss)
         text = {
             "about": self.about,
             "methods": self.methods,
@@ -76,6 +84,17 @@ class StudyRecord:
             "arms": [{**asdict(condition), "arm": arm} for condition, arm in self.arms],
         }
         (folder / "study.json").write_text(_lines(text))
+
+    def _trace(self, experts: NDArray[Any]) -> TokenTrace:
+        """A document of each prompt and its answer."""
+        prompts, tokens, layers, k = experts.shape
+        return TokenTrace(
+            experts=experts.reshape(prompts * tokens, layers, k).astype(np.uint16),
+            weights=None,
+            offsets=np.arange(prompts + 1, dtype=np.int64) * tokens,
+            num_experts=self.arrays["losses"].shape[2],
+            domains=self.domains,
+        )
 
 
 def _lines(text: dict[str, Any]) -> str:
@@ -90,6 +109,9 @@ def load_record(folder: Path = SHIPPED) -> StudyRecord:
     text = json.loads((folder / "study.json").read_text())
     with np.load(folder / "study.npz") as file:
         arrays = dict(file.items())
+    trace = read_trace(folder / "routing.npz")
+    experts, _ = trace.take(np.arange(trace.offsets[-1]))
+    arrays["experts"] = experts.reshape(trace.documents, -1, *experts.shape[1:])
     arms = []
     for entry in text["arms"]:
         arm = entry.pop("arm")

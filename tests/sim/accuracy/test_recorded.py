@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from moe_cosim.experiment import load_experiment
 from moe_cosim.sim.accuracy.arms import splits
 from moe_cosim.sim.accuracy.decisions import FULL
 from moe_cosim.sim.accuracy.findings import chosen, cosines, exact_against, gain, mean, spread_of_bit, worth_of_bits
@@ -17,7 +18,9 @@ from moe_cosim.sim.accuracy.record import SHIPPED, StudyRecord, load_record
 from moe_cosim.sim.accuracy.specialisation import specialisation
 from moe_cosim.sim.reproduce import reproduce
 from moe_cosim.workloads.quantization.allocation import allocators, total_loss
-from tests.sim.tiny import cli
+from moe_cosim.workloads.routing import read_trace
+from moe_cosim.workloads.scenario import draw
+from tests.sim.tiny import Tiny, cli
 
 WIDTHS = (3, 2)
 
@@ -36,6 +39,22 @@ def test_files_are_small_and_say_where_they_come_from(record: StudyRecord) -> No
     assert model["training"]["seconds"] <= 45 * 60
     assert set(record.domains) == set(model["bits_per_byte"])
     assert record.about["model_sha256"] == model["model_sha256"]
+
+
+def test_routing_and_losses_ship_as_experiments_read_them(record: StudyRecord, tmp_path: Path) -> None:
+    trace = read_trace(SHIPPED / "routing.npz")
+    assert (trace.domains, trace.num_experts) == (record.domains, record.arrays["losses"].shape[2])
+    tiny = Tiny(tmp_path)
+    tiny.write_model(num_hidden_layers=4, num_local_experts=8)
+    settings = {
+        "routing": {"source": "trace", "file": str(SHIPPED / "routing.npz")},
+        "workload": {"batch": 1, "prompt_tokens": 256, "output_tokens": 2},
+        "quantization": {"average_bits": 2, "losses": str(SHIPPED / f"losses-{record.methods[0]}.npz")},
+    }
+    scenario = draw(load_experiment(tiny.write(), settings))
+    assert np.array_equal(scenario.quantization.losses.loss, record.arrays["losses"][0])
+    drawn = scenario.demand.routing.prefill_experts[0]
+    assert any(np.array_equal(drawn, document[:256]) for document in record.arrays["experts"])
 
 
 def test_the_model_beats_the_4_gram_model_on_every_domain() -> None:
