@@ -90,6 +90,12 @@ def mpi_environment() -> Mapping[str, str]:
     return {**wanted, **os.environ}
 
 
+def has_ramulator(found: Installation) -> bool:
+    """Whether its memHierarchy was built with the back end for Ramulator 2."""
+    outcome = call([str(found.sst_info), "memHierarchy.ramulator2"], env=single_process_environment())
+    return outcome.returncode == 0 and "SubComponent 0: ramulator2" in outcome.output
+
+
 def doctor_lines() -> tuple[list[str], bool]:
     """What ``moe-cosim doctor`` prints of SST, and whether the sst engine can be used."""
     try:
@@ -99,6 +105,7 @@ def doctor_lines() -> tuple[list[str], bool]:
     lines = [
         f"SST: {found.version or 'unknown version'} at {found.sst}",
         f"element libraries: {', '.join(found.libraries) or 'none found'}",
+        f"Ramulator 2 back end: {'in memHierarchy, which no run uses yet' if has_ramulator(found) else 'none'}",
         f"MPI: {found.mpi or 'no mpirun on the PATH (--ranks cannot be used)'}",
         f"compiler: {found.config('CXX') or 'sst-config not found (moe-cosim sst build cannot be used)'}",
     ]

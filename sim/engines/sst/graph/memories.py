@@ -43,9 +43,7 @@ def _backend(memory: Memory, number: int, timing: MemoryTiming) -> tuple[str, Su
     if timing == "shares" or memory.kind == "cache":
         return CONTROLLER_CLOCK, SubComponent("backend", "moecosim.ChannelBackend", _shares(memory))
     if timing == "ramulator2":
-        allowed = (
-            "shares, commands or timing (memHierarchy's Ramulator 2.0 back end was in no SST that this was tried on)"
-        )
+        allowed = "shares, commands or timing (nothing writes Ramulator 2.0's configuration yet)"
         raise InputError("sst engine", "memory", timing, allowed)
     if memory.dram is None:
         found = Plain(f"no DRAM timings of {memory.name} ({memory.standard or memory.kind})")

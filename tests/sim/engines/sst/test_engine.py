@@ -15,7 +15,7 @@ from moe_cosim.sim.cli.main import main
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.sst import library
 from moe_cosim.sim.engines.sst.engine import SstEngine
-from moe_cosim.sim.engines.sst.installation import Installation
+from moe_cosim.sim.engines.sst.installation import Installation, has_ramulator
 from moe_cosim.sim.engines.sst.streams import read_stream
 from moe_cosim.sim.run import run
 from tests.sim.engines.sst.recording import Recorder
@@ -134,6 +134,16 @@ def test_a_build_without_compiler_or_sst_config_is_a_clean_error(tmp_path: Path)
         library.build_library(installation(tmp_path, 'echo "no-such-compiler -std=c++17"'))
     with pytest.raises(library.SstBuildFailedError, match="sst-config"):
         library.build_library(installation(tmp_path, "exit 1"))
+
+
+@pytest.mark.parametrize(
+    ("says", "expected"), [("   SubComponent 0: ramulator2", True), ("SubComponents (43 total)", False)]
+)
+def test_sst_info_says_whether_the_back_end_for_ramulator_is_there(tmp_path: Path, says: str, expected: bool) -> None:
+    info = tmp_path / "sst-info"
+    info.write_text(f"#!/bin/sh\necho '{says}'\n")
+    info.chmod(0o755)
+    assert has_ramulator(installation(tmp_path, "exit 0")) is expected
 
 
 def test_a_build_is_made_once_and_a_refused_one_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
