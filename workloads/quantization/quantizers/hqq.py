@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from moe_cosim.extras import load
 from moe_cosim.hw_models.formats import grouped_format
@@ -14,7 +14,9 @@ from moe_cosim.workloads.quantization.quantizers.rtn import Rtn
 if TYPE_CHECKING:
     from torch import Tensor
 
-NORM = 0.7
+_WEIGHTS_AT_ONCE: Final = 1 << 16
+"""Rows of so many are solved together: they stay in a core's cache."""
+NORM: Final = 0.7
 """Errors count by this power of their size (the library's ``lp_norm``)."""
 
 
@@ -36,8 +38,17 @@ class Hqq(Quantizer):
     def quantize(self, weight: Tensor, hessian: Tensor | None = None, where: object = "weight") -> GroupedWeight:
         import torch
 
-        solver = load("hqq.core.quantize", "hqq", "quantize").Quantizer.optimize_weights
         matrix = finite_matrix(weight, where)
+        rows = max(1, _WEIGHTS_AT_ONCE // matrix.shape[1])
+        parts = [self._rows(matrix[start : start + rows], where) for start in range(0, len(matrix), rows)]
+        codes, steps, zeros = (torch.cat(part) for part in zip(*parts, strict=True))
+        return GroupedWeight(grouped_format(self.bits, self.group_size, 16), codes, steps, zeros)
+
+    def _rows(self, matrix: Tensor, where: object) -> tuple[Tensor, Tensor, Tensor]:
+        """Codes [rows, columns], scales and zero points [rows, groups]."""
+        import torch
+
+        solver = load("hqq.core.quantize", "hqq", "quantize").Quantizer.optimize_weights
         top = 2**self.bits - 1
         groups = in_groups(matrix, self.group_size).reshape(-1, self.group_size)
         if self.bits == 1:
@@ -57,12 +68,7 @@ class Hqq(Quantizer):
         steps = torch.where(worse, rounded.scales.reshape(-1, 1), steps)
         zeros, codes = torch.where(worse, plain, zeros), torch.where(worse, plain_codes, codes)
         rows, columns = matrix.shape
-        return GroupedWeight(
-            grouped_format(self.bits, self.group_size, 16),
-            codes.reshape(rows, -1)[:, :columns].contiguous(),
-            steps.reshape(rows, -1),
-            zeros.reshape(rows, -1),
-        )
+        return codes.reshape(rows, -1)[:, :columns], steps.reshape(rows, -1), zeros.reshape(rows, -1)
 
 
 def _rounded(groups: Tensor, steps: Tensor, zeros: Tensor, top: int) -> tuple[Tensor, Tensor]:
