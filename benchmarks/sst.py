@@ -20,7 +20,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.sst_memory import statistic, write_read
-from moe_cosim.sim.crosscheck.all_cases import all_cases
+from moe_cosim.sim.crosscheck.cases.all_cases import all_cases
 from moe_cosim.sim.crosscheck.compare import compare
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.sst.engine import SstEngine

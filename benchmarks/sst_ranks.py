@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.sst import measure
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.sim.crosscheck.transfers import catalog_machine
+from moe_cosim.sim.crosscheck.cases.transfers import catalog_machine
 from moe_cosim.sim.engines.sst.engine import SstEngine
 from moe_cosim.sim.engines.sst.graph.build import BuildOptions, build_graph
 from moe_cosim.sim.engines.sst.options import SstOptions

@@ -8,6 +8,7 @@ from typing import Final
 
 from moe_cosim.experiment import experiment_names, load_experiment
 from moe_cosim.sim.crosscheck.run import crosscheck
+from moe_cosim.sim.crosscheck.suite import FED, INDEPENDENT, Suite
 from moe_cosim.sim.reproduce import reproduce
 from moe_cosim.sim.run import run
 from moe_cosim.sim.validate.kind import Choices
@@ -21,20 +22,15 @@ _SHORT: Final = {"workload.batch": 16, "workload.prompt_tokens": 16, "workload.o
 """At most, so that every policy is run on every machine in seconds."""
 
 
-_NO_CELLS: Final = ("name", "memory")
+_NO_CELLS: Final = ("name", "memory", "sst_wall_s", "embedded_wall_s")
 
 
-def against_sst() -> Cells:
+def against_sst(suite: Suite) -> Cells:
     """Totals of both engines and their errors: every case, SST as it was recorded."""
-    found = crosscheck(live=False).as_dict()
+    found = crosscheck(live=False, suite=suite).as_dict()
     cells: Cells = {("all cases", name): found[name] for name in ("event_error_median", "event_error_p95")}
     for case in found["cases"]:
-        kept = {
-            name: value
-            for name, value in case.items()
-            if name not in ("name", "memory") and not name.endswith("wall_s")
-        }
-        cells |= {(case["name"], name): value for name, value in kept.items()}
+        cells |= {(case["name"], name): value for name, value in case.items() if name not in _NO_CELLS}
     return cells
 
 
@@ -75,7 +71,8 @@ def against_measurements() -> Cells:
 
 
 PARTS: Final[dict[str, Callable[[], Cells]]] = {
-    "crosscheck": against_sst,
+    "crosscheck": partial(against_sst, FED),
+    "crosscheck-independent": partial(against_sst, INDEPENDENT),
     "short-runs": short_runs,
     "validation": against_measurements,
     "cxl-ndp-quick": partial(reproduction, "cxl-ndp", quick=True),

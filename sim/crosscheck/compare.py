@@ -38,6 +38,8 @@ class CaseComparison:
     sst_ps: int
     embedded_ps: int
     event_errors: NDArray[np.float64]
+    event_ps: NDArray[np.float64]
+    """How long each of those events took in SST."""
     sst_wall_s: float
     embedded_wall_s: float
     memory_bound_share: float
@@ -82,6 +84,12 @@ class CrossCheck:
     def pooled_errors(self) -> NDArray[np.float64]:
         return np.concatenate([case.event_errors for case in self.cases]) if self.cases else np.zeros(0)
 
+    def time_within(self, error: float) -> float:
+        """Share of the time of all these events that passes in those which agree within `error`."""
+        took_ps = np.concatenate([case.event_ps for case in self.cases]) if self.cases else np.zeros(0)
+        agrees = self.pooled_errors <= error
+        return float(took_ps[agrees].sum() / took_ps.sum()) if took_ps.any() else 1.0
+
     def violations(self) -> list[str]:
         """What exceeds its bound, in words; empty when the engines agree."""
         found = []
@@ -103,6 +111,8 @@ class CrossCheck:
             "live": self.live,
             "event_error_median": _quantile(self.pooled_errors, 0.5),
             "event_error_p95": _quantile(self.pooled_errors, 0.95),
+            "time_within_2_percent": self.time_within(0.02),
+            "time_within_10_percent": self.time_within(0.10),
             "violations": self.violations(),
             "cases": [case.as_dict() for case in self.cases],
         }
@@ -130,6 +140,7 @@ def compare(
         sst.total_ps,
         embedded.total_ps,
         np.abs(found[some] - expected[some]) / expected[some],
+        expected[some].astype(np.float64),
         sst_wall_s,
         embedded_wall_s,
         memory_bound_share(machine, program, embedded),

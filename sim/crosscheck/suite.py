@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from moe_cosim.sim.crosscheck.all_cases import all_cases
 from moe_cosim.sim.crosscheck.case import Case
+from moe_cosim.sim.crosscheck.cases.all_cases import all_cases
 from moe_cosim.sim.crosscheck.compare import Bounds
 from moe_cosim.sim.crosscheck.independent.all_cases import independent_cases
 

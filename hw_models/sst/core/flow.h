@@ -25,7 +25,7 @@ struct Flow {
     uint32_t target_block;
     bool is_write;
     bool is_copy;
-    bool is_part;  // of a kernel whose accesses follow each other
+    bool is_part;  // of a kernel whose parts follow each other
 
     // Bytes of the request it may send now, up to the next line boundary; 0: none.
     uint64_t sendable(uint64_t line_bytes) const {

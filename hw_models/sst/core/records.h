@@ -52,7 +52,7 @@ struct AccessRecord {
     uint32_t block_bytes;  // contiguous run length, 0: the whole range
     uint8_t is_write;
     uint8_t what;
-    uint16_t pad;
+    uint16_t begins_part;  // 1: the first of one of the events that a kernel stands for
 };
 static_assert(sizeof(AccessRecord) == 24, "the layout of a stream file is fixed");
 

@@ -69,8 +69,6 @@ private:
     static constexpr uint32_t FLOW_BITS = 20;  // of a request's id; the core's own id has the other 12
     static constexpr uint32_t MOST_FLOWS = 1u << FLOW_BITS;
 
-    static constexpr uint32_t NO_FLOW = MOST_FLOWS;
-
     // What a lane does when its timer rings.
     enum class Due : uint8_t { end_event, open_flows };
 
@@ -81,9 +79,11 @@ private:
         uint32_t unit;
         uint32_t place;  // of its unit among the device's
         uint32_t flows = 0;  // of its event, not over yet
-        // of a kernel whose accesses follow each other: bytes asked for, the access that asks (NO_FLOW: none), the next
+        // of a kernel whose parts follow each other: bytes under way, the flows of the part that asks, whose turn it
+        // is of them, and the first access of the next part
         uint64_t under_way = 0;
-        uint32_t asking = NO_FLOW;
+        std::vector<uint32_t> asking;
+        uint32_t turn = 0;
         uint32_t next_access = 0;
         uint32_t after = TokenTable::NO_LANE;  // next lane that waits for the same token
         Due due = Due::end_event;
@@ -104,8 +104,11 @@ private:
 
     void open_flows(uint32_t lane);
     uint32_t open_flow(uint32_t lane, const EventRecord& event, uint32_t index, uint64_t credit);
+    std::vector<uint32_t> open_accesses(uint32_t lane, const EventRecord& event, uint32_t first, uint32_t end);
     void go_on(uint32_t lane);
+    bool ask_in_turn(Lane& lane);
     void send_requests(uint32_t slot);
+    bool send_request(uint32_t slot);
     void on_response(StandardMem::Request* response);
     void leave_event(uint32_t lane);
     void on_wake(SST::Event* event);

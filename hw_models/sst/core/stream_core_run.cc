@@ -153,10 +153,8 @@ std::pair<Way*, Way*> StreamCore::ways_of_copy(uint32_t unit, uint64_t source, u
     return {way_to(source), way_to(target)};
 }
 
-// All flows of the lane's event start together and share its window in proportion to their bytes, so
-// that they end together; an access of no bytes is none. Of a kernel that stands for several events of
-// the program the accesses follow each other: each asks for its bytes in the window that the ones
-// before leave it.
+// All flows of the lane's event start together. Of a kernel that stands for several events of the program
+// the parts follow each other: each asks for its bytes in the window that those before leave it.
 void StreamCore::open_flows(uint32_t lane) {
     const EventRecord& event = file_.event(lanes_[lane].next_event);
     lanes_[lane].flows = 1;  // held until all are open, so that the event cannot end before
@@ -165,16 +163,24 @@ void StreamCore::open_flows(uint32_t lane) {
         go_on(lane);
         return;
     }
+    for (const uint32_t slot : open_accesses(lane, event, 0, event.accesses)) send_requests(slot);
+    leave_event(lane);
+}
+
+// Flows of these accesses. They share the lane's window in proportion to their bytes, so that they end
+// together; an access of no bytes is none.
+std::vector<uint32_t> StreamCore::open_accesses(uint32_t lane, const EventRecord& event, uint32_t first, uint32_t end) {
     const uint32_t step = event.kind == Kind::copy ? 2 : 1;
+    std::vector<uint32_t> opened;
     uint64_t total = 0;
-    for (uint32_t i = 0; i < event.accesses; i += step) total += file_.access(event.first_access + i).bytes;
-    for (uint32_t i = 0; i < event.accesses; i += step) {
+    for (uint32_t i = first; i < end; i += step) total += file_.access(event.first_access + i).bytes;
+    for (uint32_t i = first; i < end; i += step) {
         const uint64_t bytes = file_.access(event.first_access + i).bytes;
         if (bytes == 0) continue;
         const auto credit = uint64_t(double(lanes_[lane].window_bytes) * (double(bytes) / double(total)));
-        send_requests(open_flow(lane, event, i, credit));
+        opened.push_back(open_flow(lane, event, i, credit));
     }
-    leave_event(lane);
+    return opened;
 }
 
 uint32_t StreamCore::open_flow(uint32_t lane, const EventRecord& event, uint32_t index, uint64_t credit) {
@@ -214,41 +220,64 @@ uint32_t StreamCore::open_flow(uint32_t lane, const EventRecord& event, uint32_t
     return slot;
 }
 
-// The next accesses of the kernel, as far as the window has room; behind the last the event may end.
+// The next parts of the kernel, as far as the window has room; behind the last the event may end.
 void StreamCore::go_on(uint32_t lane) {
     const EventRecord& event = file_.event(lanes_[lane].next_event);
-    while (true) {
-        if (lanes_[lane].asking == NO_FLOW) {
-            if (lanes_[lane].next_access == event.accesses) break;
-            const uint32_t index = lanes_[lane].next_access++;
-            if (file_.access(event.first_access + index).bytes == 0) continue;
-            lanes_[lane].asking = open_flow(lane, event, index, lanes_[lane].window_bytes);
+    Lane& on = lanes_[lane];
+    while (ask_in_turn(on)) {
+        if (on.next_access == event.accesses) {
+            ++on.next_access;  // past the end: not here again
+            leave_event(lane);
+            return;
         }
-        send_requests(lanes_[lane].asking);
-        if (flows_[lanes_[lane].asking].next < flows_[lanes_[lane].asking].end) return;
-        lanes_[lane].asking = NO_FLOW;
+        const uint32_t first = on.next_access++;
+        while (on.next_access < event.accesses && file_.access(event.first_access + on.next_access).begins_part == 0)
+            ++on.next_access;
+        on.asking = open_accesses(lane, event, first, on.next_access);
+        on.turn = 0;
     }
-    ++lanes_[lane].next_access;  // past the end: not here again
-    leave_event(lane);
+}
+
+// A line of each access of the part in turn, until none may ask. True when all have asked for all.
+bool StreamCore::ask_in_turn(Lane& lane) {
+    for (size_t refused = 0; refused < lane.asking.size();) {
+        if (lane.turn >= lane.asking.size()) lane.turn = 0;
+        const uint32_t slot = lane.asking[lane.turn];
+        if (!send_request(slot)) {
+            ++refused;
+            ++lane.turn;
+            continue;
+        }
+        refused = 0;
+        if (flows_[slot].next < flows_[slot].end)
+            ++lane.turn;
+        else
+            lane.asking.erase(lane.asking.begin() + lane.turn);
+    }
+    return lane.asking.empty();
 }
 
 void StreamCore::send_requests(uint32_t slot) {
+    while (send_request(slot)) {}
+}
+
+// The flow's next line; false where it has none, or the window no room.
+bool StreamCore::send_request(uint32_t slot) {
     Flow& flow = flows_[slot];
     Lane& lane = lanes_[flow.lane];
-    while (flow.next < flow.end) {
-        const uint64_t bytes = flow.sendable(line_bytes_);
-        if (bytes == 0) return;
-        if (flow.is_part) {
-            if (lane.under_way > 0 && lane.under_way + bytes > lane.window_bytes) return;
-            lane.under_way += bytes;
-        }
-        const uint64_t address = flow.next;
-        flow.next += bytes;
-        flow.under_way += bytes;
-        flow.arbiter->send_in_turn({flow.source, address, bytes, flow.source_block, id_bits_ | slot,
-                                    id_bits_ | flow.lane, flow.is_write},
-                                   flow.direction, slot, now());
+    const uint64_t bytes = flow.sendable(line_bytes_);
+    if (bytes == 0) return false;
+    if (flow.is_part) {
+        if (lane.under_way > 0 && lane.under_way + bytes > lane.window_bytes) return false;
+        lane.under_way += bytes;
     }
+    const uint64_t address = flow.next;
+    flow.next += bytes;
+    flow.under_way += bytes;
+    flow.arbiter->send_in_turn(
+        {flow.source, address, bytes, flow.source_block, id_bits_ | slot, id_bits_ | flow.lane, flow.is_write},
+        flow.direction, slot, now());
+    return true;
 }
 
 void StreamCore::on_response(StandardMem::Request* response) {

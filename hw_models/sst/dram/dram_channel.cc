@@ -33,17 +33,27 @@ void DramChannel::enqueue(uint32_t tag, uint32_t bank, uint32_t row, bool is_wri
     ++waiting_[kind];
 }
 
-// Refreshes that were due while nothing waited have happened; the last may be under way.
+// Refreshes that were due while nothing waited have happened; the last may be under way, of single banks several.
 void DramChannel::catch_up(Tick now) {
     for (uint32_t number = 0; number < scopes_.size(); ++number) {
         Scope& scope = scopes_[number];
         if (scope.due >= now) continue;
-        const Tick last = scope.due + (now - 1 - scope.due) / refresh_gap_ * refresh_gap_;
+        const Tick missed = (now - 1 - scope.due) / refresh_gap_ + 1;
+        const Tick last = scope.due + (missed - 1) * refresh_gap_;
         if (scope.is_pending) --pending_;
         scope.is_pending = false;
         scope.due = last + refresh_gap_;
-        if (rules_.refresh == DramRules::Refresh::all_bank)
-            gaps_.was_refreshed(number, last + rules_.tRPab + rules_.tRFC);
+        const uint32_t first = number * rules_.banks_per_scope();
+        if (rules_.refresh == DramRules::Refresh::all_bank) {
+            gaps_.was_refreshed(first, rules_.banks_per_scope(), last + rules_.tRPab + rules_.tRFC);
+            continue;
+        }
+        const auto banks = uint32_t(std::min<Tick>(missed, rules_.banks_per_scope()));
+        scope.next_bank = uint32_t((scope.next_bank + missed) % rules_.banks_per_scope());
+        for (uint32_t back = 0; back < banks; ++back) {
+            const uint32_t bank = (scope.next_bank + rules_.banks_per_scope() - 1 - back) % rules_.banks_per_scope();
+            gaps_.was_refreshed(first + bank, 1, last - back * refresh_gap_ + rules_.tRP + rules_.tRFCpb);
+        }
     }
 }
 

@@ -155,9 +155,8 @@ void DramGaps::refresh(uint32_t first, uint32_t count, Tick start) {
     if (is_single) put_off(scopes_[scope_of(first)].next[activate], at + rules_.tRREFD);
 }
 
-void DramGaps::was_refreshed(uint32_t scope, Tick end) {
-    const uint32_t first = scope * rules_.banks_per_scope();
-    for (uint32_t bank = first; bank < first + rules_.banks_per_scope(); ++bank) {
+void DramGaps::was_refreshed(uint32_t first, uint32_t count, Tick end) {
+    for (uint32_t bank = first; bank < first + count; ++bank) {
         banks_[bank].row = CLOSED;
         put_off(banks_[bank].next[uint32_t(DramCommand::activate)], end);
     }

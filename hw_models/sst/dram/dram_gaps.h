@@ -32,8 +32,8 @@ public:
     Tick give(DramCommand command, uint32_t bank, uint32_t row, Tick start);
     void precharge(uint32_t first, uint32_t count, Tick start);
     void refresh(uint32_t first, uint32_t count, Tick start);
-    // A refresh of the scope that happened while nobody looked, and ended at `end`.
-    void was_refreshed(uint32_t scope, Tick end);
+    // A refresh of these banks that happened while nobody looked, and ends at `end`.
+    void was_refreshed(uint32_t first, uint32_t count, Tick end);
 
 private:
     static constexpr uint32_t COMMANDS = 4;

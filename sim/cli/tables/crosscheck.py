@@ -29,4 +29,8 @@ def crosscheck_report(outcome: CrossCheck) -> Report:
     return [
         Table("cases", f"embedded engine against SST {outcome.sst_version}, {outcome.suite} ({source})", columns, rows),
         Note(f"all events: median {said['event_error_median']:.2%}, 95 % {said['event_error_p95']:.2%}; {verdict}"),
+        Note(
+            f"of their time, {said['time_within_2_percent']:.0%} passes in events that agree within 2 %, "
+            f"{said['time_within_10_percent']:.0%} within 10 %"
+        ),
     ]

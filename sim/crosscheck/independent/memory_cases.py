@@ -9,8 +9,8 @@ from typing import Final
 from moe_cosim.hw_models.components import Memory
 from moe_cosim.hw_models.dram_timing.controller import Controller
 from moe_cosim.hw_models.dram_timing.standard import read_standard
-from moe_cosim.sim.crosscheck import basic_cases, dimm_cases, fabric_cases
 from moe_cosim.sim.crosscheck.case import Case
+from moe_cosim.sim.crosscheck.cases import basic_cases, dimm_cases, fabric_cases
 from moe_cosim.sim.crosscheck.independent.told import told_nothing, with_dram
 
 _HBM: Final = "hbm3"

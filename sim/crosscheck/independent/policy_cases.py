@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.crosscheck.case import Case
+from moe_cosim.sim.crosscheck.cases.whole_steps import whole_steps
 from moe_cosim.sim.crosscheck.independent.told import told_nothing
-from moe_cosim.sim.crosscheck.whole_steps import whole_steps
 from moe_cosim.workloads.programs.program import Program
 
 _MODELS: Final = Path(str(files("moe_cosim.sim.crosscheck.independent") / "models"))
@@ -23,23 +23,14 @@ _FREE_HUB: Final = {"devices.host.switch.rate": "unlimited"}
 _LINE_BYTES: Final = 1024
 
 
-def _step(
-    name: str,
-    says: str,
-    policy: Mapping[str, Any],
-    machine: str,
-    settings: Mapping[str, Any] | None = None,
-    quantization: Mapping[str, Any] = {},
-    **more: Any,
-) -> Case:
+def _step(name: str, *said: Any, quantization: Mapping[str, Any] = {}, **more: Any) -> Case:
+    """As `whole_steps`."""
     case = whole_steps(
         f"step-{name}",
-        says,
-        machine={"use": machine, "set": dict(settings or {})},
-        model=str(_MODELS / _QWEN),
-        routing={"source": "generator", "preset": "qwen3-30b", "version": 1},
+        *said,
+        model=_MODELS / _QWEN,
+        preset="qwen3-30b",
         workload={"batch": 1, "prompt_tokens": 1, "output_tokens": 1},
-        policy=dict(policy),
         assumptions=_NO_OVERHEAD,
         quantization={"expert_format": "int4", "dense_format": "int4", **quantization},
         **more,
@@ -61,7 +52,7 @@ def _without_floors(case: Case) -> Case:
 
 def policy_cases() -> list[Case]:
     return [
-        _step("on-demand", "every expert fetched", {"name": "on-demand"}, "h100-host"),
+        _step("on-demand", "every expert fetched", "on-demand", "h100-host"),
         _step(
             "lru",
             "cache and prefetch",
@@ -69,9 +60,9 @@ def policy_cases() -> list[Case]:
             "h100-host",
         ),
         _step("belady", "cache", {"name": "belady", "cache_experts": 12}, "h100-host"),
-        _step("hobbit", "two precisions", {"name": "hobbit"}, "h100-host", quantization={"expert_format": "int8"}),
-        _step("all-on-gpu", "nothing moves", {"name": "all-on-gpu"}, "h100-host"),
-        _step("monde", "weights to the GPU beside near-data kernels", {"name": "monde"}, "h100-cxl-ndp"),
+        _step("hobbit", "two precisions", "hobbit", "h100-host", quantization={"expert_format": "int8"}),
+        _step("all-on-gpu", "nothing moves", "all-on-gpu", "h100-host"),
+        _step("monde", "weights to the GPU beside near-data kernels", "monde", "h100-cxl-ndp"),
         _step(
             "cxl-ndp",
             "experts on the GPU and near the data at 1 to 4 bits",
@@ -93,7 +84,7 @@ def policy_cases() -> list[Case]:
             "h100-amx-dimm-ndp",
             kv_cache="near-data",
         ),
-        _step("monde-dimm", "the modules", {"name": "monde-dimm"}, "h100-amx-dimm-ndp", kv_cache="near-data"),
+        _step("monde-dimm", "the modules", "monde-dimm", "h100-amx-dimm-ndp", kv_cache="near-data"),
         _step(
             "ktransformers",
             "the CPU",
@@ -103,5 +94,5 @@ def policy_cases() -> list[Case]:
         ),
         _step("klotski", "fetched", {"name": "klotski", "gpu_experts": 0}, "h100-amx-dimm-ndp", kv_cache="near-data"),
         _step("fiddler", "cold experts on the CPU", {"name": "fiddler", "gpu_experts": 0}, "h100-amx-dimm-ndp"),
-        _step("edge-ndp", "tensor parallel modules", {"name": "edge-ndp"}, "rtx5080-dimm-ndp-4", settings=_FREE_HUB),
+        _step("edge-ndp", "tensor parallel modules", "edge-ndp", "rtx5080-dimm-ndp-4", settings=_FREE_HUB),
     ]

@@ -9,8 +9,8 @@ import numpy as np
 
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.crosscheck.case import Case
+from moe_cosim.sim.crosscheck.cases.transfers import catalog_machine
 from moe_cosim.sim.crosscheck.independent.told import COMMANDS, by_timing_alone, with_memories
-from moe_cosim.sim.crosscheck.transfers import catalog_machine
 from moe_cosim.workloads.programs.builder import Access, ProgramBuilder
 from moe_cosim.workloads.programs.program import Program
 
@@ -18,6 +18,9 @@ SEEDS: Final = tuple(range(1, 17))
 _MACHINES: Final = ("h100-cxl-ndp", "h100-cxl-ndp-4", "h100-host", "h100-host-pcie4")
 _EVENTS: Final = 8
 """Of a lane."""
+_COPIES: Final = "gpu."
+"""Units that copy between devices: where two devices copy in one direction, SST has two ports for one link
+(docs/sst-engine.md)."""
 _LEAST_BYTES, _MOST_BYTES = 64 << 10, 2 << 20
 _REGION_BYTES: Final = 4 << 20
 """Of each access, so that none overlap."""
@@ -60,6 +63,8 @@ def random_program(machine: Machine, seed: int) -> Program:
             draw = random.random()
             if unit.model is None or draw < 0.2:
                 source, target = unit.local_memory, memories[int(random.integers(len(memories)))]
+                if not unit.name.startswith(_COPIES):
+                    target = source
                 if random.random() < 0.5:
                     source, target = target, source
                 bytes_ = size()

@@ -25,6 +25,7 @@ from moe_cosim.workloads.programs.program import Program, dense_tokens
 FLOW: Final = np.dtype(
     [
         ("route", np.int64),
+        ("latency_ps", np.int64),  # until its first byte is there
         ("bytes", np.float64),
         ("alone", np.float64),  # bytes per ps it reaches alone: window, channels, route
         ("first_weight", np.int64),  # what one byte takes of the route's first memory and its port (COEFFICIENT_ONE)
@@ -39,6 +40,11 @@ FLOW: Final = np.dtype(
         ("fixed", np.float64),  # bytes per ps that everything but the window allows
         ("first_line_ps", np.float64),  # time of a line on its channel, of the first and of the second memory
         ("second_line_ps", np.float64),
+        ("closes", np.int64),  # memory whose refreshes its end may wait for, or -1, and there:
+        ("offset", np.int64),  # where it begins to read
+        ("back_ps", np.float64),  # from the read of a byte to its end
+        ("warps", np.int64),  # 1: the memory limits it
+        ("backlog", np.int64),  # bytes that then stand before the memory
     ]
 )
 """Something that moves: an access of a stream, or a pair of a copy."""
@@ -63,6 +69,8 @@ class FlatProgram(NamedTuple):
     resource_rate: NDArray[np.float64]  # [R] bytes per ps
     mix_streams: NDArray[np.float64]  # [M, 17, 5] factor of a memory's rate by streams and read share; NaN: none
     mix_scattered: NDArray[np.float64]  # [M, 5] the same of scattered blocks
+    refresh: NDArray[np.void]  # [M] of REFRESH
+    refresh_turn: NDArray[np.int64]  # [M, T] sets hit by refreshes of single banks
     line_bytes: int
 
 
@@ -116,6 +124,8 @@ def flatten(
         line_bytes=line_bytes,
         mix_streams=tables.mix_streams,
         mix_scattered=tables.mix_scattered,
+        refresh=tables.refresh,
+        refresh_turn=tables.refresh_turn,
     )
     return flat, tables
 

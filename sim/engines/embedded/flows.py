@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.hw_models import access_rate
 from moe_cosim.sim.engines.embedded.mixes import factor_of
+from moe_cosim.sim.engines.embedded.refresh_tables import NEVER
 from moe_cosim.sim.engines.embedded.tables import (
     COEFFICIENT_ONE,
     LIMITS,
@@ -37,6 +38,8 @@ DAYS: Final = -3
 for them; an event that takes days."""
 
 _DAYS_PS: Final = np.uint64(LONGEST_PS // 4)
+_NEARLY: Final = 0.95
+"""Who gets so much of what a memory gives is limited by it."""
 _SCATTER: Final = 0x1E3779B97F4A7C15
 """Multiplying by it (the golden ratio's digits) spreads keys over the upper bits."""
 
@@ -104,6 +107,8 @@ def fill(
 
     `meeting` [M] is scratch, zero.
     """
+    last_row = last_lane = last_memory = -1
+    last_end = np.int64(0)
     for row in range(len(events)):
         if first_flow[row] == first_flow[row + 1]:
             continue
@@ -130,7 +135,19 @@ def fill(
             peak = part.array_bytes_per_s if inside else part.port_bytes_per_s
             share = t.share_of[_slot(t.pattern_keys, _pattern(accesses, source, memory))]
             cap, line_ps = _memory_side(part, peak, accesses[source], share, line_bytes)
-            turn_ps = route.latency_ps + line_ps
+            offset: Any = np.int64(accesses[source].address) - part.base
+            clock = t.refresh[memory[source]]
+            is_read = ends == 2 or accesses[source].op != WRITE
+            latency_ps = float(route.latency_ps)
+            turn_ps = latency_ps + line_ps
+            if is_read and clock.kind != NEVER:
+                line = min(min(np.float64(line_bytes), size), np.float64(part.interleave_bytes))
+                turn_ps += clock.wait_ps * np.ceil(line / clock.bank_bytes)
+                if _is_scattered(part, accesses[source]) == 0:
+                    turn_ps = max(turn_ps - clock.hit_share * clock.open_ps, line_ps)
+                goes_on = last_row == row - 1 and last_lane == event.lane and last_memory == memory[source]
+                if goes_on and (last_end - 1) // clock.set_bytes == offset // clock.set_bytes:
+                    latency_ps = max(latency_ps - clock.open_ps, 0.0)
             first_line_ps = second_line_ps = line_ps
             first_weight = second_weight = 1.0 / share
             flow = flows[at]
@@ -159,14 +176,33 @@ def fill(
             flow.bytes = size
             flow.first_weight = int(np.rint(first_weight * COEFFICIENT_ONE))
             flow.second_weight = int(np.rint(second_weight * COEFFICIENT_ONE))
-            first_rate = route.first_rate / (flow.first_weight / COEFFICIENT_ONE)
+            first_rate = burst_rate = route.first_rate / (flow.first_weight / COEFFICIENT_ONE)
             second_rate = route.second_rate / (flow.second_weight / COEFFICIENT_ONE)
             if flow.writes == WITHIN and not np.isnan(t.mix_scattered[memory[source], 0]):  # it is a mix by itself
                 blocks = 2 if flow.first_scattered > 0 else 0
                 factor = factor_of(t.mix_streams, t.mix_scattered, memory[source], 2 * ONE_STREAM, 2, 1, blocks)
                 array_rate = part.array_bytes_per_s / access_rate.PS_PER_S
                 first_rate = min(first_rate, array_rate * factor / (flow.first_weight / COEFFICIENT_ONE))
+                if (
+                    min(size, t.window_bytes[unit]) <= clock.queue_bytes
+                ):  # its writes wait in the queues until all is read
+                    burst_rate = array_rate / (first_weight - second_weight)
             fixed = min(cap, min(route.fabric_rate, min(first_rate, second_rate)))
+            burst_rate = max(fixed, min(cap, min(route.fabric_rate, min(burst_rate, second_rate))))
+            known = not np.isnan(t.mix_scattered[memory[source], 0]) and not np.isnan(
+                t.mix_scattered[memory[target], 0]
+            )
+            if known and of_window < fixed and route.queues == 0:
+                of_window, early_ps = _bursts(size, of_window * turn_ps, of_window, fixed, burst_rate)
+                latency_ps = max(latency_ps - early_ps, 0.0)
+            flow.latency_ps = int(latency_ps)
+            flow.closes = memory[source] if is_read and clock.kind != NEVER else -1
+            flow.offset = offset
+            flow.back_ps = max(route.latency_ps - route.ask_ps - clock.open_ps, 0.0)
+            flow.warps = 1 if min(of_window, fixed) >= min(cap, first_rate) * _NEARLY else 0
+            flow.backlog = 0
+            if flow.closes >= 0 and flow.warps > 0 and of_window < np.inf:
+                flow.backlog = int(max(min(of_window * turn_ps, size) - fixed * turn_ps, 0.0))
             flow.alone = min(of_window, fixed)
             flow.fixed = fixed
             flow.window = 0.0
@@ -176,11 +212,27 @@ def fill(
             flow.first_line_ps = first_line_ps
             flow.second_line_ps = second_line_ps
             at += 1
+            last_row, last_lane, last_memory = row, event.lane, memory[source]
+            last_end = offset + np.int64(accesses[source].bytes)
         for source in range(first, first + np.int64(event.accesses), ends):
             if accesses[source].bytes > 0:
                 for access in range(source, source + ends):
                     meeting[memory[access]] = 0
     return True
+
+
+@compiled_part
+def _bursts(size: float, window: float, rate: float, fixed: float, burst: float) -> tuple[float, float]:
+    """Rate that the window allows, and how much earlier the first byte is there, of a flow whose window limits it to
+    `rate` bytes per ps, less than the `fixed` rate of all else.
+
+    A window's lines are asked for together and come together, at the rate of a `burst`; the next are asked for as they
+    come. So the end is that of the last, perhaps smaller, burst, and not a whole turn after it.
+    """
+    if size <= window:
+        return np.inf, size * (1.0 / fixed - 1.0 / burst)
+    last = size - window * (np.ceil(size / window) - 1.0)
+    return rate, last * (1.0 / rate - 1.0 / burst)
 
 
 @compiled_part

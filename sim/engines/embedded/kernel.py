@@ -18,6 +18,8 @@ from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.sim.engines.embedded.flatten import FlatProgram
 from moe_cosim.sim.engines.embedded.heap import pop, settle
 from moe_cosim.sim.engines.embedded.rates import disturb, mix_anew, share_anew
+from moe_cosim.sim.engines.embedded.refresh import ahead_ps, closing_ps
+from moe_cosim.sim.engines.embedded.refresh_tables import ALL_BANKS
 from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, KernelState
 from moe_cosim.sim.engines.embedded.tables import (
     COEFFICIENT_ONE,
@@ -30,7 +32,7 @@ from moe_cosim.sim.engines.embedded.tables import (
     WRITES,
 )
 from moe_cosim.sim.engines.timeline import LATENCY_BOUND, TRAFFIC_BOUND
-from moe_cosim.workloads.programs.program import COMPUTE, SIGNAL, WAIT
+from moe_cosim.workloads.programs.program import COMPUTE, SIGNAL, STREAM, WAIT
 
 RUNNING: Final = 0
 OVER: Final = 1
@@ -129,20 +131,34 @@ def _send(p: FlatProgram, s: KernelState, lane: int, flow: int, end: int, time_p
     """Flows of an event on their way: those next to each other with equal latency arrive together. None `waits` where
     a kernel goes on: it has asked for these bytes while it read those before."""
     c = s.counters[0]
+    s.lane[lane].owed_ps = 0.0
     while flow < end:
-        latency_ps = p.route[p.flow[flow].route].latency_ps if waits else 0
+        latency_ps = _latency_ps(p, s, lane, flow, time_ps) if waits else 0
         c.free -= 1
         at = s.free[c.free]
         slot = s.slot[at]
         slot.lane = lane
         slot.flow = flow
-        while flow < end and (not waits or p.route[p.flow[flow].route].latency_ps == latency_ps):
+        while flow < end and (not waits or _latency_ps(p, s, lane, flow, time_ps) == latency_ps):
             flow += 1
         slot.flows = flow - slot.flow
         if time_ps + latency_ps < c.now_ps:
             c.late = lane + 1
         c.waiting += 1
         settle(s, c.waiting - 1, 2 * (time_ps + latency_ps) + 1, at)
+
+
+@compiled_part
+def _latency_ps(p: FlatProgram, s: KernelState, lane: int, flow: int, time_ps: int) -> int:
+    """Until the flow's first byte is there; less by what its memory is ahead of its mean rate (`refresh.py`)."""
+    of = p.flow[flow]
+    if of.closes < 0 or of.warps == 0 or p.refresh[of.closes].kind != ALL_BANKS:
+        return int(of.latency_ps)
+    clock = p.refresh[of.closes]
+    behind_ps = clock.stall_ps - ahead_ps(clock, max(time_ps + of.latency_ps - of.back_ps, 0.0))
+    early_ps = min(behind_ps, float(of.latency_ps))
+    s.lane[lane].owed_ps = behind_ps - early_ps
+    return int(of.latency_ps) - int(early_ps)
 
 
 # -- flows -------------------------------------------------------------------------------------
@@ -170,6 +186,15 @@ def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
         slot.window = flow.window
         slot.turn_ps = flow.turn_ps
         slot.fixed = flow.fixed
+        slot.closes, slot.warps = flow.closes, flow.warps
+        slot.offset, slot.bytes, slot.back_ps = flow.offset, int(flow.bytes), flow.back_ps
+        slot.backlog = flow.backlog
+        slot.owed_ps = s.lane[lane].owed_ps
+        if flow.warps > 0 and slot.owed_ps > 0.0:
+            skipped = min(slot.owed_ps * flow.alone, slot.remaining)
+            slot.remaining -= skipped
+            slot.owed_ps -= skipped / flow.alone
+        slot.queued_ps = _queue_up(s, at) if flow.closes >= 0 else 0
         of_window = flow.window / flow.turn_ps if flow.window > 0.0 else flow.alone
         slot.limited = 1 if of_window < flow.fixed * LIMITS else 0
         s.begun[c.begun] = at
@@ -260,15 +285,22 @@ def _end_flow(p: FlatProgram, s: KernelState, at: int) -> None:
             s.crossing[crossing.previous].next = crossing.next
         else:
             resource.first = crossing.next
+    if s.slot[at].backlog > 0:
+        resource = s.resource[s.slot[at].closes]
+        _settle_backlog(resource, c.now_ps)
+        resource.backlog -= s.slot[at].backlog
     s.free[c.free] = at
     c.free += 1
     lane = s.lane[s.slot[at].lane]
     lane.flows -= 1
+    row = lane.next
+    lane.closed_ps = max(lane.closed_ps, c.now_ps)
+    if s.slot[at].closes >= 0 and not (row + 1 < lane.end and _continues(p, row + 1)):
+        lane.closed_ps = max(lane.closed_ps, c.now_ps + _closing_ps(p, s, at))
     if lane.flows == 0:
-        row = lane.next
         end = s.start_ps[row] + np.int64(p.events[row].setup_ps) + np.int64(p.events[row].busy_ps)
-        if c.now_ps > end:
-            end = c.now_ps
+        if lane.closed_ps > end:
+            end = lane.closed_ps
             s.bound[row] = TRAFFIC_BOUND
         s.end_ps[row] = end
         c.ended += 1
@@ -276,3 +308,41 @@ def _end_flow(p: FlatProgram, s: KernelState, at: int) -> None:
         lane.time_ps = end
         s.ready[c.ready] = s.slot[at].lane
         c.ready += 1
+
+
+@compiled_part
+def _continues(p: FlatProgram, row: int) -> bool:
+    """Whether the event is a further part of the kernel of the one before."""
+    return bool(p.events[row].kind == STREAM and p.events[row].count > 0)
+
+
+@compiled_part
+def _closing_ps(p: FlatProgram, s: KernelState, at: int) -> int:
+    """How much later than now the flow's last bytes are there, for refreshes of its memory."""
+    slot = s.slot[at]
+    rate = slot.fixed if slot.window > 0.0 else slot.rate
+    owed_ps = slot.owed_ps if slot.warps > 0 else -1.0
+    time_ps = s.counters[0].now_ps - slot.back_ps
+    clock, turn = p.refresh[slot.closes], p.refresh_turn[slot.closes]
+    late_ps = closing_ps(clock, turn, time_ps + slot.queued_ps, slot.offset, slot.bytes, rate, owed_ps)
+    return int(slot.queued_ps) + int(late_ps)
+
+
+@compiled_part
+def _queue_up(s: KernelState, at: int) -> int:
+    """How long the first read of a flow that begins now stands in its memory's queues, behind the reads of flows that
+    began before; from now on others stand behind its own."""
+    slot = s.slot[at]
+    resource = s.resource[slot.closes]
+    _settle_backlog(resource, s.counters[0].now_ps)
+    resource.backlog_now += slot.backlog
+    return int(min(resource.backlog, resource.queue_bytes) / resource.rate)
+
+
+@compiled_part
+def _settle_backlog(resource: Any, now_ps: int) -> None:
+    """What began at another time than now began before. `resource` is of RESOURCE."""
+    if resource.backlog_ps != now_ps:
+        resource.backlog += resource.backlog_now
+        resource.backlog_now = 0
+        resource.backlog_ps = now_ps

@@ -44,6 +44,8 @@ LANE: Final = np.dtype(
         ("time_ps", np.int64),  # when the event it is at starts
         ("flows", np.int64),  # that it still waits for
         ("after", np.int64),  # next lane that waits for the same token, or -1
+        ("closed_ps", np.int64),  # when the reads of its event that had to wait for refreshes are there
+        ("owed_ps", np.float64),  # see `refresh.py`
         ("gates", np.int64),  # 1: the next block must be there before its events run out
     ]
 )
@@ -66,6 +68,14 @@ SLOT: Final = np.dtype(
         ("window", np.float64),  # as in FLOW
         ("turn_ps", np.float64),
         ("fixed", np.float64),
+        ("closes", np.int64),
+        ("offset", np.int64),
+        ("bytes", np.int64),
+        ("back_ps", np.float64),
+        ("warps", np.int64),
+        ("backlog", np.int64),
+        ("queued_ps", np.int64),  # that its first read waited behind others
+        ("owed_ps", np.float64),  # that it should have begun earlier yet (`refresh.py`)
     ]
 )
 """A flow under way, or flows of one event that are on their way together."""
@@ -104,6 +114,10 @@ RESOURCE: Final = np.dtype(
         ("limited", np.int64),  # flows that alone their windows limit
         ("queues", np.int64),  # flows before which bytes stand in order of arrival
         ("offered", np.int64),
+        ("backlog", np.int64),  # bytes that stand before a memory, of flows that began before
+        ("backlog_ps", np.int64),  # this, and
+        ("backlog_now", np.int64),  # of those that began then
+        ("queue_bytes", np.int64),  # what its controllers take of it
         ("first", np.int64),  # crossing of its list, or -1
         ("disturbed", np.int64),  # 1: in the list of those
         ("mark", np.int64),  # of the sharing out that saw it last
@@ -156,6 +170,7 @@ def new_state(flat: FlatProgram) -> KernelState:
     resource["mix"][known] = known  # a machine's first resources are its memories, in order
     least = np.minimum(flat.mix_streams.min(axis=(1, 2)), flat.mix_scattered.min(axis=1))[known]
     resource["least"][known] = np.minimum(flat.resource_rate[known] * least * DEMAND_GRID, DEMAND_LIMIT)
+    resource["queue_bytes"][: len(flat.refresh)] = flat.refresh["queue_bytes"]
     resource["level"] = resource["full_at"] = math.inf
     resource["limit"] = np.minimum(flat.resource_rate * DEMAND_GRID, DEMAND_LIMIT)
     resource["limit"][np.isinf(flat.resource_rate)] = np.iinfo(np.int64).max

@@ -14,6 +14,7 @@ from moe_cosim.hw_models.cxl.credits import credit_limits, credits_used
 from moe_cosim.hw_models.cxl.crossing import crossed
 from moe_cosim.hw_models.dram_mix import READ_SHARES, SCATTERED_BYTES, STREAMS, mix_factors
 from moe_cosim.hw_models.machine import Machine, Resource
+from moe_cosim.sim.engines.embedded.refresh_tables import refresh_tables
 from moe_cosim.workloads.programs.program import READ, WRITE
 
 LONGEST_PS: Final = 2**60
@@ -61,6 +62,7 @@ MEMORY_PART: Final = np.dtype(
 ROUTE: Final = np.dtype(
     [
         ("latency_ps", np.int64),
+        ("ask_ps", np.int64),  # of that, until the first memory is asked
         ("first_hop", np.int64),
         ("hops", np.int64),
         ("first_rate", np.float64),  # bytes per ps of the narrowest hop on that side, infinite where there is none
@@ -99,6 +101,8 @@ class MachineTables(NamedTuple):
     route: NDArray[np.void]  # of ROUTE
     mix_streams: NDArray[np.float64]  # [M, 17, 5] and
     mix_scattered: NDArray[np.float64]  # [M, 5]: see `_mix_tables`
+    refresh: NDArray[np.void]  # [M] of REFRESH
+    refresh_turn: NDArray[np.int64]  # [M, T] see `refresh_tables`
     hop: NDArray[np.void]  # of HOP: a route's are [first_hop, first_hop + hops), memories first
 
 
@@ -126,6 +130,7 @@ def new_tables(machine: Machine) -> MachineTables:
         for m, scattered in zip(memories, _scattered_below(machine), strict=True)
     ]
     mix_streams, mix_scattered = _mix_tables(machine)
+    refresh, refresh_turn = refresh_tables(memories)
     unit_index = {name: index for index, name in enumerate(machine.units)}
     empty = MachineTables(
         lane_unit=np.array([unit_index[unit] for unit, _ in machine.lanes], dtype=np.int64),
@@ -141,6 +146,8 @@ def new_tables(machine: Machine) -> MachineTables:
         hop=np.zeros(0, dtype=HOP),
         mix_streams=mix_streams,
         mix_scattered=mix_scattered,
+        refresh=refresh,
+        refresh_turn=refresh_turn,
     )
     return with_room(empty, _ROOM)
 
@@ -186,7 +193,7 @@ def worked_out(tables: MachineTables, machine: Machine) -> MachineTables:
     rates = resource_rates(machine)
     for slot in new.tolist():
         tables.route_of[slot] = len(tables.route) + len(routes)
-        latency_ps, passed = _route(machine, int(tables.route_keys[slot]))
+        latency_ps, ask_ps, passed = _route(machine, int(tables.route_keys[slot]))
         narrowest = [np.inf, np.inf, np.inf]
         for index, side, weight, *_ in passed:
             if not rates[index] > 0:
@@ -195,7 +202,7 @@ def worked_out(tables: MachineTables, machine: Machine) -> MachineTables:
                 raise InputError(f"machine {machine.name}", name, Plain("a rate of 0"), allowed)
             narrowest[side] = min(narrowest[side], rates[index] / (weight / COEFFICIENT_ONE))
         queues = sum(hop[3] > 0 for hop in passed)
-        routes.append((latency_ps, len(tables.hop) + len(hops), len(passed), *narrowest, queues))
+        routes.append((latency_ps, ask_ps, len(tables.hop) + len(hops), len(passed), *narrowest, queues))
         hops += passed
     return tables._replace(
         route=np.concatenate([tables.route, np.array(routes, dtype=ROUTE)]),
@@ -219,8 +226,8 @@ def resource_rates(machine: Machine) -> NDArray[np.float64]:
     return np.array([*rates, *(limit.bytes / CREDIT_PS for limit in credit_limits(machine))], dtype=np.float64)
 
 
-def _route(machine: Machine, key: int) -> tuple[int, list[_Hop]]:
-    """Latency, and the hops, memories first."""
+def _route(machine: Machine, key: int) -> tuple[int, int, list[_Hop]]:
+    """Latency, that of the way to the first memory, and the hops, memories first."""
     memories = len(machine.memory_list)
     key, target = divmod(key, memories + 1)
     key, source = divmod(key, memories)
@@ -252,7 +259,7 @@ def _route(machine: Machine, key: int) -> tuple[int, list[_Hop]]:
     for use in credits:
         held = round(use.loop_ps / CREDIT_PS * COEFFICIENT_ONE)
         hops.append((len(machine.resources) + use.limit, NEITHER, held, 0.0, 0.0))
-    return latency_ps, hops
+    return latency_ps, machine.path(unit, memory).latency_ps, hops
 
 
 def _ends(op: int, unit: str, names: Sequence[str]) -> tuple[str, str]:

@@ -106,7 +106,8 @@ def _stream(machine: Machine, program: Program, device: Device) -> Stream:
         events["busy_ps"] = np.add.reduceat(every["busy_ps"], first)
         parts = np.diff(np.append(first, len(every)))
         events["count"] = np.where(parts > 1, parts, events["count"])
-    accesses = program.accesses[access_rows].astype(ACCESS, copy=False)
+    accesses = program.accesses[access_rows].astype(ACCESS, copy=True)
+    accesses["pad"][offsets[taken > 0]] = 1  # where the parts of a kernel begin
     return Stream(device, lanes, events, accesses, rows, np.cumsum(begins) - 1)
 
 

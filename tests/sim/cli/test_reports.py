@@ -53,7 +53,7 @@ from moe_cosim.sim.cli.tables.sweep import collected_report, found_report, outco
 from moe_cosim.sim.cli.tables.validation import validation_report
 from moe_cosim.sim.cli.terminal import draw
 from moe_cosim.sim.compare import compare
-from moe_cosim.sim.crosscheck.all_cases import all_cases
+from moe_cosim.sim.crosscheck.cases.all_cases import all_cases
 from moe_cosim.sim.crosscheck.compare import CaseComparison, CrossCheck
 from moe_cosim.sim.replay import Replay
 from moe_cosim.sim.reproduce.base import Cell, Reproduced
@@ -121,7 +121,8 @@ def _accuracy(_: Tiny) -> Report:
 def _crosscheck(_: Tiny) -> Report:
     errors = np.array([0.01, 0.02, 0.123456])
     cases = [
-        CaseComparison(name, 123_456, 15_752_000, 15_745_000, errors, 1000.0, 0.4, 0.8) for name in (*all_cases(), ODD)
+        CaseComparison(name, 123_456, 15_752_000, 15_745_000, errors, errors, 1000.0, 0.4, 0.8)
+        for name in (*all_cases(), ODD)
     ]
     return crosscheck_report(CrossCheck("16.0.0", False, cases))
 

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from moe_cosim.errors import InputError
 from moe_cosim.sim.cli.main import main
 from moe_cosim.sim.crosscheck import run as run_module
-from moe_cosim.sim.crosscheck.all_cases import all_cases
 from moe_cosim.sim.crosscheck.case import fingerprint
+from moe_cosim.sim.crosscheck.cases.all_cases import all_cases
 from moe_cosim.sim.crosscheck.compare import CrossCheck, compare
 from moe_cosim.sim.crosscheck.recording import RecordedCase, Recording
 from moe_cosim.sim.crosscheck.run import crosscheck

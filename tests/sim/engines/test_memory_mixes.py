@@ -25,9 +25,10 @@ DDR4, HBM3 = range(2)
 
 def machine(which: int, slow_link: float | None = None) -> Machine:
     """A memory of that DRAM with three units around a switch, the last one behind a link that may be slow."""
-    dram = replace(catalogue_drams()[which], measured_read=None)
+    by_timings = replace(catalogue_drams()[which], measured_read=None)
+    measured = replace(by_timings, measured_read=by_timings.share(stream(1.0)))  # as a long stream: no single refreshes
     bare = memory("m", 1 << 40, PEAK, channels=CHANNELS, interleave_bytes=256)
-    part = replace(bare, dram=dram, efficiency=dram.efficiency(CHANNELS, 256))
+    part = replace(bare, dram=measured, efficiency=by_timings.efficiency(CHANNELS, 256))
     links = [link("m", "s"), link("u0", "s"), link("u1", "s"), link("u2", "s", slow_link or float("inf"))]
     units = [unit(f"u{i}", 1, "m", float("inf")) for i in range(3)]
     return star(units, [part], links, Switch("s", 0, float("inf")))

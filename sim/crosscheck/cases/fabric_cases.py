@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from moe_cosim.sim.crosscheck.case import CaseTable
-from moe_cosim.sim.crosscheck.transfers import catalog_machine, pair
+from moe_cosim.sim.crosscheck.cases.transfers import catalog_machine, pair
 from moe_cosim.workloads.programs.builder import ProgramBuilder
 
 TABLE = CaseTable()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from moe_cosim.sim.crosscheck import (
+from moe_cosim.sim.crosscheck.case import Case
+from moe_cosim.sim.crosscheck.cases import (
     basic_cases,
     cxl_cases,
     dimm_cases,
@@ -11,7 +12,6 @@ from moe_cosim.sim.crosscheck import (
     fabric_levels_cases,
     policy_cases,
 )
-from moe_cosim.sim.crosscheck.case import Case
 
 
 def all_cases() -> dict[str, Case]:

@@ -8,7 +8,7 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.hw_models.build import build_machine
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.crosscheck.case import CaseTable
-from moe_cosim.sim.crosscheck.transfers import catalog_machine, pair
+from moe_cosim.sim.crosscheck.cases.transfers import catalog_machine, pair
 from moe_cosim.workloads.programs.builder import ProgramBuilder
 
 TABLE = CaseTable()

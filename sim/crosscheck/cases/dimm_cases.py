@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from moe_cosim.sim.crosscheck.case import CaseTable
-from moe_cosim.sim.crosscheck.transfers import catalog_machine, pair
+from moe_cosim.sim.crosscheck.cases.transfers import catalog_machine, pair
 from moe_cosim.workloads.programs.builder import Access, ProgramBuilder
 
 TABLE = CaseTable()
@@ -46,6 +46,13 @@ def _(builder: ProgramBuilder) -> None:
 def _(builder: ProgramBuilder) -> None:
     for turn in range(3):
         builder.stream("host.cpu.main", *_striped(builder, turn * 128 * _KB))
+
+
+@TABLE.add("dimm-host-kernel-striped", "one kernel over two such experts of long slices", _MACHINE)
+def _(builder: ProgramBuilder) -> None:
+    size = 400 * _KB
+    builder.stream("host.cpu.main", *_striped(builder, 0, size))
+    builder.go_on("host.cpu.main", *_striped(builder, 512 * _KB, size))
 
 
 @TABLE.add("dimm-host-reads-localized", "the CPU reads an expert on one module: its channel's rate", _MACHINE)

@@ -1,0 +1,52 @@
+"""When the memories of a machine are refreshed, as the compiled passes read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moe_cosim.hw_models.components import Memory
+from moe_cosim.hw_models.dram_refresh import refresh_clock
+
+NEVER, ALL_BANKS, ONE_BANK = range(3)
+"""What a refresh stops: nothing is known, the memory's channels, or one bank of each scope."""
+
+REFRESH: Final = np.dtype(
+    [
+        ("kind", np.int64),
+        ("every_ps", np.float64),
+        ("stall_ps", np.float64),
+        ("read_ps", np.float64),
+        ("open_ps", np.float64),
+        ("queue_bytes", np.int64),
+        ("set_bytes", np.int64),
+        ("sets", np.int64),
+        ("reads", np.int64),
+        ("turns", np.int64),
+        ("bank_share", np.float64),
+        ("hit_share", np.float64),
+        ("wait_ps", np.float64),
+        ("bank_bytes", np.int64),
+    ]
+)
+"""As in `RefreshClock`."""
+
+
+def refresh_tables(memories: Sequence[Memory]) -> tuple[NDArray[np.void], NDArray[np.int64]]:
+    """[M] of REFRESH, and [M, T] which set each refresh of a single bank hits, in turn."""
+    clocks = [refresh_clock(memory) for memory in memories]
+    rows = np.zeros(len(memories), dtype=REFRESH)
+    turn = np.zeros((len(memories), max([len(clock.turn) for clock in clocks if clock] or [0])), dtype=np.int64)
+    for index, clock in enumerate(clocks):
+        if clock is None:
+            continue
+        rows[index]["kind"] = ALL_BANKS if clock.all_banks else ONE_BANK
+        for name in REFRESH.names or ():
+            if hasattr(clock, name):
+                rows[index][name] = getattr(clock, name)
+        rows[index]["turns"] = len(clock.turn)
+        turn[index, : len(clock.turn)] = clock.turn
+    return rows, turn
