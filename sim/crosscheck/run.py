@@ -9,6 +9,7 @@ from moe_cosim.errors import InputError
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.crosscheck.case import Case, fingerprint
 from moe_cosim.sim.crosscheck.compare import CaseComparison, CrossCheck, compare
+from moe_cosim.sim.crosscheck.independent.told import by_shares_alone, with_memories
 from moe_cosim.sim.crosscheck.recording import RecordedCase, Recording
 from moe_cosim.sim.crosscheck.suite import FED, Suite
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
@@ -37,8 +38,9 @@ def crosscheck(
             said[case.name] = RecordedCase(timeline, _fingerprint(case, machine, program), wall_s)
         else:
             said[case.name] = recording.of(case.name, _fingerprint(case, machine, program))
+        told = with_memories(machine, by_shares_alone) if case.memory == "shares" else machine
         started = time.perf_counter()
-        embedded = EmbeddedEngine(line_bytes=case.line_bytes).run(machine, program)
+        embedded = EmbeddedEngine(line_bytes=case.line_bytes).run(told, program)
         embedded_s = time.perf_counter() - started
         sst = said[case.name]
         compared.append(compare(case, machine, program, sst.timeline, embedded, sst.wall_s, embedded_s))

@@ -29,6 +29,13 @@ def by_timing_alone(memory: Memory, refresh: bool = True) -> Memory:
     return with_dram(memory, memory.dram.standard, controller)
 
 
+def by_shares_alone(memory: Memory) -> Memory:
+    """`memory` whose share stands for all that its DRAM does to a read, single refreshes too: what SST is then fed."""
+    if memory.dram is None or memory.dram.measured_read is not None:
+        return memory
+    return replace(memory, dram=replace(memory.dram, measured_read=memory.efficiency.read[-1]))
+
+
 def with_dram(memory: Memory, standard: DramStandard, controller: Controller) -> Memory:
     """Channels of this standard in the place of what the memory has."""
     dram = DramMemory(standard, controller)
