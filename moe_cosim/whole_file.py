@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 from uuid import uuid4
 
 
@@ -41,6 +42,28 @@ def write_whole(path: Path, data: bytes, aside: Path | None = None, flush: bool 
             path.parent.mkdir(parents=True, exist_ok=True)
             os.rename(temporary, path)
     except BaseException as error:  # an interrupt too
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """A file to fill bit by bit, which becomes `path` when the block ends well; as `write_whole` otherwise."""
+    if path.is_char_device() or path.is_fifo():
+        with path.open("wb") as file:
+            yield file
+        return
+    temporary = path.with_name(f".{path.name}-{_host()}-{os.getpid()}")
+    try:
+        with os.fdopen(_new(temporary), "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.rename(temporary, path)
+    except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):

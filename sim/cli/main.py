@@ -25,6 +25,7 @@ from moe_cosim.sim.cli.commands import (
     sst,
     store,
     sweep,
+    trace,
     validate,
 )
 from moe_cosim.version import VERSION
@@ -80,6 +81,7 @@ def main() -> None:
 
 for _commands in (
     run.COMMANDS,
+    trace.COMMANDS,
     look.COMMANDS,
     show.COMMANDS,
     reproduce.COMMANDS,

@@ -74,7 +74,7 @@ class RunTimeline(Timeline):
             "phase": words(tags["phase"], PHASES),
             "purpose": words(tags["purpose"], PURPOSES),
             **{name: tags[name] for name in ("step", "layer", "expert", "tokens", "weight_bits")},
-            "bytes": self._bytes(),
+            "bytes": self.moved_bytes(),
             "start_ps": self.start_ps,
             "end_ps": self.end_ps,
         }
@@ -82,7 +82,7 @@ class RunTimeline(Timeline):
             columns |= {"bound": words(self.bound, BOUNDS), "last_signal": self.last_signal}
         return pd.DataFrame(columns).rename_axis("event")
 
-    def _bytes(self) -> NDArray[np.int64]:
+    def moved_bytes(self) -> NDArray[np.int64]:
         """[E] read and written."""
         events = self.program.events
         summed = np.concatenate([[0], np.cumsum(self.program.accesses["bytes"].astype(np.int64))])

@@ -7,6 +7,7 @@ import sys
 import click
 
 from moe_cosim.sim.cli.commands.options import SETTINGS
+from moe_cosim.sim.cli.commands.trace import check_trace, trace_run
 from moe_cosim.sim.cli.output import Output, output_options
 
 
@@ -19,6 +20,7 @@ from moe_cosim.sim.cli.output import Output, output_options
     type=click.Choice(["all", "program", "timeline", "result"]),
     help="Of these, with --out: the program, the timeline, both (all, the default), or the result alone.",
 )
+@click.option("--trace", "trace_file", type=click.Path(), help="File for a Perfetto trace of the run (docs/trace.md).")
 @click.option("--engine", help="Engine to run on (moe-cosim list engines).")
 @click.option("--ranks", type=click.IntRange(1), help="Of the sst engine: MPI processes.")
 @click.option("--threads", type=click.IntRange(1), help="Of the sst engine: threads of each process.")
@@ -34,6 +36,7 @@ def run(
     settings: tuple[str, ...],
     out: str | None,
     keep: str | None,
+    trace_file: str | None,
     engine: str | None,
     ranks: int | None,
     threads: int | None,
@@ -55,6 +58,8 @@ def run(
         click.echo(f"moe-cosim: {note}", err=True)
     if keep is not None and out is None:
         raise InputError("--keep", "--out", Plain("none"), "a folder to keep it in")
+    if trace_file is not None:
+        check_trace(trace_file, keep)
     kept = {"result": (), "program": (PROGRAM,), "timeline": (TIMELINE,)}.get(keep or "all", KEPT)
     changes = parse_settings(settings)
     if engine is not None:
@@ -69,7 +74,11 @@ def run(
     changes |= {path: value for path, value in options.items() if value is not None}
     try:
         with progress_bar("events") as progress:
-            result = run_experiment(experiment, changes, out, progress, kept if out is not None else ())
+            result = run_experiment(
+                experiment, changes, out, progress, kept if out is not None or trace_file is not None else ()
+            )
+        if trace_file is not None:
+            trace_run(trace_file, load_experiment(experiment, changes), result)
     except MemoryError:
         asked = load_experiment(experiment, changes)
         raise RunError(

@@ -50,6 +50,7 @@ from moe_cosim.sim.cli.tables.reproduction import reproduction_report
 from moe_cosim.sim.cli.tables.result import replay_report, result_report
 from moe_cosim.sim.cli.tables.routing import routing_report
 from moe_cosim.sim.cli.tables.sweep import collected_report, found_report, outcome_report, plan_report, status_report
+from moe_cosim.sim.cli.tables.trace import trace_report
 from moe_cosim.sim.cli.tables.validation import validation_report
 from moe_cosim.sim.cli.terminal import draw
 from moe_cosim.sim.compare import compare
@@ -63,6 +64,7 @@ from moe_cosim.sim.sweep.pool import local
 from moe_cosim.sim.sweep.pool.estimate import Estimate
 from moe_cosim.sim.sweep.query.search import Found, Goal, Trial
 from moe_cosim.sim.sweep.store.collect import Collected
+from moe_cosim.sim.trace.trace import WrittenTrace
 from moe_cosim.sim.validate.compared import ComparedRow, Refused
 from moe_cosim.sim.validate.csv_rows import CsvRow
 from moe_cosim.sim.validate.ranking import rankings
@@ -70,6 +72,7 @@ from moe_cosim.sim.validate.validated import Validated
 from tests.sim.tiny import Tiny, cli
 
 NARROW = 60
+WITHOUT_TABLES = ("sweep run", "collect", "replay", "trace")
 PIPE = 1_000_000
 ODD = "[/b]深度[red]:smile:"
 """A name that is markup to rich, has wide characters, and is to be shown as it is."""
@@ -178,6 +181,7 @@ def _query(_: Tiny) -> Report:
 REPORTS: dict[str, Make] = {
     "run": _result,
     "replay": lambda _: replay_report(Replay(ODD, "embedded", 7, 10**12, 10**12 + 1, False, 3)),
+    "trace": lambda _: trace_report(WrittenTrace(ODD, 10**8, 10**9, 10**10, 10**14)),
     "compare": _comparison,
     "reproduce": lambda _: reproduction_report(outcome_of_reproduction()),
     "accuracy": _accuracy,
@@ -320,7 +324,7 @@ def test_a_command_has_the_tables_that_its_options_name(command: str, tiny: Tiny
     assert "as_json" in [option.name for option in _command(command).params]
 
 
-@pytest.mark.parametrize("command", [name for name in REPORTS if name not in ("sweep run", "collect", "replay")])
+@pytest.mark.parametrize("command", [name for name in REPORTS if name not in WITHOUT_TABLES])
 def test_csv_is_the_rows_of_json(command: str, tiny: Tiny) -> None:
     for table in (part for part in REPORTS[command](tiny) if isinstance(part, Table)):
         file = StringIO()

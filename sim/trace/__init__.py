@@ -1,0 +1,1 @@
+"""A run's timeline as a Perfetto trace, to be looked at on ui.perfetto.dev."""

@@ -1,0 +1,41 @@
+"""Protobuf's wire format, for the few packets that say what others mean.
+
+Source: protobuf.dev/programming-guides/encoding.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+VARINT: Final = 0
+FIXED64: Final = 1
+LENGTH: Final = 2
+"""Wire types."""
+
+
+def key(field: int, wire_type: int) -> int:
+    """What stands before a value."""
+    return field << 3 | wire_type
+
+
+def varint(value: int) -> bytes:
+    """Seven bits a byte, the lowest first; all bytes but the last have the eighth."""
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    found.append(value)
+    return bytes(found)
+
+
+def number(field: int, value: int) -> bytes:
+    return varint(key(field, VARINT)) + varint(value)
+
+
+def text(field: int, value: str) -> bytes:
+    return message(field, value.encode())
+
+
+def message(field: int, *parts: bytes) -> bytes:
+    data = b"".join(parts)
+    return varint(key(field, LENGTH)) + varint(len(data)) + data
