@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.crosscheck.independent.told import by_shares_alone, with_memories
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.timeline import Timeline
@@ -43,8 +45,13 @@ def test_agrees_with_exact_arithmetic(case: RandomCase) -> None:
 @some
 @given(case=cases(internal_peaks=True, drams=True))
 def test_agrees_with_exact_arithmetic_where_mixes_meet(case: RandomCase) -> None:
-    """The engine counts what flows take in steps of 1 kB/s, of which a mix's factor follows."""
-    machine = case.machine()
+    """The engine counts what flows take in steps of 1 kB/s, of which a mix's factor follows.
+
+    Windows and single refreshes, of which the reference knows nothing, are out of it (`test_refreshes.py`).
+    """
+    machine = with_memories(case.machine(), by_shares_alone)
+    for each in machine.units.values():
+        object.__setattr__(each, "window_bytes", np.inf)
     program = case.program(machine)
     timeline = EmbeddedEngine().run(machine, program)
     start_ps, end_ps = simulate(machine, program)
