@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.results.run_timeline import RunTimeline
 from moe_cosim.sim.trace.tracks import Tracks
@@ -17,6 +18,8 @@ from moe_cosim.workloads.programs.program import PURPOSES
 
 _SHARES: Final = 1024
 """Rates are added up in whole parts of a byte per second, so that nothing is left when all have ended."""
+_HIGHEST_RATE: Final = 1e15
+"""Bytes per second of one event, a thousand times what any memory has; sums of them are whole numbers of 64 bits."""
 _NS_PER_S: Final = 10**9
 
 
@@ -30,12 +33,15 @@ class Counter:
 
 
 def counters_of(machine: Machine, timeline: RunTimeline, transfers: Transfers, tracks: Tracks) -> Iterator[Counter]:
-    """Of everything in the machine that limits a rate."""
+    """Of everything in the machine that limits a rate; `InputError` where an event moved more than anything could."""
     memories = len(machine.memory_list)
     for index, track in tracks.bandwidth.items():
         rows, times = transfers.through(index)
         begin, end = transfers.begin_ns[rows], transfers.end_ns[rows]
         rate = transfers.bytes[rows] * float(_NS_PER_S * _SHARES) * times / (end - begin)
+        if rate.max(initial=0.0) > _HIGHEST_RATE * _SHARES:
+            found = Plain(f"{rate.max() / _SHARES:.3g} bytes/s")
+            raise InputError("trace", f"bandwidth of {machine.resources[index].name}", found, f"<= {_HIGHEST_RATE:.0e}")
         yield _sum(track, begin, end, np.rint(rate).astype(np.int64), _SHARES)
         if index < memories:
             yield _sum(tracks.depth[index], begin, end, times)

@@ -11,9 +11,11 @@ from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Experiment, load_experiment
 from moe_cosim.hw_models.chosen import machine_of
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.sim.engines.timeline import BOUNDS, LATENCY_BOUND
 from moe_cosim.sim.results.run_timeline import RunTimeline
 from moe_cosim.sim.trace.selection import EVERYTHING, Selection
 from moe_cosim.sim.trace.trace import WrittenTrace, write_trace
+from moe_cosim.workloads.programs.program import SIGNAL
 
 
 def trace(folder: str | Path, path: str | Path, selection: Selection = EVERYTHING) -> WrittenTrace:
@@ -56,3 +58,12 @@ def _check(timeline: RunTimeline, folder: Path) -> None:
     before_ps = np.where(np.append(True, lane[1:] != lane[:-1]), 0, np.append(0, timeline.end_ps[:-1]))
     if (timeline.start_ps < before_ps).any() or (timeline.end_ps < timeline.start_ps).any():
         raise InputError(folder, "timeline", Plain("events that overlap in a lane"), "one after the other")
+    waits = np.flatnonzero(timeline.bound == LATENCY_BOUND)
+    signal = timeline.last_signal[waits]
+    if (
+        timeline.bound.max(initial=0) >= len(BOUNDS)
+        or (signal < 0).any()
+        or (timeline.program.events["kind"][signal] != SIGNAL).any()
+        or (timeline.end_ps[signal] > timeline.end_ps[waits]).any()
+    ):
+        raise InputError(folder, "timeline", Plain("waits bound by what is no signal before them"), "signals")

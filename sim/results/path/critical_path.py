@@ -50,7 +50,8 @@ class CriticalPath:
 
 
 def critical_path(machine: Machine, program: Program, timeline: Timeline) -> CriticalPath:
-    """`timeline` is what an engine made of `program` on `machine`; `RunError` where it says no bounds."""
+    """`timeline` is what an engine made of `program` on `machine`; `RunError` where it says no bounds, or
+    signals that wait for each other."""
     from moe_cosim.sim.results.path.walk import walk  # compiled: Numba takes a while to import
 
     if timeline.bound is None or timeline.last_signal is None:
@@ -68,4 +69,6 @@ def critical_path(machine: Machine, program: Program, timeline: Timeline) -> Cri
             timeline.last_signal,
             segments,
         )
+    if found < 0:
+        raise RunError("the timeline says of signals that each waited for another")
     return CriticalPath(machine, program, segments[:found][::-1].copy())

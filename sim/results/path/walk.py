@@ -19,9 +19,10 @@ def walk(
     last_signal: NDArray[np.int64],
     segments: NDArray[np.void],
 ) -> int:
-    """Fill `segments` from the last to the first; their number. At most two per event visited."""
+    """Fill `segments` from the last to the first; their number: at most two per event visited. -1: signals that wait
+    for each other, as only a file can say."""
     found = 0
-    while True:
+    for _ in range(len(lane)):
         if bound[event] == LATENCY_BOUND:
             signal = last_signal[event]
             found = _add(segments, found, event, end_ps[event] - end_ps[signal], LATENCY_BOUND)
@@ -34,6 +35,7 @@ def walk(
         if not has_previous:
             return found
         event -= 1
+    return -1
 
 
 @compiled_part

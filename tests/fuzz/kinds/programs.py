@@ -1,4 +1,4 @@
-"""The folder of a run with its program and timeline, replayed and compared."""
+"""The folder of a run with its program and timeline, replayed, compared and traced."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ from tests.fuzz.samples import base, write_model
 from tests.fuzz.syntax import json_file, yaml_file
 
 _EXTREMES: Final = (0, 1, 2, 255, 2**16 - 1, 2**31 - 1, 2**32 - 1, 10**8, 2**53, 2**63 - 1, 2**64 - 1, -1)
+_COMMANDS: Final = (
+    ("replay", "./run"),
+    ("replay", "./run", "--json"),
+    ("compare", "./run", "./run"),
+    ("trace", "./run", "-o", "/dev/null", "--steps", "1", "--json"),
+)
 
 
 def program(random: Random, folder: Path) -> list[Command]:
@@ -45,7 +51,7 @@ def program(random: Random, folder: Path) -> list[Command]:
         path.write_bytes(yaml_file(random, yaml.safe_load(path.read_text())))
     if random.random() < 0.15:
         path.unlink()
-    return [Command(random.choice((("replay", "./run"), ("replay", "./run", "--json"), ("compare", "./run", "./run"))))]
+    return [Command(random.choice((*_COMMANDS, ("trace", "./run", "-o", str(folder / "outputs" / "trace")))))]
 
 
 @cache

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.errors import RunError
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
-from moe_cosim.sim.engines.timeline import BOUNDS, Timeline
+from moe_cosim.sim.engines.timeline import BOUNDS, LATENCY_BOUND, Timeline
 from moe_cosim.sim.results.path.critical_path import critical_path
 from moe_cosim.testing.engine.machines import memory, one_memory, unit
 from moe_cosim.testing.engine.random_programs import RandomCase, cases
@@ -117,6 +118,18 @@ def test_nothing_to_do_has_an_empty_path() -> None:
     path = critical_path(machine, program, EmbeddedEngine().run(machine, program))
     assert path.total_ps == 0
     assert path.rows() == []
+
+
+def test_signals_that_wait_for_each_other_are_no_path() -> None:
+    """No engine says that; a damaged file may, and the walk must end."""
+    machine = one_memory([unit("a"), unit("b")])
+    builder = ProgramBuilder(machine)
+    builder.wait("a.l0", 0).signal("a.l0", 1).wait("b.l0", 1).signal("b.l0", 0)
+    late = np.full(4, 9)
+    bound = np.array([LATENCY_BOUND, 0, LATENCY_BOUND, 0], np.uint8)
+    timeline = Timeline(np.array([0, 9, 0, 9]), late, bound, np.array([3, -1, 1, -1]))
+    with pytest.raises(RunError, match="waited for another"):
+        critical_path(machine, builder.build(), timeline)
 
 
 def test_times_without_bounds_have_no_path() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from moe_cosim.errors import InputError
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.results.metrics.activity import Activity
@@ -99,6 +100,14 @@ def test_weights_that_replace_others_count_once() -> None:
     assert moved_in.value.tolist() == [0, 1000, 600, 1100]
     assert moved_in.time_ns.tolist() == [0, *ends_ns[:3]]
     assert found[tracks.residency[1]].value.tolist() == [0]
+
+
+def test_more_bytes_than_anything_moves_are_refused(tmp_path: Path) -> None:
+    machine, timeline = by_hand()
+    timeline.program.accesses["bytes"] = 2**62
+    with pytest.raises(InputError, match=r"bandwidth of m: found .* bytes/s; allowed: <= 1e"):
+        write_trace(machine, timeline, tmp_path / "trace")
+    assert list(tmp_path.iterdir()) == []
 
 
 @settings(max_examples=100, deadline=None)

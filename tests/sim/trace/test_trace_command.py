@@ -12,6 +12,7 @@ import pytest
 
 from moe_cosim.sim.engines.timeline_file import TimelineWriter
 from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.results.run_timeline import RunTimeline
 from moe_cosim.sim.run import run
 from moe_cosim.workloads.programs.program import PURPOSES, SIGNAL, WAIT
 from tests.sim.tiny import Tiny, cli, says
@@ -34,6 +35,12 @@ def written(left: Path, *options: object) -> Path:
     found = cli("trace", left, "-o", path, *options)
     assert found.exit_code == 0, found.output
     return path
+
+
+def save(left: Path, timeline: RunTimeline) -> None:
+    writer = TimelineWriter(left / "timeline.zip", len(timeline.program.lanes))
+    writer.add(timeline, timeline.program.lane_starts)
+    writer.close()
 
 
 def refused_trace(left: Path, *options: object) -> str:
@@ -163,9 +170,18 @@ def test_times_that_no_engine_gives_are_refused(left: Path) -> None:
     timeline = Result.load(left).timeline
     overlapping = replace(timeline, start_ps=timeline.start_ps - 7)
     for changed, found in ((overlapping, "overlap"), (replace(timeline, bound=None, last_signal=None), "times alone")):
-        writer = TimelineWriter(left / "timeline.zip", len(timeline.program.lanes))
-        writer.add(changed, timeline.program.lane_starts)
-        writer.close()
+        save(left, changed)
+        says(refused_trace(left), left, "timeline", found, "")
+
+
+def test_signals_that_bind_nothing_are_refused(left: Path) -> None:
+    timeline = Result.load(left).timeline
+    bound = np.flatnonzero(timeline.last_signal >= 0)
+    late = int(np.argmax(timeline.end_ps))
+    for signal, found in ((-1, "no signal"), (int(bound[0]), "no signal"), (late, "no signal")):
+        last_signal = timeline.last_signal.copy()
+        last_signal[bound[0]] = signal
+        save(left, replace(timeline, last_signal=last_signal))
         says(refused_trace(left), left, "timeline", found, "")
 
 
