@@ -60,11 +60,11 @@ def slices_of(timeline: RunTimeline, path: CriticalPath, shown: NDArray[np.bool_
     program = timeline.program
     events, tags = program.events, program.tags[program.events["tag"]]
     tags["layer"] = layer_of(tags)
-    names, name = event_names(events["kind"], tags)
+    names, name = event_names(events["kind"][shown], tags[shown])
 
     records = np.zeros(len(events), SLICE)
     records["track"] = np.array(tracks.lanes)[events["lane"]]
-    records["name"] = name + 1
+    records["name"][shown] = name + 1
     records["kind"] = events["kind"] + 1
     records["phase"] = tags["phase"] + 1 + len(KINDS)
     records["event"] = np.arange(len(events))

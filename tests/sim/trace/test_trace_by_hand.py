@@ -18,6 +18,7 @@ from moe_cosim.sim.results.path.critical_path import critical_path
 from moe_cosim.sim.results.run_timeline import RunTimeline
 from moe_cosim.sim.trace import wire
 from moe_cosim.sim.trace.counters import counters_of
+from moe_cosim.sim.trace.selection import Selection
 from moe_cosim.sim.trace.slices import slices_of
 from moe_cosim.sim.trace.trace import write_trace
 from moe_cosim.sim.trace.tracks import Tracks
@@ -100,6 +101,18 @@ def test_weights_that_replace_others_count_once() -> None:
     assert moved_in.value.tolist() == [0, 1000, 600, 1100]
     assert moved_in.time_ns.tolist() == [0, *ends_ns[:3]]
     assert found[tracks.residency[1]].value.tolist() == [0]
+
+
+def test_a_part_without_events_is_a_trace_without_slices(tmp_path: Path) -> None:
+    machine, timeline = by_hand()
+    timeline.program.tags["step"][0] = 3
+    timeline.program.tags["layer"][0] = 5
+    write_trace(machine, timeline, tmp_path / "trace", Selection.parse("1", "5"))
+    found = read_back(tmp_path / "trace")
+    assert not any(found.slices.values())
+    assert found.moved("memories/m") == 0
+    write_trace(machine, timeline, tmp_path / "one", Selection.parse("3", "5"))
+    assert [part.name for part in read_back(tmp_path / "one").slices["lanes/a.l0"]] == ["wait · expert · layer 5"]
 
 
 def test_more_bytes_than_anything_moves_are_refused(tmp_path: Path) -> None:
