@@ -11,7 +11,7 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.options import read_options
 from moe_cosim.sim.engines.base import Engine, Progress, engines
 from moe_cosim.sim.engines.sst.folder import write_run
-from moe_cosim.sim.engines.sst.installation import find_installation
+from moe_cosim.sim.engines.sst.installation import find_installation, require_back_end
 from moe_cosim.sim.engines.sst.library import build_library
 from moe_cosim.sim.engines.sst.options import SstOptions
 from moe_cosim.sim.engines.sst.runner import run_folder
@@ -31,6 +31,7 @@ class SstEngine(Engine):
         "hw_models/sst/**/*.cc",
         "hw_models/sst/**/*.h",
         "templates/sst/*.py.j2",
+        "templates/sst/*.yaml.j2",
         "sim/engines/sst/graph/*.json",
     )
 
@@ -42,8 +43,9 @@ class SstEngine(Engine):
         return cls(read_options(SstOptions, options, where, "engine"))
 
     def run(self, machine: Machine, program: Program, progress: Progress | None = None) -> Timeline:
-        """Raises `InputError` for a machine or line size that SST cannot take, `SstError` for a run that fails."""
+        """Raises `InputError` for what SST, or this SST, cannot take, `SstError` for a run that fails."""
         installation = find_installation()
+        require_back_end(installation, self.options.memory)
         library = build_library(installation)
         with tempfile.TemporaryDirectory(prefix="moe-cosim-sst-") as folder:
             emitted = write_run(Path(folder), machine, program, self.options.line_size, self.options.memory)

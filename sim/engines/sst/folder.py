@@ -13,6 +13,7 @@ from moe_cosim.sim.engines.sst.graph.build import BuildOptions, build_graph
 from moe_cosim.sim.engines.sst.graph.graph import Graph
 from moe_cosim.sim.engines.sst.graph.memories import MemoryTiming
 from moe_cosim.sim.engines.sst.graph.traffic import peer_memories, reached_memories
+from moe_cosim.sim.engines.sst.ramulator import configuration
 from moe_cosim.sim.engines.sst.replayed import Replayed, replayed
 from moe_cosim.sim.engines.sst.streams import Stream, cut, write_stream
 from moe_cosim.version import VERSION
@@ -53,7 +54,19 @@ def write_run(
         write_stream(folder / STREAMS / f"{stream.device.name}.stream", machine, program, stream)
     (folder / PYTHON_CONFIGURATION).write_text(emit.python_text(graph), encoding="utf-8")
     (folder / JSON_CONFIGURATION).write_text(emit.json_text(graph), encoding="utf-8")
+    if memory == "ramulator2":
+        _write_ramulator(folder, machine, graph)
     return Emitted(folder, graph, streams, asked)
+
+
+def _write_ramulator(folder: Path, machine: Machine, graph: Graph) -> None:
+    """A file for each memory of the graph that has DRAM timings."""
+    template = emit.environment().get_template("ramulator.yaml.j2")
+    for component in graph.components:
+        memory = machine.memories.get(component.name)
+        if memory is not None and memory.dram is not None and memory.kind != "cache":
+            said = configuration(memory, memory.dram)
+            (folder / said.file_name).write_text(template.render(vars(said)), encoding="utf-8")
 
 
 def write_share(emitted: Emitted, program: Program, source: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from moe_cosim.errors import InputError
 from moe_cosim.sim.engines.sst.failures import SstMissingError
 from moe_cosim.sim.engines.sst.process import call
 
@@ -96,6 +97,13 @@ def has_ramulator(found: Installation) -> bool:
     return outcome.returncode == 0 and "SubComponent 0: ramulator2" in outcome.output
 
 
+def require_back_end(found: Installation, memory: str) -> None:
+    """Raises `InputError` for ``ramulator2`` where memHierarchy was built without it."""
+    if memory == "ramulator2" and not has_ramulator(found):
+        allowed = "shares, commands or timing: its memHierarchy was built without Ramulator 2"
+        raise InputError(f"SST {found.version} at {found.sst}", "memory", memory, allowed)
+
+
 def doctor_lines() -> tuple[list[str], bool]:
     """What ``moe-cosim doctor`` prints of SST, and whether the sst engine can be used."""
     try:
@@ -105,7 +113,7 @@ def doctor_lines() -> tuple[list[str], bool]:
     lines = [
         f"SST: {found.version or 'unknown version'} at {found.sst}",
         f"element libraries: {', '.join(found.libraries) or 'none found'}",
-        f"Ramulator 2 back end: {'in memHierarchy, which no run uses yet' if has_ramulator(found) else 'none'}",
+        f"Ramulator 2 back end: {'in memHierarchy' if has_ramulator(found) else 'none (memory: ramulator2 is refused)'}",
         f"MPI: {found.mpi or 'no mpirun on the PATH (--ranks cannot be used)'}",
         f"compiler: {found.config('CXX') or 'sst-config not found (moe-cosim sst build cannot be used)'}",
     ]

@@ -9,6 +9,7 @@ from moe_cosim.hw_models.components import Memory
 from moe_cosim.hw_models.dram_memory import DramMemory
 from moe_cosim.hw_models.dram_timing.layout import AddressLayout
 from moe_cosim.hw_models.dram_timing.standard import DramStandard
+from moe_cosim.sim.engines.sst import ramulator as files
 from moe_cosim.sim.engines.sst.graph.catalogue import shipped_catalogue
 from moe_cosim.sim.engines.sst.graph.graph import SubComponent, Value
 
@@ -93,6 +94,17 @@ def timing(memory: Memory, dram: DramMemory, number: int) -> SubComponent:
         f"{bank}.pagePolicy.close": int(controller.page_policy == "closed"),
     }
     return _behind_the_rest(memory, standard, SubComponent("backend", "memHierarchy.timingDRAM", parameters))
+
+
+def ramulator(memory: Memory, dram: DramMemory) -> SubComponent:
+    """memHierarchy's back end for Ramulator 2.0, which reads the rest from a file of the run's folder."""
+    configuration = files.configuration(memory, dram)
+    parameters: dict[str, Value] = {
+        "mem_size": f"{memory.capacity_bytes}B",
+        "request_width": dram.standard.access_bytes,
+        "configFile": configuration.file_name,
+    }
+    return _behind_the_rest(memory, dram.standard, SubComponent("backend", files.BACK_END, parameters))
 
 
 def _behind_the_rest(memory: Memory, standard: DramStandard, backend: SubComponent) -> SubComponent:

@@ -42,9 +42,6 @@ def _backend(memory: Memory, number: int, timing: MemoryTiming) -> tuple[str, Su
     """(the controller's clock, its back end)."""
     if timing == "shares" or memory.kind == "cache":
         return CONTROLLER_CLOCK, SubComponent("backend", "moecosim.ChannelBackend", _shares(memory))
-    if timing == "ramulator2":
-        allowed = "shares, commands or timing (nothing writes Ramulator 2.0's configuration yet)"
-        raise InputError("sst engine", "memory", timing, allowed)
     if memory.dram is None:
         found = Plain(f"no DRAM timings of {memory.name} ({memory.standard or memory.kind})")
         raise InputError(
@@ -53,6 +50,8 @@ def _backend(memory: Memory, number: int, timing: MemoryTiming) -> tuple[str, Su
     if timing == "commands":
         parameters = dram_backends.commands(memory, memory.dram)
         return CONTROLLER_CLOCK, SubComponent("backend", "moecosim.CommandBackend", parameters)
+    if timing == "ramulator2":
+        return dram_backends.clock(memory.dram), dram_backends.ramulator(memory, memory.dram)
     return dram_backends.clock(memory.dram), dram_backends.timing(memory, memory.dram, number)
 
 

@@ -22,6 +22,7 @@ USED: Final[dict[str, tuple[str, ...]]] = {
         "MemController",
         "MemLink",
         "MemNIC",
+        "ramulator2",
         "simpleMem",
         "standardInterface",
         "timingDRAM",
@@ -37,10 +38,14 @@ REQUIRED: Final[dict[str, tuple[str, ...]]] = {
     "memHierarchy.timingDRAM": ("id", "mem_size"),
     "memHierarchy.simpleMem": ("mem_size",),
     "memHierarchy.MemNIC": ("group",),
+    "memHierarchy.ramulator2": ("mem_size", "configFile"),
     "merlin.hr_router": ("id", "num_ports", "link_bw", "flit_size", "xbar_bw", "input_buf_size", "output_buf_size"),
 }
 """Without these SST 16.0.0 stops, or misbehaves: sst-info writes the default ``none`` for optional parameters
 too, so they are listed by hand. Elements of our own library follow the rule that ``none`` means required."""
+
+OPTIONAL: Final = ("memHierarchy.ramulator2",)
+"""In a library where SST was built with what they need."""
 
 INHERITED: Final = ("network_name",)
 """Parameters that our elements have of merlin's, and do not read."""
@@ -69,7 +74,7 @@ def read_sst_info(text: str, library: str, names: tuple[str, ...] = ()) -> dict[
         name = node.get("Name", "")
         if node.tag in _KINDS and (name in names or not names):
             found[f"{library}.{name}"] = _entry(node, f"{library}.{name}", library == OWN_LIBRARY)
-    missing = [name for name in names if f"{library}.{name}" not in found]
+    missing = [name for name in names if f"{library}.{name}" not in (*found, *OPTIONAL)]
     if missing or not found:
         raise RunError(Plain(f"sst-info knows no {library} element {', '.join(missing) or 'at all'}"))
     return dict(sorted(found.items()))
