@@ -18,12 +18,14 @@ FILTERS = {
     ".md.j2": {"markdown", "percent", "joules", "watts"},  # the latter three write numbers
     ".py.j2": {"python", "printable"},
     ".sh.j2": {"shell"},
+    ".yaml.j2": {"printable"},
 }
 OURS = {
     "sh": {"version", "title", "log", "argument"},  # words of ours
     "site": {"name", "line", "option"},  # of the site file: variables' names, shell and options, each on one line
     "md": {"version", "events", "pieces", "threads", "devices", "device", "result.seed", "result.events"},
     "py": {"statistic_level", "part.variable", "part.parent", "part.slot_number", "each.a", "each.b"},
+    "yaml": {"standard", "level", "count", "rate", "timing", "clocks", "drain_from", "drain_to", "mapper"},
 }
 """Numbers, identifiers that were made or checked, and what the user may say in the target's own language."""
 TEMPLATES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.j2"))

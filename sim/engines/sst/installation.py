@@ -113,7 +113,7 @@ def doctor_lines() -> tuple[list[str], bool]:
     lines = [
         f"SST: {found.version or 'unknown version'} at {found.sst}",
         f"element libraries: {', '.join(found.libraries) or 'none found'}",
-        f"Ramulator 2 back end: {'in memHierarchy' if has_ramulator(found) else 'none (memory: ramulator2 is refused)'}",
+        f"Ramulator 2 back end: {'in memHierarchy' if has_ramulator(found) else 'none (ramulator2 is refused)'}",
         f"MPI: {found.mpi or 'no mpirun on the PATH (--ranks cannot be used)'}",
         f"compiler: {found.config('CXX') or 'sst-config not found (moe-cosim sst build cannot be used)'}",
     ]

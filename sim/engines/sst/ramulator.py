@@ -39,6 +39,8 @@ class RamulatorConfig:
     rate: int
     timings: Mapping[str, int]
     """Clocks, by Ramulator's names."""
+    mapping: str
+    """The memory's own; Ramulator takes `mapper` in its place."""
     mapper: str
     drain_from: float
     drain_to: float
@@ -67,6 +69,7 @@ def configuration(memory: Memory, dram: DramMemory) -> RamulatorConfig:
         _organisation(standard, memory.channels),
         round(standard.megatransfers_per_s),
         {**(_ddr4(standard) if family == "DDR4" else _ddr5(standard)), "nREFI": _refresh_clocks(dram)},
+        controller.mapping,
         mapper(controller.mapping, standard),
         controller.drain_from,
         controller.drain_to,

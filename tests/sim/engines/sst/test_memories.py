@@ -82,7 +82,7 @@ def test_stock_timing_keeps_clear_of_what_stops_it() -> None:
     assert found[0].parameters["clock"] == "2400MHz"
 
 
-@pytest.mark.parametrize("memory", ["commands", "timing"])
+@pytest.mark.parametrize("memory", ["commands", "timing", "ramulator2"])
 def test_a_memory_without_timings_is_refused(memory: MemoryTiming) -> None:
     with pytest.raises(InputError, match="no DRAM timings") as refused:
         controllers(one_device(), memory)
@@ -92,11 +92,6 @@ def test_a_memory_without_timings_is_refused(memory: MemoryTiming) -> None:
 def test_closed_pages_are_refused_by_our_element() -> None:
     with pytest.raises(InputError, match="page_policy"):
         controllers(told(one_device(), read_standard("hbm3"), replace(_NO_REFRESH, page_policy="closed")), "commands")
-
-
-def test_ramulator_is_refused_before_anything_runs() -> None:
-    with pytest.raises(InputError, match="shares, commands or timing"):
-        controllers(told(one_device(), read_standard("hbm3")), "ramulator2")
 
 
 def test_an_unknown_back_end_is_refused() -> None:
