@@ -57,7 +57,7 @@ def _run(experiment: Experiment, engine: Engine, progress: Progress | None, reco
     """Blocks of steps are planned, lowered, run, measured and kept one after the other, then dropped."""
     phases = Phases()
     prepared = prepare(experiment)
-    meter = Meter(prepared)
+    meter = Meter(prepared, engine.assumed(prepared.machine))
     phases.lowered()
     extrapolation, finished = _simulate(prepared, engine, progress, phases)
     with recorder:

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
+from moe_cosim.assumptions import Assumption
 from moe_cosim.experiment import Experiment
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.options import Options, read_options
@@ -55,6 +56,10 @@ class Engine(ABC):
     def takes_blocks(self) -> bool:
         """Whether it runs blocks as they come; else a run may as well be given to it whole."""
         return type(self).run_blocks is not Engine.run_blocks
+
+    def assumed(self, machine: Machine) -> list[Assumption]:
+        """What the engine takes in the place of what the machine says; most take nothing."""
+        return []
 
     @abstractmethod
     def run(self, machine: Machine, program: Program, progress: Progress | None = None) -> Timeline:

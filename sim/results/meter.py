@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from moe_cosim.assumptions import Assumption
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.results.energy.account import Times, account
 from moe_cosim.sim.results.energy.tally import EnergyTally
@@ -24,9 +27,11 @@ from moe_cosim.workloads.programs.program import Program
 class Meter:
     """Adds up a run's blocks; of each it keeps sums alone, once the next is there."""
 
-    def __init__(self, prepared: Prepared) -> None:
+    def __init__(self, prepared: Prepared, engine_assumed: Sequence[Assumption] = ()) -> None:
+        """`engine_assumed`: what the run's engine takes in the place of what the machine says."""
         scenario = prepared.scenario
         self._prepared = prepared
+        self._engine_assumed = tuple(engine_assumed)
         self._activity = Activity(scenario.machine)
         self._energy = EnergyTally(scenario)
         self._decisions = Decisions(
@@ -98,7 +103,7 @@ class Meter:
             engine_s=phases.engine_s,
             assumptions=[
                 AssumptionRow(used.name, used.value, list(used.range), used.source)
-                for used in scenario.assumptions.used()
+                for used in (*scenario.assumptions.used(), *self._engine_assumed)
             ]
             + self._precisions.assumed(),
             extrapolation=extrapolation,

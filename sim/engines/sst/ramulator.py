@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.components import Memory
 from moe_cosim.hw_models.dram_memory import DramMemory
 from moe_cosim.hw_models.dram_timing.layout import AddressLayout
 from moe_cosim.hw_models.dram_timing.standard import DramStandard
+from moe_cosim.hw_models.machine import Machine
 
 WHERE: Final = "sst engine, memory ramulator2"
 BACK_END: Final = "memHierarchy.ramulator2"
@@ -24,6 +26,9 @@ _PREFETCH: Final = {"DDR4": 8, "DDR5": 16}
 """Standard to transfers of an access (``m_internal_prefetch_size`` in ``src/dram/impl`` of Ramulator 2.0)."""
 _CHIP_BITS: Final = 8
 """Chips are not told apart: what depends on their width is given with the timings."""
+_MAPPERS: Final = ("MOP4CLXOR", "RoBaRaCoCh")
+_QUEUE: Final = 33
+"""``ReqBuffer`` of ``src/base/request.h``: it takes one more than its ``max_size`` of 32."""
 _NEVER_CLOCKS: Final = 1 << 30
 """Ramulator 2.0 has no manager without refresh: it comes after this many clocks, a third of a second and more."""
 
@@ -74,6 +79,16 @@ def configuration(memory: Memory, dram: DramMemory) -> RamulatorConfig:
         controller.drain_from,
         controller.drain_to,
     )
+
+
+def assumed(machine: Machine) -> list[Assumption]:
+    """What of the memories' controllers Ramulator has its own of."""
+    told = [memory.dram for memory in machine.memories.values() if memory.dram is not None and memory.kind != "cache"]
+    pairs = sorted({(each.controller.mapping, mapper(each.controller.mapping, each.standard)) for each in told})
+    source = "Ramulator 2.0's own, nearest to the memory's {}: other banks and channels are met by short accesses"
+    rows = [Assumption("ramulator-mapping", theirs, _MAPPERS, source.format(own), "choice") for own, theirs in pairs]
+    queue = "reads, and as many writes, that wait at a channel: fixed in Ramulator 2.0"
+    return [*rows, Assumption("ramulator-queue", _QUEUE, (_QUEUE, _QUEUE), queue)]
 
 
 def mapper(mapping: str, standard: DramStandard) -> str:

@@ -156,6 +156,15 @@ def test_the_graph_reads_the_file_beside_it(tmp_path: Path) -> None:
     assert not list((tmp_path / "other").glob("*.yaml"))
 
 
+def test_a_run_says_what_of_the_controller_is_ramulators() -> None:
+    machine = told(one_device(), read_standard("ddr5-4800"), _REFRESHED)
+    mapping, queue = SstEngine.from_options({"memory": "ramulator2"}, "test").assumed(machine)
+    assert (mapping.name, mapping.value) == ("ramulator-mapping", "MOP4CLXOR")
+    assert "RoRaBaCoBgPc" in mapping.source
+    assert queue.value == 33
+    assert SstEngine.from_options({"memory": "commands"}, "test").assumed(machine) == []
+
+
 @pytest.fixture
 def sst_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An SST whose memHierarchy has no such back end."""
