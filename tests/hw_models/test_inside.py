@@ -18,7 +18,7 @@ from moe_cosim.hw_models.alone import move_alone_ps, time_alone_ps
 from moe_cosim.hw_models.build import build_machine
 from moe_cosim.hw_models.link_share import link_share
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.sim.cli.tables.machine import machine_document
+from moe_cosim.sim.cli.tables.parts.machine import machine_document
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.sst.graph.build import BuildOptions, build_graph
 from moe_cosim.sim.results.metrics.activity import Activity

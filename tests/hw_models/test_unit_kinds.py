@@ -26,7 +26,7 @@ RUN = """
 import json, moe_cosim
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.hw_models.build import build_machine
-from moe_cosim.sim.cli.tables.machine import machine_document
+from moe_cosim.sim.cli.tables.parts.machine import machine_document
 from moe_cosim.sim.compare import compare
 
 def found(policy):

@@ -44,7 +44,7 @@ def accuracy(
     from moe_cosim.sim.accuracy.measure import AccuracySizes
     from moe_cosim.sim.accuracy.measure import accuracy as measure
     from moe_cosim.sim.cli.progress import progress_bar
-    from moe_cosim.sim.cli.tables.accuracy import accuracy_report
+    from moe_cosim.sim.cli.tables.checks.accuracy import accuracy_report
 
     asked = AccuracySizes(prompts, prompt_tokens, answer_tokens, method=method, group_size=group_size, seed=seed)
     with progress_bar("arms") as progress:

@@ -13,7 +13,7 @@ from moe_cosim.sim.cli.output import Output, output_options
 def list_(kind: str | None, output: Output) -> None:
     """Name what there is, one line each. KIND: policies, machines, devices, models, routers, ..."""
     from moe_cosim.sim.cli.listing import listing
-    from moe_cosim.sim.cli.tables.listing import listing_report
+    from moe_cosim.sim.cli.tables.parts.listing import listing_report
 
     found = listing(kind)
     output.emit(lambda: found, lambda: listing_report(found))
@@ -44,7 +44,7 @@ def stats(
 ) -> None:
     """Statistics of SOURCE: a trace file, or the name of a generator preset."""
     from moe_cosim.sim.cli.routing_stats import routing_statistics
-    from moe_cosim.sim.cli.tables.routing import routing_report
+    from moe_cosim.sim.cli.tables.parts.routing import routing_report
 
     found = routing_statistics(source, model, sequences, tokens, seed, format_name)
     output.emit(found.as_dict, lambda: routing_report(found))
@@ -58,7 +58,7 @@ def stats(
 def show_file(file: str, model: str | None, format_name: str, output: Output) -> None:
     """Say what FILE is: its format, and how much routing of what model it holds."""
     from moe_cosim.sim.cli.routing_files import recording_document
-    from moe_cosim.sim.cli.tables.routing import recording_report
+    from moe_cosim.sim.cli.tables.parts.routing import recording_report
 
     found = recording_document(file, model, format_name)
     output.emit(lambda: found, lambda: recording_report(found))
@@ -73,7 +73,7 @@ def show_file(file: str, model: str | None, format_name: str, output: Output) ->
 def convert(file: str, out: str, model: str | None, format_name: str, output: Output) -> None:
     """Write what FILE holds to OUT: as Parquet if OUT ends in .parquet, else in our own format (.npz)."""
     from moe_cosim.sim.cli.routing_files import convert_recording
-    from moe_cosim.sim.cli.tables.routing import recording_report
+    from moe_cosim.sim.cli.tables.parts.routing import recording_report
 
     found = convert_recording(file, out, model, format_name)
     output.emit(lambda: found, lambda: recording_report(found))

@@ -44,7 +44,7 @@ def quantize(
     """Measure what the experts of MODEL_DIR lose at each width, layer by layer."""
     from moe_cosim.errors import InputError, Plain
     from moe_cosim.sim.cli.progress import layers_done
-    from moe_cosim.sim.cli.tables.quantize import losses_report
+    from moe_cosim.sim.cli.tables.checks.quantize import losses_report
     from moe_cosim.workloads.quantization.checkpoints import CheckpointFolder
     from moe_cosim.workloads.quantization.measuring import Wanted, WorkFolder, measure
 

@@ -37,7 +37,7 @@ def reproduce(
 ) -> None:
     """Reproduce figures: published beside simulated. NAME: cxl-ndp, cxl-ndp-accuracy, trimoe, edge-ndp."""
     from moe_cosim.sim.cli.progress import progress_bar
-    from moe_cosim.sim.cli.tables.reproduction import reproduction_report
+    from moe_cosim.sim.cli.tables.checks.reproduction import reproduction_report
     from moe_cosim.sim.reproduce import reproduce as run_reproduction
     from moe_cosim.sim.reproduce.seeds import COUNTS, FIRSTS
 
@@ -76,7 +76,7 @@ def crosscheck(cases: tuple[str, ...], independent: bool, recorded: bool, record
     import shutil
 
     from moe_cosim.sim.cli.progress import progress_bar
-    from moe_cosim.sim.cli.tables.crosscheck import crosscheck_report
+    from moe_cosim.sim.cli.tables.checks.crosscheck import crosscheck_report
     from moe_cosim.sim.crosscheck.run import crosscheck as run_crosscheck
     from moe_cosim.sim.crosscheck.suite import FED, INDEPENDENT
 

@@ -59,7 +59,7 @@ def _plug_in(kind: str, says: str) -> click.Command:
     @output_options("options", "assumptions")
     def command(name: str, output: Output) -> None:
         from moe_cosim.sim.cli.listing import registry_of
-        from moe_cosim.sim.cli.tables.plug_in import plug_in_document, plug_in_report
+        from moe_cosim.sim.cli.tables.parts.plug_in import plug_in_document, plug_in_report
 
         document = plug_in_document(kind, name, registry_of(kind))
         output.emit(lambda: document, lambda: plug_in_report(document))
@@ -72,7 +72,7 @@ def _description(kind: str, says: str) -> click.Command:
     @click.argument("name")
     @output_options("fields")
     def command(name: str, output: Output) -> None:
-        from moe_cosim.sim.cli.tables.description import description_document, description_report
+        from moe_cosim.sim.cli.tables.parts.description import description_document, description_report
 
         document = description_document(kind, name)
         output.emit(lambda: document, lambda: description_report(document))
@@ -97,7 +97,7 @@ def machine(name: str, settings: tuple[str, ...], output: Output) -> None:
     from moe_cosim.experiment import parse_settings
     from moe_cosim.hw_models.build import build_with_origins
     from moe_cosim.hw_models.merge import EXPERIMENT
-    from moe_cosim.sim.cli.tables.machine import machine_document, machine_report
+    from moe_cosim.sim.cli.tables.parts.machine import machine_document, machine_report
 
     try:
         built, origins = build_with_origins(name, Assumptions(), parse_settings(settings))
@@ -116,7 +116,7 @@ def machine(name: str, settings: tuple[str, ...], output: Output) -> None:
 def model(name: str, as_file: bool, output: Output) -> None:
     """Print a model's size and the shape of every part. NAME: of the catalogue, or a file: a Hugging Face config.json,
     a model file, a .gguf file."""
-    from moe_cosim.sim.cli.tables.model import model_document, model_report
+    from moe_cosim.sim.cli.tables.parts.model import model_document, model_report
 
     if as_file:
         from moe_cosim.workloads.models import find_model, model_file_of

@@ -35,23 +35,29 @@ from moe_cosim.sim.cli.main import main
 from moe_cosim.sim.cli.progress import progress_bar, watching
 from moe_cosim.sim.cli.routing_stats import routing_statistics
 from moe_cosim.sim.cli.table import Column, Report, Table
-from moe_cosim.sim.cli.tables.accuracy import accuracy_report
-from moe_cosim.sim.cli.tables.bench import bench_report
-from moe_cosim.sim.cli.tables.comparison import comparison_report
-from moe_cosim.sim.cli.tables.crosscheck import crosscheck_report
-from moe_cosim.sim.cli.tables.description import description_document, description_report
-from moe_cosim.sim.cli.tables.listing import listing_report
-from moe_cosim.sim.cli.tables.machine import machine_report
-from moe_cosim.sim.cli.tables.model import model_document, model_report
-from moe_cosim.sim.cli.tables.plug_in import plug_in_document, plug_in_report
-from moe_cosim.sim.cli.tables.quantize import losses_report
-from moe_cosim.sim.cli.tables.query import query_report, query_table
-from moe_cosim.sim.cli.tables.reproduction import reproduction_report
-from moe_cosim.sim.cli.tables.result import replay_report, result_report
-from moe_cosim.sim.cli.tables.routing import routing_report
-from moe_cosim.sim.cli.tables.sweep import collected_report, found_report, outcome_report, plan_report, status_report
-from moe_cosim.sim.cli.tables.trace import trace_report
-from moe_cosim.sim.cli.tables.validation import validation_report
+from moe_cosim.sim.cli.tables.checks.accuracy import accuracy_report
+from moe_cosim.sim.cli.tables.checks.crosscheck import crosscheck_report
+from moe_cosim.sim.cli.tables.checks.quantize import losses_report
+from moe_cosim.sim.cli.tables.checks.reproduction import reproduction_report
+from moe_cosim.sim.cli.tables.checks.validation import validation_report
+from moe_cosim.sim.cli.tables.parts.description import description_document, description_report
+from moe_cosim.sim.cli.tables.parts.listing import listing_report
+from moe_cosim.sim.cli.tables.parts.machine import machine_report
+from moe_cosim.sim.cli.tables.parts.model import model_document, model_report
+from moe_cosim.sim.cli.tables.parts.plug_in import plug_in_document, plug_in_report
+from moe_cosim.sim.cli.tables.parts.routing import routing_report
+from moe_cosim.sim.cli.tables.runs.bench import bench_report
+from moe_cosim.sim.cli.tables.runs.comparison import comparison_report
+from moe_cosim.sim.cli.tables.runs.query import query_report, query_table
+from moe_cosim.sim.cli.tables.runs.result import replay_report, result_report
+from moe_cosim.sim.cli.tables.runs.sweep import (
+    collected_report,
+    found_report,
+    outcome_report,
+    plan_report,
+    status_report,
+)
+from moe_cosim.sim.cli.tables.runs.trace import trace_report
 from moe_cosim.sim.cli.terminal import draw
 from moe_cosim.sim.compare import compare
 from moe_cosim.sim.crosscheck.cases.all_cases import all_cases

@@ -1,0 +1,1 @@
+"""Of comparisons with what others published or measured."""

@@ -1,0 +1,1 @@
+"""Of machines, devices, models, plug-ins and routing traces."""
