@@ -13,7 +13,7 @@ from moe_cosim.sim.cli.output import Output, output_options
 @click.command()
 @click.argument("model_dir")
 @click.option("--bits", default="1,2,3,4", show_default=True, help="Widths, separated by commas.")
-@click.option("--method", default="gptq", show_default=True, help="gptq, hqq, rtn, or another of docs/quantization.md.")
+@click.option("--method", default="gptq", show_default=True, help="gptq, hqq, gguf-k, ... (docs/quantization.md).")
 @click.option("--group-size", default=128, show_default=True, help="Weights that share a scale.")
 @click.option("--symmetric", is_flag=True, help="Without zero points.")
 @click.option("--calibration", metavar="FILE", help="Text, .jsonl with a field text, or token ids (.npy).")

@@ -43,7 +43,7 @@ class GgufWeight(QuantizedWeight):
 
 @dataclass(frozen=True)
 class Gguf(Quantizer):
-    """By the library ``gguf``: blocks of 32 weights with a 16-bit scale. Of k-quants it unpacks all and packs none."""
+    """By the library ``gguf``: blocks of 32 weights with a 16-bit scale. (Its k-quants: `k_quants`.)"""
 
     name: str = "q4_0"
 

@@ -10,6 +10,7 @@ from moe_cosim.workloads.quantization.quantizers.awq import Awq
 from moe_cosim.workloads.quantization.quantizers.block_floats import Gguf, Mxfp4, Nvfp4
 from moe_cosim.workloads.quantization.quantizers.gptq import Gptq
 from moe_cosim.workloads.quantization.quantizers.hqq import Hqq
+from moe_cosim.workloads.quantization.quantizers.k_quants import KQuants
 from moe_cosim.workloads.quantization.quantizers.quantizer import Quantizer
 from moe_cosim.workloads.quantization.quantizers.rtn import Rtn
 
@@ -21,6 +22,7 @@ _METHODS: Final[dict[str, tuple[type[Quantizer], Callable[[int, int, bool], Quan
     "hqq": (Hqq, lambda bits, group_size, _: Hqq(bits, group_size)),
     "awq": (Awq, lambda bits, group_size, zero_point: Awq(bits, group_size, zero_point)),
     "gguf": (Gguf, lambda bits, *_: Gguf({4: "q4_0", 5: "q5_0", 8: "q8_0"}[bits])),
+    "gguf-k": (KQuants, lambda bits, *_: KQuants(bits)),
     "mxfp4": (Mxfp4, lambda *_: Mxfp4()),
     "nvfp4": (Nvfp4, lambda *_: Nvfp4()),
     "gptq": (Gptq, lambda bits, group_size, zero_point: Gptq(bits, group_size, zero_point and bits > 1)),

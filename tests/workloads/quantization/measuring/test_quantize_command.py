@@ -154,3 +154,12 @@ def test_weights_that_are_refused_leave_nothing(tmp_path: Path, text: Path) -> N
         assert found.stderr.splitlines()[-1].startswith("moe-cosim: ")
         assert set(tmp_path.rglob("*")) == before | {short}
     assert "found 5; allowed: at least 128, as many as a group has weights" in found.stderr
+
+
+def test_narrow_rows_are_no_blocks_of_k_quants(tmp_path: Path, mixtral: Path, text: Path) -> None:
+    before = set(tmp_path.rglob("*"))
+    options = ("--method", "gguf-k", "--bits", "4", "--calibration", text, *CALIBRATED)
+    found = cli("quantize", mixtral, "-o", tmp_path / "l.npz", *options)
+    assert found.exit_code == 2
+    assert "experts.0 gate: weight: found [96, 64]; allowed: rows of whole blocks of 256" in found.stderr
+    assert set(tmp_path.rglob("*")) == before
