@@ -2,8 +2,9 @@
 
 The rules are those of the program's events (`workloads/programs/program.py`) as the embedded engine treats
 them: a flow's bytes move after its latency, at a rate that its window, its memories and the links
-on its way allow, and flows of the same event share max-min fairly. Left out are credits, and that the lines of a small
-window wait for those of other flows (at most 1.2 % of a kernel of several accesses, tests/hw_models/test_alone.py).
+on its way allow, and flows of the same event share max-min fairly. Left out are credits, single refreshes, that the
+lines of a small window wait for those of other flows (at most 1.2 % of a kernel of several accesses), and that a
+window's last lines come together (at most a turn of the window earlier; tests/hw_models/test_alone.py).
 """
 
 from __future__ import annotations

@@ -90,9 +90,16 @@ def test_a_lone_kernel_takes_as_long_on_the_engine(case):
     accesses += [(name, size, WRITE) for name, size in writes.items()]
     found = time_alone_ps(machine, unit, reads, busy_ps, setup_ps, writes)
     taken = _run(machine, unit, STREAM, accesses, busy_ps, setup_ps)
-    # The engine rounds at every change of a rate, and its coefficients to 2^-40. Of several accesses it also lets the
-    # lines of a small window wait for those of others, which a cost alone leaves out: up to 1.2 % (2,239 kernels).
-    assert found == pytest.approx(taken, abs=2 if len(accesses) < 2 else max(4, 0.02 * taken))
+    turns = [time_alone_ps(machine, unit, {name: 1}) for name in reads]
+    turns += [time_alone_ps(machine, unit, {}, writes={name: 1}) for name in writes]
+    _agree(found, taken, max(turns, default=0), 2 if len(accesses) < 2 else max(4, 0.02 * taken))
+
+
+@pytest.mark.parametrize("size", [1 << 20, 100_000_001])
+@pytest.mark.parametrize("memory", ["gpu.hbm", "ndp1.dram"])
+def test_a_long_read_that_no_window_limits_is_exact(memory, size):
+    found = time_alone_ps(CXL, "gpu.sm", {memory: size})
+    assert found == pytest.approx(_run(CXL, "gpu.sm", STREAM, [(memory, size, READ)], 0, 0), abs=2)
 
 
 @st.composite
@@ -108,7 +115,18 @@ def test_a_lone_copy_takes_as_long_on_the_engine(case):
     machine, source, target, size = case
     accesses = [(source, size, READ), (target, size, WRITE)]
     found = move_alone_ps(machine, source, target, size)
-    assert found == pytest.approx(_run(machine, "gpu.dma", COPY, accesses, 0, 0), abs=1)
+    _agree(found, _run(machine, "gpu.dma", COPY, accesses, 0, 0), move_alone_ps(machine, source, target, 1), 1)
+
+
+def _agree(found_ps, taken_ps, turn_ps, rounding_ps):
+    """The engine rounds at every change of a rate, and its coefficients to 2^-40.
+
+    Of several accesses it lets the lines of a small window wait for those of others: up to 1.2 % of 2,239 kernels.
+    The last lines of a window come together, at most a turn of it earlier than at the window's rate; and an end may
+    wait for a refresh, for 0.2 % of a turn at most in 4,700 kernels and copies.
+    """
+    assert found_ps - taken_ps <= turn_ps + rounding_ps
+    assert taken_ps - found_ps <= max(rounding_ps, 0.01 * turn_ps)
 
 
 def _run(machine, unit, kind, accesses, busy_ps, setup_ps):
