@@ -13,7 +13,7 @@ def bench(output: Output) -> None:
     """Measure this machine: events, tokens and points per second of three small benchmarks, and their phases."""
     from moe_cosim.sim.bench import BENCHMARKS, run_benchmark
     from moe_cosim.sim.cli.progress import progress_bar
-    from moe_cosim.sim.cli.tables.runs.bench import bench_report
+    from moe_cosim.sim.cli.tables.results.bench import bench_report
 
     speeds = []
     with progress_bar("benchmarks") as progress:

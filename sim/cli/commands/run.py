@@ -49,7 +49,7 @@ def run(
     from moe_cosim.errors import InputError, Plain, RunError
     from moe_cosim.experiment import load_experiment, parse_settings
     from moe_cosim.sim.cli.progress import progress_bar
-    from moe_cosim.sim.cli.tables.runs.result import result_report
+    from moe_cosim.sim.cli.tables.results.result import result_report
     from moe_cosim.sim.engines.sst.options import slow_choice
     from moe_cosim.sim.results.recorder import KEPT, PROGRAM, TIMELINE
     from moe_cosim.sim.run import run as run_experiment
@@ -96,7 +96,7 @@ def run(
 def replay(folder: str, engine: str | None, output: Output) -> None:
     """Run the program of FOLDER (from run --out) again, alone. Exit code 1 unless every picosecond is equal."""
     from moe_cosim.sim.cli.progress import progress_bar
-    from moe_cosim.sim.cli.tables.runs.result import replay_report
+    from moe_cosim.sim.cli.tables.results.result import replay_report
     from moe_cosim.sim.replay import replay as run_replay
 
     with progress_bar("events") as progress:
@@ -112,7 +112,7 @@ def replay(folder: str, engine: str | None, output: Output) -> None:
 @output_options("headline", "critical_path", "energy", "units", "moves", "experts")
 def compare(a: str, b: str, output: Output) -> None:
     """Say why runs A and B differ. Each is the folder of a finished run, or an experiment (which is run)."""
-    from moe_cosim.sim.cli.tables.runs.comparison import comparison_report
+    from moe_cosim.sim.cli.tables.results.comparison import comparison_report
     from moe_cosim.sim.compare import compare as compare_runs
 
     found = compare_runs(a, b)

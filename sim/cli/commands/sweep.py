@@ -48,7 +48,7 @@ def plan(
 ) -> None:
     """Show the points of SWEEP_FILE, duplicates left out, and an estimate of time."""
     from moe_cosim.experiment import parse_settings
-    from moe_cosim.sim.cli.tables.runs.sweep import plan_report
+    from moe_cosim.sim.cli.tables.results.sweep import plan_report
     from moe_cosim.sim.sweep.plan.plan import plan_sweep
     from moe_cosim.sim.sweep.pool.estimate import estimate
     from moe_cosim.sim.sweep.store.store import Store
@@ -101,7 +101,7 @@ def run(
     """
     from moe_cosim.experiment import parse_settings
     from moe_cosim.sim.cli.progress import watching
-    from moe_cosim.sim.cli.tables.runs.sweep import outcome_report, say_failures
+    from moe_cosim.sim.cli.tables.results.sweep import outcome_report, say_failures
     from moe_cosim.sim.sweep.plan.plan import plan_sweep
     from moe_cosim.sim.sweep.pool.estimate import refuse_hopeless
     from moe_cosim.sim.sweep.pool.local import run_points
@@ -135,7 +135,7 @@ def run(
 @output_options("sweeps")
 def status(store: str, output: Output) -> None:
     """What STORE has of every sweep, and where its batch jobs stand."""
-    from moe_cosim.sim.cli.tables.runs.sweep import status_report
+    from moe_cosim.sim.cli.tables.results.sweep import status_report
     from moe_cosim.sim.sweep.query.status import status as status_of
     from moe_cosim.sim.sweep.store.store import Store
 
@@ -177,7 +177,7 @@ def search(
     """Search the space of SWEEP_FILE for one goal, or for the Pareto front of two."""
     from moe_cosim.experiment import parse_settings
     from moe_cosim.sim.cli.progress import progress_bar
-    from moe_cosim.sim.cli.tables.runs.sweep import found_report, say_failures
+    from moe_cosim.sim.cli.tables.results.sweep import found_report, say_failures
     from moe_cosim.sim.sweep.query.search import Goal
     from moe_cosim.sim.sweep.query.search import search as search_space
     from moe_cosim.sim.sweep.store.store import Store

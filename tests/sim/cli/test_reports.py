@@ -46,18 +46,18 @@ from moe_cosim.sim.cli.tables.parts.machine import machine_report
 from moe_cosim.sim.cli.tables.parts.model import model_document, model_report
 from moe_cosim.sim.cli.tables.parts.plug_in import plug_in_document, plug_in_report
 from moe_cosim.sim.cli.tables.parts.routing import routing_report
-from moe_cosim.sim.cli.tables.runs.bench import bench_report
-from moe_cosim.sim.cli.tables.runs.comparison import comparison_report
-from moe_cosim.sim.cli.tables.runs.query import query_report, query_table
-from moe_cosim.sim.cli.tables.runs.result import replay_report, result_report
-from moe_cosim.sim.cli.tables.runs.sweep import (
+from moe_cosim.sim.cli.tables.results.bench import bench_report
+from moe_cosim.sim.cli.tables.results.comparison import comparison_report
+from moe_cosim.sim.cli.tables.results.query import query_report, query_table
+from moe_cosim.sim.cli.tables.results.result import replay_report, result_report
+from moe_cosim.sim.cli.tables.results.sweep import (
     collected_report,
     found_report,
     outcome_report,
     plan_report,
     status_report,
 )
-from moe_cosim.sim.cli.tables.runs.trace import trace_report
+from moe_cosim.sim.cli.tables.results.trace import trace_report
 from moe_cosim.sim.cli.terminal import draw
 from moe_cosim.sim.compare import compare
 from moe_cosim.sim.crosscheck.cases.all_cases import all_cases

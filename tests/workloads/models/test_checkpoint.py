@@ -13,7 +13,7 @@ from moe_cosim.errors import InputError
 from moe_cosim.experiment import load_experiment
 from moe_cosim.hw_models.formats import find_format
 from moe_cosim.sim.cli.table import Note
-from moe_cosim.sim.cli.tables.runs.result import result_report
+from moe_cosim.sim.cli.tables.results.result import result_report
 from moe_cosim.sim.run import run
 from moe_cosim.workloads.models import find_model
 from moe_cosim.workloads.models.checkpoint import Checkpoint, read_checkpoint

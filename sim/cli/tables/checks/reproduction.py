@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
-from moe_cosim.sim.cli.tables.runs.assumptions import assumptions_table
+from moe_cosim.sim.cli.tables.results.assumptions import assumptions_table
 from moe_cosim.sim.reproduce.base import Cell, Reproduced
 
 _CLOSE: Final = 0.15

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
-from moe_cosim.sim.cli.tables.runs.assumptions import assumptions_table
+from moe_cosim.sim.cli.tables.results.assumptions import assumptions_table
 from moe_cosim.sim.validate.ranking import TIE
 from moe_cosim.sim.validate.validated import Validated
 

@@ -8,7 +8,7 @@ from typing import Any
 from moe_cosim.hw_models.description import Origin
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
-from moe_cosim.sim.cli.tables.runs.assumptions import assumptions_table
+from moe_cosim.sim.cli.tables.results.assumptions import assumptions_table
 
 
 def machine_report(machine: Machine, origins: Sequence[Origin]) -> Report:

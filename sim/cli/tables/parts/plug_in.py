@@ -11,7 +11,7 @@ from typing import Any
 from moe_cosim.options import option_rows
 from moe_cosim.registry import Registry
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
-from moe_cosim.sim.cli.tables.runs.assumptions import assumptions_table
+from moe_cosim.sim.cli.tables.results.assumptions import assumptions_table
 from moe_cosim.yaml_file import yaml_text
 
 

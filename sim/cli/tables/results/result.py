@@ -6,7 +6,7 @@ from typing import Final
 
 from moe_cosim.quantity import format_quantity
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
-from moe_cosim.sim.cli.tables.runs.assumptions import assumptions_table
+from moe_cosim.sim.cli.tables.results.assumptions import assumptions_table
 from moe_cosim.sim.replay import Replay
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.results.rows import SOFTWARE_WORTH_SAYING

@@ -1,0 +1,1 @@
+"""Of runs, several runs, and stores of them."""
