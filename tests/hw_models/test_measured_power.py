@@ -35,6 +35,8 @@ def _watts(row: dict[str, str]) -> float:
     watts = unit.static_w + memory.background_w + memory.refresh_w
     if row["case"].startswith("idle"):
         return watts
+    if row["level"] == "pcie":  # the copy engine's work: the multiprocessors are not active
+        return watts + 8e9 * _number(row, "GB_per_s") * memory.read_j_per_bit
     watts += unit.active_w * (_number(row, "busy_share") or 1)
     if row["level"] in ("", "memory"):
         watts += 8e9 * _number(row, "GB_per_s") * (memory.read_j_per_bit + unit.on_chip_j_per_bit)
