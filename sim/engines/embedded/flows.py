@@ -183,9 +183,8 @@ def fill(
                 factor = factor_of(t.mix_streams, t.mix_scattered, memory[source], 2 * ONE_STREAM, 2, 1, blocks)
                 array_rate = part.array_bytes_per_s / access_rate.PS_PER_S
                 first_rate = min(first_rate, array_rate * factor / (flow.first_weight / COEFFICIENT_ONE))
-                if (
-                    min(size, t.window_bytes[unit]) <= clock.queue_bytes
-                ):  # its writes wait in the queues until all is read
+                # its writes wait in the queues until all is read
+                if min(size, t.window_bytes[unit]) <= clock.queue_bytes:
                     burst_rate = array_rate / (first_weight - second_weight)
             fixed = min(cap, min(route.fabric_rate, min(first_rate, second_rate)))
             burst_rate = max(fixed, min(cap, min(route.fabric_rate, min(burst_rate, second_rate))))
