@@ -1,0 +1,1 @@
+"""How people see what a run found out: names, units and colours, the same in figures and reports."""
