@@ -42,7 +42,7 @@ def check_trace(file: str, keep: str | None) -> None:
 
 def trace_run(file: str, experiment: Experiment, result: Result) -> None:
     """Write what has just run."""
-    from moe_cosim.sim.trace.folder import machine_of_experiment
+    from moe_cosim.sim.kept.kept_run import machine_of_experiment
     from moe_cosim.sim.trace.trace import write_trace
 
     write_trace(machine_of_experiment(experiment), result.timeline, Path(file))
