@@ -37,13 +37,21 @@ def test_a_wheel_is_the_package_and_nothing_else(wheel: Path) -> None:
     assert kinds >= {".py", ".typed", ".yaml", ".json", ".npz", ".j2", ".cc", ".h"}
 
 
+def test_a_wheel_says_under_which_licence_it_comes(wheel: Path) -> None:
+    found = contents(wheel)
+    (metadata,) = (text.decode() for name, text in found.items() if name.endswith(".dist-info/METADATA"))
+    (licence,) = (text for name, text in found.items() if name.endswith("/licenses/LICENSE"))
+    assert "License-Expression: BSD-3-Clause" in metadata.splitlines()
+    assert licence == (REPOSITORY / "LICENSE").read_bytes()
+
+
 def test_an_sdist_holds_files_only_and_builds_the_same_wheel(source: Path, wheel: Path, tmp_path: Path) -> None:
     sdist = build_sdist(source, tmp_path / "sdist")
     with tarfile.open(sdist) as archive:
         members = archive.getmembers()
     assert all(member.isfile() for member in members)
     at_the_top = {member.name.split("/")[1] for member in members}
-    assert at_the_top == {"moe_cosim", "pyproject.toml", "README.md", "PKG-INFO", ".gitignore"}
+    assert at_the_top == {"moe_cosim", "pyproject.toml", "README.md", "LICENSE", "PKG-INFO", ".gitignore"}
     assert contents(build_wheel(sdist, tmp_path / "again")) == contents(wheel)
 
 
