@@ -21,7 +21,7 @@ FILTERS = {
     ".yaml.j2": {"printable"},
 }
 OURS = {
-    "sh": {"version", "title", "log", "argument"},  # words of ours
+    "sh": {"version", "title", "log", "arguments", "checked"},  # words of ours
     "site": {"name", "line", "option"},  # of the site file: variables' names, shell and options, each on one line
     "md": {"version", "events", "pieces", "threads", "devices", "device", "result.seed", "result.events"},
     "py": {"statistic_level", "part.variable", "part.parent", "part.slot_number", "each.a", "each.b"},

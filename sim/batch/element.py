@@ -14,6 +14,7 @@ from multiprocessing import forkserver, get_context
 from pathlib import Path
 from typing import Final
 
+from moe_cosim.errors import RunError
 from moe_cosim.sim.batch.base import Scheduler
 from moe_cosim.sim.batch.site import Site
 from moe_cosim.sim.batch.status import scheduler_of
@@ -110,9 +111,10 @@ def _again(scheduler: Scheduler[Site], environ: Mapping[str, str]) -> int:
         return scheduler.requeue_exit_code
     # whom the scheduler requeues it ends: not this process before it has said how it went
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    answer = scheduler.run_command(command.argv)
-    if answer.status != 0:
-        _say(f"not requeued ({answer.complaint}): 'moe-cosim sweep resume' submits the rest")
+    try:
+        scheduler.run_command.checked(command.argv)
+    except RunError as error:  # in a container its programs may not be there
+        _say(f"not requeued ({error}): 'moe-cosim sweep resume' submits the rest")
     return COME_BACK
 
 

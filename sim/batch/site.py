@@ -76,7 +76,10 @@ class Site(BaseModel):
     lines: list[Line] = []
     """Shell lines before the work, printed as they are."""
     python: Annotated[str, Field(strict=True, min_length=1)] | None = None
-    """The interpreter on the nodes; the one that submits where nothing is said."""
+    """The interpreter on the nodes. Where nothing is said: the ``python3`` that modules, environment and lines make
+    ready, else the one that submits."""
+    container: Line | None = None
+    """Image that Apptainer (or Singularity) runs the work in."""
     launcher: Line | None = None
     """What starts MPI ranks (``-n RANKS`` is added), for points on an engine with ranks."""
     max_array: Count | None = None

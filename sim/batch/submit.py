@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from moe_cosim.errors import InputError, Plain, RunError
 from moe_cosim.sim.batch.base import Command, Job, Scheduler, schedulers
-from moe_cosim.sim.batch.script import collect_script, points_script
+from moe_cosim.sim.batch.script import CHECK, check_script, collect_script, points_script
 from moe_cosim.sim.batch.site import Site
 from moe_cosim.sim.batch.submission import (
     COLLECT_SCRIPT,
@@ -100,7 +100,8 @@ def draft(
 
 def send(drafted: Draft) -> Submission:
     """Write the folder and submit both jobs. `RunError` when the scheduler refuses; then nothing is left behind."""
-    submission = create(drafted.folder, drafted.record, drafted.point_ids, drafted.scripts())
+    files = {**drafted.scripts(), CHECK: check_script()}
+    submission = create(drafted.folder, drafted.record, drafted.point_ids, files)
     try:
         job_ids = _submit(drafted, drafted.array)
     except RunError:

@@ -8,11 +8,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
+import venv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+import moe_cosim
 from moe_cosim.sim.batch.base import JobState
 from moe_cosim.testing.scheduler.sweeping import NASTY, Sweeping, wait_for
 from tests.sim.batch.slurm_cluster import CPUS, SlurmCluster
@@ -45,6 +48,19 @@ def hanging(slurm: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.fixture
 def sweeping(tmp_path: Path) -> Sweeping:
     return Sweeping(tmp_path)
+
+
+def virtual_environment(folder: Path, more: str | None = None) -> Path:
+    """What activates a new one, with this package in it, or with a copy that has `more` in one of its files."""
+    venv.create(folder, symlinks=True)
+    (packages,) = folder.glob("lib/python*/site-packages")
+    place = Path(moe_cosim.__file__).parent.parent
+    if more is not None:
+        shutil.copytree(place / "moe_cosim", packages / "moe_cosim", ignore=shutil.ignore_patterns("__pycache__"))
+        with (packages / "moe_cosim" / "sim" / "run.py").open("a") as file:
+            file.write(more)
+    (packages / "own.pth").write_text(f"{place}\n{sysconfig.get_path('purelib')}\n")
+    return folder / "bin" / "activate"
 
 
 def ended(sweeping: Sweeping) -> bool:
@@ -193,6 +209,41 @@ def test_cancelled_as_a_whole_then_resumed_with_another_site(slurm: SlurmCluster
     assert "2 workers" in log(sweeping, 1)
     assert sorted((submission.folder / "ranks 1").read_text().split()) == ["0", "1"]
     assert sweeping.finished() == 20
+
+
+def test_an_environment_decides_and_a_store_that_is_gone_is_said(
+    slurm: SlurmCluster, sweeping: Sweeping, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweeping.write(points=2)
+    same, other = virtual_environment(tmp_path / "same"), virtual_environment(tmp_path / "other", "steps = 2\n")
+    site = sweeping.site(scheduler="slurm", lines=[f"source {other}"])
+    refused = sweeping.submit("--site", site, "--chunk", 2)
+    wait_until_ended(sweeping)
+    (line,) = log(sweeping, 1).splitlines()
+    assert f"{tmp_path / 'other'}/bin/python3: found version " in line
+    assert sweeping.view().state(1).state is JobState.FAILED
+    assert sweeping.document()["points"] == {"finished": 0, "failed": 0, "missing": 2}
+    assert not [path for name in ("aside", "failed", "points") for path in (sweeping.path / name).rglob("*")]
+    assert refused.log("collect").read_text().splitlines()[0].endswith("names another")
+
+    site = sweeping.site(scheduler="slurm", lines=[f"source {same}"], options=["--hold"])
+    (home := tmp_path / "home").mkdir()
+    with monkeypatch.context() as patch:  # compiled code is kept in the other one
+        patch.setenv("HOME", str(home))
+        held = sweeping.submit("--site", site, "--chunk", 2)
+    record = held.record()
+    gone = sweeping.path.rename(tmp_path / "gone")
+    slurm.output("scontrol", "release", ",".join(record.job_ids + record.collect_ids))
+    lost = home / f"moe-cosim-{held.id}-1.log"
+    wait_for(lambda: lost.exists() and bool(lost.read_text()), SECONDS)
+    assert f"no store here, or its log/1.log cannot be written: {held.folder}" in lost.read_text()
+    wait_for(lambda: (home / f"moe-cosim-{held.id}-collect.log").exists(), SECONDS)
+    gone.rename(sweeping.path)
+    wait_until_ended(sweeping)
+    sweeping.run("resume", sweeping.path, "--site", sweeping.site(scheduler="slurm", lines=[f"source {same}"]))
+    wait_until_ended(sweeping)
+    assert f"{tmp_path / 'same'}/bin/python3: the submitter's moe-cosim" in log(sweeping, 1)
+    assert sweeping.finished() == 2
 
 
 @pytest.mark.live_sst
