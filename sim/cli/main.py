@@ -19,6 +19,7 @@ from moe_cosim.sim.cli.commands import (
     bench,
     look,
     quantize,
+    report,
     reproduce,
     run,
     show,
@@ -82,6 +83,7 @@ def main() -> None:
 for _commands in (
     run.COMMANDS,
     trace.COMMANDS,
+    report.COMMANDS,
     look.COMMANDS,
     show.COMMANDS,
     reproduce.COMMANDS,

@@ -49,6 +49,7 @@ from moe_cosim.sim.cli.tables.parts.routing import routing_report
 from moe_cosim.sim.cli.tables.results.bench import bench_report
 from moe_cosim.sim.cli.tables.results.comparison import comparison_report
 from moe_cosim.sim.cli.tables.results.query import query_report, query_table
+from moe_cosim.sim.cli.tables.results.report import written_report
 from moe_cosim.sim.cli.tables.results.result import replay_report, result_report
 from moe_cosim.sim.cli.tables.results.sweep import (
     collected_report,
@@ -63,6 +64,7 @@ from moe_cosim.sim.compare import compare
 from moe_cosim.sim.crosscheck.cases.all_cases import all_cases
 from moe_cosim.sim.crosscheck.compare import CaseComparison, CrossCheck
 from moe_cosim.sim.replay import Replay
+from moe_cosim.sim.report.write import WrittenReport
 from moe_cosim.sim.reproduce.base import Cell, Reproduced
 from moe_cosim.sim.run import run
 from moe_cosim.sim.sweep.plan.plan import plan_sweep
@@ -78,7 +80,7 @@ from moe_cosim.sim.validate.validated import Validated
 from tests.sim.tiny import Tiny, cli
 
 NARROW = 60
-WITHOUT_TABLES = ("sweep run", "collect", "replay", "trace")
+WITHOUT_TABLES = ("sweep run", "collect", "replay", "trace", "report")
 PIPE = 1_000_000
 ODD = "[/b]深度[red]:smile:"
 """A name that is markup to rich, has wide characters, and is to be shown as it is."""
@@ -188,6 +190,7 @@ REPORTS: dict[str, Make] = {
     "run": _result,
     "replay": lambda _: replay_report(Replay(ODD, "embedded", 7, 10**12, 10**12 + 1, False, 3)),
     "trace": lambda _: trace_report(WrittenTrace(ODD, 10**8, 10**9, 10**10, 10**14)),
+    "report": lambda _: written_report(WrittenReport(ODD, [ODD, "b"], 10**7)),
     "compare": _comparison,
     "reproduce": lambda _: reproduction_report(outcome_of_reproduction()),
     "accuracy": _accuracy,

@@ -1,0 +1,23 @@
+"""``moe-cosim report``: runs as one HTML file to look at."""
+
+from __future__ import annotations
+
+import click
+
+from moe_cosim.sim.cli.output import Output, output_options
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(), metavar="RUN...")
+@click.option("-o", "--out", required=True, type=click.Path(), help="HTML file to write.")
+@output_options()
+def report(folders: tuple[str, ...], out: str, output: Output) -> None:
+    """Write what RUN... (folders from run --out) were as one HTML file, side by side where they are several."""
+    from moe_cosim.sim.cli.tables.results.report import written_report
+    from moe_cosim.sim.report.write import report as write_report
+
+    written = write_report(folders, out)
+    output.emit(written.as_dict, lambda: written_report(written))
+
+
+COMMANDS = (report,)

@@ -1,0 +1,1 @@
+"""One file in which to look at runs and sweeps: charts, tables, and what they are of."""

@@ -1,0 +1,56 @@
+"""The colours and hatches of `sim.display.styles` for a page that is light, dark or printed.
+
+Charts name colours by CSS variable, so that the page's style sheet alone says what is light and what is dark.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from moe_cosim.sim.display.styles import COLOURS, HATCHES, Style
+
+_LINES: Final = {
+    "": "",
+    "///": "M-2,2 l4,-4 M0,8 l8,-8 M6,10 l4,-4",
+    "\\\\\\": "M-2,6 l4,4 M0,0 l8,8 M6,-2 l4,4",
+    "...": "M1,2 h2 M5,6 h2",
+    "xxx": "M0,8 l8,-8 M0,0 l8,8",
+    "---": "M0,4 h8",
+    "|||": "M4,0 v8",
+    "ooo": "M2,4 a2,2 0 1,0 4,0 a2,2 0 1,0 -4,0",
+}
+"""Paths in a tile of 8 by 8, by what matplotlib calls the hatch."""
+
+
+def variables() -> dict[str, str]:
+    """CSS variables of the colours."""
+    return {f"--series-{place}": colour for place, (_, colour) in enumerate(COLOURS)}
+
+
+def line(style: Style) -> str:
+    return f"var(--series-{_place(style)})"
+
+
+def fill(style: Style) -> str:
+    """A colour where nothing is hatched, else a pattern of the page."""
+    return f"url(#{_pattern(_place(style), style.hatch)})" if style.hatch else line(style)
+
+
+def patterns() -> str:
+    """SVG definitions that `fill` refers to."""
+    found = [
+        f'<pattern id="{_pattern(place, hatch)}" width="8" height="8" patternUnits="userSpaceOnUse">'
+        f'<rect width="8" height="8" fill="var(--series-{place})"/><path d="{_LINES[hatch]}" class="hatch"/></pattern>'
+        for place in range(len(COLOURS))
+        for hatch in HATCHES
+        if hatch
+    ]
+    return f'<svg width="0" height="0" aria-hidden="true"><defs>{"".join(found)}</defs></svg>'
+
+
+def _place(style: Style) -> int:
+    return [colour for _, colour in COLOURS].index(style.colour)
+
+
+def _pattern(place: int, hatch: str) -> str:
+    return f"fill-{place}-{HATCHES.index(hatch)}"

@@ -1,0 +1,1 @@
+"""What a report of runs has, in the order of reading: one file, one section."""
