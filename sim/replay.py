@@ -64,8 +64,12 @@ def replay(folder: str | Path, engine: str | None = None, progress: Progress | N
 
 def _engine(experiment: Experiment, name: str | None) -> Engine:
     """The experiment's engine with its options, or `name` with none."""
+    chosen = engines.get(name or experiment.engine_name, "replay", "--engine")
+    if not chosen.times_events:
+        found = Plain(f"{name or experiment.engine_name}, which gives sums of layers")
+        raise InputError("replay", "--engine", found, "an engine that times every event")
     if name is not None and name != experiment.engine_name:
-        return engines.get(name, "replay", "--engine").from_options({}, "replay")
+        return chosen.from_options({}, "replay")
     if not experiment.window.is_whole:
         found = Plain("a timeline that was extrapolated from a part of the program")
         raise InputError(experiment.where, "window", found, "a run of the whole program")

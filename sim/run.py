@@ -8,12 +8,21 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Experiment, load_experiment
 from moe_cosim.sim.engines.base import Engine, Progress, engine_of, engines
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.results.meter import Meter
 from moe_cosim.sim.results.phases import Phases
-from moe_cosim.sim.results.recorder import KEPT, FolderRecorder, MemoryRecorder, Recorder, check_keep
+from moe_cosim.sim.results.recorder import (
+    KEPT,
+    PROGRAM,
+    TIMELINE,
+    FolderRecorder,
+    MemoryRecorder,
+    Recorder,
+    check_keep,
+)
 from moe_cosim.sim.results.report import summary
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.results.rows import Extrapolation
@@ -29,19 +38,24 @@ def run(
     settings: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     progress: Progress | None = None,
-    keep: Collection[str] = KEPT,
+    keep: Collection[str] | None = None,
 ) -> Result:
     """Run an experiment (an object, a file, or the name of a shipped one).
 
     `settings` replaces fields by dotted path. With `out`, the resolved experiment and the result are
     left in that folder, which appears only when the run has succeeded; also what `keep` names of
-    ``program`` and ``timeline``. Without `out`, `Result.timeline` has both in memory if `keep` names
-    both. Of a run that keeps nothing, memory holds a few blocks of steps at a time.
+    ``program`` and ``timeline`` (None: all that the engine has). Without `out`, `Result.timeline` has both in memory
+    if both are kept. Of a run that keeps nothing, memory holds a few blocks of steps at a time.
     Raises `InputError` for bad input and `RunError` for a run that fails.
     """
-    check_keep(keep)
+    check_keep(keep or ())
     chosen = load_experiment(experiment, settings)
     engine = engine_of(chosen)
+    has = KEPT if engine.times_events else (PROGRAM,)
+    keep = has if keep is None else keep
+    if not set(keep) <= set(has):
+        found = Plain(f"{TIMELINE} (engine {chosen.engine_name} gives sums of layers, no times of events)")
+        raise InputError(chosen.where, "keep", found, "program or result")
     if out is None:
         return _run(chosen, engine, progress, MemoryRecorder() if set(KEPT) <= set(keep) else Recorder())
     with RunFolder(Path(out)).filled() as folder:

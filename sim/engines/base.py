@@ -31,12 +31,18 @@ class Engine(ABC):
     """What `from_options` takes."""
     data_files: ClassVar[tuple[str, ...]] = ()
     """Files beside its modules that decide its numbers, as patterns below the package moe_cosim."""
+    times_events: ClassVar[bool] = True
+    """Whether start and end of single events mean anything; else no timeline is kept, traced or replayed."""
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any], where: object) -> Self:
         """The engine with an experiment's options for it; `InputError` for what does not fit `options_class`."""
         read_options(cls.options_class, options, where, "engine")
         return cls()
+
+    def for_experiment(self, experiment: Experiment) -> Self:
+        """The engine as it runs this one; most run all alike. Raises `InputError` for what it cannot run."""
+        return self
 
     def run_blocks(
         self, machine: Machine, blocks: Iterable[Program], progress: Progress | None = None
@@ -67,11 +73,14 @@ class Engine(ABC):
 
 
 engines: Registry[type[Engine]] = Registry(
-    "engine", "engines", ("moe_cosim.sim.engines.embedded", "moe_cosim.sim.engines.sst.engine")
+    "engine",
+    "engines",
+    ("moe_cosim.sim.engines.embedded", "moe_cosim.sim.engines.sst.engine", "moe_cosim.sim.engines.makespan.engine"),
 )
 
 
 def engine_of(experiment: Experiment) -> Engine:
     """The engine an experiment names, with its options; `InputError` for an unknown one."""
     where = experiment.where
-    return engines.get(experiment.engine_name, where, "engine").from_options(experiment.engine_options, where)
+    chosen = engines.get(experiment.engine_name, where, "engine")
+    return chosen.from_options(experiment.engine_options, where).for_experiment(experiment)

@@ -26,6 +26,8 @@ class Timeline:
     that were kept without it (a recording, a run's folder of an older version)."""
     last_signal: NDArray[np.int64] | None = None
     """[E] of a wait that is bound by a signal, the event whose signal arrived last; -1 of all others."""
+    path_ps: NDArray[np.int64] | None = None
+    """[E] time on the critical path, from an engine that says so itself; None: it follows from bounds and signals."""
 
     @property
     def total_ps(self) -> int:

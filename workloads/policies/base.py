@@ -40,6 +40,9 @@ class Policy(ABC):
     """False: it also runs on a machine without one, whose CPU is then what `Context.gpu` names."""
     lowering_hooks: ClassVar[tuple[str, ...]] = ()
     """Names of what adds events of its own to every layer (`moe_cosim.workloads.lowering.hooks`)."""
+    cost_model: ClassVar[str] = "units"
+    """The published cost model that the engine ``makespan`` adds its plan up by (`moe_cosim.sim.engines.makespan`);
+    ``units``: none is published, the plain sums."""
     options_class: ClassVar[type[Options]] = Options
     assumptions: ClassVar[tuple[Assumption, ...]] = ()
     """What the system's publication leaves open, and this policy asks the context for."""

@@ -2,7 +2,7 @@
 
 A program is three tables of fixed-size little-endian records, the same bytes for every engine:
 `EVENT` (what a lane does, in lane order), `ACCESS` (the address ranges an event reads and writes)
-and `TAG` (what an event was for: engines ignore it, reports use it).
+and `TAG` (what an event was for: reports use it; of the engines `makespan` alone, which sums by layer).
 
 Semantics. A lane runs its events in order; an event starts when the one before it has ended.
 - ``compute``: ends at start + setup + busy.

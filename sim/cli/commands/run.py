@@ -60,7 +60,9 @@ def run(
         raise InputError("--keep", "--out", Plain("none"), "a folder to keep it in")
     if trace_file is not None:
         check_trace(trace_file, keep)
-    kept = {"result": (), "program": (PROGRAM,), "timeline": (TIMELINE,)}.get(keep or "all", KEPT)
+    kept = {"result": (), "program": (PROGRAM,), "timeline": (TIMELINE,), "all": KEPT}.get(keep or "")
+    if trace_file is not None:
+        kept = KEPT
     changes = parse_settings(settings)
     if engine is not None:
         changes["engine"] = engine

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from moe_cosim.errors import RunError
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.timeline import Timeline
-from moe_cosim.sim.results.path.cells import CELLS_PER_UNIT, path_rows
+from moe_cosim.sim.results.path.cells import CELLS_PER_UNIT, cells, path_rows
 from moe_cosim.sim.results.rows import PathRow
 from moe_cosim.workloads.programs.program import Program
 
@@ -54,6 +54,11 @@ class PathTree:
         if timeline.bound is None or timeline.last_signal is None:
             raise RunError("the engine does not say what bounds its events (Timeline.bound and Timeline.last_signal)")
         self._is_tagged |= len(program.tags) > 0
+        if timeline.path_ps is not None:
+            events = program.events
+            of_event = cells(self._unit[events["lane"]], program.tags[events["tag"]], timeline.bound)
+            np.add.at(self._sums, of_event, timeline.path_ps)
+            return
         block = BlockEvents(
             program.events,
             program.tags,

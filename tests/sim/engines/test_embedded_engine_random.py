@@ -28,7 +28,7 @@ class TestEmbeddedEngine(EngineContract):
 
 def test_every_engine_that_runs_here_is_held_to_the_contract() -> None:
     """The sst engine runs where SST is installed; the cross-check holds it to the embedded one."""
-    assert set(engines.names()) == {"embedded", "sst"}
+    assert set(engines.names()) == {"embedded", "sst", "makespan"}
 
 
 @some

@@ -199,7 +199,14 @@ def test_every_kind_of_plug_in_of_another_package_counts_where_it_is_used(tmp_pa
 
 def test_no_policy_engine_or_router_is_in_the_core() -> None:
     core = closure(["moe_cosim.sim.run"])
-    rooms = ("policies.offloading", "policies.near_data", "policies.hybrid", "engines.embedded", "engines.sst")
+    rooms = (
+        "policies.offloading",
+        "policies.near_data",
+        "policies.hybrid",
+        "engines.embedded",
+        "engines.sst",
+        "engines.makespan",
+    )
     assert not [module for module in core if any(f".{room}" in module for room in rooms)]
     assert not [module for module in core if module.startswith(("moe_cosim.sim.sweep", "moe_cosim.sim.cli"))]
     assert {"moe_cosim.workloads.lowering.lower", "moe_cosim.hw_models.machine"} <= core

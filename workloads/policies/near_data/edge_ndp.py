@@ -52,6 +52,7 @@ class EdgeNdp(BlockPolicy):
 
     summary = "experts sliced over NDP modules, GPU share balanced, prefill-ranked prefetch (arXiv 2601.03992)"
     homes = ("near-data",)
+    cost_model = "edge-ndp"
     options_class = EdgeNdpOptions
     options: EdgeNdpOptions
 

@@ -54,6 +54,7 @@ class Monde(BlockPolicy):
 
     summary = "hottest experts' weights to the GPU, other experts near the data (MoNDE, DAC 2024)"
     homes = ("near-data",)
+    cost_model = "monde"
     options_class = MondeOptions
     assumptions = (ALPHA, MIGRATION)
     options: MondeOptions

@@ -35,6 +35,7 @@ class MondeDimm(GpuPrefillPolicy):
 
     summary = "MoNDE's rule over all near-data modules, prefill on the GPU (DAC 2024, as TriMoE compares it)"
     homes = ("near-data",)
+    cost_model = "monde"
     options_class = MondeDimmOptions
     assumptions = (ALPHA,)
     options: MondeDimmOptions

@@ -47,6 +47,7 @@ class TriMoe(GpuPrefillPolicy):
 
     summary = "hot experts on GPU, warm on AMX CPU, cold near the data; layouts follow a predictor (DAC 2026)"
     homes = ("near-data",)
+    cost_model = "trimoe"
     options_class = TriMoeOptions
     assumptions = (CHANNELS, WINDOW)
     options: TriMoeOptions
