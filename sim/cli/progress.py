@@ -1,25 +1,34 @@
-"""Progress on standard error: a bar for people, next to nothing in logs and pipes."""
+"""Progress on standard error: a bar for people, a line a minute in a log."""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+from time import monotonic
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from moe_cosim.sim.sweep.pool.local import Pace
 
-_LINE_EVERY_S: Final = 30.0
-"""Where standard error is no terminal: a line so often, so that a log shows that it goes on."""
+EVERY_S: Final = 60.0
+"""Where standard error is no terminal: a line so often, however long nothing ends."""
+
+
+class Done(Protocol):
+    """Told how much is done: a number of so many, or a share of the whole."""
+
+    def __call__(self, done: float, of: float = 1.0, /) -> None: ...
 
 
 @contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[float], None] | None]:
-    """Yields a function that takes the share done, or None where standard error is no terminal."""
+def progress_bar(what: str, whose: str = "") -> Iterator[Done]:
+    """Of the `what` (``events``, ``runs``) of a command; a log also says `whose` they are."""
     if not sys.stderr.isatty():
-        yield None
+        reached = _Reached(what, whose)
+        with _in_log(reached.line):
+            yield reached
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -29,14 +38,20 @@ def progress_bar(what: str) -> Iterator[Callable[[float], None] | None]:
         *columns, TimeElapsedColumn(), TimeRemainingColumn(), console=Console(stderr=True), transient=True
     ) as bar:
         task = bar.add_task(what, total=1.0)
-        yield lambda share: bar.update(task, completed=share)
+
+        def update(done: float, of: float = 1.0, /) -> None:
+            bar.update(task, completed=done, total=of)
+
+        yield update
 
 
 @contextmanager
 def watching(wanted: str) -> Iterator[Callable[[Pace], None]]:
-    """A live bar with rate and time left on a terminal; a line now and then in a log."""
+    """A live bar with rate and time left on a terminal; a line a minute in a log."""
     if not sys.stderr.isatty():
-        yield _line_now_and_then(wanted)
+        watched = _Watched(wanted)
+        with _in_log(watched.line):
+            yield watched
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -56,21 +71,6 @@ def watching(wanted: str) -> Iterator[Callable[[Pace], None]]:
         yield update
 
 
-@contextmanager
-def layers_done(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Yields a function of layers done and all: a bar on a terminal, a line per layer in a log."""
-    with progress_bar(what) as bar:
-
-        def update(done: int, layers: int) -> None:
-            if bar is not None:
-                bar(done / layers)
-            else:
-                sys.stderr.write(f"{what}: layer {done + 1} of {layers}\n")
-                sys.stderr.flush()
-
-        yield update
-
-
 def duration(seconds: float) -> str:
     """``5.2 s``, ``3 min 20 s``, ``7 h 12 min``."""
     if seconds < 60:
@@ -81,17 +81,60 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def _line_now_and_then(wanted: str) -> Callable[[Pace], None]:
-    last_s = time.monotonic()
+class _Reached:
+    """How far something is, for a log."""
 
-    def line(pace: Pace) -> None:
-        nonlocal last_s
-        if time.monotonic() - last_s >= _LINE_EVERY_S:
-            last_s = time.monotonic()
-            sys.stderr.write(f"{wanted}: {pace.done:,} of {pace.wanted:,}; {_pace(pace)}\n")
+    def __init__(self, what: str, whose: str) -> None:
+        self._what, self._of_whom = what, f"{whose}: " if whose else ""
+        self._done, self._of = 0.0, 1.0
+
+    def __call__(self, done: float, of: float = 1.0, /) -> None:
+        self._done, self._of = done, of
+
+    def line(self, elapsed_s: float) -> str:
+        share = self._done / self._of
+        counted = f"{self._done:,} of {self._of:,}" if isinstance(self._of, int) else f"{share:.0%} of"
+        left = f", about {duration(elapsed_s * (1 - share) / share)} left" if share else ""
+        return f"{self._of_whom}{counted} {self._what} after {duration(elapsed_s)}{left}"
+
+
+class _Watched:
+    """How far a sweep is, for a log."""
+
+    def __init__(self, wanted: str) -> None:
+        self._wanted = wanted
+        self._pace: Pace | None = None
+
+    def __call__(self, pace: Pace) -> None:
+        self._pace = pace
+
+    def line(self, elapsed_s: float) -> str:
+        pace = self._pace
+        if pace is None:
+            return f"{self._wanted}: no point yet after {duration(elapsed_s)}"
+        return f"{self._wanted}: {pace.done:,} of {pace.wanted:,} points after {duration(elapsed_s)}; {_pace(pace)}"
+
+
+@contextmanager
+def _in_log(line: Callable[[float], str]) -> Iterator[None]:
+    """What `line` says of the seconds passed, every `EVERY_S`, from a thread: what runs may be silent for long."""
+    ended = Event()
+    thread = Thread(target=_write_lines, args=(line, ended.wait, monotonic), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def _write_lines(line: Callable[[float], str], wait: Callable[[float], bool], clock: Callable[[], float]) -> None:
+    """Until `wait`, which takes the seconds to wait, says that what runs has ended."""
+    began_s = clock()
+    while not wait(EVERY_S):
+        with suppress(OSError, ValueError):  # a log that is closed or full ends nothing
+            sys.stderr.write(f"{line(clock() - began_s)}\n")
             sys.stderr.flush()
-
-    return line
 
 
 def _pace(pace: Pace) -> str:

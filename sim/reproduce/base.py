@@ -16,6 +16,7 @@ from moe_cosim.registry import Registry
 from moe_cosim.sim.reproduce.runs import RunKey, Settings, run_all
 from moe_cosim.sim.reproduce.seeds import routing_seeds, seeds_note, with_seed
 from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.run_many import Counted
 from moe_cosim.version import VERSION
 
 
@@ -155,7 +156,7 @@ def reproduce(
     workers: int | None = None,
     sensitivity: bool = True,
     quick: bool = False,
-    progress: Callable[[float], None] | None = None,
+    progress: Counted | None = None,
     seeds: int = 1,
     seed: int = 0,
     of_model: tuple[Path, Path] | None = None,

@@ -9,7 +9,7 @@ from jinja2 import Environment, StrictUndefined
 
 from moe_cosim.escape import markdown
 from moe_cosim.quantity import format_quantity
-from moe_cosim.sim.results.rows import SOFTWARE_WORTH_SAYING
+from moe_cosim.sim.results.first_lines import answer, bound, not_varied
 
 if TYPE_CHECKING:
     from moe_cosim.sim.results.result import Result
@@ -44,4 +44,5 @@ def _render(template: str, result: Result, is_html: bool, **more: Any) -> str:
         "watts": lambda watts: format_quantity(watts, "W"),
         "percent": lambda share: f"{100 * share:.1f} %",
     }
-    return environment.from_string(text).render(result=result, software_worth_saying=SOFTWARE_WORTH_SAYING, **more)
+    first = {"answer": answer(result), "bound by": bound(result), "moved most by": not_varied(result)}
+    return environment.from_string(text).render(result=result, first=first, **more)

@@ -11,6 +11,7 @@ from moe_cosim.errors import InputError, Plain, RunError
 from moe_cosim.plain_file import read_plain
 from moe_cosim.sim.results.rows import (
     BY_NAME,
+    HOST,
     ROWS,
     AssumptionRow,
     ClassRow,
@@ -34,9 +35,6 @@ from moe_cosim.sim.results.run_timeline import RunTimeline
 
 if TYPE_CHECKING:
     import pandas
-
-HOST: Final = "host"
-"""The purpose of what the software takes."""
 
 SCHEMA_VERSION: Final = 1
 """Of `Result.as_dict`: another number where a field goes or means something else. A field that came later has a

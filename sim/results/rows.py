@@ -260,7 +260,11 @@ ROWS: Final[Mapping[str, type[Row]]] = {
     "extrapolation": Extrapolation,
 }
 """Fields of a `Result` that hold rows: a list of them, one, or one by name."""
+DECODE: Final = "decode"
+"""The phase after the first token."""
+HOST: Final = "host"
+"""The purpose of what the software takes."""
 SOFTWARE_WORTH_SAYING: Final = 0.1
-"""Share of the critical path from which on a summary begins with it."""
+"""Share of the critical path from which on the first lines of a result say it."""
 
 BY_NAME: Final = ("traffic", "expert_moves")

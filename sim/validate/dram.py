@@ -76,7 +76,7 @@ def compare(rows: Sequence[CsvRow], choices: Choices) -> Comparison:
             if name in predicted:
                 compared.append(ComparedRow("dram", row, what, name, unit, predicted[name], value, groups, notes))
         if choices.progress is not None:
-            choices.progress((place + 1) / len(rows))
+            choices.progress(place + 1, len(rows))
     return compared, refused
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from moe_cosim.assumptions import Assumption
+from moe_cosim.sim.run_many import Counted
 from moe_cosim.sim.validate.compared import ComparedRow, Refused
 from moe_cosim.sim.validate.csv_rows import CsvRow
 
@@ -27,7 +28,7 @@ class Choices:
     """Fit of their constants; empty: the catalogue's."""
     workers: int = 1
     """Processes that run experiments side by side."""
-    progress: Callable[[float], None] | None = None
+    progress: Counted | None = None
 
 
 @dataclass(frozen=True)

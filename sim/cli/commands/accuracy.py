@@ -47,7 +47,7 @@ def accuracy(
     from moe_cosim.sim.cli.tables.checks.accuracy import accuracy_report
 
     asked = AccuracySizes(prompts, prompt_tokens, answer_tokens, method=method, group_size=group_size, seed=seed)
-    with progress_bar("arms") as progress:
+    with progress_bar("arms", experiment) as progress:
         found = measure(model, experiment, texts, calibration, asked, parse_settings(settings), progress)
     output.emit(found.as_dict, lambda: accuracy_report(found))
 

@@ -16,11 +16,10 @@ def bench(output: Output) -> None:
     from moe_cosim.sim.cli.tables.results.bench import bench_report
 
     speeds = []
-    with progress_bar("benchmarks") as progress:
+    with progress_bar("benchmarks", "bench") as progress:
         for number, (name, benchmark) in enumerate(BENCHMARKS.items(), 1):
             speeds.append(run_benchmark(name, benchmark))
-            if progress is not None:
-                progress(number / len(BENCHMARKS))
+            progress(number, len(BENCHMARKS))
     output.emit(lambda: [speed.as_dict() for speed in speeds], lambda: bench_report(speeds))
 
 

@@ -43,7 +43,7 @@ def quantize(
 ) -> None:
     """Measure what the experts of MODEL_DIR lose at each width, layer by layer."""
     from moe_cosim.errors import InputError, Plain
-    from moe_cosim.sim.cli.progress import layers_done
+    from moe_cosim.sim.cli.progress import progress_bar
     from moe_cosim.sim.cli.tables.checks.quantize import losses_report
     from moe_cosim.workloads.quantization.checkpoints import CheckpointFolder
     from moe_cosim.workloads.quantization.measuring import Wanted, WorkFolder, measure
@@ -67,7 +67,7 @@ def quantize(
     folder = CheckpointFolder(wanted.folder)
     place = WorkFolder(Path(work) if work is not None else table.with_name(f"{table.name}.work"), wanted.digest())
     try:
-        with layers_done(f"{wanted.method} of {folder.model.name}") as progress:
+        with progress_bar("layers", f"{wanted.method} of {folder.model.name}") as progress:
             measured = measure(folder, wanted, place, progress)
         measured.save(table, routing)
     except InputError:

@@ -43,7 +43,7 @@ def reproduce(
 
     count, first = _whole_number("--seeds", seeds, COUNTS), _whole_number("--seed", seed, FIRSTS)
     of_model = _folders(model, texts)
-    with progress_bar("cells") as progress:
+    with progress_bar("runs", f"reproduce {name}") as progress:
         outcome = run_reproduction(name, workers, not no_sensitivity, quick, progress, count, first, of_model)
     output.emit(outcome.as_dict, lambda: reproduction_report(outcome))
 
@@ -81,7 +81,7 @@ def crosscheck(cases: tuple[str, ...], independent: bool, recorded: bool, record
     from moe_cosim.sim.crosscheck.suite import FED, INDEPENDENT
 
     live = not recorded and shutil.which("sst") is not None
-    with progress_bar("cases") as progress:
+    with progress_bar("cases", "crosscheck") as progress:
         outcome = run_crosscheck(cases, live, record, progress, INDEPENDENT if independent else FED)
     output.emit(outcome.as_dict, lambda: crosscheck_report(outcome))
     if outcome.violations():

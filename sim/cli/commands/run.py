@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import click
 
-from moe_cosim.sim.cli.commands.options import SETTINGS
+from moe_cosim.errors import InputError, Plain
+from moe_cosim.sim.cli.commands.options import SETTINGS, WORKERS, cores
 from moe_cosim.sim.cli.commands.trace import check_trace, trace_run
 from moe_cosim.sim.cli.output import Output, output_options
 
@@ -27,9 +29,17 @@ from moe_cosim.sim.cli.output import Output, output_options
 @click.option("--line-size", type=click.IntRange(1), help="Bytes of one request, on any engine.")
 @click.option("--steps", metavar="FIRST:LAST", help="Run only these steps on the engine, and extrapolate.")
 @click.option("--layers", metavar="FIRST:LAST", help="Run only these layers on the engine, and extrapolate.")
+@click.option("--sensitivity", is_flag=True, help="Vary every assumption over its range, one at a time.")
+@click.option(
+    "--metric", "metrics", multiple=True, metavar="NAME", help="Of --sensitivity: a figure (default: the answer)."
+)
+@click.option(
+    "--against", multiple=True, metavar="EXPERIMENT", help="Of --sensitivity: how many times better than that."
+)
+@WORKERS
 @output_options(
-    "headline", "critical_path", "units", "memories", "links", "traffic", "energy", "energy_purposes", "experts",
-    "precisions", "assumptions",
+    "headline", "sensitivity", "critical_path", "units", "memories", "links", "traffic", "energy", "energy_purposes",
+    "experts", "precisions", "assumptions",
 )  # fmt: skip
 def run(
     experiment: str,
@@ -43,17 +53,26 @@ def run(
     line_size: int | None,
     steps: str | None,
     layers: str | None,
+    sensitivity: bool,
+    metrics: tuple[str, ...],
+    against: tuple[str, ...],
+    workers: int | None,
     output: Output,
 ) -> None:
     """Run EXPERIMENT: a YAML file, or the name of a shipped one (moe-cosim list experiments)."""
-    from moe_cosim.errors import InputError, Plain, RunError
+    from moe_cosim.errors import RunError
     from moe_cosim.experiment import load_experiment, parse_settings
     from moe_cosim.sim.cli.progress import progress_bar
     from moe_cosim.sim.cli.tables.results.result import result_report
     from moe_cosim.sim.engines.sst.options import slow_choice
     from moe_cosim.sim.results.recorder import KEPT, PROGRAM, TIMELINE
     from moe_cosim.sim.run import run as run_experiment
+    from moe_cosim.sim.sensitivity.metrics import check_known
+    from moe_cosim.sim.sensitivity.vary import baselines, vary
 
+    if not sensitivity:
+        _refuse_alone(metrics, against, workers, output)
+    check_known(metrics)
     if (note := slow_choice(ranks, threads)) is not None:
         click.echo(f"moe-cosim: {note}", err=True)
     if keep is not None and out is None:
@@ -74,21 +93,40 @@ def run(
         "window.layers": layers,
     }
     changes |= {path: value for path, value in options.items() if value is not None}
+    chosen = load_experiment(experiment, changes)
+    rivals = baselines(chosen, against, changes)
     try:
-        with progress_bar("events") as progress:
+        with progress_bar("events", experiment) as progress:
             result = run_experiment(
-                experiment, changes, out, progress, kept if out is not None or trace_file is not None else ()
+                chosen, None, out, progress, kept if out is not None or trace_file is not None else ()
             )
         if trace_file is not None:
-            trace_run(trace_file, load_experiment(experiment, changes), result)
+            trace_run(trace_file, chosen, result)
     except MemoryError:
-        asked = load_experiment(experiment, changes)
         raise RunError(
-            f"{asked.where}: not enough memory for a workload.batch of {asked.workload.batch:,}, "
-            f"workload.prompt_tokens of {asked.workload.prompt_tokens:,} and workload.output_tokens of "
-            f"{asked.workload.output_tokens:,} on {asked.model}; smaller ones take less, so does --keep result"
+            f"{chosen.where}: not enough memory for a workload.batch of {chosen.workload.batch:,}, "
+            f"workload.prompt_tokens of {chosen.workload.prompt_tokens:,} and workload.output_tokens of "
+            f"{chosen.workload.output_tokens:,} on {chosen.model}; smaller ones take less, so does --keep result"
         ) from None
-    output.emit(result.as_dict, lambda: result_report(result))
+    if not sensitivity:
+        output.emit(result.as_dict, lambda: result_report(result))
+        return
+    with progress_bar("runs", f"sensitivity of {chosen.name}") as counted:
+        found = vary(chosen, result, rivals, metrics, workers or cores(), counted, partial(click.echo, err=True))
+    if out is not None:
+        found.save(out)
+    output.emit(lambda: result.as_dict() | {"sensitivity": found.as_dict()}, lambda: result_report(result, found))
+
+
+def _refuse_alone(metrics: tuple[str, ...], against: tuple[str, ...], workers: int | None, output: Output) -> None:
+    """Options that say nothing without ``--sensitivity``."""
+    asked = {
+        "--metric": metrics, "--against": against, "--workers": workers,
+        "--table sensitivity": output.alone and output.table == "sensitivity",
+    }  # fmt: skip
+    for option, value in asked.items():
+        if value:
+            raise InputError("command line", option, Plain("no --sensitivity"), "both, or neither")
 
 
 @click.command()
@@ -101,7 +139,7 @@ def replay(folder: str, engine: str | None, output: Output) -> None:
     from moe_cosim.sim.cli.tables.results.result import replay_report
     from moe_cosim.sim.replay import replay as run_replay
 
-    with progress_bar("events") as progress:
+    with progress_bar("events", f"replay {folder}") as progress:
         found = run_replay(folder, engine, progress)
     output.emit(found.as_dict, lambda: replay_report(found))
     if not found.equal:

@@ -184,11 +184,11 @@ def search(
 
     goals = [*(Goal(metric, True) for metric in maximize), *(Goal(metric, False) for metric in minimize)]
     budget, changes = memory_bytes(memory), parse_settings(settings)
-    with progress_bar("trials") as bar:
-        watch = None if bar is None else lambda done: bar(done / trials)
+    with progress_bar("trials", sweep_file) as bar:
         found = search_space(
-            sweep_file, lambda: Store.create(out), goals, trials, seed, workers or cores(), changes, budget, watch
-        )
+            sweep_file, lambda: Store.create(out), goals, trials, seed, workers or cores(), changes, budget,
+            lambda done: bar(done, trials),
+        )  # fmt: skip
     if output.for_people:
         say_failures(found.failures)
     say_left_out(found.left_out)

@@ -24,7 +24,7 @@ def validate(kind: str, data: Path | None, model: str | None, fit: str, workers:
     from moe_cosim.sim.validate.kind import Choices
     from moe_cosim.sim.validate.validate import validate as compare
 
-    with progress_bar("runs") as progress:
+    with progress_bar("runs", f"validate {kind}") as progress:
         chosen = Choices("" if model in (None, "catalogue") else model or "", fit, workers or cores(), progress)
         outcome = compare(kind, data, chosen)
     output.emit(outcome.as_dict, lambda: validation_report(outcome))

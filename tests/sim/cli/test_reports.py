@@ -67,6 +67,9 @@ from moe_cosim.sim.replay import Replay
 from moe_cosim.sim.report.write import WrittenReport
 from moe_cosim.sim.reproduce.base import Cell, Reproduced
 from moe_cosim.sim.run import run
+from moe_cosim.sim.sensitivity import Sensitivity
+from moe_cosim.sim.sensitivity.plan import NotVaried
+from moe_cosim.sim.sensitivity.swings import VariedRun
 from moe_cosim.sim.sweep.plan.plan import plan_sweep
 from moe_cosim.sim.sweep.pool import local
 from moe_cosim.sim.sweep.pool.estimate import Estimate
@@ -91,7 +94,16 @@ Make = Callable[[Tiny], Report]
 
 def _result(tiny: Tiny) -> Report:
     tiny.write(("name: tiny", f"name: '{ODD}'"))
-    return result_report(run(tiny.path))
+    swing = {"experiment": ODD, "default": "weight-stationary"}
+    rates = {"decode_tokens_per_s": 1234.5678, "decode_joules_per_token": 0.25}
+    runs = [
+        VariedRun(assumption="", value=None, figures=rates, **swing | {"default": None}),
+        VariedRun(assumption="ndp-array-dataflow", value=ODD, figures=dict.fromkeys(rates, 12.5), **swing),
+        VariedRun(assumption=f"{ODD}-too", value=0.5, figures=rates, **swing),
+        VariedRun(assumption=f"{ODD}-too", value=1.5, figures={}, error=f"a deadlock {ODD}", **swing),
+    ]
+    still = [NotVaried(ODD, ODD, "no range")]
+    return result_report(run(tiny.path), Sensitivity([ODD], list(rates), runs, still, 1.0))
 
 
 def _comparison(tiny: Tiny) -> Report:

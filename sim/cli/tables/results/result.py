@@ -7,9 +7,11 @@ from typing import Final
 from moe_cosim.quantity import format_quantity
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
 from moe_cosim.sim.cli.tables.results.assumptions import assumptions_table
+from moe_cosim.sim.cli.tables.results.sensitivity import moved_most, sensitivity_parts
 from moe_cosim.sim.replay import Replay
+from moe_cosim.sim.results.first_lines import answer, bound, not_varied
 from moe_cosim.sim.results.result import Result
-from moe_cosim.sim.results.rows import SOFTWARE_WORTH_SAYING
+from moe_cosim.sim.sensitivity.sensitivity import Sensitivity
 
 _WORTH_SAYING: Final = ("checkpoint-format", "beyond-context-length", "routing-repeated-documents")
 _PATH_ROWS: Final = 12
@@ -43,8 +45,9 @@ _HEADLINE: Final = (
 _ENERGY: Final = ("joules", "joules_per_token", "decode_joules_per_token", "mean_w", "energy_delay_js")  # fmt: skip
 
 
-def result_report(result: Result) -> Report:
-    """Headline, where the time went, units, memories and links, experts, assumptions."""
+def result_report(result: Result, sensitivity: Sensitivity | None = None) -> Report:
+    """The answer, what bounds it and what moves it most; then headline, where the time went, units, memories and links,
+    experts, assumptions."""
     extrapolated = []
     if result.extrapolation is not None:
         text = "{method}; window: {window}, {events:,} events, ratio {ratio:.4f}".format(
@@ -52,12 +55,15 @@ def result_report(result: Result) -> Report:
         )
         extrapolated = [Note(text, "extrapolated")]
     return [
+        Note(answer(result), "answer"),
+        Note(bound(result), "bound by"),
+        Note(not_varied(result) if sensitivity is None else moved_most(sensitivity), "moved most by"),
         Note(f"{result.policy} on {result.machine}, {result.model}", result.name),
         Note(f"routing: {result.routing}; engine {result.engine}, seed {result.seed}", dim=True),
         *_losses(result),
-        *_software(result),
         *_warnings(result),
         _headline(result),
+        *sensitivity_parts(sensitivity),
         _critical_path(result),
         _units(result),
         _memories(result),
@@ -111,13 +117,6 @@ def _headline(result: Result) -> Table:
     row = [getattr(result, name) for name in _HEADLINE]
     row += [getattr(result.energy, name, None) for name in _ENERGY]
     return Table("headline", "", [Column(name) for name in (*_HEADLINE, *_ENERGY)], [row], view=upright)
-
-
-def _software(result: Result) -> list[Note]:
-    share = result.software_share
-    if share <= SOFTWARE_WORTH_SAYING:
-        return []
-    return [Note(f"{share:.0%} of the time is software: {result.software} (another: --set software=ideal)", "software")]
 
 
 def _warnings(result: Result) -> list[Note]:

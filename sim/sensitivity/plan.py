@@ -1,0 +1,47 @@
+"""Which runs show what an assumption does: one for every other end of its range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from moe_cosim.sim.results.rows import AssumptionRow
+
+NO_RANGE: Final = "it has no range"
+ONE_VALUE: Final = "its range is the value in use"
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Where else one assumption of a run may be."""
+
+    assumption: AssumptionRow
+    values: tuple[Any, ...]
+    """Both ends of a range, or every other word of a choice; not the value in use."""
+
+
+@dataclass(frozen=True)
+class NotVaried:
+    """An assumption that stays as it is, and why."""
+
+    assumption: str
+    value: Any
+    reason: str
+
+
+def ends_of(assumptions: Iterable[AssumptionRow]) -> tuple[list[Ends], list[NotVaried]]:
+    """What to vary of a run's assumptions, and what cannot be."""
+    ends, left_out = [], []
+    for row in assumptions:
+        others = tuple(value for value in dict.fromkeys(row.range) if value != row.value)
+        if others:
+            ends.append(Ends(row, others))
+        else:
+            left_out.append(NotVaried(row.name, row.value, ONE_VALUE if row.range else NO_RANGE))
+    return ends, left_out
+
+
+def number_of_runs(ends: Iterable[Sequence[Ends]]) -> int:
+    """Of all experiments together."""
+    return sum(len(each.values) for of_one in ends for each in of_one)
