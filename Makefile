@@ -31,8 +31,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+# Renews the tables that docs/ prints from the code, and builds the site in build/site; a warning is an error.
 docs: $(VENV)/.dev
 	$(BIN)/python -m tests.docs_tables
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 # Computes every number of the ledger anew (minutes); MESSAGE="which change moved what" where some moved.
 ledger: $(VENV)/.dev
