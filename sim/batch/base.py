@@ -138,7 +138,7 @@ class Scheduler(ABC, Generic[S]):
 schedulers: Registry[type[Scheduler[Any]]] = Registry(
     "scheduler",
     "schedulers",
-    ("moe_cosim.sim.batch.slurm", "moe_cosim.sim.batch.pbs", "moe_cosim.sim.batch.lsf", "moe_cosim.sim.batch.flux"),
+    tuple(f"moe_cosim.sim.batch.{module}" for module in ("slurm", "pbs", "lsf", "flux", "grid_engine")),
 )
 
 

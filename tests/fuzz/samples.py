@@ -112,6 +112,7 @@ SITES: Final[tuple[Tree, ...]] = (
     {"scheduler": "pbs", "queue": "q", "ncpus": 2, "mem": "4gb", "walltime": "04:00:00", "modules": ["gcc/13"]},
     {"scheduler": "lsf", "queue": "q", "n": 2, "memory": "4GB", "runlimit": "04:00:00", "environment": {"A": "x y"}},
     {"scheduler": "flux", "queue": "q", "cores-per-task": 2, "time-limit": "04:00:00", "lines": ["ulimit -v 1"]},
+    {"scheduler": "grid-engine", "queue": "q", "slots": 2, "mem_free": "4G", "h_rt": "04:00:00", "container": "a.sif"},
 )
 
 

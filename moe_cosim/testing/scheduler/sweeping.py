@@ -15,7 +15,7 @@ from moe_cosim.sim.batch.submission import Submission, submissions
 from moe_cosim.sim.cli.main import main
 from moe_cosim.sim.sweep.store.store import Store
 
-NASTY = "na sty'\"$(touch pwned) %a {é} \\ `x`;&\n#SBATCH --array=1-99\n#PBS -J 1-99\n#BSUB -n 99"
+NASTY = "na sty'\"$(touch pwned) %a {é} \\ `x`;&\n#SBATCH --array=1-99\n#PBS -J 1-99\n#BSUB -n 99\n#$ -t 1-99"
 """A folder's name that shells, schedulers and format strings would all like to misread."""
 
 

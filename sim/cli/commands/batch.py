@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from moe_cosim.sim.batch.submit import Draft, Wishes
 
 _SHARED = (
-    click.option("--scheduler", help="slurm, pbs, lsf or flux; the site file may say it."),
+    click.option("--scheduler", help="slurm, pbs, lsf, flux or grid-engine; the site file may say it."),
     click.option("--site", type=click.Path(path_type=Path), help="YAML with partition, account, modules, ..."),
     click.option("--chunk", type=click.IntRange(1), help="Points of one array element."),
     click.option("--time", "limit", help="Time limit of an element: [D-]HH:MM:SS, or minutes."),

@@ -11,8 +11,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
+
+from tests.sim.batch.daemons import end_by_pid_file, free_ports
 
 _PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
 CPUS = 6
@@ -75,7 +76,7 @@ class SlurmCluster:
         for name in ("state", "spool"):
             (folder / name).mkdir()
         host = socket.gethostname().split(".")[0]
-        ports = _free_ports(2)
+        ports = free_ports(2)
         self.conf.write_text(
             _CONF.format(host=host, folder=folder, cpus=CPUS, controller_port=ports[0], node_port=ports[1])
         )
@@ -97,9 +98,11 @@ class SlurmCluster:
             limit = time.monotonic() + 10
             while self._queue("--noheader").strip() and time.monotonic() < limit:
                 time.sleep(0.1)
-        _end(self.folder / "slurmd.pid", signal.SIGTERM)
-        _end(self.folder / "slurmctld.pid", signal.SIGKILL)  # it would take seconds to save what nobody needs
-        _end(self.folder / "munged.pid", signal.SIGTERM)
+        end_by_pid_file(self.folder / "slurmd.pid", signal.SIGTERM)
+        end_by_pid_file(
+            self.folder / "slurmctld.pid", signal.SIGKILL
+        )  # it would take seconds to save what nobody needs
+        end_by_pid_file(self.folder / "munged.pid", signal.SIGTERM)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def environ(self) -> dict[str, str]:
@@ -128,36 +131,3 @@ class SlurmCluster:
         return subprocess.run(
             ["squeue", "--array", option], env=self.environ(), capture_output=True, text=True, check=False, timeout=60
         ).stdout
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [int(each.getsockname()[1]) for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
-
-
-def _end(pid_file: Path, first: signal.Signals) -> None:
-    try:
-        pid = int(pid_file.read_text())
-    except (FileNotFoundError, ValueError):
-        return
-    for number in (first, signal.SIGKILL):
-        if not _alive(pid):
-            return
-        with suppress(ProcessLookupError):
-            os.kill(pid, number)
-        limit = time.monotonic() + 5
-        while _alive(pid) and time.monotonic() < limit:
-            time.sleep(0.05)
-
-
-def _alive(pid: int) -> bool:
-    """Not so when only its parent has yet to notice."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False

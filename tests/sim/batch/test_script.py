@@ -16,7 +16,14 @@ from moe_cosim.sim.batch.script import CHECK, points_script
 from moe_cosim.sim.batch.site import site_of
 from moe_cosim.sim.batch.submit import job_name
 
-INDEX = {"slurm": "SLURM_ARRAY_TASK_ID", "pbs": "PBS_ARRAY_INDEX", "lsf": "LSB_JOBINDEX", "flux": "FLUX_JOB_CC"}
+INDEX = {
+    "slurm": "SLURM_ARRAY_TASK_ID",
+    "pbs": "PBS_ARRAY_INDEX",
+    "lsf": "LSB_JOBINDEX",
+    "flux": "FLUX_JOB_CC",
+    "grid-engine": "SGE_TASK_ID",
+}
+PREFIX = {"slurm": "#SBATCH", "pbs": "#PBS", "lsf": "#BSUB", "grid-engine": "#$"}
 NAMES = [
     "a b",
     "it's",
@@ -73,10 +80,10 @@ def test_a_script_runs_in_any_folder(scheduler: str, name: str, tmp_path: Path) 
     assert not list(tmp_path.rglob("pwned"))
 
 
-@pytest.mark.parametrize("scheduler", ["slurm", "pbs", "lsf"])
+@pytest.mark.parametrize("scheduler", PREFIX)
 def test_options_are_the_first_lines_and_nowhere_else(scheduler: str, tmp_path: Path) -> None:
     made = schedulers.get(scheduler)(site_of({"scheduler": scheduler, "modules": ["gcc/13"]}, "test", site_class))
-    prefix = {"slurm": "#SBATCH", "pbs": "#PBS", "lsf": "#BSUB"}[scheduler]
+    prefix = PREFIX[scheduler]
     job = Job("moe-x", "points.sh", elements=3, time_s=600)
     first, *lines = points_script(made, job, tmp_path / f"a\n{prefix} --array=1-99").splitlines()
     assert first == "#!/bin/bash"

@@ -25,6 +25,7 @@ def test_a_site_of_each_scheduler_speaks_its_words(tmp_path: Path) -> None:
         "pbs": "queue: q\naccount: a\nproject: p\nncpus: 2\nmem: 4gb\nplace: excl\nwalltime: 04:00:00",
         "lsf": "queue: q\nproject: p\nn: 2\nmemory: 4GB\nresources: ['rusage[mem=4GB]']\nrunlimit: '04:00:00'",
         "flux": "queue: q\nbank: b\ncores-per-task: 2\ntime-limit: '04:00:00'",
+        "grid-engine": "queue: q\nproject: p\nslots: 2\npe: smp\nmem_free: 4G\nh_vmem: 2G\nh_rt: '04:00:00'",
     }.items():
         assert load(tmp_path, f"scheduler: {scheduler}\n{words}\n").limit_s == 4 * 3600
 
@@ -33,7 +34,7 @@ def test_a_site_of_each_scheduler_speaks_its_words(tmp_path: Path) -> None:
     ("text", "field"),
     [
         ("partition: x", "scheduler"),
-        ("scheduler: sge", "scheduler"),
+        ("scheduler: condor", "scheduler"),
         ("scheduler: slurm\nqueue: x", "queue"),
         ("scheduler: pbs\npartition: x", "partition"),
         ("scheduler: slurm\npartition: 'a b'", "partition"),
