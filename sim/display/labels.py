@@ -31,6 +31,10 @@ class Label:
         factor, unit = shown(values, self.unit)
         return [value / factor for value in values], self.text(unit)
 
+    def factor(self, values: list[float]) -> float:
+        """What `scaled` divides by."""
+        return shown(values, self.unit)[0]
+
 
 _PATHS: Final[dict[str, tuple[Callable[[str], str], ...]]] = {
     "units": (component,),
@@ -65,6 +69,18 @@ def label(column: str) -> Label:
     if column.startswith("machine.set."):
         return Label(f"{words(column.removeprefix('machine.set.'))}, changed")
     return Label(words(rest if table == "policy_report" else column), unit_of(column))
+
+
+def is_known(column: str) -> bool:
+    """Whether results or experiments may have a column of that path."""
+    table, dot, rest = column.partition(".")
+    if column in PARAMETERS or column in STORE or (not dot and table in METRICS[Result]):
+        return True
+    if table in _PATHS:
+        return rest.rpartition(".")[2] in METRICS[ROWS[table]]
+    if table in ROWS and table != "assumptions":
+        return rest in METRICS[ROWS[table]]
+    return bool(rest) and table in ("policy", "routing", "engine", "assumptions", "policy_report", "machine")
 
 
 def field_label(row: type[Any], field: str) -> Label:

@@ -1,1 +1,1 @@
-"""Questions to a store: SQL, plots, guided search."""
+"""Questions to a store: SQL and guided search."""

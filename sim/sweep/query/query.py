@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,8 @@ from moe_cosim.errors import InputError, Plain
 from moe_cosim.sim.sweep.query.locked import identifier, literal, lock, select
 from moe_cosim.sim.sweep.query.versions import Version, preferred
 from moe_cosim.sim.sweep.store import parts
-from moe_cosim.sim.sweep.store.columns import DIGESTS, FIRST, row
-from moe_cosim.sim.sweep.store.record import DamagedError
+from moe_cosim.sim.sweep.store.columns import DIGESTS, FIRST, Row, row
+from moe_cosim.sim.sweep.store.record import DamagedError, PointRecord
 from moe_cosim.sim.sweep.store.store import Store
 
 ALL = "SELECT * FROM results ORDER BY point_id"
@@ -36,25 +36,32 @@ def results(store: Store | str | Path, sql: str = ALL, all_versions: bool = Fals
 
 
 class Tables:
-    """A store read once, for any number of queries."""
+    """A store read once, for any number of queries; `runs` are points that are in none, each with its variant."""
 
-    def __init__(self, store: Store, all_versions: bool = False) -> None:
+    def __init__(
+        self, store: Store | None, all_versions: bool = False, runs: Sequence[tuple[str, PointRecord]] = ()
+    ) -> None:
         duckdb = extras.load("duckdb")
         self._connection = duckdb.connect()
         self._connection.execute("SET enable_progress_bar = false")  # DuckDB's own is on standard output
         try:
-            self.damaged: list[str] = parts.steadily(lambda: _fill(self._connection, store))
+            self.damaged: list[str] = parts.steadily(lambda: _fill(self._connection, store, runs))
         except duckdb.Error as error:  # columns of parts that others wrote, of kinds that do not go together
             found = Plain(str(error).partition("\n")[0])
-            raise InputError(store.path, "parts", found, "parts that 'moe-cosim collect' wrote") from None
+            where = "runs" if store is None else store.path
+            raise InputError(where, "parts", found, "parts that 'moe-cosim collect' wrote") from None
         """Point files and parts with wrong checksums; their points count as missing."""
-        self.axes = list(dict.fromkeys(axis for plan_id in store.plan_ids() for axis in store.outline(plan_id).axes))
+        plans = [] if store is None else [store.outline(plan_id) for plan_id in store.plan_ids()]
+        self.axes = list(dict.fromkeys(axis for plan in plans for axis in plan.axes))
         """Of every plan of the store."""
+        variants = [point.variant for plan in plans for point in plan.points]
+        self.variants = list(dict.fromkeys([*variants, *(variant for variant, _ in runs)]))
+        """In the order of the plans, then of the runs."""
         self.left_out = 0 if all_versions else self._leave_out()
         """Points of other versions of the code than the one shown of their configuration."""
         if all_versions:
             self._connection.execute("CREATE VIEW results AS SELECT * FROM _everything")
-        lock(self._connection, parts.whole(store.path / "parts"))
+        lock(self._connection, [] if store is None else parts.whole(store.path / "parts"))
 
     @property
     def columns(self) -> list[str]:
@@ -102,33 +109,18 @@ class Tables:
         return int(self.query(count).fetchall()[0][0])
 
 
-def _fill(connection: Any, store: Store) -> list[str]:
+def _fill(connection: Any, store: Store | None, runs: Sequence[tuple[str, PointRecord]]) -> list[str]:
     """Makes the tables `plans` and `_everything`; what is damaged."""
     pa = extras.load("pyarrow")
     from moe_cosim.sim.sweep.store.table import table
 
-    finished, damaged = [], []
-    for point_id, found in store.records():
-        if isinstance(found, DamagedError):
-            damaged.append(point_id)
-        else:
-            finished.append(row(found))
-    files = parts.whole(store.path / "parts")
-    older = [path for path in files if not parts.has_column(path, "configuration")]
-    finished += [row(record) for path in older for record in parts.records(path)]
-    ids = {each["point_id"] for each in finished}
-    compacted = parts.ids(store.path / "parts")
-    failures = [
-        row(found)
-        for point_id, found in store.records("failed")
-        if not isinstance(found, DamagedError) and point_id not in ids and point_id not in compacted
-    ]
-    loose = list({each["point_id"]: each for each in [*finished, *failures]}.values())
+    found, damaged = ([], []) if store is None else _loose(store)
+    loose = list({each["point_id"]: each for each in [*found, *(row(record) for _, record in runs)]}.values())
     sources = []
     if loose:
         connection.register("_loose", table(loose))
         sources.append("SELECT * FROM _loose")
-    columnar = [path for path in files if path not in older]
+    columnar = [] if store is None else _columnar(store)
     if columnar:
         listed = ", ".join(literal(str(path)) for path in columnar)
         once = "QUALIFY row_number() OVER (PARTITION BY point_id) = 1"
@@ -138,22 +130,52 @@ def _fill(connection: Any, store: Store) -> list[str]:
     if not sources:
         connection.register("_loose", pa.table({name: pa.array([], pa.string()) for name in (*FIRST, *DIGESTS)}))
         sources.append("SELECT * FROM _loose")
-    connection.register("plans", _plans(store))
+    connection.register("plans", _plans(store, runs))
     connection.execute(
         f"CREATE OR REPLACE VIEW _everything AS SELECT found.*, member.sweep, member.variant FROM "
         f"({' UNION ALL BY NAME '.join(sources)}) AS found LEFT JOIN "
         f"(SELECT point_id, min_by(sweep, plan_id) AS sweep, min_by(variant, plan_id) AS variant "
         f"FROM plans GROUP BY point_id) AS member USING (point_id)"
     )
-    return [*damaged, *(path.name for path in parts.damaged(store.path / "parts"))]
+    return damaged
 
 
-def _plans(store: Store) -> Any:
+def _loose(store: Store) -> tuple[list[Row], list[str]]:
+    """Rows of all that is in no part with columns, and what is damaged."""
+    finished, damaged = [], []
+    for point_id, found in store.records():
+        if isinstance(found, DamagedError):
+            damaged.append(point_id)
+        else:
+            finished.append(row(found))
+    finished += [row(record) for path in _older(store) for record in parts.records(path)]
+    ids = {each["point_id"] for each in finished}
+    compacted = parts.ids(store.path / "parts")
+    failures = [
+        row(found)
+        for point_id, found in store.records("failed")
+        if not isinstance(found, DamagedError) and point_id not in ids and point_id not in compacted
+    ]
+    return [*finished, *failures], [*damaged, *(path.name for path in parts.damaged(store.path / "parts"))]
+
+
+def _older(store: Store) -> list[Path]:
+    """Parts without the columns of today."""
+    return [path for path in parts.whole(store.path / "parts") if not parts.has_column(path, "configuration")]
+
+
+def _columnar(store: Store) -> list[Path]:
+    older = _older(store)
+    return [path for path in parts.whole(store.path / "parts") if path not in older]
+
+
+def _plans(store: Store | None, runs: Sequence[tuple[str, PointRecord]]) -> Any:
     pa = extras.load("pyarrow")
-    members: list[tuple[str, str, str, str]] = []
-    for plan_id in store.plan_ids():
-        plan = store.outline(plan_id)
-        members += [(plan_id, plan.name, point.variant, point.id) for point in plan.points]
+    members: list[tuple[str, str, str, str]] = [("", "", variant, record.point_id) for variant, record in runs]
+    if store is not None:
+        for plan_id in store.plan_ids():
+            plan = store.outline(plan_id)
+            members += [(plan_id, plan.name, point.variant, point.id) for point in plan.points]
     named = zip(("plan_id", "sweep", "variant", "point_id"), _columns(members), strict=True)
     return pa.table({name: pa.array(column, pa.string()) for name, column in named})
 

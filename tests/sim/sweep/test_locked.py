@@ -12,9 +12,10 @@ import pytest
 
 from moe_cosim import extras
 from moe_cosim.errors import InputError, RunError
+from moe_cosim.sim.figures.plot import plot
+from moe_cosim.sim.figures.request import FigureRequest
 from moe_cosim.sim.sweep.plan.plan import SweepPlan
 from moe_cosim.sim.sweep.query import locked
-from moe_cosim.sim.sweep.query.plot import plot
 from moe_cosim.sim.sweep.query.query import Tables, results
 from moe_cosim.sim.sweep.store.collect import collect
 from moe_cosim.sim.sweep.store.store import Store
@@ -82,7 +83,9 @@ def test_an_axis_of_a_forged_store_is_a_name_and_no_sql(store: Store, tmp_path: 
     tables = Tables(store)
     assert name in tables.query(tables.headline()).columns
     assert not out.exists()
-    figure = plot(store, "seed", "decode_tokens_per_s", tmp_path / "figure.png", hue="workload.batch")
+    figure = plot(
+        [store], FigureRequest(x="seed", y="decode_tokens_per_s", hue="workload.batch"), tmp_path / "figure.csv"
+    )
     assert figure.path.is_file()
     assert not out.exists()
 
@@ -92,9 +95,11 @@ def test_the_condition_of_a_plot_is_locked_too(store: Store, tmp_path: Path) -> 
     secret.write_text("a\n1\n", encoding="utf-8")
     for condition in (f"1 = (SELECT a FROM read_csv('{secret}'))", f"true; COPY (SELECT 1) TO '{tmp_path}/out' --"):
         with pytest.raises(InputError):
-            plot(store, "seed", "decode_tokens_per_s", tmp_path / "figure.png", condition=condition)
+            plot(
+                [store], FigureRequest(x="seed", y="decode_tokens_per_s", condition=condition), tmp_path / "figure.csv"
+            )
     assert not (tmp_path / "out").exists()
-    assert not (tmp_path / "figure.png").exists()
+    assert not (tmp_path / "figure.csv").exists()
 
 
 @pytest.mark.parametrize("name", ['a"b', "a.b", 'x"; SELECT 1 --', "line\nbreak", "select", "'", "ü"])

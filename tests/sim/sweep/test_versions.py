@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
+from moe_cosim.sim.figures.charts.lines import Lines, lines_of
+from moe_cosim.sim.figures.charts.pareto import pareto_of
+from moe_cosim.sim.figures.label_file import Naming
+from moe_cosim.sim.figures.points import Points
+from moe_cosim.sim.figures.request import FigureRequest
 from moe_cosim.sim.sweep.plan.plan import SweepPlan
-from moe_cosim.sim.sweep.query.plot import Figure, plot
 from moe_cosim.sim.sweep.query.query import Tables
 from moe_cosim.sim.sweep.query.search import Goal, search
 from moe_cosim.sim.sweep.store.collect import collect
@@ -45,8 +49,16 @@ def forget_all(store: Store) -> None:
     shutil.rmtree(store.path / "points")
 
 
-def times(found: Figure) -> list[float]:
-    return [value for line in found.lines for value in (*line.median, *line.low, *line.high)]
+def over(store: Store, x: str, **asked: Any) -> tuple[Lines, Points]:
+    """The times of runs over a column."""
+    request = FigureRequest(x=x, y="end_to_end_s", **asked)
+    return lines_of(Tables(store, request.all_versions), request, Naming())
+
+
+def times(found: Lines) -> list[float]:
+    """In seconds."""
+    factor = {"End-to-end latency (s)": 1.0, "End-to-end latency (ms)": 1e-3}[found.y_label]
+    return [factor * value for line in found.lines for value in (*line.median, *line.low, *line.high)]
 
 
 def end_to_end(tables: Tables) -> list[Any]:
@@ -65,8 +77,8 @@ def test_the_code_at_hand_is_shown_whenever_it_ran(
     tables = Tables(store)
     assert tables.left_out == 8
     assert sorted(end_to_end(tables)) == sorted(each.result["end_to_end_s"] for each in records if each.result)
-    figure = plot(store, "policy.t1", "end_to_end_s", tmp_path / "f.svg", hue="workload.batch")
-    assert (figure.left_out, figure.versions) == (8, [])
+    figure, points = over(store, "policy.t1", hue="workload.batch")
+    assert (points.left_out, points.versions) == (8, [])
     assert max(times(figure)) < 100
     everything = Tables(store, all_versions=True)
     assert (everything.left_out, len(end_to_end(everything))) == (0, 16)
@@ -92,8 +104,8 @@ def test_seeds_that_were_not_run_again_are_left_out_rather_than_averaged(
         if record.experiment["seed"] == 0:
             store.write(another_version(record, 2, NEW, core="new"))
     assert {value // 100 for value in end_to_end(Tables(store))} == {2.0}
-    figure = plot(store, "policy.t1", "end_to_end_s", tmp_path / "f.svg", hue="workload.batch")
-    assert figure.left_out == 8
+    figure, points = over(store, "policy.t1", hue="workload.batch")
+    assert points.left_out == 8
     assert {value // 100 for value in times(figure)} == {2.0}
 
 
@@ -106,14 +118,14 @@ def test_configurations_merged_into_one_median_are_of_one_version(
         store.write(another_version(record, 1, OLD, core="old"))
         if record.experiment["workload"]["batch"] == 1:
             store.write(another_version(record, 2, NEW, core="new"))
-    figure = plot(store, "policy.t1", "end_to_end_s", tmp_path / "f.svg")
+    figure, points = over(store, "policy.t1")
     assert {value // 100 for value in times(figure)} == {2.0}
-    assert figure.left_out == 4 + 4  # the old ones of batch 1, and batch 2
-    apart = plot(store, "policy.t1", "end_to_end_s", tmp_path / "f.svg", all_versions=True)
+    assert points.left_out == 4 + 4  # the old ones of batch 1, and batch 2
+    apart, _ = over(store, "policy.t1", all_versions=True)
     assert [line.name for line in apart.lines] == ["core new", "core old"]
     assert [{value // 100 for value in line.median} for line in apart.lines] == [{2.0}, {1.0}]
-    beside = plot(store, "workload.batch", "end_to_end_s", tmp_path / "f.svg")
-    assert beside.versions == ["core"]  # a line over batches that were run by different code
+    beside, points = over(store, "workload.batch")
+    assert points.versions == ["core"]  # a line over batches that were run by different code
     assert [value // 100 for line in beside.lines for value in line.median] == [2.0, 1.0]
 
 
@@ -122,21 +134,22 @@ def test_two_contents_of_one_file_are_not_averaged(store: Store, records: list[P
         (path,) = record.files
         edited = another_version(record, 1, NEW)
         store.write(dataclasses.replace(edited, files={path: "0" * 64}))
-    figure = plot(store, "policy.t1", "end_to_end_s", tmp_path / "f.svg", hue="workload.batch")
+    figure, points = over(store, "policy.t1", hue="workload.batch")
     assert {value // 100 for value in times(figure)} == {1.0}  # the newest
-    assert figure.left_out == 8
+    assert points.left_out == 8
 
 
 def test_a_pareto_plot_takes_the_seeds_of_one_version(store: Store, records: list[PointRecord], tmp_path: Path) -> None:
     for record in records:
         store.write(another_version(record, 1, OLD, core="other"))
-    figure = plot(store, "time_to_first_token_s", "end_to_end_s", tmp_path / "f.svg", pareto="lower-left")
-    (line,) = figure.lines
+    request = FigureRequest(kind="pareto", x="time_to_first_token_s", y="end_to_end_s", pareto="lower-left")
+    figure, _ = pareto_of(Tables(store), request, Naming())
+    (scatter,) = figure.scatters
     configurations: dict[str, list[float]] = {}
     for record in records:
         assert record.result is not None
         configurations.setdefault(record.configuration, []).append(record.result["end_to_end_s"])
-    assert sorted(line.median) == pytest.approx(sorted(map(statistics.median, configurations.values())))
+    assert sorted(scatter.y) == pytest.approx(sorted(1e3 * statistics.median(each) for each in configurations.values()))
 
 
 def test_a_search_says_how_many_points_of_other_versions_it_did_not_count(
