@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from moe_cosim.hw_models.cxl.protocol import CxlProtocol
     from moe_cosim.hw_models.dram_memory import DramMemory
     from moe_cosim.hw_models.energy import MemoryEnergy, TransferEnergy, UnitEnergy
+    from moe_cosim.hw_models.row_conflicts import RowConflicts
     from moe_cosim.hw_models.units.base import UnitModel
 
 
@@ -101,6 +102,9 @@ class Memory:
     """What its arrays give to the units inside and to the port together; None where no unit sits inside."""
     dram: DramMemory | None = None
     """Its organisation, timings and controllers; None of SRAM, and of a memory that is described by shares alone."""
+    conflicts: RowConflicts | None = None
+    """What reads over a link with credits wait for rows of others; None where rows stay open until others are asked
+    for, which the rates of mixes hold."""
     energy: MemoryEnergy | None = None
 
     @property

@@ -11,8 +11,10 @@ from moe_cosim.errors import Plain
 from moe_cosim.hw_models.components import DeviceFigures, Link, Memory, Switch, Unit
 from moe_cosim.hw_models.description import Fields, Reading
 from moe_cosim.hw_models.dram import Channels, read_dram
+from moe_cosim.hw_models.dram_memory import DramMemory
 from moe_cosim.hw_models.energy import TransferEnergy, UnitEnergy
 from moe_cosim.hw_models.merge import Places
+from moe_cosim.hw_models.row_conflicts import RowConflicts
 from moe_cosim.hw_models.units.described import unit_models
 from moe_cosim.hw_models.units.kinds import Role, unit_kinds
 from moe_cosim.quantity import format_quantity
@@ -90,7 +92,7 @@ def _read_memory(name: str, fields: Fields, places: Places) -> Memory:
         "interleave",
         "peak",
         "latency",
-        optional=("speed", "sequential_read", "internal_peak"),
+        optional=("speed", "sequential_read", "internal_peak", "row_timeout"),
     )
     capacity_bytes = fields.whole("capacity", "bytes", most=MOST_CAPACITY_BYTES)
     channels = Channels(
@@ -111,9 +113,19 @@ def _read_memory(name: str, fields: Fields, places: Places) -> Memory:
         latency_ps=fields.time_ps("latency"),
         standard=described.title,
         dram=described.dram,
+        conflicts=_conflicts(fields, described.dram, channels.count),
         internal_peak_bytes_per_s=fields.finite("internal_peak", "bytes/s") if "internal_peak" in fields else None,
         energy=described.energy,
     )
+
+
+def _conflicts(fields: Fields, dram: DramMemory | None, channels: int) -> RowConflicts | None:
+    if "row_timeout" not in fields:
+        return None
+    if dram is None:
+        allowed = f"none: {fields.text('standard')} holds shares of the peak"
+        raise fields.error("row_timeout", Plain("a time"), allowed)
+    return RowConflicts.of(dram.standard, channels, fields.time_ps("row_timeout"))
 
 
 def _read_unit(name: str, fields: Fields, memories: list[str]) -> Unit:

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 
 from moe_cosim.hw_models.cxl.flits import LINE_BYTES
+from moe_cosim.hw_models.row_conflicts import RowConflicts
 
 _PS_PER_S = 1e12
 _FULL = 1 - 1e-9
@@ -39,13 +40,8 @@ class LoadedMemory:
     idle_ps: float
     bytes_per_s: float
     read_share: float
-    banks: int
-    row_open_ps: float
-    """A request leaves its row open for so long."""
-    reopen_ps: float
-    """A read that finds another row open in its bank closes it and opens its own (tRP + tRCD)."""
-    write_recovery_ps: float
-    """It waits for that too where the row was written (tWR)."""
+    conflicts: RowConflicts
+    """What reads wait for rows of others; more, the more is read and written."""
     queue_lines: float = math.inf
     """What can wait in front of a read at most; the rest waits in the cores that asked."""
 
@@ -69,7 +65,4 @@ class LoadedMemory:
         return min(self.bytes_per_s, by.lines * LINE_BYTES / least_ps * _PS_PER_S)
 
     def _unqueued_ps(self, load_bytes_per_s: float) -> float:
-        """Without queues. Requests come to a bank at random: it stands closed with exp(-rate x time open)."""
-        per_bank = load_bytes_per_s / LINE_BYTES / self.banks / _PS_PER_S
-        opened = -math.expm1(-per_bank * self.row_open_ps)
-        return self.idle_ps + opened * (self.reopen_ps + (1 - self.read_share) * self.write_recovery_ps)
+        return self.idle_ps + self.conflicts.wait_ps(load_bytes_per_s, 1 - self.read_share)

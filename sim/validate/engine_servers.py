@@ -83,12 +83,10 @@ def expander(place: ServedMemory, cores: int, lines: int) -> Machine:
     protocol = replace(place.protocol, credits=_CREDITS)
     units = [Unit(f"core{n}", "cpu", ("load",), "near", lines * LINE_BYTES) for n in range(cores)]
     rate = min(place.read_bytes_per_s, place.write_bytes_per_s)
-    line_ps = round(LINE_BYTES / rate * 1e12)
+    far_ps = round(place.idle_ps) - 2 * _LINK_PS - round(LINE_BYTES / rate * 1e12)
     memories = [
         Memory("near", "host", 1 << 40, 1 << 40, 1, LINE_BYTES, 1e12, _FULL, 0),
-        Memory(
-            "far", "cxl", 1 << 40, 1 << 41, 1, LINE_BYTES, rate, _FULL, round(place.idle_ps) - 2 * _LINK_PS - line_ps
-        ),
+        Memory("far", "cxl", 1 << 40, 1 << 41, 1, LINE_BYTES, rate, _FULL, far_ps, conflicts=place.conflicts),
     ]
     wires = [Link(f"{part.name}-wire", (part.name, "hub"), math.inf, 1.0, 0) for part in _joined(units, memories[:1])]
     link = Link("link", ("hub", "far"), protocol.lanes.bytes_per_s, 1 / protocol.read.s2m, _LINK_PS, protocol)

@@ -13,6 +13,7 @@ from typing import Final
 from moe_cosim.hw_models.cxl.lanes import Lanes
 from moe_cosim.hw_models.cxl.loaded_latency import LoadedMemory, Requesters
 from moe_cosim.hw_models.cxl.protocol import CxlProtocol
+from moe_cosim.hw_models.row_conflicts import RowConflicts
 
 EXPANDER: Final = CxlProtocol("68", Lanes("32 GT/s", 16))
 """x16 Gen5 CXL 1.1, so 68 B flits."""
@@ -59,16 +60,11 @@ class ServedMemory:
         dram = 1 / (read_share / self.read_bytes_per_s + (1 - read_share) / self.write_bytes_per_s)
         link = math.inf if self.protocol is None else self.protocol.bytes_per_s(read_share)
         rate = min(dram, link, self.path_bytes_per_s)
-        return LoadedMemory(
-            self.idle_ps,
-            rate,
-            read_share,
-            _CHANNELS * _BANKS_PER_CHANNEL,
-            self.row_open_ps,
-            _REOPEN_PS,
-            _WRITE_RECOVERY_PS,
-            self.queue_lines,
-        )
+        return LoadedMemory(self.idle_ps, rate, read_share, self.conflicts, self.queue_lines)
+
+    @property
+    def conflicts(self) -> RowConflicts:
+        return RowConflicts(_CHANNELS * _BANKS_PER_CHANNEL, self.row_open_ps, _REOPEN_PS, _WRITE_RECOVERY_PS)
 
 
 def requesters(cores: int, random: bool) -> Requesters:

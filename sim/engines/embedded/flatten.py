@@ -71,6 +71,7 @@ class FlatProgram(NamedTuple):
     mix_scattered: NDArray[np.float64]  # [M, 5] the same of scattered blocks
     refresh: NDArray[np.void]  # [M] of REFRESH
     refresh_turn: NDArray[np.int64]  # [M, T] sets hit by refreshes of single banks
+    conflicts: NDArray[np.void]  # [M] of CONFLICTS
     line_bytes: int
 
 
@@ -126,6 +127,7 @@ def flatten(
         mix_scattered=tables.mix_scattered,
         refresh=tables.refresh,
         refresh_turn=tables.refresh_turn,
+        conflicts=tables.conflicts,
     )
     return flat, tables
 

@@ -27,6 +27,7 @@ from moe_cosim.sim.engines.embedded.tables import (
     LIMITS,
     LONGEST_PS,
     ONWARD,
+    READS,
     SECOND,
     WITHIN,
     WRITES,
@@ -183,6 +184,7 @@ def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
         slot.repeats = 0
         slot.anchor_ps = c.now_ps
         slot.crossings = route.hops
+        slot.queues = route.queues
         slot.window = flow.window
         slot.turn_ps = flow.turn_ps
         slot.fixed = flow.fixed
@@ -222,6 +224,8 @@ def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
             crossing.weight = weight
             crossing.demand = demand
             crossing.offered = int(min(np.ceil(of_window * (weight / COEFFICIENT_ONE) * DEMAND_GRID), DEMAND_LIMIT))
+            reads = flow.writes == READS or (flow.writes == ONWARD and passed.side == FIRST)
+            crossing.read = crossing.offered if reads else 0
             crossing.line_ps = line_ps
             crossing.queue_bytes = passed.queue_bytes
             crossing.loop_ps = passed.loop_ps
@@ -236,6 +240,7 @@ def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
             resource.offered += crossing.offered
             resource.limited += slot.limited
             resource.queues += 1 if passed.queue_bytes > 0.0 else 0
+            resource.read += crossing.read
             if mixes:
                 _mix_in(flow, crossing, resource, passed.side == SECOND)
                 mix_anew(p.mix_streams, p.mix_scattered, s, number)
@@ -272,6 +277,7 @@ def _end_flow(p: FlatProgram, s: KernelState, at: int) -> None:
         resource.weight -= crossing.weight
         resource.offered -= crossing.offered
         resource.limited -= s.slot[at].limited
+        resource.read -= crossing.read
         resource.queues -= 1 if crossing.queue_bytes > 0.0 else 0
         if resource.mix >= 0:
             resource.written -= crossing.written

@@ -65,6 +65,7 @@ SLOT: Final = np.dtype(
         ("new_rate", np.float64),  # scratch
         ("repeats", np.int64),  # 1: its rate was found at a level that came up again (see kernel.py)
         ("limited", np.int64),  # 1: alone its window limits it
+        ("queues", np.int64),  # as in ROUTE
         ("window", np.float64),  # as in FLOW
         ("turn_ps", np.float64),
         ("fixed", np.float64),
@@ -89,6 +90,7 @@ CROSSING: Final = np.dtype(
         ("scattered", np.int64),  # in scattered blocks
         ("streams", np.int64),  # what it counts for (ONE_STREAM)
         ("offered", np.int64),  # what it would take if nothing but its window limited it (DEMAND_GRID)
+        ("read", np.int64),  # the same of what is read from a memory
         ("line_ps", np.float64),  # that the resource takes for one of its lines
         ("queue_bytes", np.float64),  # as in HOP
         ("loop_ps", np.float64),
@@ -114,6 +116,10 @@ RESOURCE: Final = np.dtype(
         ("limited", np.int64),  # flows that alone their windows limit
         ("queues", np.int64),  # flows before which bytes stand in order of arrival
         ("offered", np.int64),
+        ("read", np.int64),  # of that, what is read from it
+        ("bank_open_ps", np.float64),  # of a memory whose banks conflict (`RowConflicts`); else 0
+        ("reopen_ps", np.float64),
+        ("recovery_ps", np.float64),
         ("backlog", np.int64),  # bytes that stand before a memory, of flows that began before
         ("backlog_ps", np.int64),  # this, and
         ("backlog_now", np.int64),  # of those that began then
@@ -171,6 +177,8 @@ def new_state(flat: FlatProgram) -> KernelState:
     least = np.minimum(flat.mix_streams.min(axis=(1, 2)), flat.mix_scattered.min(axis=1))[known]
     resource["least"][known] = np.minimum(flat.resource_rate[known] * least * DEMAND_GRID, DEMAND_LIMIT)
     resource["queue_bytes"][: len(flat.refresh)] = flat.refresh["queue_bytes"]
+    for name in flat.conflicts.dtype.names or ():
+        resource[name][: len(flat.conflicts)] = flat.conflicts[name]
     resource["level"] = resource["full_at"] = math.inf
     resource["limit"] = np.minimum(flat.resource_rate * DEMAND_GRID, DEMAND_LIMIT)
     resource["limit"][np.isinf(flat.resource_rate)] = np.iinfo(np.int64).max

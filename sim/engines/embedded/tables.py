@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.access_rate import PS_PER_S
+from moe_cosim.hw_models.components import Memory
 from moe_cosim.hw_models.cxl.credits import credit_limits, credits_used
 from moe_cosim.hw_models.cxl.crossing import crossed
 from moe_cosim.hw_models.dram_mix import READ_SHARES, SCATTERED_BYTES, STREAMS, mix_factors
@@ -82,6 +83,9 @@ HOP: Final = np.dtype(
     ]
 )
 
+CONFLICTS: Final = np.dtype([("bank_open_ps", np.float64), ("reopen_ps", np.float64), ("recovery_ps", np.float64)])
+"""As in `conflict_wait_ps`; zeros where nothing is known."""
+
 CREDIT_PS: Final = 2.0**20
 """Bytes that may be under way are resources too: a rate in so long a time. A flow takes of it as its bytes hold."""
 
@@ -103,6 +107,7 @@ class MachineTables(NamedTuple):
     mix_scattered: NDArray[np.float64]  # [M, 5]: see `_mix_tables`
     refresh: NDArray[np.void]  # [M] of REFRESH
     refresh_turn: NDArray[np.int64]  # [M, T] see `refresh_tables`
+    conflicts: NDArray[np.void]  # [M] of CONFLICTS
     hop: NDArray[np.void]  # of HOP: a route's are [first_hop, first_hop + hops), memories first
 
 
@@ -148,6 +153,7 @@ def new_tables(machine: Machine) -> MachineTables:
         mix_scattered=mix_scattered,
         refresh=refresh,
         refresh_turn=refresh_turn,
+        conflicts=np.array([_conflicts(memory) for memory in memories], dtype=CONFLICTS),
     )
     return with_room(empty, _ROOM)
 
@@ -165,6 +171,11 @@ def _mix_tables(machine: Machine) -> tuple[NDArray[np.float64], NDArray[np.float
             streams[index] = factors.by_streams
             scattered[index] = factors.scattered
     return streams, scattered
+
+
+def _conflicts(memory: Memory) -> tuple[float, float, float]:
+    found = memory.conflicts
+    return (0.0, 0.0, 0.0) if found is None else (found.bank_open_ps, found.reopen_ps, found.write_recovery_ps)
 
 
 def _scattered_below(machine: Machine) -> list[int]:
@@ -250,8 +261,8 @@ def _route(machine: Machine, key: int) -> tuple[int, int, list[_Hop]]:
     limits = credit_limits(machine)
     queues: dict[int, tuple[float, float]] = {}
     for use in credits:
-        if limits[use.limit].of_reads:  # writes wait for credits, by turns
-            queues |= dict.fromkeys((use.resource, source), (float(limits[use.limit].bytes), float(use.loop_ps)))
+        memory_at = source if limits[use.limit].of_reads else at[-1]
+        queues |= dict.fromkeys((use.resource, memory_at), (float(limits[use.limit].bytes), float(use.loop_ps)))
     hops: list[_Hop] = []
     for index, weight in passed:
         side = _side(machine.resources[index], names)

@@ -10,22 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moe_cosim.hw_models.cxl.loaded_latency import LoadedMemory, Requesters
+from moe_cosim.hw_models.row_conflicts import RowConflicts
 
 MANY = Requesters(16, 10_000)
 FEW = Requesters(15, 48)
 
 
-def memory(**changes: float) -> LoadedMemory:
-    fields = {
-        "idle_ps": 250e3,
-        "bytes_per_s": 48e9,
-        "read_share": 1.0,
-        "banks": 64,
-        "row_open_ps": 46e3,
-        "reopen_ps": 30e3,
-        "write_recovery_ps": 30e3,
-    }
-    return LoadedMemory(**{**fields, **changes})  # type: ignore[arg-type]
+def memory(*, read_share: float = 1.0, reopen_ps: float = 30e3, queue_lines: float = math.inf) -> LoadedMemory:
+    return LoadedMemory(250e3, 48e9, read_share, RowConflicts(64, 46e3, reopen_ps, 30e3), queue_lines)
 
 
 @pytest.mark.parametrize(("cores", "load"), [(1, 0.5), (1, 0.9), (16, 0.3), (16, 0.7)])

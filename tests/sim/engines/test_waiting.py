@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from moe_cosim.hw_models.components import Link, Switch
 from moe_cosim.hw_models.cxl.lanes import Lanes
 from moe_cosim.hw_models.cxl.protocol import CxlProtocol
 from moe_cosim.hw_models.machine import Machine
+from moe_cosim.hw_models.row_conflicts import RowConflicts
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.testing.engine.machines import GB_PER_S, link, memory, one_memory, star, unit
 from moe_cosim.workloads.programs.builder import ProgramBuilder
@@ -47,11 +49,11 @@ def test_without_a_queue_nothing_waits() -> None:
     assert ends_ps(one_memory(units, part), [50_000] * 3, "m", 256) == [round(100_000 + 50_000 / 512 * 102_560)] * 3
 
 
-def expander(windows: Sequence[float], credits: int, latency_ps: int = 200_000) -> Machine:
-    """Units on one link with credits; its memory is fast, and 50 ns of the latency lie before the link."""
+def expander(windows: Sequence[float], credits: int, conflicts: RowConflicts | None = None) -> Machine:
+    """Units on one link with credits; its memory is fast, and 50 of 200 ns of the latency lie before the link."""
     protocol = CxlProtocol("68", LANES, credits=credits)
     carrying = Link("link", ("hub", "far"), LANES.bytes_per_s, 1 / protocol.read.s2m, 0, protocol)
-    memories = [memory("m", 1 << 40), memory("far", rate=1e15, latency_ps=latency_ps - 50_000)]
+    memories = [memory("m", 1 << 40), replace(memory("far", rate=1e15, latency_ps=150_000), conflicts=conflicts)]
     units = [unit(f"u{n}", window_bytes=window) for n, window in enumerate(windows)]
     wires = [link(part.name, "hub", latency_ps=25_000) for part in units]
     return star(units, memories, [*wires, link("m", "hub"), carrying], Switch("hub", 0, math.inf))
@@ -89,6 +91,29 @@ def test_a_few_lines_stand_behind_all_that_have_credits() -> None:
     link_rate = CxlProtocol("68", LANES).bytes_per_s(1.0) * 1e-12
     before_ps = 50_000 - 2 * round(68 / 0.064)  # the rest of the way is in the credits' loop
     assert few == pytest.approx(200_000 + 50 * (600 * LINE / link_rate + before_ps), rel=0.01)
+
+
+@pytest.mark.parametrize("lines", [2, 8, 20, 40])
+def test_rows_of_others_are_waited_for_under_the_load_that_there_is(lines: int) -> None:
+    cores, rows = 8, RowConflicts(64, 700_000, 30_000, 30_000)
+    apart = ends_ps(expander([lines * LINE] * cores, 4096, rows), [2 * MB] * cores, "far", LINE)
+    found = cores * 2 * MB / (max(apart) - 200_000)
+    link_rate = CxlProtocol("68", LANES).bytes_per_s(1.0) * 1e-12
+    load = found / link_rate
+    queue_ps = LINE / link_rate * cores * load / (2 * (1 - load))
+    latency_ps = cores * lines * LINE / found  # Little's law
+    assert latency_ps == pytest.approx(200_000 + rows.wait_ps(found * 1e12, 0) + queue_ps, rel=0.02)
+    assert latency_ps > 205_000
+
+
+def test_lines_that_are_written_over_a_link_with_credits_stand_in_its_queue_too() -> None:
+    lines, cores = 20, 8
+    machine = expander([lines * LINE] * cores, 4096)
+    builder = ProgramBuilder(machine)
+    for number, name in enumerate(machine.units):
+        builder.stream(f"{name}.l0", builder.write("far", 2 * MB, number * 4 * MB))
+    end_ps = int(EmbeddedEngine(line_bytes=LINE).run(machine, builder.build()).end_ps.max())
+    assert end_ps == pytest.approx(max(ends_ps(machine, [2 * MB] * cores, "far", LINE)), rel=0.01)
 
 
 @settings(max_examples=30, deadline=None)
