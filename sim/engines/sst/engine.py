@@ -11,7 +11,7 @@ from moe_cosim.assumptions import Assumption
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.options import read_options
 from moe_cosim.sim.engines.base import Engine, Progress, engines
-from moe_cosim.sim.engines.sst import ramulator
+from moe_cosim.sim.engines.sst.assumed import assumed
 from moe_cosim.sim.engines.sst.folder import write_run
 from moe_cosim.sim.engines.sst.installation import find_installation, require_back_end
 from moe_cosim.sim.engines.sst.library import build_library
@@ -45,8 +45,7 @@ class SstEngine(Engine):
         return cls(read_options(SstOptions, options, where, "engine"))
 
     def assumed(self, machine: Machine) -> list[Assumption]:
-        """Ramulator's mapping and queues, where it times the memories."""
-        return ramulator.assumed(machine) if self.options.memory == "ramulator2" else []
+        return assumed(machine, self.options.memory)
 
     def run(self, machine: Machine, program: Program, progress: Progress | None = None) -> Timeline:
         """Raises `InputError` for what SST, or this SST, cannot take, `SstError` for a run that fails."""
