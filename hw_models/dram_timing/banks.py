@@ -51,7 +51,6 @@ def apply(r: Rules, s: State, bank: int, command: int, deepest: int) -> None:
             s.row[closed] = -1
             s.hit[0, closed] = s.hit[1, closed] = -1
             s.accesses[closed] = 0
-            s.closing[closed] = 0
 
 
 @compiled_part

@@ -108,6 +108,8 @@ def _pop_urgent(s: State) -> None:
     c.urgent -= 1
     if s.urgent[0, 0] == REFB:
         s.due[s.urgent[0, 1]] = 0
+    elif s.urgent[0, 0] == PRE:
+        s.closing[s.urgent[0, 1]] = 0
     for entry in range(c.urgent):
         s.urgent[entry, 0] = s.urgent[entry + 1, 0]
         s.urgent[entry, 1] = s.urgent[entry + 1, 1]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from moe_cosim.hw_models.dram_timing import achieved
 from moe_cosim.hw_models.dram_timing.achieved import simulate, simulate_pattern
+from moe_cosim.hw_models.dram_timing.channel import State, new_state
 from moe_cosim.hw_models.dram_timing.controller import Controller
 from moe_cosim.hw_models.dram_timing.idle import idle_latency_ns
 from moe_cosim.hw_models.dram_timing.pattern import AccessPattern
@@ -138,6 +142,25 @@ def test_closed_rows_never_conflict() -> None:
     standard = read_standard("ddr4-3200")
     assert simulate_pattern(standard, replace(QUIET, page_policy="closed"), random).row_conflicts == 0
     assert simulate_pattern(standard, QUIET, random).row_conflicts > 0
+
+
+def test_a_precharge_that_waits_is_noted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often its bank is closed for a request meanwhile: the list of what waits has room for one of each."""
+    longer: list[NDArray[np.int64]] = []
+
+    def with_room_behind(*of: Any) -> State:
+        state = new_state(*of)
+        longer.append(np.full((4 * len(state.urgent), 2), -7, np.int64))
+        return state._replace(urgent=longer[-1][: len(state.urgent)])
+
+    monkeypatch.setattr(achieved, "new_state", with_room_behind)
+    closed = Controller(
+        mapping="RoRaBaCoBgPc", read_queue=128, write_queue=128, page_policy="closed", refresh="per-bank"
+    )
+    writes = AccessPattern(order="random", read_share=0.0, total_bytes=1 << 20)
+    simulate_pattern(read_standard("lpddr5x"), closed, writes)
+    (list_and_behind,) = longer
+    assert (list_and_behind[len(list_and_behind) // 4 :] == -7).all()
 
 
 def test_a_deeper_queue_finds_more_and_waits_longer() -> None:
