@@ -114,6 +114,7 @@ def test_an_extrapolated_path_is_labelled_as_the_whole_one(
     timeline, said = extrapolate(prepared.machine, prepared.program, Slower(ratio), EmbeddedEngine(), steps, layers)
     assert said.ratio == pytest.approx(ratio)
     embedded = EmbeddedEngine().run(prepared.machine, prepared.program)
+    assert timeline.total_ps == pytest.approx(ratio * embedded.total_ps)  # a slower engine makes the whole longer
     seen, wanted = (
         {
             (row.unit, row.phase, row.purpose, row.bound): row.share
