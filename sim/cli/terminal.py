@@ -45,7 +45,7 @@ def draw(report: Report, console: Console) -> None:
         for number, part in enumerate(report):
             if isinstance(part, Note):
                 _draw_note(part, console)
-            elif part.rows:
+            elif (part.view or part).rows:
                 _draw_table(part.view or part, console, space_above=number > 0)
     for line in captured.get().splitlines():
         console.file.write(line.rstrip() + "\n")

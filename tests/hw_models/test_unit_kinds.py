@@ -27,7 +27,7 @@ import json, moe_cosim
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.hw_models.build import build_machine
 from moe_cosim.sim.cli.tables.parts.machine import machine_document
-from moe_cosim.sim.compare import compare
+from moe_cosim.sim.compare.compare import compare
 
 def found(policy):
     own = {{"machine.use": {machine!r}, "policy": {{"name": policy}}, "model": "mixtral-8x7b",

@@ -147,15 +147,15 @@ def replay(folder: str, engine: str | None, output: Output) -> None:
 
 
 @click.command()
-@click.argument("a")
-@click.argument("b")
-@output_options("headline", "critical_path", "energy", "units", "moves", "experts")
-def compare(a: str, b: str, output: Output) -> None:
-    """Say why runs A and B differ. Each is the folder of a finished run, or an experiment (which is run)."""
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True)
+@click.option("--baseline", metavar="NAME", help="What ratios are to: a run, or a policy (default: the first run).")
+@output_options("headline", "speedups", "geomeans", "critical_path", "energy", "units", "moves", "experts")
+def compare(runs: tuple[str, ...], baseline: str | None, output: Output) -> None:
+    """Say why runs differ, and by how much. Each is the folder of a finished run, or an experiment (which is run)."""
     from moe_cosim.sim.cli.tables.results.comparison import comparison_report
-    from moe_cosim.sim.compare import compare as compare_runs
+    from moe_cosim.sim.compare.compare import compare as compare_runs
 
-    found = compare_runs(a, b)
+    found = compare_runs(*runs, baseline=baseline)
     output.emit(found.as_dict, lambda: comparison_report(found))
 
 

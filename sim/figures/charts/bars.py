@@ -8,10 +8,11 @@ from typing import Any, ClassVar, Final
 
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.sim.display.labels import Label
+from moe_cosim.sim.display.ratios import geometric_mean, speed_up
 from moe_cosim.sim.display.styles import Style, styles
+from moe_cosim.sim.display.units import better
 from moe_cosim.sim.figures.charts.lines import set_axes
 from moe_cosim.sim.figures.label_file import Naming
-from moe_cosim.sim.figures.normalise import check_speed_up, geometric_mean, speed_up
 from moe_cosim.sim.figures.points import Points, read_points
 from moe_cosim.sim.figures.request import FigureRequest
 from moe_cosim.sim.figures.samples import quartiles
@@ -100,9 +101,7 @@ def bars_of(tables: Tables, request: FigureRequest, naming: Naming) -> tuple[Bar
     """The chart and its points. Raises `InputError` for a baseline that is not there."""
     x, y = request.column("x", "variant"), request.column("y")
     label = naming.column(y)
-    if request.speedup:
-        check_speed_up(y, label.unit)
-    _check(request)
+    _check(request, label)
     points = read_points(tables, request, x, [y])
     categories = naming.ordered((one.x for one in points.samples), points.natural(x))
     hues = naming.ordered((one.hue for one in points.samples), points.natural(request.hue))
@@ -142,7 +141,10 @@ def found_baseline(request: FigureRequest, naming: Naming, among: list[Any]) -> 
     raise InputError("plot", "--baseline", request.baseline, [str(raw) for raw in among])
 
 
-def _check(request: FigureRequest) -> None:
+def _check(request: FigureRequest, label: Label) -> None:
+    if request.speedup and not better(label.unit):
+        found = Plain(f"{request.y}, of which neither more nor less is better")
+        raise InputError("plot", "--speedup", found, "a throughput, a time, an energy, or bytes")
     if request.speedup and request.baseline is None:
         raise InputError("plot", "--speedup", Plain("no --baseline"), "--baseline with --speedup")
     if request.geomean and request.hue is None:

@@ -60,7 +60,7 @@ from moe_cosim.sim.cli.tables.results.sweep import (
 )
 from moe_cosim.sim.cli.tables.results.trace import trace_report
 from moe_cosim.sim.cli.terminal import draw
-from moe_cosim.sim.compare import compare
+from moe_cosim.sim.compare.compare import compare
 from moe_cosim.sim.crosscheck.cases.all_cases import all_cases
 from moe_cosim.sim.crosscheck.compare import CaseComparison, CrossCheck
 from moe_cosim.sim.replay import Replay
@@ -108,7 +108,7 @@ def _result(tiny: Tiny) -> Report:
 
 def _comparison(tiny: Tiny) -> Report:
     found = compare(str(tiny.path), str(tiny.write(("gpu_experts: 1", "gpu_experts: 2"))))
-    return comparison_report(replace(found, a=ODD))
+    return comparison_report(replace(found, runs=found.runs | {"a": ODD}))
 
 
 def outcome_of_reproduction(_: Tiny | None = None) -> Reproduced:
@@ -381,7 +381,7 @@ def test_options_choose_the_table(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -
     ("arguments", "said"),
     [
         (("list", "--csv", "--json"), "moe-cosim: command line: --csv, --json: found both; allowed: one of them\n"),
-        (("compare", "a", "b", "--table", "links"), "'links' is not one of 'headline', 'critical_path',"),
+        (("compare", "a", "b", "--table", "links"), "'links' is not one of 'headline', 'speedups',"),
         (("list", "--table", "entries"), "No such option"),
     ],
 )

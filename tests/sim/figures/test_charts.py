@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
+from moe_cosim.sim.display.ratios import geometric_mean, speed_up
 from moe_cosim.sim.display.styles import style
 from moe_cosim.sim.figures.charts.bars import Bars, bars_of
 from moe_cosim.sim.figures.charts.breakdown import Breakdown, breakdown_of
@@ -21,7 +22,6 @@ from moe_cosim.sim.figures.charts.lines import lines_of
 from moe_cosim.sim.figures.charts.pareto import ParetoChart, Scatter, pareto_of
 from moe_cosim.sim.figures.charts.roofline import roofline_of
 from moe_cosim.sim.figures.label_file import Naming
-from moe_cosim.sim.figures.normalise import geometric_mean, speed_up
 from moe_cosim.sim.figures.request import CORNERS, FigureRequest
 from moe_cosim.sim.figures.sources import FigureSources
 from moe_cosim.sim.kept.durations import kernel_seconds, step_seconds

@@ -6,48 +6,70 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
-from moe_cosim.sim.compare import RunComparison
+from moe_cosim.sim.compare.compare import RunComparison
 
 _ROWS: Final = 14
 
 
 def comparison_report(found: RunComparison) -> Report:
-    """The largest changes first."""
+    """The largest differences first; of two runs also the difference."""
     steps, layers = "of a decode step", "per layer and step"
     return [
-        Note(found.a, "A"),
-        Note(found.b, "B"),
+        *(Note(title, letter.upper()) for letter, title in found.runs.items()),
+        *(Note(sentence) for sentence in found.unlike),
         _headline(found),
-        _table("critical_path", f"critical path {steps}", found.critical_path, ("unit", "purpose", "bound"), "s"),
-        _table("energy", "energy per generated token", found.energy, ("component", "cause"), "J"),
-        _table("units", "idle in decode", found.units, ("unit",), "share"),
-        _table("moves", "moved (experts per decode step)", found.moves, ("what",), "bytes"),
-        _table("experts", f"experts run {layers}", found.experts, ("class", "unit"), "", ".2f"),
+        _speedups(found),
+        _geomeans(found),
+        _table(found, "critical_path", f"critical path {steps}", ("unit", "purpose", "bound"), "s"),
+        _table(found, "energy", "energy per generated token", ("component", "cause"), "J"),
+        _table(found, "units", "idle in decode", ("unit",), "share"),
+        _table(found, "moves", "moved (experts per decode step)", ("what",), "bytes"),
+        _table(found, "experts", f"experts run {layers}", ("class", "unit"), "", ".2f"),
         *(Note(sentence) for sentence in found.changed),
     ]
 
 
+def _letters(found: RunComparison, unit: str = "", form: str = "") -> tuple[Column, ...]:
+    return tuple(Column(letter, letter.upper(), unit, form) for letter in found.runs)
+
+
 def _headline(found: RunComparison) -> Table:
-    columns = (Column("what", role="key"), Column("a", "A", form=".4g"), Column("b", "B", form=".4g"))
-    ratio = Column("ratio", "B / A", form=".3f")
-    rows = [
-        (row["what"], row["a"], row["b"], row["b"] / row["a"] if row["a"] and row["b"] is not None else None)
-        for row in found.headline
-    ]
-    known = [row for row in rows if row[1] is not None and row[2] is not None]
-    view = Table("headline", "", (*columns, ratio), known)
-    return Table("headline", "", (*columns, ratio), rows, view=view)
+    columns = (Column("what", role="key"), *_letters(found, form=".4g"))
+    rows = [(row["what"], *(row[letter] for letter in found.runs)) for row in found.headline]
+    known = [row for row in rows if None not in row]
+    return Table("headline", "", columns, rows, view=Table("headline", "", columns, known))
 
 
-def _table(
-    name: str, title: str, rows: Sequence[Mapping[str, Any]], keys: tuple[str, ...], unit: str, form: str = ""
-) -> Table:
+def _speedups(found: RunComparison) -> Table:
+    """Of runs that are all measured against one, or each against its own."""
+    bases = dict.fromkeys(found.baselines.values())
+    said = f"over {next(iter(bases)).upper()}" if len(bases) == 1 else "over the baseline of its load"
+    columns = (Column("what", role="key"), *_letters(found, form=".3f"))
+    rows = [(row["what"], *(row[letter] for letter in found.runs)) for row in found.speedups]
+    known = [row for row in rows if None not in row]
+    title = f"times better {said} (times and energies: less is better)"
+    return Table("speedups", title, columns, rows, view=Table("speedups", title, columns, known))
+
+
+def _geomeans(found: RunComparison) -> Table:
+    """Shown where some system has several runs, or the mean says nothing more."""
     columns = (
-        *(Column(key, role="key") for key in keys),
-        Column("a", "A", unit, form),
-        Column("b", "B", unit, form),
-        Column("change", "B - A", unit, f"+{form}" if form or unit != "share" else "+.1f"),
+        Column("system", role="key"),
+        Column("what", role="key"),
+        Column("runs"),
+        Column("geomean", "times better", form=".3f"),
     )
-    body = [(*(row[key] for key in keys), row["a"], row["b"], row["b"] - row["a"]) for row in rows]
-    view = Table(name, title, columns, body[:_ROWS])
-    return Table(name, title, columns, body, view=view)
+    rows = [tuple(row[column.name] for column in columns) for row in found.geomeans]
+    title = "geometric mean over the runs of a system"
+    several = rows if any(row["runs"] > 1 for row in found.geomeans) else []
+    return Table("geomeans", title, columns, rows, view=Table("geomeans", title, columns, several))
+
+
+def _table(found: RunComparison, name: str, title: str, keys: tuple[str, ...], unit: str, form: str = "") -> Table:
+    rows: Sequence[Mapping[str, Any]] = getattr(found, name)
+    columns = (*(Column(key, role="key") for key in keys), *_letters(found, unit, form))
+    body = [(*(row[key] for key in keys), *(row[letter] for letter in found.runs)) for row in rows]
+    if len(found.runs) == 2:
+        columns = (*columns, Column("change", "B - A", unit, f"+{form}" if form or unit != "share" else "+.1f"))
+        body = [(*row, row[-1] - row[-2]) for row in body]
+    return Table(name, title, columns, body, view=Table(name, title, columns, body[:_ROWS]))

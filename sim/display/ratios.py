@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from moe_cosim.errors import InputError, Plain
 from moe_cosim.sim.display.units import better
 
 
 def geometric_mean(values: Iterable[float]) -> float:
-    """The n-th root of the product; `ValueError` where there is none, or where a value is not above 0.
+    """The n-th root of the product of values above 0; `ValueError` where there are none, or one is not above 0.
 
     The mean that does not depend on which system the ratios are taken to (P. Fleming, J. Wallace: How not to lie with
     statistics, CACM 1986).
@@ -24,10 +23,3 @@ def geometric_mean(values: Iterable[float]) -> float:
 def speed_up(value: float, base: float, unit: str) -> float:
     """How many times better than `base`: above 1 for more of what is to be high, and for less of what is to be low."""
     return value / base if better(unit) == "higher" else base / value
-
-
-def check_speed_up(column: str, unit: str) -> None:
-    """`InputError` for a metric of which neither more nor less is better."""
-    if not better(unit):
-        found = Plain(f"{column}, of which neither more nor less is better")
-        raise InputError("plot", "--speedup", found, "a throughput, a time, an energy, or bytes")

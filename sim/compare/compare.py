@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
+from moe_cosim.errors import InputError, Plain
+from moe_cosim.sim.compare.compared_run import ComparedRun
+from moe_cosim.sim.compare.speedups import baselines, figures_of, geometric_means, speedups
 from moe_cosim.sim.results.result import Result
-from moe_cosim.sim.run import run
 
 
 @dataclass(frozen=True)
 class RunComparison:
-    """Rows of (what, a, b); times are seconds per decode step and MoE layer unless they say otherwise."""
+    """Rows of (what, a, b, …), a number for each run by its letter; times are seconds per decode step and MoE layer
+    unless they say otherwise."""
 
-    a: str
-    b: str
+    runs: dict[str, str]
+    """What each is, by letter."""
+    baselines: dict[str, str]
+    """The letter of what it is measured against."""
+    unlike: list[str]
+    """Sentences: which runs were asked other work than their baseline."""
     headline: list[dict[str, Any]]
+    speedups: list[dict[str, Any]]
+    """How many times better than the baseline, for times and energies too."""
+    geomeans: list[dict[str, Any]]
+    """The same over all runs of a system."""
     critical_path: list[dict[str, Any]]
     """Decode: by kind of unit, purpose and bound; the parts of a run sum to its decode time."""
     energy: list[dict[str, Any]]
@@ -28,44 +39,42 @@ class RunComparison:
     experts: list[dict[str, Any]]
     """Experts run per layer by class and kind of unit."""
     changed: list[str]
-    """Sentences: which class of experts went from where to where."""
+    """Sentences: which class of experts went from where to where, against the baseline."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def compare(a: str, b: str) -> RunComparison:
-    """Two of: the folder of a finished run, an experiment's file or name. Experiments are run."""
-    one, two = load(a), load(b)
+def compare(*sources: str, baseline: str | None = None) -> RunComparison:
+    """Each of `sources` is the folder of a finished run, or an experiment's file or name, which is run.
+
+    Ratios are to the first run, or to those that `baseline` names (`baselines`). Raises `InputError` for fewer than two
+    runs and more than there are letters.
+    """
+    if not 2 <= len(sources) <= len(ascii_lowercase):
+        raise InputError("compare", "RUN", Plain(f"{len(sources)} runs"), f"2 to {len(ascii_lowercase)} runs")
+    runs = [ComparedRun.load(letter, source) for letter, source in zip(ascii_lowercase, sources, strict=False)]
+    against = baselines(runs, baseline)
     return RunComparison(
-        _title(one, a),
-        _title(two, b),
-        _headline(one, two),
-        _both(_path(one), _path(two), ("unit", "purpose", "bound")),
-        _both(_energy(one), _energy(two), ("component", "cause")),
-        _both(_idle(one), _idle(two), ("unit",)),
-        _both(_moves(one), _moves(two), ("what",)),
-        _both(_classes(one), _classes(two), ("class", "unit")),
-        _changed(_classes(one), _classes(two)),
+        {run.letter: run.title for run in runs},
+        {letter: base.letter for letter, base in against.items()},
+        [_unlike(run, against[run.letter]) for run in runs if run.load_asked != against[run.letter].load_asked],
+        _headline(runs),
+        speedups(runs, against),
+        geometric_means(runs, against),
+        _beside(runs, _path, ("unit", "purpose", "bound")),
+        _beside(runs, _energy, ("component", "cause")),
+        _beside(runs, _idle, ("unit",)),
+        _beside(runs, _moves, ("what",)),
+        _beside(runs, _classes, ("class", "unit")),
+        [sentence for run in runs for sentence in _against(run, against[run.letter], len(runs))],
     )
 
 
-def load(source: str) -> Result:
-    """The result in a folder, or of a run; `InputError` for a folder without a finished one."""
-    return Result.load(source) if Path(source).is_dir() else run(source, keep=())
-
-
-def _title(result: Result, source: str) -> str:
-    return f"{result.name} ({result.policy})" if result.name != source else f"{source} ({result.policy})"
-
-
-def _headline(a: Result, b: Result) -> list[dict[str, Any]]:
-    names = ("decode_tokens_per_s", "end_to_end_s", "time_to_first_token_s", "decode_s")
-    rows = [{"what": name, "a": getattr(a, name), "b": getattr(b, name)} for name in names]
-    energies = ("joules_per_token", "decode_joules_per_token", "mean_w", "energy_delay_js")
-    if a.energy is not None and b.energy is not None:
-        rows += [{"what": name, "a": getattr(a.energy, name), "b": getattr(b.energy, name)} for name in energies]
-    return rows
+def _headline(runs: list[ComparedRun]) -> list[dict[str, Any]]:
+    found = {run.letter: figures_of(run) for run in runs}
+    every = [name for name in found["a"] if all(name in figures for figures in found.values())]
+    return [{"what": name, **{letter: figures[name] for letter, figures in found.items()}} for name in every]
 
 
 def _kinds(result: Result) -> dict[str, str]:
@@ -118,15 +127,27 @@ def _classes(result: Result) -> dict[tuple[str, ...], float]:
     return {(row.class_, row.unit): row.runs_per_layer for row in result.expert_classes}
 
 
-def _both(
-    a: Mapping[tuple[str, ...], float], b: Mapping[tuple[str, ...], float], names: tuple[str, ...]
+def _beside(
+    runs: list[ComparedRun], of: Callable[[Result], Mapping[tuple[str, ...], float]], names: tuple[str, ...]
 ) -> list[dict[str, Any]]:
-    """One row per key of either, the largest change first; what one does not have is 0."""
+    """One row per key of any run, the largest difference first; what one does not have is 0."""
+    found = {run.letter: of(run.result) for run in runs}
     rows = [
-        {**dict(zip(names, place, strict=True)), "a": a.get(place, 0.0), "b": b.get(place, 0.0)}
-        for place in sorted({*a, *b})
+        {**dict(zip(names, place, strict=True)), **{letter: one.get(place, 0.0) for letter, one in found.items()}}
+        for place in sorted({place for one in found.values() for place in one})
     ]
-    return sorted(rows, key=lambda row: -abs(row["b"] - row["a"]))
+    return sorted(rows, key=lambda row: min(row[letter] for letter in found) - max(row[letter] for letter in found))
+
+
+def _unlike(run: ComparedRun, base: ComparedRun) -> str:
+    one, other = run.letter.upper(), base.letter.upper()
+    return f"{one} ran another model or workload than {other}: rates per token compare, times and energies do not"
+
+
+def _against(run: ComparedRun, base: ComparedRun, runs: int) -> list[str]:
+    """What changed from the baseline; of more than two runs it is said of which."""
+    sentences = _changed(_classes(base.result), _classes(run.result))
+    return sentences if runs == 2 else [f"{run.letter.upper()}: {sentence}" for sentence in sentences]
 
 
 def _changed(a: Mapping[tuple[str, ...], float], b: Mapping[tuple[str, ...], float]) -> list[str]:
