@@ -18,6 +18,14 @@ Number = int | float
 Cells = dict[tuple[str, str], Number]
 """(table, cell) -> number. Times are integer picoseconds where the simulator has them so."""
 
+SEEDS: Final = 5
+"""Routing seeds of the reproductions in full length."""
+
+PUBLISHED, AT_MOST = "published", "published, at most"
+ARITHMETIC = "by the paper's arithmetic"
+LOWEST, MEDIAN, HIGHEST = (f"{which} of {SEEDS} seeds" for which in ("lowest", "median", "highest"))
+"""Tables of a reproduction beside those of its figures."""
+
 _SHORT: Final = {"workload.batch": 16, "workload.prompt_tokens": 16, "workload.output_tokens": 6}
 """At most, so that every policy is run on every machine in seconds."""
 
@@ -47,11 +55,20 @@ def short_runs() -> Cells:
     return cells
 
 
-def reproduction(name: str, quick: bool) -> Cells:
-    """Cells and, in full length, what they become under other assumptions."""
+def reproduction(name: str, quick: bool, seeds: int = SEEDS) -> Cells:
+    """Cells, and what the paper's arithmetic makes of them; in full length also what is published, what `seeds` routing
+    seeds span, and what cells become under other assumptions."""
     workers = 1 if quick else None  # tests run side by side as it is
-    outcome = reproduce(name, workers, sensitivity=not quick, quick=quick)
+    outcome = reproduce(name, workers, sensitivity=not quick, quick=quick, seeds=1 if quick else seeds)
     cells: Cells = {(cell.figure, cell.cell): cell.simulated for cell in outcome.cells}
+    for cell in outcome.cells:
+        where = f"{cell.figure}: {cell.cell}"
+        if cell.arithmetic is not None:
+            cells[ARITHMETIC, where] = cell.arithmetic
+        if cell.arithmetic is not None and not quick:
+            cells[AT_MOST if cell.at_most else PUBLISHED, where] = cell.published
+        if cell.others:
+            cells |= {(LOWEST, where): cell.low, (HIGHEST, where): cell.high, (MEDIAN, where): cell.median}
     for row in outcome.sensitivity:
         cells[f"{row['assumption']} {row['value']}".strip(), row["cell"]] = row["simulated"]
     return cells
@@ -78,7 +95,7 @@ PARTS: Final[dict[str, Callable[[], Cells]]] = {
     "cxl-ndp-quick": partial(reproduction, "cxl-ndp", quick=True),
     "trimoe-quick": partial(reproduction, "trimoe", quick=True),
     "edge-ndp-quick": partial(reproduction, "edge-ndp", quick=True),
-    "cxl-ndp-accuracy": partial(reproduction, "cxl-ndp-accuracy", quick=False),
+    "cxl-ndp-accuracy": partial(reproduction, "cxl-ndp-accuracy", quick=False, seeds=1),
     "cxl-ndp": partial(reproduction, "cxl-ndp", quick=False),
     "trimoe": partial(reproduction, "trimoe", quick=False),
     "edge-ndp": partial(reproduction, "edge-ndp", quick=False),

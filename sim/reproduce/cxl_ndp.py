@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from moe_cosim.sim.reproduce.base import Cell, Reproduction, Variant, registry
+from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
+from moe_cosim.sim.reproduce.cell import Cell
 from moe_cosim.sim.reproduce.runs import RunKey, key
 from moe_cosim.sim.results.result import Result
 
@@ -53,6 +54,7 @@ class CxlNdpReproduction(Reproduction):
     """Four systems on two models over five length pairs."""
 
     title = "context-aware MoE on CXL GPU-NDP (arXiv 2512.04476) against MoNDE and HOBBIT"
+    cost_model = "policy"
     systems = ("monde", "hobbit", "cxl-ndp-3bit", "cxl-ndp-2bit")
 
     @property

@@ -18,7 +18,8 @@ from moe_cosim.sim.accuracy.findings import chosen, cosines, exact_against, gain
 from moe_cosim.sim.accuracy.intervals import MeanInterval
 from moe_cosim.sim.accuracy.record import StudyRecord, load_record
 from moe_cosim.sim.accuracy.specialisation import specialisation
-from moe_cosim.sim.reproduce.base import Cell, Reproduction, Variant, registry
+from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
+from moe_cosim.sim.reproduce.cell import Cell
 from moe_cosim.sim.reproduce.runs import RunKey
 from moe_cosim.sim.results.result import Result
 

@@ -19,6 +19,12 @@ def key(experiment: str, settings: Settings) -> RunKey:
     return experiment, tuple(sorted(settings.items()))
 
 
+def added_up(wanted: RunKey, model: str) -> RunKey:
+    """The same run by a published cost model instead of a simulation."""
+    experiment, settings = wanted
+    return key(experiment, {**dict(settings), "engine.name": "makespan", "engine.model": model})
+
+
 def run_each(
     wanted: Sequence[RunKey], workers: int, progress: Counted | None
 ) -> Generator[tuple[RunKey, Result | Exception], None, None]:

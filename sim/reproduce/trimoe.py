@@ -13,7 +13,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from moe_cosim.sim.reproduce import mean_step
-from moe_cosim.sim.reproduce.base import Cell, Reproduction, Variant, registry
+from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
+from moe_cosim.sim.reproduce.cell import Cell
 from moe_cosim.sim.reproduce.mean_step import decode_s
 from moe_cosim.sim.reproduce.runs import RunKey, key
 from moe_cosim.sim.results.result import Result
@@ -53,6 +54,7 @@ class TriMoeReproduction(Reproduction):
     """Four systems and the ablation on three models at three batches."""
 
     title = "TriMoE on GPU + AMX CPU + DIMM-NDP (arXiv 2603.01058) against Klotski, KTransformers and MoNDE"
+    cost_model = "trimoe"
 
     @property
     def batches(self) -> tuple[int, ...]:
@@ -125,6 +127,7 @@ class TriMoeReproduction(Reproduction):
                 "published: less than",
                 _RELAYOUT_OVERHEAD,
                 max(map(overhead, results)),
+                at_most=True,
             ),
             Cell("predictor", "right migration decisions", _ACCURACY, sum(judged) / max(len(judged), 1)),
         ]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any
 
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
 from moe_cosim.sim.cli.tables.results.assumptions import assumptions_table
-from moe_cosim.sim.reproduce.base import Cell, Reproduced
-
-_CLOSE: Final = 0.15
-"""A ratio so near to 1 is green."""
+from moe_cosim.sim.reproduce.base import Reproduced
+from moe_cosim.sim.reproduce.cell import CLOSE, Cell
 
 
 def reproduction_report(outcome: Reproduced) -> Report:
@@ -26,12 +24,15 @@ def reproduction_report(outcome: Reproduced) -> Report:
 
 def _cells(outcome: Reproduced) -> Table:
     """A row per cell; with several seeds also what they span. People see cells of one figure together."""
+    added_up = any(cell.arithmetic is not None for cell in outcome.cells)
     shown = [
         Column("figure", role="group"),
         Column("cell", role="key"),
         Column("published", form="g"),
+        *((Column("arithmetic", heading="paper's arithmetic", form=".4g"),) if added_up else ()),
         Column("simulated", form=".4g"),
-        Column("ratio", form=".2f", style=lambda ratio: "green" if abs(ratio - 1) <= _CLOSE else "yellow"),
+        Column("ratio", form=".2f", style=lambda ratio: "green" if abs(ratio - 1) <= CLOSE else "yellow"),
+        *((Column("misfit"),) if added_up else ()),
     ]
     columns = shown
     if any(cell.others for cell in outcome.cells):
