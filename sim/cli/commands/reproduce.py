@@ -35,7 +35,7 @@ def reproduce(
     texts: Path | None,
     output: Output,
 ) -> None:
-    """Reproduce figures: published, the paper's arithmetic, simulated. NAME: cxl-ndp, cxl-ndp-accuracy, trimoe, edge-ndp."""
+    """Reproduce figures: published, the paper's arithmetic, simulated (moe-cosim list reproductions)."""
     from moe_cosim.sim.cli.progress import progress_bar
     from moe_cosim.sim.cli.tables.checks.reproduction import reproduction_report
     from moe_cosim.sim.reproduce import reproduce as run_reproduction
