@@ -22,6 +22,19 @@ _LINES: Final = {
 """Paths in a tile of 8 by 8, by what matplotlib calls the hatch."""
 
 
+_SHAPES: Final = {
+    "o": "circle",
+    "s": "square",
+    "^": "triangle-up",
+    "D": "diamond",
+    "v": "triangle-down",
+    "P": "cross",
+    "X": "M-1,-0.6L-0.6,-1L0,-0.4L0.6,-1L1,-0.6L0.4,0L1,0.6L0.6,1L0,0.4L-0.6,1L-1,0.6L-0.4,0Z",
+    "*": "M0,-1L0.24,-0.32L0.95,-0.31L0.38,0.12L0.59,0.81L0,0.4L-0.59,0.81L-0.38,0.12L-0.95,-0.31L-0.24,-0.32Z",
+}
+"""As Vega writes them, by what matplotlib calls the marker."""
+
+
 def variables() -> dict[str, str]:
     """CSS variables of the colours."""
     return {f"--series-{place}": colour for place, (_, colour) in enumerate(COLOURS)}
@@ -34,6 +47,11 @@ def line(style: Style) -> str:
 def fill(style: Style) -> str:
     """A colour where nothing is hatched, else a pattern of the page."""
     return f"url(#{_pattern(_place(style), style.hatch)})" if style.hatch else line(style)
+
+
+def shape(style: Style) -> str:
+    """Of a mark."""
+    return _SHAPES[style.marker]
 
 
 def patterns() -> str:

@@ -16,6 +16,8 @@ class Chart:
     says: str
     """What it shows, for those who do not see it."""
     note: str = ""
+    folded: bool = False
+    """Whether it is drawn when somebody opens it."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ class Card:
     """The first lines of one run."""
 
     title: str
-    lines: Sequence[str]
+    lines: Sequence[tuple[str, str]]
+    """What each is about, and what it says."""
     figures: Sequence[Headline]
 
 

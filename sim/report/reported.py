@@ -15,6 +15,7 @@ from moe_cosim.sim.display.names import model, system
 from moe_cosim.sim.kept.kept_run import KeptRun
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.results.run_timeline import PROGRAM_FILE, RunTimeline, timeline_path
+from moe_cosim.sim.sensitivity.sensitivity import FILE, Sensitivity
 from moe_cosim.sim.trace.selection import layer_of
 from moe_cosim.sim.trace.transfers import Transfers
 from moe_cosim.workloads.programs.program import SIGNAL
@@ -43,6 +44,11 @@ class ReportedRun:
     @property
     def title(self) -> str:
         return f"{system(self.result.policy)} on {self.result.machine}, {model(self.result.model)}"
+
+    @cached_property
+    def sensitivity(self) -> Sensitivity | None:
+        """What ``run --sensitivity`` has left there; None where nothing was varied."""
+        return Sensitivity.load(self.kept.folder) if (self.kept.folder / FILE).is_file() else None
 
     @property
     def has_events(self) -> bool:

@@ -33,12 +33,16 @@
   }
 
   async function drawAll() {
-    for (const figure of document.querySelectorAll("figure.chart")) await draw(figure);
+    for (const figure of document.querySelectorAll("figure.chart")) {
+      const folded = figure.closest("details");
+      if (folded) folded.addEventListener("toggle", () => draw(figure), { once: true });
+      else await draw(figure);
+    }
     document.documentElement.dataset.drawn = "all";
   }
 
   window.addEventListener("beforeprint", () => {
-    for (const folded of document.querySelectorAll("details")) folded.open = true;
+    for (const folded of document.querySelectorAll("details:not(:has(figure))")) folded.open = true;
   });
   drawAll();
 })();

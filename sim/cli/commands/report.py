@@ -10,13 +10,14 @@ from moe_cosim.sim.cli.output import Output, output_options
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(), metavar="RUN...")
 @click.option("-o", "--out", required=True, type=click.Path(), help="HTML file to write.")
+@click.option("--step", type=int, help="Step whose timeline is drawn (0: the prefill; default: one of median length).")
 @output_options()
-def report(folders: tuple[str, ...], out: str, output: Output) -> None:
+def report(folders: tuple[str, ...], out: str, step: int | None, output: Output) -> None:
     """Write what RUN... (folders from run --out) were as one HTML file, side by side where they are several."""
     from moe_cosim.sim.cli.tables.results.report import written_report
     from moe_cosim.sim.report.write import report as write_report
 
-    written = write_report(folders, out)
+    written = write_report(folders, out, step)
     output.emit(written.as_dict, lambda: written_report(written))
 
 

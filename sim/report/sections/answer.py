@@ -7,12 +7,14 @@ from typing import Final
 
 from moe_cosim.quantity import format_quantity
 from moe_cosim.sim.display.labels import Label, field_label
-from moe_cosim.sim.display.names import component, purpose, system
+from moe_cosim.sim.display.names import component, system
 from moe_cosim.sim.report.parts import Card, Headline, Panel, Part, Section, Sentence, TextTable
 from moe_cosim.sim.report.reported import ReportedRun
 from moe_cosim.sim.report.write_number import number
+from moe_cosim.sim.results.first_lines import answer, bound, not_varied
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.results.rows import EnergySummary
+from moe_cosim.sim.sensitivity.metrics import METRICS
 
 _RESULT: Final = ("decode_tokens_per_s", "time_to_first_token_s", "end_to_end_s", "end_to_end_tokens_per_s")
 _ENERGY: Final = ("decode_joules_per_token", "decode_mean_w", "joules", "energy_delay_js")
@@ -27,8 +29,8 @@ def section(runs: Sequence[ReportedRun]) -> Section:
     return Section(
         "result",
         "Result",
-        "What the run came to, what its length is made of most, and how much of that is software. "
-        "Shares are those of the critical path: the chain of events without which the run would have been shorter.",
+        "What the run came to, what its length is made of most, which assumption moves it most, and how much of it is "
+        "software. Shares are those of the critical path: the events that make the run as long as it is.",
         panels,
     )
 
@@ -36,10 +38,13 @@ def section(runs: Sequence[ReportedRun]) -> Section:
 def _parts(run: ReportedRun) -> list[Part]:
     result = run.result
     lines = [
-        run.title,
-        f"Routing: {result.routing}. Engine {system(result.engine)}, seed {result.seed}, moe-cosim {result.version}.",
-        _bound(result),
-        f"Software ({result.software or UNKNOWN}) is {result.software_share:.0%} of the time.",
+        ("Answer", answer(result)),
+        ("Bound by", bound(result)),
+        ("Moved most by", _moved_by(run)),
+        ("Ran", run.title),
+        ("Routing", result.routing),
+        ("Software", f"{result.software or UNKNOWN}, {result.software_share:.0%} of the time"),
+        ("Engine", f"{system(result.engine)}, seed {result.seed}, moe-cosim {result.version}"),
     ]
     figures = [Headline(label.name, _value(label, value)) for label, value in figures_of(result)[:2]]
     figures += [Headline(label.name, _value(label, value)) for label, value in figures_of(result)[len(_RESULT) :][:2]]
@@ -55,16 +60,15 @@ def _parts(run: ReportedRun) -> list[Part]:
     return [Card(run.name, lines, figures), *warnings]
 
 
-def _bound(result: Result) -> str:
-    """The largest parts of the critical path of decode, or of the run where nothing is decoded."""
-    phase = "decode" if result.decode_steps else "prefill"
-    rows = [row for row in result.critical_path if row.phase == phase]
-    total = sum(row.time_ps for row in rows)
-    said = [
-        f"{purpose(row.purpose).lower()} on {component(row.unit)} ({row.time_ps / total:.0%}, bound by {row.bound})"
-        for row in rows[:2]
-    ]
-    return f"What {phase} waits for most: {' and '.join(said)}." if said else "It waits for nothing."
+def _moved_by(run: ReportedRun) -> str:
+    """The assumption of the largest swing, where they were varied."""
+    sensitivity = run.sensitivity
+    found = [] if sensitivity is None else sensitivity.swings(sensitivity.metrics[0])
+    if not found:
+        return not_varied(run.result)
+    most = found[0]
+    unit = METRICS[most.metric].unit
+    return f"{most.assumption} ({most.lowest:.4g} to {most.highest:.4g} {unit}, over its range)".replace(" ,", ",")
 
 
 def figures_of(result: Result) -> list[tuple[Label, float | None]]:

@@ -14,7 +14,7 @@ from moe_cosim.sim.report.write_number import number
 MOST: Final = 8
 """Parts that are told apart; the rest is one."""
 REST: Final = "the rest"
-_REST_STYLE: Final = Style("#555555", "xxx", "X", ())
+REST_STYLE: Final = Style("#555555", "xxx", "X", ())
 
 
 def stack(
@@ -54,7 +54,7 @@ def stack(
 
 def _fills(kept: Sequence[str], name_of: Callable[[str], str], has_rest: bool) -> dict[str, str]:
     found = {name_of(name): palette.fill(style) for name, style in styles(kept).items()}
-    return found | ({REST: palette.fill(_REST_STYLE)} if has_rest else {})
+    return found | ({REST: palette.fill(REST_STYLE)} if has_rest else {})
 
 
 def _spec(rows: list[dict[str, Any]], fills: Mapping[str, str], axis: str) -> dict[str, Any]:

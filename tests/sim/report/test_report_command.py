@@ -89,6 +89,23 @@ def test_what_is_no_run_is_refused(runs: tuple[Path, Path], copied: Path, empty:
     assert "schema version 99" in refused_report(empty, copied)
 
 
+def test_a_step_outside_the_run_is_refused(runs: tuple[Path, Path], empty: Path) -> None:
+    assert refused_report(empty, *runs, "--step", 3) == f"{runs[0]}: --step: found 3; allowed: 0 to 2"
+
+
+def test_a_damaged_timeline_is_refused(copied: Path, empty: Path) -> None:
+    (copied / "timeline.zip").write_bytes(b"no archive")
+    assert refused_report(empty, copied).startswith(f"{copied / 'timeline.zip'}: file: found")
+
+
+def test_a_run_that_kept_its_result_alone_has_what_that_is_enough_for(copied: Path) -> None:
+    (copied / "timeline.zip").unlink()
+    assert cli("report", copied, "-o", copied.parent / "report.html").exit_code == 0
+    text = (copied.parent / "report.html").read_text(encoding="utf-8")
+    assert text.count("This run kept no program and timeline") == 5
+    assert "Power over time" in text
+
+
 def test_a_file_that_cannot_be_is_refused_before_anything_is_read(tmp_path: Path) -> None:
     found = cli("report", tmp_path, "-o", tmp_path / "there" / "report.html")
     assert found.exit_code == 2
