@@ -26,14 +26,17 @@ _MOST_KV_BYTES: Final = 1e18
 
 def check_size(model: Model, workload: Workload, where: object) -> None:
     """Raise `InputError` for a workload whose routing would not fit this computer's memory."""
-    layers = len(model.moe_layers)
     kv_bytes = model.kv_bytes_per_token * workload.batch * workload.context_tokens
     if kv_bytes > _MOST_KV_BYTES:
         held = Plain(f"{format_quantity(kv_bytes, 'bytes')} of keys and values")
         raise InputError(where, "workload", held, f"at most {format_quantity(_MOST_KV_BYTES, 'bytes')}")
-    tokens = workload.batch * (workload.prompt_tokens + workload.decode_steps)
-    cells = workload.output_tokens * layers
-    _check(tokens * layers * model.top_k, cells, where, "workload", "fewer output tokens, a smaller batch or prompt")
+    _check(*_choices_and_cells(model, workload), where, "workload", "fewer output tokens, a smaller batch or prompt")
+
+
+def routing_bytes(model: Model, workload: Workload) -> int:
+    """Memory of a run's routing, at most."""
+    choices, cells = _choices_and_cells(model, workload)
+    return BYTES_PER_CHOICE * choices + BYTES_PER_CELL * cells
 
 
 def check_routing_size(tokens: int, layers: int, top_k: int, where: object) -> None:
@@ -47,6 +50,12 @@ def memory_bytes() -> float:
         return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
     except (AttributeError, OSError, ValueError):
         return math.inf
+
+
+def _choices_and_cells(model: Model, workload: Workload) -> tuple[int, int]:
+    layers = len(model.moe_layers)
+    tokens = workload.batch * (workload.prompt_tokens + workload.decode_steps)
+    return tokens * layers * model.top_k, workload.output_tokens * layers
 
 
 def _check(choices: int, cells: int, where: object, field: str, instead: str) -> None:

@@ -59,6 +59,13 @@ class Job:
     """MPI ranks of one point."""
     after: tuple[str, ...] = ()
     """Jobs that must have ended, however they ended."""
+    memory_bytes: int | None = None
+    """What an element needs, for where the site file says nothing of memory; None leaves the scheduler's default."""
+
+    @property
+    def megabytes(self) -> int | None:
+        """Of memory, rounded up."""
+        return None if self.memory_bytes is None else -(-self.memory_bytes // 10**6)
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,8 @@ class Scheduler(ABC, Generic[S]):
     """The scheduler sends SIGUSR1 before the time limit; where not, an element watches the clock itself."""
     ended_already: ClassVar[tuple[str, ...]]
     """Words of the complaint when a job to cancel has ended."""
+    cores_variable: ClassVar[str | None] = None
+    """Where an element finds how many processors of its node are its own; None: what was asked for."""
     requeue_exit_code: ClassVar[int] = 0
     """What an element exits with that wants to run again."""
 
@@ -134,11 +143,16 @@ class Scheduler(ABC, Generic[S]):
         """Processors of one element that are for points side by side."""
         return 1
 
+    def cores(self, environ: Mapping[str, str]) -> int:
+        """What the element that asks was given of its node: all of it, say, where nodes are not shared."""
+        said = environ.get(self.cores_variable, "") if self.cores_variable is not None else ""
+        return max(1, int(said)) if said.isdecimal() else self.cpus()
+
 
 schedulers: Registry[type[Scheduler[Any]]] = Registry(
     "scheduler",
     "schedulers",
-    tuple(f"moe_cosim.sim.batch.{module}" for module in ("slurm", "pbs", "lsf", "flux", "grid_engine")),
+    tuple(f"moe_cosim.sim.batch.schedulers.{module}" for module in ("slurm", "pbs", "lsf", "flux", "grid_engine")),
 )
 
 

@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Final
 
 from moe_cosim.errors import RunError
+from moe_cosim.quantity import format_quantity
 from moe_cosim.sim.batch.base import Scheduler
 from moe_cosim.sim.batch.site import Site
 from moe_cosim.sim.batch.status import scheduler_of
-from moe_cosim.sim.batch.submission import Submission
+from moe_cosim.sim.batch.submission import Submission, SubmissionRecord
+from moe_cosim.sim.batch.usage import UsageMeter
 from moe_cosim.sim.sweep.identity.sources import check_sources
 from moe_cosim.sim.sweep.pool.local import run_points
+from moe_cosim.sim.sweep.pool.memory import bytes_per_worker
 from moe_cosim.sim.sweep.store.store import Store
 
 COME_BACK: Final = 75
@@ -78,16 +81,19 @@ def work(folder: Path, index: int, environ: Mapping[str, str] = os.environ) -> i
     scheduler = scheduler_of(record, submission.folder)
     store = Store.open(submission.store_path)
     plan = store.plan(record.plan_id)
-    workers = 1 if record.ranks > 1 else scheduler.cpus()
+    workers = 1 if record.ranks > 1 else _workers(scheduler.cores(environ), record, len(ids))
     deadline_s = None if scheduler.warns or record.time_s is None else float(record.time_s - record.warning_s)
     request = StopRequest()
     _say(f"element {index} of {record.elements}: {len(ids)} points, {workers} workers, {socket.gethostname()}")
     check_sources(plan.sources, f"sweep {plan.name}")  # it takes a second, and the clock of short limits runs
-    with request.listening(deadline_s):
+    meter = UsageMeter(submission, index)
+    with request.listening(deadline_s), meter.running():
         outcome = run_points(store, plan, ids, workers=workers, stop=request.asked)
     for point, failure in outcome.failures.items():
         _say(f"point {point} failed: {failure}")
     left = outcome.wanted - outcome.finished - outcome.skipped
+    asked = "" if record.memory_bytes is None else f" ({format_quantity(record.memory_bytes, 'bytes')} estimated)"
+    _say(f"peak memory {format_quantity(meter.peak_bytes, 'bytes')}{asked}")
     _say(f"{outcome.finished} finished, {outcome.skipped} were there, {len(outcome.failures)} failed, {left} left")
     if left == 0:
         return 0
@@ -99,6 +105,12 @@ def work(folder: Path, index: int, environ: Mapping[str, str] = os.environ) -> i
     _say(f"stopped by {request.reason}")
     # one that gets nothing done would be requeued for ever
     return _again(scheduler, environ) if outcome.finished else COME_BACK
+
+
+def _workers(cores: int, record: SubmissionRecord, points: int) -> int:
+    """One for each core, where there is memory and work for so many."""
+    fitting = cores if record.point_bytes is None else max(1, bytes_per_worker(1) // record.point_bytes)
+    return min(cores, fitting, points)
 
 
 def _again(scheduler: Scheduler[Site], environ: Mapping[str, str]) -> int:

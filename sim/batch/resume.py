@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from moe_cosim.errors import InputError, Plain
+from moe_cosim.sim.batch.needs import Needs, point_seconds
 from moe_cosim.sim.batch.site import Site
 from moe_cosim.sim.batch.status import View, scheduler_of, views_or_error
 from moe_cosim.sim.batch.submission import submissions
@@ -13,6 +15,9 @@ from moe_cosim.sim.sweep.identity.files import check_files
 from moe_cosim.sim.sweep.identity.sources import check_sources
 from moe_cosim.sim.sweep.plan.plan import SweepPlan
 from moe_cosim.sim.sweep.store.store import Store
+
+_MORE: Final = 1.5
+"""Of the memory that earlier elements took at most, which may be where it ended."""
 
 
 def left(store: Store, plan: SweepPlan, views: Sequence[View]) -> list[str]:
@@ -36,22 +41,31 @@ def resume(store: Store, site: Site | None, wishes: Wishes) -> list[Draft]:
     for plan_id, view in latest.items():
         plan = store.plan(plan_id)
         # a submission may hold a part of its plan only: what it was asked for is all that is resumed
-        asked = {point for each in views if each.record.plan_id == plan_id for point in each.point_ids}
+        of_plan = [each for each in views if each.record.plan_id == plan_id]
+        asked = {point for each in of_plan for point in each.point_ids}
         points = [point for point in left(store, plan, views) if point in asked]
         if not points:
             continue
         check_files(plan.files)
         check_sources(plan.sources, f"{store.path}: plan {plan_id}")
         record = view.record
+        cut = wishes.chunk or (record.chunk if record.point_s is None else None)
+        peak_bytes = max((used.peak_bytes for each in of_plan for used in each.usages().values()), default=0)
         again = Wishes(
-            wishes.chunk or record.chunk,
+            cut,
             wishes.time_s or (record.time_s if site is None else None),
             wishes.warning_s,
+            int(_MORE * peak_bytes),
         )
+        point_s = record.point_s
+        if cut is None and store.progress(plan).finished:
+            point_s = point_seconds(plan, store)
         if site is None:
             view.submission.refuse_others()
         chosen = site or scheduler_of(record, view.submission.folder).site
-        drafts.append(draft(store.path, plan, points, chosen, again, "sweep resume"))
+        drafts.append(
+            draft(store.path, plan, points, chosen, again, Needs(point_s, record.point_bytes), "sweep resume")
+        )
     return drafts
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from moe_cosim.errors import RunError
+from moe_cosim.quantity import format_quantity
 from moe_cosim.sim.batch.base import JobState, Scheduler, Seen, schedulers, site_class
 from moe_cosim.sim.batch.site import Site, site_of
 from moe_cosim.sim.batch.submission import Submission, SubmissionRecord, submissions
+from moe_cosim.sim.batch.usage import Usage, usage_of
 from moe_cosim.sim.sweep.store.store import Store
 
 _GONE = Seen(JobState.GONE, "")
@@ -62,12 +64,18 @@ class View:
             for point in self.points(element)
         }
 
+    def usages(self) -> dict[int, Usage]:
+        """What elements have used, of those that have said it."""
+        found = ((element, usage_of(self.submission, element)) for element in range(1, self.record.elements + 1))
+        return {element: used for element, used in found if used is not None}
+
     def document(self, finished: set[str], failed: set[str]) -> dict[str, Any]:
         """Counts of elements and points. An element is done when its points are, whatever its job came to."""
         elements: Counter[str] = Counter()
         words: Counter[str] = Counter()
         points: Counter[str] = Counter()
         to_resume = 0
+        used = self.usages().values()
         for element in range(1, self.record.elements + 1):
             seen, ids = self.state(element), self.points(element)
             left = [point for point in ids if point not in finished]
@@ -90,6 +98,9 @@ class View:
             "ended_as": dict(words),
             "points": dict(points),
             "to_resume": to_resume,
+            "estimated_bytes": self.record.memory_bytes,
+            "peak_bytes": max((each.peak_bytes for each in used), default=None),
+            "longest_s": max((each.wall_s for each in used), default=None),
             "problem": self.problem,
         }
 
@@ -121,6 +132,9 @@ def _line(document: dict[str, Any]) -> str:
     points = ", ".join(f"{count} {state}" for state, count in document["points"].items() if count)
     words = ", ".join(f"{count} {word}" for word, count in document["ended_as"].items())
     line = f"{document['submission']} ({name}): elements: {elements}; points: {points}"
+    if document["peak_bytes"]:
+        line += f"; an element: up to {format_quantity(document['longest_s'] * 1e12, 'ps')}"
+        line += f" and {format_quantity(document['peak_bytes'], 'bytes')}"
     if words:
         line += f"; ended as {words}"
     if document["problem"]:

@@ -47,6 +47,13 @@ class SubmissionRecord(BaseModel):
     ranks: Count = 1
     time_s: Count | None = None
     warning_s: Size
+    point_s: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    """What a point was estimated to take on one core; None where a chunk was asked for, or nobody could say."""
+    cores: Count = 1
+    """Asked for, for points side by side."""
+    point_bytes: int | None = Field(default=None, ge=1)
+    memory_bytes: int | None = Field(default=None, ge=1)
+    """What an element needs by the estimate; asked for where the site file says nothing of memory."""
     created: Line
     job_ids: list[_JobId] = []
     collect_ids: list[_JobId] = []
@@ -115,6 +122,10 @@ class Submission:
     def log(self, name: str) -> Path:
         return self.folder / "log" / f"{name}.log"
 
+    def used(self, index: int) -> Path:
+        """Where element `index` keeps what it has used: `usage`."""
+        return self.folder / "used" / f"{index}.json"
+
 
 def submissions(store_path: Path) -> list[Submission]:
     """All of a store, oldest first."""
@@ -136,6 +147,7 @@ def create(folder: Path, record: SubmissionRecord, point_ids: Sequence[str], scr
     try:
         with whole_folder(folder) as aside:
             (aside / "log").mkdir()
+            (aside / "used").mkdir()
             write_whole(aside / POINTS, "".join(f"{each}\n" for each in point_ids).encode())
             for name, text in scripts.items():
                 write_whole(aside / name, text.encode(errors="surrogateescape"))

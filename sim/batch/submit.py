@@ -8,10 +8,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from moe_cosim.errors import InputError, Plain, RunError
 from moe_cosim.sim.batch.base import Command, Job, Scheduler, schedulers
+from moe_cosim.sim.batch.needs import Needs, chunk_of, ranks_of
 from moe_cosim.sim.batch.script import CHECK, check_script, collect_script, points_script
 from moe_cosim.sim.batch.site import Site
 from moe_cosim.sim.batch.submission import (
@@ -24,8 +25,6 @@ from moe_cosim.sim.batch.submission import (
 )
 from moe_cosim.sim.sweep.plan.plan import SweepPlan
 
-ELEMENTS: Final = 200
-"""Elements of an array where no chunk is asked for: few enough for any scheduler, enough to spread."""
 WARNING_S: Final = 120
 """Notice before the time limit: time for the point in hand, and Slurm may be a minute late (sbatch(1), --signal)."""
 _NAME_LENGTH: Final = 40
@@ -38,6 +37,8 @@ class Wishes:
     chunk: int | None = None
     time_s: int | None = None
     warning_s: int | None = None
+    memory_bytes: int = 0
+    """Of an element at least, where the site file says nothing: earlier ones have taken that."""
 
 
 @dataclass(frozen=True)
@@ -73,27 +74,47 @@ def draft(
     point_ids: Sequence[str],
     site: Site,
     wishes: Wishes,
+    needs: Needs,
     where: object = "sweep submit",
 ) -> Draft:
-    """Jobs for these points. `InputError` when an array would be larger than the site allows."""
+    """Jobs for these points, cut by the time that a point `needs` where no chunk is wished for.
+
+    `InputError` when an array would be larger than the site allows.
+    """
     scheduler = schedulers.get(site.scheduler, where, "scheduler")(site)
-    chunk = _chunk(len(point_ids), scheduler, wishes.chunk, where)
+    if not point_ids:
+        raise InputError(where, "points", Plain("none left to compute"), "at least one")
     time_s = wishes.time_s or site.limit_s
     warning_s = wishes.warning_s or (WARNING_S if time_s is None else min(WARNING_S, time_s // 4))
     if time_s is not None and warning_s >= time_s:
         raise InputError(where, "--warning", warning_s, f"less than the time limit ({time_s} s)")
+    ranks = ranks_of(plan)
+    cores = 1 if ranks > 1 else scheduler.cpus()
+    limit = site.max_array or scheduler.max_elements
+    if wishes.chunk is not None:
+        chunk = _checked_chunk(len(point_ids), wishes.chunk, limit, where)
+    else:
+        working_s = None if time_s is None else float(time_s - warning_s)
+        chunk = chunk_of(len(point_ids), needs.seconds, cores, working_s, limit)
+    memory_bytes = needs.element_bytes(cores)
     record = SubmissionRecord(
         plan_id=plan.plan_id,
         name=job_name(plan.name),
         site=site.model_dump(by_alias=True, exclude_defaults=True),
         chunk=chunk,
         points=len(point_ids),
-        ranks=ranks_of(plan),
+        ranks=ranks,
         time_s=time_s,
         warning_s=warning_s,
+        point_s=needs.seconds,
+        cores=cores,
+        point_bytes=needs.bytes,
+        memory_bytes=None if memory_bytes is None else max(memory_bytes, wishes.memory_bytes),
         created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
-    array = Job(record.name, POINTS_SCRIPT, record.elements, time_s, warning_s, record.ranks)
+    array = Job(
+        record.name, POINTS_SCRIPT, record.elements, time_s, warning_s, record.ranks, memory_bytes=record.memory_bytes
+    )
     collect = Job(f"{record.name}-collect", COLLECT_SCRIPT, 0, time_s, warning_s)
     return Draft(new_folder(store_path), scheduler, record, tuple(point_ids), array, collect)
 
@@ -122,28 +143,13 @@ def job_name(name: str) -> str:
     return "moe-" + (re.sub(r"[^A-Za-z0-9_-]+", "-", name)[:_NAME_LENGTH].strip("-") or "sweep")
 
 
-def ranks_of(plan: SweepPlan) -> int:
-    """The most MPI ranks that a point's engine asks for."""
-    asked: list[Any] = [base.engine_options.get("ranks", 1) for base in plan.bases.values()]
-    for point in plan.points:
-        engine = point.settings.get("engine")
-        asked.append(engine.get("ranks", 1) if isinstance(engine, dict) else 1)
-        asked.append(point.settings.get("engine.ranks", 1))
-    return max((ranks for ranks in asked if isinstance(ranks, int)), default=1)
-
-
 def _submit(drafted: Draft, job: Job) -> list[str]:
     command = drafted.scheduler.submission(job)
     printed = drafted.scheduler.run_command.checked(command.argv, drafted.folder, command.stdin)
     return drafted.scheduler.job_ids(printed, job)
 
 
-def _chunk(points: int, scheduler: Scheduler[Site], asked: int | None, where: object) -> int:
-    if points == 0:
-        raise InputError(where, "points", Plain("none left to compute"), "at least one")
-    limit = scheduler.site.max_array or scheduler.max_elements
-    if asked is None:
-        return -(-points // min(ELEMENTS, limit or ELEMENTS))
+def _checked_chunk(points: int, asked: int, limit: int | None, where: object) -> int:
     elements = -(-points // asked)
     if limit is not None and elements > limit:
         least = -(-points // limit)

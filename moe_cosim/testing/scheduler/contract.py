@@ -190,7 +190,7 @@ class SchedulerContract:
         status, printed = sweeping.attempt(*words, "--chunk", 2)
         assert status == 2
         assert "allowed: 3 or more" in printed
-        assert "1-3" in sweeping.run(*words)
+        assert "1-3" in sweeping.run(*words, "--chunk", 3)
 
     def test_its_limit_on_arrays_holds_without_a_site_file(self, tmp_path: Path) -> None:
         limit = self.bare().max_elements

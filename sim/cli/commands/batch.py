@@ -9,12 +9,13 @@ import click
 
 if TYPE_CHECKING:
     from moe_cosim.sim.batch.site import Site
+    from moe_cosim.sim.batch.submission import SubmissionRecord
     from moe_cosim.sim.batch.submit import Draft, Wishes
 
 _SHARED = (
     click.option("--scheduler", help="slurm, pbs, lsf, flux or grid-engine; the site file may say it."),
     click.option("--site", type=click.Path(path_type=Path), help="YAML with partition, account, modules, ..."),
-    click.option("--chunk", type=click.IntRange(1), help="Points of one array element."),
+    click.option("--chunk", type=click.IntRange(1), help="Points of an element (default: ten minutes of them)."),
     click.option("--time", "limit", help="Time limit of an element: [D-]HH:MM:SS, or minutes."),
     click.option("--warning", type=click.IntRange(1, 65535), help="Seconds before the limit at which it stops."),
     click.option("--dry-run", is_flag=True, help="Print what would be submitted; write and submit nothing."),
@@ -45,6 +46,7 @@ def submit(
 ) -> None:
     """Submit the points of SWEEP that the store lacks as a job array, and a job that collects."""
     from moe_cosim.experiment import parse_settings
+    from moe_cosim.sim.batch.needs import Needs, point_bytes, point_seconds
     from moe_cosim.sim.batch.resume import left
     from moe_cosim.sim.batch.status import views_or_error
     from moe_cosim.sim.batch.submit import draft
@@ -56,13 +58,14 @@ def submit(
     points = [point.id for point in plan.points]
     if not dry_run:
         Store.create(out).add_plan(plan)
-    if (out / "store.json").exists():
-        store = Store.open(out)
+    store = Store.open(out) if (out / "store.json").exists() else None
+    if store is not None:
         points = left(store, plan, views_or_error(store))
     if not points:
         click.echo("nothing to submit: every point is in the store, or waits, or runs")
         return
-    _finish([draft(out, plan, points, chosen, _wishes(chunk, limit, warning))], dry_run)
+    needs = Needs(None if chunk else point_seconds(plan, store), point_bytes(plan, points))
+    _finish([draft(out, plan, points, chosen, _wishes(chunk, limit, warning), needs)], dry_run)
 
 
 @click.command()
@@ -138,6 +141,15 @@ def _finish(drafts: list[Draft], dry_run: bool) -> None:
         record = send(drafted).record()
         jobs = record.job_ids[0] if len(record.job_ids) == 1 else f"{record.job_ids[0]} … {record.job_ids[-1]}"
         click.echo(
-            f"submitted {record.points} points in {record.elements} elements: {record.scheduler} job {jobs},"
-            f" then {record.collect_ids[0]} collects ({drafted.folder})"
+            f"submitted {record.points} points in {record.elements} elements{_about(record)}:"
+            f" {record.scheduler} job {jobs}, then {record.collect_ids[0]} collects ({drafted.folder})"
         )
+
+
+def _about(record: SubmissionRecord) -> str:
+    """What an element is estimated to take."""
+    if record.point_s is None:
+        return ""
+    from moe_cosim.quantity import format_quantity
+
+    return f" of about {format_quantity(record.point_s * record.chunk / record.cores * 1e12, 'ps')}"

@@ -11,7 +11,7 @@ from moe_cosim.hw_models.units.base import LONGEST_PS
 from moe_cosim.hw_models.units.described import DescribedModel, unit_models
 from moe_cosim.options import Options, option
 from moe_cosim.sim.batch.base import schedulers
-from moe_cosim.sim.batch.pbs import Pbs
+from moe_cosim.sim.batch.schedulers.pbs import Pbs
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.workloads.models.families.mixtral import Mixtral

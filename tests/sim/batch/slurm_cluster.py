@@ -48,7 +48,7 @@ KillWait=2
 MinJobAge=600
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=512
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=64000
 PartitionName=work Nodes={host} Default=YES MaxTime=INFINITE State=UP PriorityTier=1
 PartitionName=urgent Nodes={host} MaxTime=INFINITE State=UP PriorityTier=10
 """

@@ -11,7 +11,7 @@ import pytest
 from moe_cosim.errors import RunError
 from moe_cosim.sim.batch.base import Job, JobState
 from moe_cosim.sim.batch.command_runner import Answer
-from moe_cosim.sim.batch.grid_engine import GridEngine, GridEngineSite
+from moe_cosim.sim.batch.schedulers.grid_engine import GridEngine, GridEngineSite
 from moe_cosim.testing.scheduler.contract import SchedulerContract
 from moe_cosim.testing.scheduler.sweeping import NASTY, Sweeping, wait_for
 from tests.sim.batch.grid_engine_cluster import GridEngineCluster
@@ -50,6 +50,14 @@ def test_options_of_grid_engine() -> None:
         "-o /dev/null",
         "-p -5",
     ]
+
+
+def test_free_memory_is_asked_for_where_the_site_says_nothing() -> None:
+    job = Job("moe-x", "points.sh", elements=7, memory_bytes=1_500_000_001)
+    assert "-l mem_free=1501M" in GridEngine(GridEngineSite(scheduler="grid-engine")).options(job)
+    said = GridEngine(GridEngineSite(scheduler="grid-engine", h_vmem="2G")).options(job)
+    assert "-l h_vmem=2G" in said
+    assert not any("mem_free" in option for option in said)
 
 
 QUEUE = """\
@@ -113,6 +121,7 @@ def test_an_array_on_grid_engine_whatever_the_names(grid_engine: GridEngineClust
     assert sweeping.document()["elements"] == {"done": 2}
     assert sweeping.finished() == 5
     assert "2 workers" in submission.log("1").read_text()
+    assert sweeping.document()["peak_bytes"] > 50e6
     assert not list(tmp_path.rglob("pwned"))
 
 

@@ -6,9 +6,10 @@ from typing import ClassVar
 
 import pytest
 
-from moe_cosim.sim.batch.base import Job, JobState
+from moe_cosim.sim.batch.base import Job, JobState, schedulers, site_class
 from moe_cosim.sim.batch.command_runner import Answer, CommandRunner
-from moe_cosim.sim.batch.slurm import Slurm, SlurmSite
+from moe_cosim.sim.batch.schedulers.slurm import Slurm, SlurmSite
+from moe_cosim.sim.batch.site import site_of
 from moe_cosim.testing.scheduler.contract import SchedulerContract
 from tests.sim.batch.slurm_cluster import SlurmCluster
 
@@ -52,6 +53,23 @@ def test_options() -> None:
         "--output=/dev/null",
         "--exclusive",
     ]
+
+
+def test_memory_is_asked_for_where_the_site_says_nothing() -> None:
+    job = Job("moe-x", "points.sh", elements=7, memory_bytes=1_500_000_001)
+    assert "--mem=1501M" in Slurm(SlurmSite(scheduler="slurm")).options(job)
+    said = [option for option in Slurm(SlurmSite(scheduler="slurm", mem="0")).options(job) if "mem" in option]
+    assert said == ["--mem=0"]
+    collects = Job("moe-x", "collect.sh", elements=0, memory_bytes=None)
+    assert not any("mem" in option for option in Slurm(SlurmSite(scheduler="slurm")).options(collects))
+
+
+@pytest.mark.parametrize(("name", "variable"), [("slurm", "SLURM_CPUS_ON_NODE"), ("pbs", "NCPUS"), ("flux", None)])
+def test_the_cores_of_an_element_are_those_that_it_was_given(name: str, variable: str | None) -> None:
+    scheduler = schedulers.get(name)(site_of({"scheduler": name}, "test", site_class))
+    assert scheduler.cores({}) == 1
+    assert scheduler.cores({str(variable): "64"}) == (64 if variable else 1)
+    assert scheduler.cores({str(variable): "64(x2)"}) == 1
 
 
 def test_what_has_left_the_queue_is_in_the_accounts() -> None:

@@ -119,6 +119,9 @@ def test_an_array_and_what_collects_it_whatever_the_names(slurm: SlurmCluster, t
     assert document["elements"] == {"done": 3}
     assert document["points"] == {"finished": 5, "failed": 0, "missing": 0}
     assert document["to_resume"] == 0
+    assert 50e6 < document["peak_bytes"] < document["estimated_bytes"]
+    assert "peak memory " in log(sweeping, 1)
+    assert " and " in sweeping.run("status", sweeping.path).split("an element: up to ")[1].split(";")[0]
     assert list((sweeping.path / "parts").glob("part-*.parquet")), "the collecting job has compacted the store"
     assert not list(tmp_path.rglob("pwned"))
     assert "nothing to submit" in sweeping.run("submit", sweeping.sweep, "--out", sweeping.path, "--scheduler", "slurm")
@@ -206,7 +209,7 @@ def test_cancelled_as_a_whole_then_resumed_with_another_site(slurm: SlurmCluster
     submission = sweeping.submissions()[-1]
     assert len(submission.point_ids()) == 20 - kept
     wait_until_ended(sweeping)
-    assert "2 workers" in log(sweeping, 1)
+    assert "4 workers" in log(sweeping, 1), "all cores of its two tasks"
     assert sorted((submission.folder / "ranks 1").read_text().split()) == ["0", "1"]
     assert sweeping.finished() == 20
 

@@ -14,6 +14,7 @@ from moe_cosim.testing.scheduler.contract import Recorded, SchedulerContract
 from moe_cosim.testing.scheduler.sweeping import Sweeping, wait_for
 from tests.sim.batch.stand_in_programs import stand_ins
 
+MEMORY = Job("moe-x", "points.sh", elements=7, memory_bytes=1_500_000_001)
 ARRAY = Job("moe-x", "points.sh", elements=7, time_s=5400, warning_s=90, ranks=4)
 
 
@@ -51,6 +52,10 @@ class TestPbs(StandIn):
             "-m n",
         ]
 
+    def test_memory_is_asked_for_where_the_site_says_nothing_of_it(self) -> None:
+        assert "-l select=1:ncpus=1:mem=1501mb" in self.bare().options(MEMORY)
+        assert "-l select=1:ncpus=1:mem=4gb" in self.bare(mem="4gb").options(MEMORY)
+
     def test_an_element_watches_the_clock_itself(self, cluster: Path, tmp_path: Path) -> None:
         """PBS warns nobody. 59 s before the limit of a minute is at once: what is in hand is finished."""
         sweeping = Sweeping(tmp_path).write(points=12, tokens=400)
@@ -86,6 +91,12 @@ class TestLsf(StandIn):
             "-o /dev/null",
             "-G team",
         ]
+
+    def test_memory_is_reserved_where_the_site_says_nothing_of_it(self) -> None:
+        assert '-R "rusage[mem=1501MB]"' in self.bare().options(MEMORY)
+        said = self.bare(memory="4GB").options(MEMORY)
+        assert "-M 4GB" in said
+        assert not any("rusage" in option for option in said)
 
     def test_warned_an_element_is_requeued_by_its_exit_status(self, cluster: Path, tmp_path: Path) -> None:
         """bkill -s USR1 reaches every process of the element, its workers too: none may die of it."""

@@ -13,9 +13,9 @@ from moe_cosim.errors import InputError
 from moe_cosim.sim.batch import status
 from moe_cosim.sim.batch.base import JobState, Seen
 from moe_cosim.sim.batch.element import StopRequest
+from moe_cosim.sim.batch.needs import ranks_of
 from moe_cosim.sim.batch.status import View
 from moe_cosim.sim.batch.submission import POINTS, RECORD, Submission, SubmissionRecord, create, submissions
-from moe_cosim.sim.batch.submit import ranks_of
 from moe_cosim.sim.sweep.plan.plan import plan_sweep
 from moe_cosim.sim.sweep.store.store import Store
 from moe_cosim.testing.scheduler.sweeping import Sweeping, wait_for

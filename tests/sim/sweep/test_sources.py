@@ -85,7 +85,7 @@ def append(tree: Path, file: str, text: str = "\n# edited\n") -> None:
 
 
 def test_what_a_point_does_not_use_keeps_it(tree: Path, before: Found) -> None:
-    for room in ("sim/cli/main.py", "sim/sweep/pool/pool.py", "sim/batch/slurm.py", "sim/reproduce/base.py"):
+    for room in ("sim/cli/main.py", "sim/sweep/pool/pool.py", "sim/batch/schedulers/slurm.py", "sim/reproduce/base.py"):
         append(tree, room)
     append(tree, "workloads/policies/offloading/klotski.py")
     append(tree, "hw_models/units/cpu.py")

@@ -45,6 +45,7 @@ class Pbs(Scheduler[PbsSite]):
     site_class: ClassVar[type[Site]] = PbsSite
     max_elements: ClassVar[int | None] = 10_000  # PBS Pro Administrator's Guide, max_array_size
     warns: ClassVar[bool] = False  # SIGTERM at the limit, and SIGKILL kill_delay (10 s) later
+    cores_variable: ClassVar[str | None] = "NCPUS"
     ended_already: ClassVar[tuple[str, ...]] = ("has finished", "Unknown Job")
 
     def options(self, job: Job) -> list[str]:
@@ -54,7 +55,7 @@ class Pbs(Scheduler[PbsSite]):
             options.append(f"-J 1-{job.elements}")
         if job.elements:
             ranks = f":mpiprocs={job.ranks}" if job.ranks > 1 else ""
-            options.append(f"-l select=1:ncpus={site.ncpus * job.ranks}{ranks}{self._mem()}")
+            options.append(f"-l select=1:ncpus={site.ncpus * job.ranks}{ranks}{self._mem(job)}")
             options.append("-r y")
         else:
             options.append("-l select=1:ncpus=1")
@@ -67,8 +68,9 @@ class Pbs(Scheduler[PbsSite]):
                 options.append(f"-{letter} {value}")
         return [*options, "-j oe", "-o /dev/null", *site.options]
 
-    def _mem(self) -> str:
-        return "" if self.site.mem is None else f":mem={self.site.mem}"
+    def _mem(self, job: Job) -> str:
+        mem = self.site.mem or (None if job.megabytes is None else f"{job.megabytes}mb")
+        return "" if mem is None else f":mem={mem}"
 
     def submission(self, job: Job) -> Command:
         after = ("-W", f"depend=afterany:{':'.join(job.after)}") if job.after else ()

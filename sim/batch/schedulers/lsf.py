@@ -51,6 +51,7 @@ class Lsf(Scheduler[LsfSite]):
     site_class: ClassVar[type[Site]] = LsfSite
     max_elements: ClassVar[int | None] = 1000  # lsb.params(5), MAX_JOB_ARRAY_SIZE
     warns: ClassVar[bool] = True
+    cores_variable: ClassVar[str | None] = "LSB_DJOB_NUMPROC"
     ended_already: ClassVar[tuple[str, ...]] = ("already finished", "is not found", "No matching job found")
     requeue_exit_code: ClassVar[int] = 99
 
@@ -70,6 +71,8 @@ class Lsf(Scheduler[LsfSite]):
         for letter, value in (("q", site.queue), ("P", site.project), ("M", site.memory)):
             if value is not None:
                 options.append(f"-{letter} {value}")
+        if site.memory is None and job.megabytes is not None:
+            options.append(f'-R "rusage[mem={job.megabytes}MB]"')  # what it will use, no limit
         options += [f'-R "{text}"' for text in site.resources]
         return [*options, "-o /dev/null", *site.options]
 

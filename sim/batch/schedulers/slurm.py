@@ -62,6 +62,7 @@ class Slurm(Scheduler[SlurmSite]):
     site_class: ClassVar[type[Site]] = SlurmSite
     max_elements: ClassVar[int | None] = 1000  # slurm.conf(5), MaxArraySize: 1001, an index is below it
     warns: ClassVar[bool] = True
+    cores_variable: ClassVar[str | None] = "SLURM_CPUS_ON_NODE"
     ended_already: ClassVar[tuple[str, ...]] = ("already completing or completed", "Invalid job id")
 
     def options(self, job: Job) -> list[str]:
@@ -74,6 +75,8 @@ class Slurm(Scheduler[SlurmSite]):
             options += ["--ntasks=1"]
         if job.time_s is not None:
             options.append(f"--time={hours_minutes_seconds(job.time_s)}")
+        if site.mem is None and job.megabytes is not None:
+            options.append(f"--mem={job.megabytes}M")
         for name in ("partition", "account", "qos", "mem"):
             if (value := getattr(site, name)) is not None:
                 options.append(f"--{name}={value}")

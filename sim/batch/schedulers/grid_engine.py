@@ -51,6 +51,7 @@ class GridEngine(Scheduler[GridEngineSite]):
     site_class: ClassVar[type[Site]] = GridEngineSite
     max_elements: ClassVar[int | None] = 75_000  # sge_conf(5), max_aj_tasks
     warns: ClassVar[bool] = True  # at the soft limit
+    cores_variable: ClassVar[str | None] = "NSLOTS"
     ended_already: ClassVar[tuple[str, ...]] = ("does not exist", "already in deletion")
     requeue_exit_code: ClassVar[int] = 99  # qsub(1), "Exit status"
 
@@ -61,6 +62,8 @@ class GridEngine(Scheduler[GridEngineSite]):
             options += [f"-t 1-{job.elements}", "-r y"]
             if (slots := max(site.slots, job.ranks)) > 1:
                 options.append(f"-pe {site.pe} {slots}")
+            if site.mem_free is None and site.h_vmem is None and job.megabytes is not None:
+                options.append(f"-l mem_free={job.megabytes}M")
             for resource, value in (("mem_free", site.mem_free), ("h_vmem", site.h_vmem)):
                 if value is not None:
                     options.append(f"-l {resource}={value}")

@@ -1,0 +1,1 @@
+"""The batch systems that are known, a file each."""
