@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from benchmarks.sst_ramulator import table
 from moe_cosim.options import OptionRow, Options, option_rows
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.workloads.models import find_model
@@ -96,6 +97,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "engines": lambda: _table("engine", engines),
     "model-file": _model_file,
     "families": _families,
+    "ramulator": table,
 }
 
 

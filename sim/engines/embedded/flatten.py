@@ -84,6 +84,7 @@ def flatten(
     time of a line on its channels.
     """
     from moe_cosim.sim.engines.embedded import flows  # compiled: Numba is slow to import
+    from moe_cosim.sim.engines.embedded.parts import SCRATCH_ROWS
 
     where = name_of(program)
     events, accesses = (np.require(table, None, ["C", "W"]) for table in (program.events, program.accesses))
@@ -103,7 +104,10 @@ def flatten(
     tables = worked_out(tables, machine)
     flow = np.empty(first_flow[-1], dtype=FLOW)
     meeting = np.zeros(len(machine.memory_list), dtype=np.int64)
-    if not flows.fill(tables, events, accesses, first_flow, memory, flow, line_bytes, meeting):
+    channel_bytes = np.zeros((len(meeting), max(m.channels for m in machine.memory_list)))
+    together = np.zeros((SCRATCH_ROWS, len(meeting)))
+    scratch = meeting, channel_bytes, together
+    if not flows.fill(tables, events, accesses, first_flow, memory, flow, line_bytes, *scratch):
         raise InputError(where, "stream, copy", Plain("a unit whose window is 0 bytes"), "a unit that may fetch")
 
     events, first_token, tokens = dense_tokens(events)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.hw_models import access_rate
 from moe_cosim.sim.engines.embedded.mixes import factor_of
+from moe_cosim.sim.engines.embedded.parts import BUSY, kernel_end, survey_kernel
 from moe_cosim.sim.engines.embedded.refresh_tables import NEVER
 from moe_cosim.sim.engines.embedded.tables import (
     COEFFICIENT_ONE,
@@ -102,17 +103,26 @@ def fill(
     flows: NDArray[np.void],
     line_bytes: int,
     meeting: NDArray[np.int64],
+    channel_bytes: NDArray[np.float64],
+    together: NDArray[np.float64],
 ) -> bool:
     """Fill `flows` [F of FLOW]; False where the window of a unit lets nothing through.
 
-    `meeting` [M] is scratch, zero.
+    `meeting` [M] is scratch, zero; so are `channel_bytes` and `together`, of `survey_kernel`.
     """
+    kernel = end = 0
+    kernel_bytes = 0.0
     last_row = last_lane = last_memory = -1
     last_end = np.int64(0)
     for row in range(len(events)):
+        if row >= end:
+            kernel, end = row, kernel_end(events, row) if events[row].kind == STREAM else row + 1
+            if end > row + 1:
+                kernel_bytes = survey_kernel(t, events, accesses, memory, row, end, channel_bytes, together)
         if first_flow[row] == first_flow[row + 1]:
             continue
         event = events[row]
+        is_part = end > kernel + 1
         unit = t.lane_unit[event.lane]
         ends = 2 if event.kind == COPY else 1
         first = np.int64(event.first_access)
@@ -135,6 +145,9 @@ def fill(
             peak = part.array_bytes_per_s if inside else part.port_bytes_per_s
             share = t.share_of[_slot(t.pattern_keys, _pattern(accesses, source, memory))]
             cap, line_ps = _memory_side(part, peak, accesses[source], share, line_bytes)
+            if is_part and cap < np.inf:
+                together_cap = share * peak / access_rate.PS_PER_S * (together[BUSY, memory[source]] / part.channels)
+                cap = max(cap, together_cap)
             offset: Any = np.int64(accesses[source].address) - part.base
             clock = t.refresh[memory[source]]
             is_read = ends == 2 or accesses[source].op != WRITE
@@ -192,7 +205,8 @@ def fill(
                 t.mix_scattered[memory[target], 0]
             )
             if known and of_window < fixed and route.queues == 0:
-                of_window, early_ps = _bursts(size, of_window * turn_ps, of_window, fixed, burst_rate)
+                whole = size * (kernel_bytes / total) if is_part else size
+                of_window, early_ps = _bursts(whole, of_window * turn_ps, of_window, fixed, burst_rate)
                 latency_ps = max(latency_ps - early_ps, 0.0)
             flow.latency_ps = int(latency_ps)
             flow.closes = memory[source] if is_read and clock.kind != NEVER else -1
