@@ -1,14 +1,16 @@
 """What MPI ranks and threads cost or save on real SST: ``python benchmarks/sst_ranks.py`` (by hand; minutes).
 
 Sixteen devices behind five switches read their own memories (``--local``), or the GPU reads theirs over the switches
-(``--shared``). Per number of ranks and threads: wall and CPU time, and whether the timeline is that of one. Ranks wait
-for each other once in the latency of the shortest link between them, so wall times mean something where as many cores
-are free as asked for (``MOE_COSIM_LAUNCHER="chrt -r 5 mpirun"`` takes them).
+(``--shared``). Per number of ranks and threads: wall and CPU time, what wanted the cores in the last minute (load),
+and whether the timeline is that of one. Ranks wait for each other once in the latency of the shortest link between
+them, so wall times mean something where as many cores are free as asked for
+(``MOE_COSIM_LAUNCHER="chrt -r 5 mpirun"`` takes them).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -59,7 +61,7 @@ def main() -> None:
         same = np.array_equal(first.end_ps, timelines[share].end_ps)
         print(
             f"{ranks} ranks of {threads} threads: {spent.wall_s:.1f} s wall, {spent.cpu_s:.1f} s CPU, "
-            f"timeline {'the same' if same else 'DIFFERS'}",
+            f"load {os.getloadavg()[0]:.1f}, timeline {'the same' if same else 'DIFFERS'}",
             flush=True,
         )
     shortest_ps = min(link.latency_ps for link in build_graph(machine, BuildOptions()).links if link.may_cut)
