@@ -63,8 +63,18 @@ class Naming:
 
     def value(self, raw: Any, say: Callable[[str], str] = value) -> str:
         """Of a category; `say` is what it is called by itself."""
-        text = f"{raw:g}" if isinstance(raw, int | float) and not isinstance(raw, bool) else str(raw)
+        text = str(raw)
+        if isinstance(raw, bool):
+            text = "on" if raw else "off"
+        elif isinstance(raw, int | float):
+            text = f"{raw:g}"
         return self.file.values.get(text) or say(text)
+
+    def legend_title(self, hue: str | None, values: Iterable[Any]) -> str:
+        """The name of the column `hue`, where its values are numbers, quantities or switches."""
+        if hue is None or all(_natural(raw)[0] == 2 for raw in values):
+            return ""
+        return self.column(hue).name
 
     def ordered(self, values: Iterable[Any], natural: Sequence[Any] = ()) -> list[Any]:
         """Those that are named to come first, then those of `natural`, then the rest: numbers and quantities by size,

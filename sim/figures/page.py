@@ -52,6 +52,7 @@ STYLE: Final[dict[str, Any]] = {
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
     "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
     "legend.handlelength": 1.8,
     "legend.columnspacing": 1.0,
     "legend.handletextpad": 0.5,
@@ -113,13 +114,13 @@ def drawn(chart: PrintedChart, width_in: float, height_in: float) -> Any:
     for axis in (axes.xaxis, axes.yaxis):
         if axis.get_scale() == "log":
             _powers(axis)
-    rows = _legend(figure, axes)
+    rows = _legend(figure, axes, chart.legend_title)
     figure.set_size_inches(width_in, height_in + max(rows - 1, 0) * _LEGEND_ROW_IN)
     _make_room(figure, axes)
     return figure
 
 
-def _legend(figure: Any, axes: Any) -> int:
+def _legend(figure: Any, axes: Any, title: str) -> int:
     """Above the axes, row by row, in as few rows as the width allows, which are counted; a single series has none."""
     handles, names = axes.get_legend_handles_labels()
     if len(names) < 2:
@@ -128,22 +129,27 @@ def _legend(figure: Any, axes: Any) -> int:
     for columns in range(len(names), 0, -1):
         order = [at for column in range(columns) for at in range(column, len(names), columns)]  # filled by column
         shown = [handles[at] for at in order], [names[at] for at in order]
-        legend = figure.legend(*shown, loc="outside upper center", ncols=columns, borderaxespad=0.1)
+        legend = figure.legend(
+            *shown, loc="outside upper center", ncols=columns, borderaxespad=0.1, title=title or None
+        )
         if columns == 1 or legend.get_window_extent(renderer).width <= figure.bbox.width:
             break
         legend.remove()
-    return -(-len(names) // columns)
+    return -(-len(names) // columns) + bool(title)
 
 
 def _powers(axis: Any) -> None:
     """Ticks of a logarithmic axis in plain letters: 1, 10, 100, and 10⁶ where that is shorter. Within two decades at 2
     and 5 as well."""
     ticker = extras.load("matplotlib.ticker")
+    axis.set_minor_formatter(ticker.NullFormatter())
+    if isinstance(axis.get_major_locator(), ticker.FixedLocator):  # the chart has written its own
+        axis.set_minor_locator(ticker.NullLocator())
+        return
     low, high = axis.get_view_interval()
     few = high < 100 * low
     axis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
     axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: _power(value)))
-    axis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _power(value: float) -> str:

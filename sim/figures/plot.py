@@ -89,4 +89,4 @@ def file_name(request: FigureRequest) -> str:
         name = f"{request.y}-over-{request.x}"
     else:
         name = "-".join(filter(None, (request.kind, request.y, request.of, request.by)))
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name) + ".pdf"
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name) + ".png"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -69,13 +70,19 @@ def _line(cells: Sequence[str]) -> str:
 def _shown(cell: Cell) -> str:
     if cell is None:
         return "--"
-    return tex(cell) if isinstance(cell, str) else _digits(cell)
+    return tex(cell) if isinstance(cell, str) else _shown_number(cell)
 
 
-def _digits(number: float) -> str:
-    """Three that count, without an exponent below a million."""
-    if number == 0 or not 1e-3 <= abs(number) < 1e6:
-        mantissa, _, exponent = f"{number:.2e}".partition("e")
-        return "0" if number == 0 else rf"${mantissa}\times10^{{{int(exponent)}}}$"
-    text = f"{number:.3g}"
-    return f"{float(text):.0f}" if "e" in text else text
+def _shown_number(number: float) -> str:
+    if number == 0 or 1e-3 <= abs(number) < 1e6:
+        return three_digits(number)
+    mantissa, _, exponent = f"{number:.2e}".partition("e")
+    return rf"${mantissa}\times10^{{{int(exponent)}}}$"
+
+
+def three_digits(number: float) -> str:
+    """Three that count, zeros at the end too, and no exponent: ``1.00``, ``54.7``, ``1230``."""
+    if number == 0:
+        return "0"
+    rounded = float(f"{number:.2e}")
+    return f"{rounded:.{max(2 - math.floor(math.log10(abs(rounded))), 0)}f}"

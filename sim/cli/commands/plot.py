@@ -37,7 +37,7 @@ _COLUMN = "COLUMN"
 @click.option("--size", default="ieee-1", show_default=True, help="Width: ieee-1, ieee-2, acm-1 or acm-2 (columns).")
 @click.option("--height", "height_in", type=float, metavar="INCHES", help="Height, where the usual does not fit.")
 @ALL_VERSIONS
-@click.option("--out", metavar="FILE", help="PDF, PNG or SVG; CSV or TEX for the numbers, by the ending.")
+@click.option("--out", metavar="FILE", help="PDF, PNG, SVG; CSV, TEX for the numbers (default: a PNG named after it).")
 def plot(
     sources: tuple[str, ...],
     kind: str | None,

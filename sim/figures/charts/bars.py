@@ -16,7 +16,7 @@ from moe_cosim.sim.figures.label_file import Naming
 from moe_cosim.sim.figures.points import Points, read_points
 from moe_cosim.sim.figures.request import FigureRequest
 from moe_cosim.sim.figures.samples import quartiles
-from moe_cosim.sim.figures.text_table import FigureTable
+from moe_cosim.sim.figures.text_table import FigureTable, three_digits
 from moe_cosim.sim.sweep.query.query import Tables
 
 GEOMEAN: Final = "Geomean"
@@ -52,6 +52,7 @@ class Bars:
     log: tuple[str, ...]
     means: int = 0
     reference: float | None = None
+    legend_title: str = ""
     is_framed: ClassVar[bool] = False
 
     def draw(self, axes: Any) -> None:
@@ -71,7 +72,7 @@ class Bars:
             )  # fmt: skip
             if self.values:
                 kind = "center" if self.stacked else "edge"
-                axes.bar_label(bars, fmt="{:.3g}", label_type=kind, fontsize=6, padding=0 if self.stacked else 1.5)
+                axes.bar_label(bars, fmt=three_digits, label_type=kind, fontsize=6, padding=0 if self.stacked else 1.5)
             if self.stacked:
                 for place, height in zip(drawn, heights, strict=True):
                     below[place] += height
@@ -129,8 +130,9 @@ def bars_of(tables: Tables, request: FigureRequest, naming: Naming) -> tuple[Bar
     means = int(request.geomean)
     if means:
         names.append(naming.value(GEOMEAN))
-    name = naming.column(x).name
-    return Bars(series, names, name, text, request.stacked, request.values, request.log, means, reference), points
+    name, title = naming.column(x).name, naming.legend_title(request.hue, hues)
+    chart = Bars(series, names, name, text, request.stacked, request.values, request.log, means, reference, title)
+    return chart, points
 
 
 def found_baseline(request: FigureRequest, naming: Naming, among: list[Any]) -> Any:

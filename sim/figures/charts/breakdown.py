@@ -46,6 +46,7 @@ class Breakdown:
     x_label: str
     y_label: str
     is_framed: ClassVar[bool] = False
+    legend_title: ClassVar[str] = ""
 
     @property
     def _groups(self) -> list[str]:

@@ -53,6 +53,7 @@ class Cdf:
     curves: list[Curve]
     x_label: str
     log: tuple[str, ...]
+    legend_title: str = ""
     is_framed: ClassVar[bool] = False
 
     def draw(self, axes: Any) -> None:
@@ -132,4 +133,4 @@ def _cdf(
         shown = "" if name is None else naming.value(name, say)
         share = (100 * last[place] / count).tolist()
         curves.append(Curve(shown, look[str(name)], (value_of / factor).tolist(), share, count))
-    return Cdf(curves, text, request.log)
+    return Cdf(curves, text, request.log, naming.legend_title(request.hue, names))

@@ -13,6 +13,10 @@ class PrintedChart(Protocol):
     is_framed: ClassVar[bool]
     """Whether a line runs around all sides of it."""
 
+    @property
+    def legend_title(self) -> str:
+        """What the names in the legend are values of, where they do not say it themselves."""
+
     def draw(self, axes: Any) -> None:
         """On empty axes of matplotlib; whatever the legend is to have is labelled."""
 

@@ -15,7 +15,7 @@ from moe_cosim.sim.figures.label_file import Naming
 from moe_cosim.sim.figures.points import Points, read_points
 from moe_cosim.sim.figures.request import FigureRequest
 from moe_cosim.sim.figures.sources import FigureSources
-from moe_cosim.sim.figures.text_table import FigureTable
+from moe_cosim.sim.figures.text_table import FigureTable, three_digits
 from moe_cosim.sim.kept.experts import expert_table
 from moe_cosim.workloads.programs.program import PHASES
 
@@ -43,6 +43,7 @@ class HeatMap:
     label: str
     values: bool
     is_framed: ClassVar[bool] = True
+    legend_title: ClassVar[str] = ""
 
     def draw(self, axes: Any) -> None:
         cells = np.array([[np.nan if cell is None else cell for cell in row] for row in self.cells])
@@ -63,7 +64,7 @@ class HeatMap:
             for (row, column), cell in np.ndenumerate(cells):
                 if not np.isnan(cell):
                     ink = "black" if cell > middle else "white"  # the map is dark where values are low
-                    axes.text(column, row, f"{cell:.3g}", ha="center", va="center", fontsize=6, color=ink)
+                    axes.text(column, row, three_digits(cell), ha="center", va="center", fontsize=6, color=ink)
 
     def table(self) -> FigureTable:
         rows = [(name, *cells) for name, cells in zip(self.rows, self.cells, strict=True)]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
+
+import numpy as np
 
 from moe_cosim.sim.display.styles import Style, styles
 from moe_cosim.sim.figures.label_file import Naming
@@ -15,6 +18,10 @@ from moe_cosim.sim.sweep.query.query import Tables
 
 EDGED: Final = {"markeredgecolor": "black", "markeredgewidth": 0.4}
 """Markers that light colours leave visible."""
+
+
+_LEAST_GAP: Final = 1 / 16
+"""Of the axis, between numbers along x that are all written."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class Lines:
     x_label: str
     y_label: str
     log: tuple[str, ...]
+    legend_title: str = ""
     is_framed: ClassVar[bool] = False
 
     def draw(self, axes: Any) -> None:
@@ -56,8 +64,9 @@ class Lines:
         if self.categories:
             axes.set_xticks(range(len(self.categories)), self.categories)
         set_axes(axes, self.x_label, self.y_label, self.log)
-        if not self.categories and "x" not in self.log and all(isinstance(x, int) for one in self.lines for x in one.x):
-            axes.xaxis.get_major_locator().set_params(integer=True)
+        places = sorted({x for line in self.lines for x in line.x})
+        if not self.categories and _are_apart(places, "x" in self.log):
+            axes.set_xticks(places, [f"{place:g}" for place in places])
 
     def table(self) -> FigureTable:
         places = self.categories or sorted({x for line in self.lines for x in line.x})
@@ -95,7 +104,14 @@ def lines_of(tables: Tables, request: FigureRequest, naming: Naming) -> tuple[Li
         median, low, high = zip(*(quartiles(groups[place]) for place in places), strict=True)
         name = "" if hue is None else naming.value(hue)
         found.append(Line(name, look[str(hue)], places, list(median), list(low), list(high)))
-    return Lines(found, [naming.value(name) for name in categories], x_text, y_text, request.log), points
+    title = naming.legend_title(request.hue, hues)
+    return Lines(found, [naming.value(name) for name in categories], x_text, y_text, request.log, title), points
+
+
+def _are_apart(places: Sequence[float], is_log: bool) -> bool:
+    """Whether the numbers can stand below the axis without touching."""
+    at = np.log(places) if is_log and places[0] > 0 else np.array(places)
+    return bool((np.diff(at) >= _LEAST_GAP * (at[-1] - at[0])).all())
 
 
 def set_axes(axes: Any, x_label: str, y_label: str, log: tuple[str, ...] = ()) -> None:

@@ -39,14 +39,17 @@ class ParetoChart:
     x_label: str
     y_label: str
     log: tuple[str, ...]
+    legend_title: str = ""
     is_framed: ClassVar[bool] = False
 
     def draw(self, axes: Any) -> None:
         for one in self.scatters:
             axes.plot(one.x, one.y, one.style.marker, color=one.style.colour, label=one.name or None, **EDGED)
-        x, y = self.steps()
-        axes.plot(x, y, color="black", linewidth=0.9, zorder=1, label="Pareto front")
         set_axes(axes, self.x_label, self.y_label, self.log)
+        limits = axes.get_xlim(), axes.get_ylim()
+        x, y = self._to_edges(*self.steps(), *limits)
+        axes.plot(x, y, color="black", linewidth=0.9, zorder=1, label="Pareto front")
+        axes.set(xlim=limits[0], ylim=limits[1])
 
     def steps(self) -> tuple[list[float], list[float]]:
         """Corners of the front's line: at every x the best y that some point reaches there, none in between.
@@ -57,6 +60,15 @@ class ParetoChart:
         if self.corner.endswith("left"):
             return [x[0], *np.repeat(x[1:], 2).tolist()], [*np.repeat(y[:-1], 2).tolist(), y[-1]]
         return [*np.repeat(x[:-1], 2).tolist(), x[-1]], [y[0], *np.repeat(y[1:], 2).tolist()]
+
+    def _to_edges(
+        self, x: list[float], y: list[float], x_limits: tuple[float, float], y_limits: tuple[float, float]
+    ) -> tuple[list[float], list[float]]:
+        """The steps, and what their ends reach: to the worst y at one, to the worst x at the other."""
+        worst_y = y_limits[0] if self.corner.startswith("upper") else y_limits[1]
+        if self.corner.endswith("left"):
+            return [x[0], *x, x_limits[1]], [worst_y, *y, y[-1]]
+        return [x_limits[0], *x, x[-1]], [y[0], *y, worst_y]
 
     def table(self) -> FigureTable:
         front = set(self.front)
@@ -91,4 +103,5 @@ def pareto_of(tables: Tables, request: FigureRequest, naming: Naming) -> tuple[P
     every = list(medians.values())
     kept = pareto_front(every, (corner.endswith("right"), corner.startswith("upper")))
     front = sorted({(every[index][0], every[index][1]) for index in kept})
-    return ParetoChart(scatters, front, corner, x_text, y_text, request.log), points
+    title = naming.legend_title(request.hue, hues)
+    return ParetoChart(scatters, front, corner, x_text, y_text, request.log, title), points

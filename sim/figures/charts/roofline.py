@@ -60,6 +60,7 @@ class Roofline:
     points: list[KernelPoint]
     y_label: str
     is_framed: ClassVar[bool] = False
+    legend_title: ClassVar[str] = ""
 
     def draw(self, axes: Any) -> None:
         low = min(point.intensity for point in self.points) / _MARGIN

@@ -110,6 +110,8 @@ def test_the_order_is_that_of_the_command_then_the_file_then_numbers_by_size(tab
     assert [one.name for one in found.series] == ["On demand", "MoNDE", "Ours"]
     assert found.x_label == ""
     assert bars(tables, Naming.of(str(path), ["Ours"])).series[0].name == "Ours"
+    assert found.legend_title == ""
+    assert bars(tables, hue="seed").legend_title == "Seed"
     rates = bars(tables, x="assumptions.cxl-link-rate", condition="model = 'mixtral-8x7b'")
     assert rates.categories == ["16 GB/s", "32 GB/s", "48 GB/s"]
     assert Naming().ordered(["48 GB/s", "8 GB/s", "16 GB/s"]) == ["8 GB/s", "16 GB/s", "48 GB/s"]
@@ -222,6 +224,8 @@ def test_lines_join_numbers_and_never_categories(tables: Tables, matplotlib_styl
     for chart, is_joined in ((joined, True), (apart, False)):
         _, axes = matplotlib_style.subplots()
         chart.draw(axes)
+        if is_joined:
+            assert axes.get_xticks().tolist() == pytest.approx([16, 32, 48])
         drawn = [line for line in axes.lines if len(line.get_xdata()) > 1 and line.get_linestyle() != "None"]
         assert bool(drawn) == is_joined
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from moe_cosim.sim.display.styles import style
 from moe_cosim.sim.figures.charts.bars import GEOMEAN, Bars, BarSeries
 from moe_cosim.sim.figures.page import SIZES, drawn, print_chart, size_of
-from moe_cosim.sim.figures.text_table import FigureTable, tex
+from moe_cosim.sim.figures.text_table import FigureTable, tex, three_digits
 from tests.sim.tiny import cli
 
 NAMES = ["DeepSeek-MoE-16B", "Mixtral-8x7B", "Qwen3-235B-A22B", GEOMEAN]
@@ -101,13 +101,26 @@ def test_a_table_as_latex_is_whole(tmp_path: Path) -> None:
         r"\toprule",
         r"Model & A \& B & C\_1 (\textmu{}s) \\",
         r"\midrule",
-        r"50 \% & 1230 & 0.5 \\",
+        r"50 \% & 1230 & 0.500 \\",
         r"x & $1.00\times10^{9}$ & -- \\",
         r"\midrule",
-        r"Mean & 0 & 2 \\",
+        r"Mean & 0 & 2.00 \\",
         r"\bottomrule",
         r"\end{tabular}",
     ]
+
+
+def test_three_digits_count() -> None:
+    shown = {
+        1.0: "1.00",
+        9.999: "10.0",
+        54.678: "54.7",
+        999.6: "1000",
+        123456.0: "123000",
+        0.05: "0.0500",
+        -2.5: "-2.50",
+    }
+    assert {number: three_digits(number) for number in shown} == shown
 
 
 @settings(max_examples=50)
