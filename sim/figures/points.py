@@ -66,7 +66,7 @@ def read_points(
     for y, value in zip(ys, rows[0][2:], strict=False):
         if not isinstance(value, int | float):
             raise InputError("plot", "--y", y, "a column of numbers")
-    xs, unit = _numbers_where_possible([row[0] for row in rows])
+    xs, unit = numbers_where_possible([row[0] for row in rows])
     count = len(ys)
     samples = [
         Sample(at, row[1], tuple(map(float, row[2 : 2 + count])), *row[2 + count :])
@@ -101,7 +101,7 @@ def _rows(
     return found
 
 
-def _numbers_where_possible(values: list[Any]) -> tuple[list[Any], str | None]:
+def numbers_where_possible(values: list[Any]) -> tuple[list[Any], str | None]:
     """Quantities in base units, with that unit; else unchanged."""
     if all(isinstance(value, int | float) for value in values):
         return values, None

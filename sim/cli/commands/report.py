@@ -1,4 +1,4 @@
-"""``moe-cosim report``: runs as one HTML file to look at."""
+"""``moe-cosim report`` and ``sweep report``: runs, and the points of a store, as one HTML file to look at."""
 
 from __future__ import annotations
 
@@ -18,6 +18,21 @@ def report(folders: tuple[str, ...], out: str, step: int | None, output: Output)
     from moe_cosim.sim.report.write import report as write_report
 
     written = write_report(folders, out, step)
+    output.emit(written.as_dict, lambda: written_report(written))
+
+
+@click.command(name="report")
+@click.argument("store")
+@click.option("-o", "--out", required=True, type=click.Path(), help="HTML file to write.")
+@click.option("--metric", "metrics", multiple=True, metavar="COLUMN", help="Of results; the front is of the first two.")
+@output_options()
+def sweep_report(store: str, out: str, metrics: tuple[str, ...], output: Output) -> None:
+    """Write the points of STORE as one HTML file: the table, the front, every parameter against every metric."""
+    from moe_cosim.sim.cli.tables.results.report import written_report
+    from moe_cosim.sim.report.sweeps.write import report_sweep
+    from moe_cosim.sim.sweep.store.store import Store
+
+    written = report_sweep(Store.open(store), out, metrics)
     output.emit(written.as_dict, lambda: written_report(written))
 
 

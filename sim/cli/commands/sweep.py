@@ -11,6 +11,7 @@ import click
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.sim.cli.commands import batch
 from moe_cosim.sim.cli.commands.options import INTO_STORE, MEMORY, SETTINGS, WORKERS, cores, memory_bytes
+from moe_cosim.sim.cli.commands.report import sweep_report
 from moe_cosim.sim.cli.commands.store import say_left_out
 from moe_cosim.sim.cli.output import Output, output_options
 
@@ -199,7 +200,7 @@ def search(
     ctx.exit(0 if found.best else 1)
 
 
-for command in batch.COMMANDS:
+for command in (*batch.COMMANDS, sweep_report):
     sweep.add_command(command)
 
 COMMANDS = (sweep,)

@@ -84,7 +84,7 @@ from moe_cosim.sim.validate.validated import Validated
 from tests.sim.tiny import Tiny, cli
 
 NARROW = 60
-WITHOUT_TABLES = ("sweep run", "collect", "replay", "trace", "report")
+WITHOUT_TABLES = ("sweep run", "collect", "replay", "trace", "report", "sweep report")
 PIPE = 1_000_000
 ODD = "[/b]深度[red]:smile:"
 """A name that is markup to rich, has wide characters, and is to be shown as it is."""
@@ -204,6 +204,7 @@ REPORTS: dict[str, Make] = {
     "replay": lambda _: replay_report(Replay(ODD, "embedded", 7, 10**12, 10**12 + 1, False, 3)),
     "trace": lambda _: trace_report(WrittenTrace(ODD, 10**8, 10**9, 10**10, 10**14)),
     "report": lambda _: written_report(WrittenReport(ODD, [ODD, "b"], 10**7)),
+    "sweep report": lambda _: written_report(WrittenReport(ODD, [ODD], 10**7)),
     "compare": _comparison,
     "reproduce": lambda _: reproduction_report(outcome_of_reproduction()),
     "accuracy": _accuracy,

@@ -1,0 +1,1 @@
+"""What a report of a sweep has: its points, their front, parameters against metrics."""
