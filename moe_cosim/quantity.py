@@ -78,6 +78,11 @@ def _read(text: str, dimension: str) -> float | None:
     return value if math.isfinite(value) and value >= 0 else None
 
 
+def dimension_of(text: str) -> str | None:
+    """The dimension whose units `text` has; None for what is no quantity."""
+    return next((dimension for dimension in _UNITS if _read(text, dimension) is not None), None)
+
+
 def format_quantity(value: float, dimension: str) -> str:
     """`value` (base unit) as people read it: ``3.35 TB/s``, ``150 ns``, ``80 GB``."""
     if dimension == "number":

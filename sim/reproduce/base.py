@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -54,6 +54,10 @@ class Reproduction(ABC):
     title: ClassVar[str]
     cost_model: ClassVar[str | None] = None
     """What the engine ``makespan`` adds every plan up by (its option `model`); None: nothing is added up."""
+    full_length_only: ClassVar[frozenset[str]] = frozenset()
+    """Figures of which the short runs of `quick` say nothing."""
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    """Unknowns that are no assumption, for `fit`: attributes of the reproduction, and what each may be."""
 
     def __init__(self, quick: bool) -> None:
         self.quick = quick

@@ -55,6 +55,7 @@ class CxlNdpReproduction(Reproduction):
 
     title = "context-aware MoE on CXL GPU-NDP (arXiv 2512.04476) against MoNDE and HOBBIT"
     cost_model = "policy"
+    full_length_only = frozenset(f"end-to-end speed-up over MoNDE, {which}" for which in ("lowest", "highest"))
     systems = ("monde", "hobbit", "cxl-ndp-3bit", "cxl-ndp-2bit")
 
     @property

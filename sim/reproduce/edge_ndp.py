@@ -8,8 +8,8 @@ slightly with 2 modules on two models. How many modules the means are over is no
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
 
 from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
@@ -43,6 +43,8 @@ class EdgeNdpReproduction(Reproduction):
 
     title = "edge GPU-NDP scheduling (arXiv 2601.03992) against MoNDE, Fiddler and on-demand fetching"
     cost_model = "edge-ndp"
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"modules": (2, 4, 6)}
+    modules = MODULES
 
     def runs(self) -> list[RunKey]:
         tensor_only = _PARTS["tensor parallelism"]
@@ -60,7 +62,7 @@ class EdgeNdpReproduction(Reproduction):
             )
         ]
 
-    def _run(self, system: str, model: str, modules: int = MODULES, **settings: Any) -> RunKey:
+    def _run(self, system: str, model: str, modules: int | None = None, **settings: Any) -> RunKey:
         steps = _QUICK_STEPS if self.quick else _STEPS
         size: dict[str, Any] = {
             "workload.prompt_tokens": PROMPT_TOKENS,
@@ -68,7 +70,7 @@ class EdgeNdpReproduction(Reproduction):
             "workload.skipped_tokens": (OUTPUT_TOKENS - steps) // 2,
         }
         if system in ("edge-ndp", "monde"):
-            size["machine.use"] = f"rtx5080-dimm-ndp-{modules}"
+            size["machine.use"] = f"rtx5080-dimm-ndp-{modules or self.modules}"
         name = "edge-ndp" if system == "edge-ndp" else f"edge-{system}"
         return key(f"{name}-{model}", {**size, **settings})
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
 
 from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
@@ -55,6 +55,9 @@ class TriMoeReproduction(Reproduction):
 
     title = "TriMoE on GPU + AMX CPU + DIMM-NDP (arXiv 2603.01058) against Klotski, KTransformers and MoNDE"
     cost_model = "trimoe"
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"gpu_experts": (None, 4, 8, 16)}
+    gpu_experts: int | None = None
+    """That the GPU keeps of each layer (MoNDE aside); None: as many as fit."""
 
     @property
     def batches(self) -> tuple[int, ...]:
@@ -78,12 +81,14 @@ class TriMoeReproduction(Reproduction):
         steps = settings.pop("steps", _STEPS)
         if self.quick:
             steps = _QUICK_STEPS
-        size = {
+        size: dict[str, Any] = {
             "workload.batch": batch,
             "workload.prompt_tokens": PROMPT_TOKENS,
             "workload.output_tokens": steps + 1,
             "workload.skipped_tokens": (OUTPUT_TOKENS - steps) // 2,
         }
+        if self.gpu_experts is not None and system != "monde-dimm":
+            size["policy.gpu_experts"] = self.gpu_experts
         return key(f"{system}-{model}", {**size, **settings})
 
     # -- cells ------------------------------------------------------------------------------

@@ -21,9 +21,11 @@ _FOLDER = click.Path(path_type=Path)
 @click.option("--quick", is_flag=True, help="Decode 64 tokens instead of the full lengths (not the figures).")
 @click.option("--seeds", metavar="N", default="1", help="Routing seeds: with several, median and range of each cell.")
 @click.option("--seed", metavar="N", default="0", help="The first routing seed (default: 0).")
+@click.option("--fit", is_flag=True, help="Search the unknowns' ranges for the set that brings all cells closest.")
+@click.option("--trials", metavar="N", help="With --fit: how many sets (default: 60).")
 @click.option("--model", type=_FOLDER, help="Of cxl-ndp-accuracy: measure the model of this folder anew.")
 @click.option("--texts", type=_FOLDER, help="With --model: folder of NAME.held-out and NAME.train.")
-@output_options("cells", "assumptions", "sensitivity")
+@output_options("cells", "assumptions", "sensitivity", "unknowns")
 def reproduce(
     name: str,
     workers: int | None,
@@ -31,6 +33,8 @@ def reproduce(
     quick: bool,
     seeds: str,
     seed: str,
+    fit: bool,
+    trials: str | None,
     model: Path | None,
     texts: Path | None,
     output: Output,
@@ -43,9 +47,31 @@ def reproduce(
 
     count, first = _whole_number("--seeds", seeds, COUNTS), _whole_number("--seed", seed, FIRSTS)
     of_model = _folders(model, texts)
+    tables = ("cells", "unknowns") if fit else ("cells", "assumptions", "sensitivity")
+    if output.table not in tables:
+        raise InputError(
+            "command line", "--table", output.table, f"{' or '.join(tables)} {'with' if fit else 'without'} --fit"
+        )
+    if fit:
+        _fit(name, workers, quick, trials, count, output)
+        return
+    if trials is not None:
+        raise InputError("command line", "--trials", trials, "only with --fit")
     with progress_bar("runs", f"reproduce {name}") as progress:
         outcome = run_reproduction(name, workers, not no_sensitivity, quick, progress, count, first, of_model)
     output.emit(outcome.as_dict, lambda: reproduction_report(outcome))
+
+
+def _fit(name: str, workers: int | None, quick: bool, trials: str | None, seeds: int, output: Output) -> None:
+    from moe_cosim.sim.cli.progress import progress_bar
+    from moe_cosim.sim.cli.tables.checks.fit import fit_report
+    from moe_cosim.sim.reproduce.fit import FEWEST, TRIALS
+    from moe_cosim.sim.reproduce.fit import fit as run_fit
+
+    number = TRIALS if trials is None else _whole_number("--trials", trials, f"a whole number from {FEWEST} on")
+    with progress_bar("sets", f"fit {name}") as progress:
+        found = run_fit(name, workers, quick, number, max(seeds, 3), progress)
+    output.emit(found.as_dict, lambda: fit_report(found))
 
 
 def _folders(model: Path | None, texts: Path | None) -> tuple[Path, Path] | None:
