@@ -16,22 +16,34 @@ from moe_cosim.version import VERSION
 
 if TYPE_CHECKING:
     from moe_cosim.experiment import Experiment, load_experiment
+    from moe_cosim.sim.figures.plot import plot
+    from moe_cosim.sim.figures.request import FigureRequest
     from moe_cosim.sim.replay import replay
     from moe_cosim.sim.results.result import Result
     from moe_cosim.sim.run import run
+    from moe_cosim.sim.sensitivity.sensitivity import Sensitivity
+    from moe_cosim.sim.sensitivity.vary import sensitivity
+    from moe_cosim.sim.sweep.pool.whole import run_sweep
+    from moe_cosim.sim.sweep.query.query import results
 
 __version__ = VERSION
 
 __all__ = [
     "Experiment",
+    "FigureRequest",
     "InputError",
     "MoeCosimError",
     "Result",
     "RunError",
+    "Sensitivity",
     "__version__",
     "load_experiment",
+    "plot",
     "replay",
+    "results",
     "run",
+    "run_sweep",
+    "sensitivity",
 ]
 
 _LAZY = {
@@ -40,6 +52,12 @@ _LAZY = {
     "Result": "moe_cosim.sim.results.result",
     "replay": "moe_cosim.sim.replay",
     "run": "moe_cosim.sim.run",
+    "Sensitivity": "moe_cosim.sim.sensitivity.sensitivity",
+    "sensitivity": "moe_cosim.sim.sensitivity.vary",
+    "run_sweep": "moe_cosim.sim.sweep.pool.whole",
+    "results": "moe_cosim.sim.sweep.query.query",
+    "plot": "moe_cosim.sim.figures.plot",
+    "FigureRequest": "moe_cosim.sim.figures.request",
 }
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from moe_cosim.errors import InputError
 from moe_cosim.sim.results.rows import AssumptionRow
 
 NO_RANGE: Final = "it has no range"
@@ -30,10 +31,12 @@ class NotVaried:
     reason: str
 
 
-def ends_of(assumptions: Iterable[AssumptionRow]) -> tuple[list[Ends], list[NotVaried]]:
-    """What to vary of a run's assumptions, and what cannot be."""
+def ends_of(assumptions: Iterable[AssumptionRow], only: Collection[str] = ()) -> tuple[list[Ends], list[NotVaried]]:
+    """What to vary of a run's assumptions (`only`: of these names; none: all), and what cannot be."""
     ends, left_out = [], []
     for row in assumptions:
+        if only and row.name not in only:
+            continue
         others = tuple(value for value in dict.fromkeys(row.range) if value != row.value)
         if others:
             ends.append(Ends(row, others))
@@ -42,6 +45,9 @@ def ends_of(assumptions: Iterable[AssumptionRow]) -> tuple[list[Ends], list[NotV
     return ends, left_out
 
 
-def number_of_runs(ends: Iterable[Sequence[Ends]]) -> int:
-    """Of all experiments together."""
-    return sum(len(each.values) for of_one in ends for each in of_one)
+def check_made(only: Collection[str], assumptions: Iterable[AssumptionRow]) -> None:
+    """Raises `InputError` for a name that no run assumes."""
+    made = {row.name for row in assumptions}
+    for name in only:
+        if name not in made:
+            raise InputError("--only", "assumption", name, made)

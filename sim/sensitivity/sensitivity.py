@@ -68,7 +68,7 @@ class Sensitivity:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, for JSON; `swings` follow from `runs`."""
-        return {"format": FORMAT, **asdict(self), "swings": [asdict(swing) for swing in self.all_swings()]}
+        return {"format": FORMAT, **asdict(self), "swings": [swing.as_dict() for swing in self.all_swings()]}
 
     def save(self, folder: str | Path) -> None:
         """Beside the result in the folder of a run. Raises `RunError` where that cannot be written."""
@@ -102,4 +102,4 @@ class Sensitivity:
     def to_frame(self) -> pandas.DataFrame:
         """`all_swings` as a pandas DataFrame. Needs pandas (the extra ``sweep``)."""
         pd = extras.load("pandas", "to_frame")
-        return pd.DataFrame([asdict(swing) for swing in self.all_swings()], columns=list(Swing.__dataclass_fields__))
+        return pd.DataFrame([swing.as_dict() for swing in self.all_swings()])

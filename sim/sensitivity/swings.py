@@ -49,6 +49,9 @@ class Swing:
     def swing(self) -> float:
         return self.highest - self.lowest
 
+    def as_dict(self) -> dict[str, Any]:
+        return {**vars(self), "swing": self.swing}
+
 
 def swings(runs: Sequence[VariedRun], name: str, metric: str, against: str) -> list[Swing]:
     """Of the assumptions of the runs `name` and `against` (empty: of `name` alone), the largest first."""

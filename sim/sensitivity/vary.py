@@ -15,7 +15,7 @@ from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.run import run
 from moe_cosim.sim.run_many import Counted, run_many
 from moe_cosim.sim.sensitivity.metrics import answers, check_known, check_there, figures
-from moe_cosim.sim.sensitivity.plan import Ends, NotVaried, ends_of
+from moe_cosim.sim.sensitivity.plan import Ends, NotVaried, check_made, ends_of
 from moe_cosim.sim.sensitivity.sensitivity import Sensitivity
 from moe_cosim.sim.sensitivity.swings import VariedRun
 
@@ -25,6 +25,7 @@ def sensitivity(
     settings: Mapping[str, Any] | None = None,
     against: Sequence[Experiment | str | Path] = (),
     metrics: Sequence[str] = (),
+    only: Sequence[str] = (),
     workers: int | None = None,
     progress: Counted | None = None,
 ) -> Sensitivity:
@@ -35,7 +36,7 @@ def sensitivity(
     check_known(metrics)
     chosen = load_experiment(experiment, settings)
     others = baselines(chosen, against, settings)
-    return vary(chosen, run(chosen, keep=()), others, metrics, workers, progress)
+    return vary(chosen, run(chosen, keep=()), others, metrics, only, workers, progress)
 
 
 def baselines(
@@ -55,6 +56,7 @@ def vary(
     result: Result,
     others: Sequence[Experiment] = (),
     metrics: Sequence[str] = (),
+    only: Sequence[str] = (),
     workers: int | None = None,
     progress: Counted | None = None,
     announce: Callable[[str], None] | None = None,
@@ -62,9 +64,10 @@ def vary(
     """What the answers of `experiment`, which gave `result`, hang on: it and `others` are run once for every end of
     the range of each assumption that they make, `workers` side by side (default: one per core).
 
-    `metrics`: what was asked for (default: the answer, as `answers` says). `announce` is told in a line what that
-    takes before it begins. A run that fails is in what is returned. Raises `InputError` for unknown metrics, those that
-    a run does not have, and where there is nothing to vary; what a run of `others` raises as it is.
+    `metrics`: what was asked for (default: the answer, as `answers` says). `only`: the names of the assumptions to vary
+    (default: all). `announce` is told in a line what that takes before it begins. A run that fails is in what is
+    returned. Raises `InputError` for unknown metrics, those that a run does not have, names in `only` that no run
+    assumes, and where there is nothing to vary; what a run of `others` raises as it is.
     """
     check_known(metrics)
     started = time.perf_counter()
@@ -74,7 +77,8 @@ def vary(
     wanted = list(dict.fromkeys(metrics)) or list(answers(result))
     as_they_are = [figures(each) for each in results]
     check_there(wanted, as_they_are, names)
-    ends, left_out = _ends(results)
+    check_made(only, (row for each in results for row in each.assumptions))
+    ends, left_out = _ends(results, only)
     runs = [(index, each, value) for index, of_one in enumerate(ends) for each in of_one for value in each.values]
     if not runs:
         raise InputError(
@@ -98,9 +102,9 @@ def _all(experiments: Sequence[Experiment], workers: int) -> list[Result]:
     return [found[index] for index in range(len(experiments))]
 
 
-def _ends(results: Sequence[Result]) -> tuple[list[list[Ends]], list[NotVaried]]:
+def _ends(results: Sequence[Result], only: Sequence[str]) -> tuple[list[list[Ends]], list[NotVaried]]:
     """Of each; what is left out once, however many leave it."""
-    found = [ends_of(result.assumptions) for result in results]
+    found = [ends_of(result.assumptions, only) for result in results]
     return [ends for ends, _ in found], list(dict.fromkeys(each for _, left_out in found for each in left_out))
 
 

@@ -33,6 +33,7 @@ from moe_cosim.sim.cli.output import Output, output_options
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME", help="Of --sensitivity: a figure (default: the answer)."
 )
+@click.option("--only", multiple=True, metavar="ASSUMPTION", help="Of --sensitivity: vary this one, not all.")
 @click.option(
     "--against", multiple=True, metavar="EXPERIMENT", help="Of --sensitivity: how many times better than that."
 )
@@ -55,6 +56,7 @@ def run(
     layers: str | None,
     sensitivity: bool,
     metrics: tuple[str, ...],
+    only: tuple[str, ...],
     against: tuple[str, ...],
     workers: int | None,
     output: Output,
@@ -71,7 +73,7 @@ def run(
     from moe_cosim.sim.sensitivity.vary import baselines, vary
 
     if not sensitivity:
-        _refuse_alone(metrics, against, workers, output)
+        _refuse_alone(metrics, only, against, workers, output)
     check_known(metrics)
     if (note := slow_choice(ranks, threads)) is not None:
         click.echo(f"moe-cosim: {note}", err=True)
@@ -112,16 +114,18 @@ def run(
         output.emit(result.as_dict, lambda: result_report(result))
         return
     with progress_bar("runs", f"sensitivity of {chosen.name}") as counted:
-        found = vary(chosen, result, rivals, metrics, workers or cores(), counted, partial(click.echo, err=True))
+        found = vary(chosen, result, rivals, metrics, only, workers or cores(), counted, partial(click.echo, err=True))
     if out is not None:
         found.save(out)
     output.emit(lambda: result.as_dict() | {"sensitivity": found.as_dict()}, lambda: result_report(result, found))
 
 
-def _refuse_alone(metrics: tuple[str, ...], against: tuple[str, ...], workers: int | None, output: Output) -> None:
+def _refuse_alone(
+    metrics: tuple[str, ...], only: tuple[str, ...], against: tuple[str, ...], workers: int | None, output: Output
+) -> None:
     """Options that say nothing without ``--sensitivity``."""
     asked = {
-        "--metric": metrics, "--against": against, "--workers": workers,
+        "--metric": metrics, "--only": only, "--against": against, "--workers": workers,
         "--table sensitivity": output.alone and output.table == "sensitivity",
     }  # fmt: skip
     for option, value in asked.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,8 @@ class Tables:
     ) -> None:
         duckdb = extras.load("duckdb")
         self._connection = duckdb.connect()
-        self._connection.execute("SET enable_progress_bar = false")  # DuckDB's own is on standard output
+        with suppress(duckdb.InvalidInputException):  # in a notebook without ipywidgets, where there can be none
+            self._connection.execute("SET enable_progress_bar = false")  # DuckDB's own is on standard output
         try:
             self.damaged: list[str] = parts.steadily(lambda: _fill(self._connection, store, runs))
         except duckdb.Error as error:  # columns of parts that others wrote, of kinds that do not go together

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import groupby
 from typing import Any, Final
 
@@ -36,7 +35,7 @@ def sensitivity_parts(found: Sensitivity | None) -> list[Table | Note]:
     """The tornado of each figure, and what could not be varied; an empty table where nothing was."""
     swings = [] if found is None else found.all_swings()
     columns = [Column(name) for name in (*Swing.__dataclass_fields__, "swing")]
-    rows = [[*_flat(swing), swing.swing] for swing in swings]
+    rows = [_flat(swing) for swing in swings]
     table = Table("sensitivity", "sensitivity", columns, rows, view=_tornado(swings))
     if found is None:
         return [table]
@@ -49,7 +48,7 @@ def sensitivity_parts(found: Sensitivity | None) -> list[Table | Note]:
 
 
 def _flat(swing: Swing) -> list[Any]:
-    return [" ".join(map(str, value)) if isinstance(value, list) else value for value in asdict(swing).values()]
+    return [" ".join(map(str, value)) if isinstance(value, list) else value for value in swing.as_dict().values()]
 
 
 def _tornado(swings: Sequence[Swing]) -> Table:
