@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
+import warnings
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -43,6 +45,8 @@ SIZES: Final = {
 }
 _HEIGHTS_IN: Final = (0.8, 10.0)
 _LEGEND_ROW_IN: Final = 0.15
+_LETTERS_PER_IN: Final = 14
+"""Of a name in the legend that takes the whole width."""
 _RAISED: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 STYLE: Final[dict[str, Any]] = {
@@ -86,11 +90,15 @@ def size_of(name: str, height_in: float | None) -> tuple[float, float]:
     return SIZES[name].width_in, height_in or SIZES[name].height_in
 
 
-def print_chart(chart: PrintedChart, path: Path, width_in: float, height_in: float) -> None:
-    """Draw `chart` and write it to `path`, whole or not at all. Raises `RunError` where it cannot be written."""
+def print_chart(chart: PrintedChart, path: Path, width_in: float, height_in: float) -> str:
+    """Draw `chart` and write it to `path`, whole or not at all; the letters that the font does not have.
+
+    Raises `RunError` where it cannot be written.
+    """
     extras.load("matplotlib").use("Agg")
     pyplot = extras.load("matplotlib.pyplot")
-    with pyplot.rc_context(STYLE):
+    with pyplot.rc_context(STYLE), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         figure = drawn(chart, width_in, height_in)
         kind = path.suffix.removeprefix(".")
         metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(kind)
@@ -102,6 +110,8 @@ def print_chart(chart: PrintedChart, path: Path, width_in: float, height_in: flo
             raise RunError(f"{path}: cannot write there: {error.strerror or error}") from None
         finally:
             pyplot.close(figure)
+    codes = dict.fromkeys(code for each in caught for code in re.findall(r"^Glyph (\d+)", str(each.message)))
+    return "".join(chr(int(code)) for code in codes)
 
 
 def drawn(chart: PrintedChart, width_in: float, height_in: float) -> Any:
@@ -132,7 +142,11 @@ def _legend(figure: Any, axes: Any, title: str) -> int:
         legend = figure.legend(
             *shown, loc="outside upper center", ncols=columns, borderaxespad=0.1, title=title or None
         )
-        if columns == 1 or legend.get_window_extent(renderer).width <= figure.bbox.width:
+        if legend.get_window_extent(renderer).width <= figure.bbox.width:
+            break
+        if columns == 1:
+            for text in legend.get_texts():
+                text.set_text("\n".join(textwrap.wrap(text.get_text(), int(_LETTERS_PER_IN * figure.get_figwidth()))))
             break
         legend.remove()
     return -(-len(names) // columns) + bool(title)

@@ -45,6 +45,8 @@ class FigureFile:
     chart: PrintedChart
     points: Points | None
     """None where events of runs were drawn."""
+    missing: str
+    """Letters that the font of figures does not have."""
 
 
 def plot(sources: Sequence[str | Path | Store], request: FigureRequest, out: str | Path) -> FigureFile:
@@ -58,12 +60,13 @@ def plot(sources: Sequence[str | Path | Store], request: FigureRequest, out: str
     width_in, height_in = size_of(request.size, request.height_in)
     naming = Naming.of(request.labels, request.order)
     chart, points = _chart(FigureSources.of(sources), request, naming)
+    missing = ""
     if path.suffix in FORMATS:
-        print_chart(chart, path, width_in, height_in)
+        missing = print_chart(chart, path, width_in, height_in)
     else:
         table = chart.table()
         _write(path, table.csv() if path.suffix == ".csv" else table.latex())
-    return FigureFile(path, chart, points)
+    return FigureFile(path, chart, points, missing)
 
 
 def _chart(sources: FigureSources, request: FigureRequest, naming: Naming) -> tuple[PrintedChart, Points | None]:

@@ -64,6 +64,8 @@ def plot(
         if found.points.mixed:
             varying = printable(", ".join(found.points.mixed))
             click.echo(f"moe-cosim: {varying} varies within a median; choose with --where or --hue", err=True)
+    if found.missing:
+        click.echo(f"moe-cosim: the font has no {printable(' '.join(found.missing))}; --labels renames", err=True)
     click.echo(str(found.path))
 
 

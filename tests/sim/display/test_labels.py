@@ -118,6 +118,7 @@ def test_parts_of_every_machine_have_names_of_their_own() -> None:
         named = {name: component(name) for name in found}
         assert not any(PATH.search(text) for text in named.values()), named
         assert len(set(named.values())) == len(set(named)), entry.name
+        assert not any(PATH.search(label(f"assumptions.{one.name}").name) for one in machine.assumptions)
         groups = set(group_names(machine).values())
         assert len({component(name) for name in groups}) == len(groups), entry.name
 

@@ -61,6 +61,20 @@ def test_nothing_is_cut_off_and_no_names_touch(figure: Any) -> None:
     assert len(figure.legends[0].get_texts()) == 8
 
 
+def test_names_of_any_length_and_letters_are_drawn_or_named(tmp_path: Path, matplotlib_style: Any) -> None:
+    def named(*names: str) -> Bars:
+        series = [BarSeries(name, style(index), [(1.0, 1.0, 1.0)]) for index, name in enumerate(names)]
+        return Bars(series, ["m"], "", "y", False, False, ())
+
+    assert print_chart(named("我", "b"), tmp_path / "f.svg", *size_of("ieee-1", None)) == "我"
+    names = ["a name that is longer than " + "the whole column " * 5, "$x_1$ & %", "b"]
+    figure = drawn(named(*names), *size_of("ieee-1", None))
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert legend.get_window_extent().width <= figure.bbox.width
+    assert [" ".join(text.get_text().split()) for text in legend.get_texts()] == [name.strip() for name in names]
+
+
 def test_a_pdf_is_as_wide_as_the_column_with_its_fonts_in_it(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     print_chart(CHART, tmp_path / "f.pdf", *size_of("acm-1", 2.0))
