@@ -17,10 +17,11 @@ from moe_cosim.sim.figures.charts.heatmap import heatmap_of
 from moe_cosim.sim.figures.charts.lines import lines_of
 from moe_cosim.sim.figures.charts.pareto import pareto_of
 from moe_cosim.sim.figures.charts.roofline import roofline_of
+from moe_cosim.sim.figures.charts.tornado import tornado_of
 from moe_cosim.sim.figures.label_file import Naming
 from moe_cosim.sim.figures.page import FORMATS, print_chart, size_of
 from moe_cosim.sim.figures.points import Points
-from moe_cosim.sim.figures.request import BARS, BREAKDOWN, CDF, HEATMAP, LINES, PARETO, FigureRequest
+from moe_cosim.sim.figures.request import BARS, BREAKDOWN, CDF, HEATMAP, LINES, PARETO, TORNADO, FigureRequest
 from moe_cosim.sim.figures.sources import FigureSources
 from moe_cosim.sim.sweep.query.query import Tables
 from moe_cosim.sim.sweep.store.store import Store
@@ -76,6 +77,8 @@ def _chart(sources: FigureSources, request: FigureRequest, naming: Naming) -> tu
         return cdf_of(sources, request, naming)
     if request.kind == HEATMAP:
         return heatmap_of(sources, request, naming)
+    if request.kind == TORNADO:
+        return tornado_of(sources, request, naming), None
     return roofline_of(sources, request, naming), None
 
 

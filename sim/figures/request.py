@@ -7,7 +7,7 @@ from typing import Final
 
 from moe_cosim.errors import InputError, Plain
 
-LINES, BARS, BREAKDOWN, CDF, ROOFLINE, HEATMAP, PARETO = KINDS = (
+LINES, BARS, BREAKDOWN, CDF, ROOFLINE, HEATMAP, PARETO, TORNADO = KINDS = (
     "lines",
     "bars",
     "breakdown",
@@ -15,6 +15,7 @@ LINES, BARS, BREAKDOWN, CDF, ROOFLINE, HEATMAP, PARETO = KINDS = (
     "roofline",
     "heatmap",
     "pareto",
+    "tornado",
 )
 CORNERS: Final = ("upper-left", "upper-right", "lower-left", "lower-right")
 """Where the best point would be, of a Pareto front."""
@@ -26,6 +27,7 @@ _TAKES: Final[dict[str, tuple[str, ...]]] = {
     BREAKDOWN: ("x", "hue", "order", "of", "by", "phase", "per", "parts", "share", "baseline"),
     CDF: ("y", "hue", "of", "by", "log", "order"),
     ROOFLINE: ("phase",),
+    TORNADO: ("y", "baseline", "parts"),
     HEATMAP: ("x", "y", "hue", "of", "phase", "order", "values"),
 }
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from moe_cosim.errors import InputError
+from moe_cosim.sim.display.labels import Label, label
+from moe_cosim.sim.display.ratios import speed_up
 from moe_cosim.sim.results.result import Result
 
 
@@ -15,9 +17,7 @@ class RunMetric:
     """A field of `Result`, or of its energy."""
 
     name: str
-    unit: str
-    """As people read it; ``s``, ``J`` and ``W`` are scaled."""
-    more_is_better: bool = False
+    label: Label
 
     def of(self, result: Result) -> float | None:
         """None where this run has no such figure."""
@@ -26,28 +26,18 @@ class RunMetric:
 
     def times_better(self, figure: float, than: float) -> float | None:
         """How many times `figure` is better; None where it cannot be said."""
-        better, worse = (figure, than) if self.more_is_better else (than, figure)
-        return better / worse if worse > 0 else None
+        return speed_up(figure, than, self.label.unit) if figure > 0 and than > 0 else None
 
 
 METRICS: Final = {
-    metric.name: metric
-    for metric in (
-        RunMetric("decode_tokens_per_s", "tokens/s", more_is_better=True),
-        RunMetric("end_to_end_tokens_per_s", "tokens/s", more_is_better=True),
-        RunMetric("end_to_end_s", "s"),
-        RunMetric("time_to_first_token_s", "s"),
-        RunMetric("decode_s", "s"),
-        RunMetric("decode_joules_per_token", "J"),
-        RunMetric("joules_per_token", "J"),
-        RunMetric("decode_joules", "J"),
-        RunMetric("joules", "J"),
-        RunMetric("energy_delay_js", "J s"),
-        RunMetric("mean_w", "W"),
-        RunMetric("decode_mean_w", "W"),
-        RunMetric("mean_loss", ""),
-        RunMetric("delta_loss", "nats per token"),
+    name: RunMetric(name, label(f"{table}{name}"))
+    for table, names in (
+        ("", ("decode_tokens_per_s", "end_to_end_tokens_per_s", "end_to_end_s", "time_to_first_token_s", "decode_s")),
+        ("energy.", ("decode_joules_per_token", "joules_per_token", "decode_joules", "joules", "energy_delay_js")),
+        ("energy.", ("mean_w", "decode_mean_w")),
+        ("", ("mean_loss", "delta_loss")),
     )
+    for name in names
 }
 ANSWERS: Final = (
     ("decode_tokens_per_s", "decode_joules_per_token"),
@@ -76,7 +66,7 @@ def check_known(names: Sequence[str]) -> None:
 
 def check_there(names: Sequence[str], found: Sequence[dict[str, float]], labels: Sequence[str]) -> None:
     """Raises `InputError` for a metric that one of the runs has no figure of."""
-    for label, has in zip(labels, found, strict=True):
+    for said, has in zip(labels, found, strict=True):
         for name in names:
             if name not in has:
-                raise InputError("--metric", label, name, f"what this run has: {', '.join(has)}")
+                raise InputError("--metric", said, name, f"what this run has: {', '.join(has)}")

@@ -14,7 +14,9 @@ _COLUMN = "COLUMN"
 
 @click.command()
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
-@click.option("--kind", metavar="KIND", help="lines (default), bars, breakdown, cdf, roofline, heatmap or pareto.")
+@click.option(
+    "--kind", metavar="KIND", help="lines (default), bars, breakdown, cdf, roofline, heatmap, pareto or tornado."
+)
 @click.option("--x", metavar=_COLUMN, help="Column along x; bars stand in its order (default of bars: variant).")
 @click.option("--y", metavar=_COLUMN, help="Metric: its median over seeds, and the middle half.")
 @click.option("--hue", metavar=_COLUMN, help="A line, a bar or a curve for each value of this column.")

@@ -67,7 +67,7 @@ def _moved_by(run: ReportedRun) -> str:
     if not found:
         return not_varied(run.result)
     most = found[0]
-    unit = METRICS[most.metric].unit
+    unit = METRICS[most.metric].label.unit
     return f"{most.assumption} ({most.lowest:.4g} to {most.highest:.4g} {unit}, over its range)".replace(" ,", ",")
 
 

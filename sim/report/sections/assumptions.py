@@ -48,7 +48,7 @@ def _tornados(run: ReportedRun, sensitivity: Sensitivity) -> list[Part]:
 def _tornado(run: ReportedRun, swings: Sequence[Swing]) -> Chart:
     metric, against, answer = swings[0].metric, swings[0].against, swings[0].answer
     name = label(metric if metric in METRICS and not hasattr(run.result.energy, metric) else f"energy.{metric}").name
-    axis = f"times better than {against}" if against else METRICS[metric].unit
+    axis = f"times better than {against}" if against else METRICS[metric].label.unit
     values = [
         {"assumption": swing.assumption, "side": side, "from": answer, "to": end, "tip": _tip(swing)}
         for swing in swings

@@ -136,7 +136,7 @@ def test_the_command_says_what_moves_the_answer_most(quick: None, tiny: Tiny) ->
     answer, bound, moved, *rest = found.stdout.splitlines()
     assert answer.startswith("answer: ")
     assert bound.startswith("bound by: ")
-    assert moved.startswith("moved most by: memory-interleave (decode tokens/s from ")
+    assert moved.startswith("moved most by: memory-interleave (decode throughput from ")
     assert "64 B" in moved
     assert "4 KiB" in moved
     assert "failed, tiny: dram-queue at 32: a deadlock at 32" in rest

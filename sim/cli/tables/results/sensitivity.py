@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Any, Final
 
-from moe_cosim.quantity import format_quantity
 from moe_cosim.sim.cli.table import Column, Note, Table
+from moe_cosim.sim.display.units import shown
 from moe_cosim.sim.sensitivity.metrics import METRICS
 from moe_cosim.sim.sensitivity.sensitivity import Sensitivity
 from moe_cosim.sim.sensitivity.swings import Swing
@@ -16,7 +16,6 @@ _SHOWN: Final = 15
 """Swings of one figure that people see."""
 _BAR: Final = 20
 """Characters that the widest span of a figure takes."""
-_PS_PER_S: Final = 1e12
 
 
 def moved_most(found: Sensitivity) -> str:
@@ -27,7 +26,7 @@ def moved_most(found: Sensitivity) -> str:
         if largest is not None and largest.swing:
             low, high = _figure(largest, largest.lowest), _figure(largest, largest.highest)
             spans = f"from {low} at {largest.lowest_at} to {high} at {largest.highest_at}"
-            said.append(f"{largest.assumption} ({_plain(metric)} {spans})")
+            said.append(f"{largest.assumption} ({METRICS[metric].label.name.lower()} {spans})")
     return "; ".join(said) or "nothing of what is assumed"
 
 
@@ -94,22 +93,13 @@ def _by_figure(swings: Sequence[Swing]) -> list[tuple[str, list[Swing]]]:
 
 
 def _title(swing: Swing) -> str:
-    return _plain(swing.metric) + (f" over {swing.against}" if swing.against else "")
-
-
-def _plain(metric: str) -> str:
-    return metric.replace("_", " ").replace(" per s", "/s")
+    return METRICS[swing.metric].label.name + (f" over {swing.against}" if swing.against else "")
 
 
 def _figure(swing: Swing, value: float) -> str:
     """With its unit; a factor without."""
-    unit = "" if swing.against else METRICS[swing.metric].unit
-    match unit:
-        case "s":
-            return format_quantity(value * _PS_PER_S, "ps")
-        case "J" | "W":
-            return format_quantity(value, unit)
-    return f"{value:.4g} {unit}".rstrip()
+    factor, unit = shown([value], "" if swing.against else METRICS[swing.metric].label.unit)
+    return f"{value / factor:.4g} {unit}".rstrip()
 
 
 def _bar(swing: Swing, low: float, high: float) -> str:
