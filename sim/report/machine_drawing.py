@@ -8,12 +8,12 @@ from moe_cosim.sim.display.names import component, words
 from moe_cosim.sim.report.machine_graph import DeviceGroup, DeviceLink, MachineGraph
 from moe_cosim.sim.report.write_number import number
 
+_Place = tuple[float, float, float, float]
+"""Left, top, width and height of a box."""
 _WIDTH, _GAP, _MARGIN = 540, 16, 2
 _TITLE, _LINE, _BETWEEN = 30, 24, 58
 _METER = 84
 """Pixels of a meter that is full."""
-_LETTER = 7.2
-"""Pixels, about, of a letter of 13 pixels."""
 
 
 def drawn(graph: MachineGraph, says: str) -> str:
@@ -21,16 +21,19 @@ def drawn(graph: MachineGraph, says: str) -> str:
     rows: dict[int, list[DeviceGroup]] = {}
     for device in graph.devices:
         rows.setdefault(device.depth, []).append(device)
-    places: dict[str, tuple[float, float, float, float]] = {}
+    places: dict[str, _Place] = {}
     top, pieces = float(_MARGIN), []
     for devices in rows.values():
+        names = {device.name for device in devices}
         for line in _lines(devices):
             width = (_WIDTH - 2 * _MARGIN - _GAP * (len(line) - 1)) / len(line)
             for place, device in enumerate(line):
-                places[device.name] = (_MARGIN + place * (width + _GAP), top, width, _height(device))
-            top += max(_height(device) for device in line) + _GAP
-        top += _BETWEEN - _GAP
-    pieces = [_link(link, places) for link in graph.links]
+                places[device.name] = _MARGIN + place * (width + _GAP), top, width, _height(device)
+            top += max(_height(device) for device in line) + _BETWEEN
+        for link in (link for link in graph.links if {link.near, link.far} <= names):
+            pieces.append(_beside(link, top - _BETWEEN))
+            top += _LINE
+    pieces += [_below(link, *places[link.near], *places[link.far]) for link in graph.links if _is_below(link, places)]
     pieces += [_box(device, *places[device.name]) for device in graph.devices]
     height = top - _BETWEEN + _MARGIN
     return (
@@ -80,24 +83,48 @@ def _meter(x: float, base: float, share: float) -> list[str]:
     ]
 
 
-def _link(link: DeviceLink, places: dict[str, tuple[float, float, float, float]]) -> str:
-    (ax, ay, a_width, a_height), (bx, by, b_width, _) = places[link.near], places[link.far]
-    x = max(ax, bx) + min(a_width, b_width) / 2
-    begin, end = ay + a_height, by
-    if end <= begin:  # in one row
-        begin, end = ay + a_height / 2, by
-    shares = [f"{arrow} {use.text}" for arrow, use in (("↓", link.outward), ("↑", link.inward)) if use is not None]
-    rate = "" if link.payload_bytes_per_s is None else f" {number(link.payload_bytes_per_s, 'B/s')} each way"
+def _is_below(link: DeviceLink, places: dict[str, _Place]) -> bool:
+    return places[link.far][1] > places[link.near][1]
+
+
+def _below(
+    link: DeviceLink,
+    _x: float,
+    y: float,
+    _width: float,
+    height: float,
+    x: float,
+    end: float,
+    width: float,
+    _height: float,
+) -> str:
+    """From the box above to the box below, at whose left end it says what it is where two stand side by side."""
+    x += width / 2 if width > _WIDTH / 2 else 24
+    middle = end - _BETWEEN / 2
     busiest = max((use.mean for use in (link.outward, link.inward) if use is not None), default=0.0)
-    middle = (begin + end) / 2
-    to_left = x > _WIDTH * 0.6
-    at = x - 10 if to_left else x + 10
-    anchor = "end" if to_left else ""
+    line = f'x1="{x:g}" y1="{y + height:g}" x2="{x:g}" y2="{end:g}" stroke-width="{2 + 10 * busiest:.1f}"'
+    shares = _shares(link, "↓", "↑")
     return (
-        f'<line class="link" x1="{x:g}" y1="{begin:g}" x2="{x:g}" y2="{end:g}" stroke-width="{2 + 10 * busiest:.1f}"/>'
-        + _text(at, middle - 5, words(component(link.name)) + rate, anchor)
-        + (_text(at, middle + 13, "   ".join(shares), f"{anchor} strong".strip()) if shares else "")
+        f'<line class="link" {line}/>'
+        + _text(x + 10, middle - 5, _called(link))
+        + (_text(x + 10, middle + 13, shares, "strong") if shares else "")
     )
+
+
+def _beside(link: DeviceLink, y: float) -> str:
+    """Between two boxes of one row: a line of text below it."""
+    ends = f"{component(link.near)} to {component(link.far)}: "
+    return _text(_MARGIN + 10, y + 18, f"{ends}{_called(link)} {_shares(link, '→', '←')}")
+
+
+def _called(link: DeviceLink) -> str:
+    rate = "" if link.payload_bytes_per_s is None else f" {number(link.payload_bytes_per_s, 'B/s')} each way"
+    return words(component(link.name)) + rate
+
+
+def _shares(link: DeviceLink, outward: str, inward: str) -> str:
+    both = (outward, link.outward), (inward, link.inward)
+    return "   ".join(f"{arrow} {use.text}" for arrow, use in both if use is not None)
 
 
 def _text(x: float, y: float, text: str, classes: str = "") -> str:

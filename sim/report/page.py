@@ -9,13 +9,14 @@ and neither of the two says anything there.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from moe_cosim import extras
 from moe_cosim.sim.report import palette
@@ -51,6 +52,7 @@ def page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
     """HTML. Raises `InputError` without the extra ``report``."""
     library = extras.load("vl_convert", "report", "report")
     environment = Environment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, autoescape=True)
+    environment.filters["marked"] = _marked
     versions = library.get_vegalite_versions()
     return environment.from_string(_file("page.html.j2")).render(
         title=title,
@@ -59,7 +61,7 @@ def page(title: str, subtitle: str, sections: Sequence[Section]) -> str:
         version=VERSION,
         vega=library.get_vega_version(),
         vega_lite=max(versions, key=lambda text: [int(part) for part in text.split(".")]),
-        style=Markup(f":root {{ {_variables()} }}\n{_file('page.css')}"),
+        style=Markup(_colours() + _file("page.css")),
         script=Markup(_file("page.js")),
         library=_bundle(),
         patterns=Markup(palette.patterns()),
@@ -77,8 +79,13 @@ def _bundle() -> Markup:
     return Markup(extras.load("vl_convert", "report", "report").javascript_bundle(_LIBRARY))
 
 
-def _variables() -> str:
-    return " ".join(f"{name}: {colour};" for name, colour in palette.variables().items())
+def _colours() -> str:
+    """The series' colours, light and dark; paper is light."""
+    light, dark = (
+        f":root {{ {' '.join(f'{name}: {colour};' for name, colour in palette.variables(dark).items())} }}"
+        for dark in (False, True)
+    )
+    return f"{light}\n@media screen and (prefers-color-scheme: dark) {{ {dark} }}\n"
 
 
 def _specification(chart: Chart) -> Markup:
@@ -87,6 +94,11 @@ def _specification(chart: Chart) -> Markup:
         | dict(chart.spec)
         | {"description": chart.says}
     )
+
+
+def _marked(text: str) -> Markup:
+    """What stands between backticks as what is typed."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def _markup(drawing: Drawing) -> Markup:

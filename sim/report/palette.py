@@ -35,9 +35,16 @@ _SHAPES: Final = {
 """As Vega writes them, by what matplotlib calls the marker."""
 
 
-def variables() -> dict[str, str]:
+_IN_THE_DARK: Final = {"blue": "#3A93D0", "dark gray": "#B4B4B4"}
+"""In the place of those that are too dark on black."""
+
+
+def variables(dark: bool = False) -> dict[str, str]:
     """CSS variables of the colours."""
-    return {f"--series-{place}": colour for place, (_, colour) in enumerate(COLOURS)}
+    return {
+        f"--series-{place}": _IN_THE_DARK.get(name, colour) if dark else colour
+        for place, (name, colour) in enumerate(COLOURS)
+    }
 
 
 def line(style: Style) -> str:

@@ -105,7 +105,9 @@ def _sorts(chosen_step: int | None) -> list[_Sort]:
 
 def _parts(sort: _Sort, run: ReportedRun) -> Sequence[Part]:
     if sort.of_events and not run.has_events:
-        return [Sentence("This run kept no program and timeline, which 'run --out' does unless --keep says otherwise.")]
+        return [
+            Sentence("This run kept no program and timeline, which `run --out` does unless `--keep` says otherwise.")
+        ]
     return sort.parts(run)
 
 

@@ -15,7 +15,7 @@ from moe_cosim.sim.sensitivity.swings import Swing
 
 TITLE: Final = "Assumptions"
 READS: Final = (
-    "What a source leaves open is an assumption with a default, a range and a reason. Where 'run --sensitivity' varied "
+    "What a source leaves open is an assumption with a default, a range and a reason. Where `run --sensitivity` varied "
     "them, a bar says from where to where a figure goes while one assumption goes over its range; the dashed line is "
     "the figure as it is."
 )

@@ -75,7 +75,7 @@ def _numbers(run: ReportedRun, table: NDArray[np.float64], title: str, unit: str
     colour = {
         "field": "data",
         "type": "quantitative",
-        "scale": {"scheme": SEQUENTIAL},
+        "scale": {"scheme": {"name": SEQUENTIAL, "extent": [0.18, 1]}},  # in the dark its darkest would look blank
         "legend": {"title": unit, "gradientLength": 200, "direction": "horizontal", "titleOrient": "left"},
     }
     spec = _spec(values, table.shape, colour, f"format(datum.data, ',.4~g') + ' {unit}'")
@@ -127,6 +127,7 @@ def _spec(
             *more,
             {"calculate": f"'layer ' + datum.layer + ', expert ' + datum.expert + ': ' + {tip}", "as": "tip"},
         ],
+        "view": {"fill": "var(--blank)"},
         "mark": {"type": "rect", "aria": False},
         "encoding": {
             "x": {"field": "expert", "type": "ordinal", "title": "expert", **_places(experts, 16)},

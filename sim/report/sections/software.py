@@ -34,7 +34,7 @@ def section(runs: Sequence[ReportedRun]) -> Section:
         _SOFTWARE,
         "Share of software",
         "Software is launching kernels, scheduling and handing over, as the named stack does: time in which no kernel "
-        "that the run waits for works. 'software: ideal' takes none.",
+        "that the run waits for works. `software: ideal` takes none.",
         [Panel("", parts, is_wide=True)],
     )
 

@@ -22,7 +22,7 @@ from moe_cosim.workloads.programs.program import PURPOSES
 TITLE = "Timeline of a step"
 READS = (
     "Each row is a lane of a unit; a bar is what it works on, a gap is waiting. Time runs from the step's first event. "
-    "'report --step N' draws another one, 'moe-cosim trace' the whole run."
+    "`report --step N` draws another one, `moe-cosim trace` the whole run."
 )
 _FINEST: Final = 1000
 """Bars of one purpose that are less than this part of the step apart are drawn as one."""

@@ -18,7 +18,7 @@ def section(runs: Sequence[ReportedRun]) -> Section:
         "time-and-energy",
         "Where time and energy went",
         "Time is the critical path: its parts add up to the run, nothing is counted twice. Energy is that of every "
-        "component whose figures are known; 'time' is what it takes whatever is done, 'static' and 'background' are "
+        "component whose figures are known; `time` is what it takes whatever is done, `static` and `background` are "
         "the same by component.",
         panels,
     )

@@ -75,7 +75,7 @@ class Browser:
         self.seen = Seen()
         self.look(width, dark, media)
         self._ask("Page.navigate", url=path.resolve().as_uri())
-        self._until("document.documentElement?.dataset.drawn === 'all'")
+        self.wait("document.documentElement?.dataset.drawn === 'all'")
 
     def look(self, width: int, dark: bool = False, media: str = "screen") -> None:
         """The same page in another window, light or dark."""
@@ -111,7 +111,8 @@ class Browser:
         os.close(self._to)
         os.close(self._from)
 
-    def _until(self, condition: str) -> None:
+    def wait(self, condition: str) -> None:
+        """Until it holds."""
         end = time.monotonic() + _LONGEST_S
         while not self.evaluate(condition):
             assert time.monotonic() < end, f"{condition} has not come: {self.seen.said}"
