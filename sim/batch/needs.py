@@ -77,7 +77,8 @@ def chunk_of(points: int, seconds: float | None, cores: int, limit_s: float | No
         elements = UNKNOWN_ELEMENTS
     else:
         each_s = ELEMENT_S if limit_s is None else min(ELEMENT_S, limit_s / 2)
-        elements = -(-points // max(1, int(each_s * cores / seconds))) if seconds > 0 else 1
+        fits = seconds * points <= each_s * cores
+        elements = 1 if fits else -(-points // max(1, int(each_s * cores / seconds)))
     return -(-points // min(elements, points, most or MOST_ELEMENTS))
 
 

@@ -11,6 +11,7 @@ from moe_cosim.sim.batch.site import Site
 from moe_cosim.sim.batch.status import View, scheduler_of, views_or_error
 from moe_cosim.sim.batch.submission import submissions
 from moe_cosim.sim.batch.submit import Draft, Wishes, draft
+from moe_cosim.sim.batch.usage import usages
 from moe_cosim.sim.sweep.identity.files import check_files
 from moe_cosim.sim.sweep.identity.sources import check_sources
 from moe_cosim.sim.sweep.plan.plan import SweepPlan
@@ -50,7 +51,7 @@ def resume(store: Store, site: Site | None, wishes: Wishes) -> list[Draft]:
         check_sources(plan.sources, f"{store.path}: plan {plan_id}")
         record = view.record
         cut = wishes.chunk or (record.chunk if record.point_s is None else None)
-        peak_bytes = max((used.peak_bytes for each in of_plan for used in each.usages().values()), default=0)
+        peak_bytes = max((used.peak_bytes for each in of_plan for used in usages(each.submission)), default=0)
         again = Wishes(
             cut,
             wishes.time_s or (record.time_s if site is None else None),

@@ -10,6 +10,7 @@ from typing import Final
 import jinja2
 
 import moe_cosim
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.escape import shell
 from moe_cosim.sim.batch import same_package
 from moe_cosim.sim.batch.base import Job, Scheduler
@@ -50,13 +51,16 @@ def _choice(site: Site) -> str:
 def _render(scheduler: Scheduler[Site], job: Job, folder: Path, title: str, log: str, arguments: str) -> str:
     site = scheduler.site
     choice = _choice(site)
+    store = os.fspath(folder.parent.parent)
+    if choice == "container" and set(store) & set(",:"):
+        raise InputError(store, "store", Plain("a path with , or :"), "another where a container is to see it (--bind)")
     context = {
         "options": scheduler.options(job),
         "version": VERSION,
         "title": title,
         "folder": os.fspath(folder),
         "submission": folder.name,
-        "store": os.fspath(folder.parent.parent),
+        "store": store,
         "log": log,
         "modules": site.modules,
         "environment": _environment(site),

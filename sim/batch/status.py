@@ -11,7 +11,7 @@ from moe_cosim.quantity import format_quantity
 from moe_cosim.sim.batch.base import JobState, Scheduler, Seen, schedulers, site_class
 from moe_cosim.sim.batch.site import Site, site_of
 from moe_cosim.sim.batch.submission import Submission, SubmissionRecord, submissions
-from moe_cosim.sim.batch.usage import Usage, usage_of
+from moe_cosim.sim.batch.usage import usages
 from moe_cosim.sim.sweep.store.store import Store
 
 _GONE = Seen(JobState.GONE, "")
@@ -64,18 +64,13 @@ class View:
             for point in self.points(element)
         }
 
-    def usages(self) -> dict[int, Usage]:
-        """What elements have used, of those that have said it."""
-        found = ((element, usage_of(self.submission, element)) for element in range(1, self.record.elements + 1))
-        return {element: used for element, used in found if used is not None}
-
     def document(self, finished: set[str], failed: set[str]) -> dict[str, Any]:
         """Counts of elements and points. An element is done when its points are, whatever its job came to."""
         elements: Counter[str] = Counter()
         words: Counter[str] = Counter()
         points: Counter[str] = Counter()
         to_resume = 0
-        used = self.usages().values()
+        used = usages(self.submission)
         for element in range(1, self.record.elements + 1):
             seen, ids = self.state(element), self.points(element)
             left = [point for point in ids if point not in finished]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from moe_cosim.sim.sweep.identity import own_file
 from moe_cosim.whole_file import write_whole
 
 _EVERY_S: Final = 1.0
+_NAME: Final = re.compile(r"[1-9][0-9]{0,8}\.json", re.ASCII)
 _GROWTH: Final = 1.1
 """A peak that has grown by a tenth is written down at once: who takes too much is killed without a word."""
 
@@ -37,6 +39,14 @@ def usage_of(submission: Submission, index: int) -> Usage | None:
         return Usage.model_validate_json(own_file.read(submission.used(index)))
     except (OSError, ValueError):
         return None
+
+
+def usages(submission: Submission) -> list[Usage]:
+    """Of every element that has said what it used."""
+    with suppress(OSError):  # a submission of before there were any
+        numbers = [int(name[:-5]) for name in os.listdir(submission.folder / "used") if _NAME.fullmatch(name)]
+        return [used for number in numbers if (used := usage_of(submission, number)) is not None]
+    return []
 
 
 class UsageMeter:

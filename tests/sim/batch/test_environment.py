@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from moe_cosim.errors import InputError
 from moe_cosim.sim.batch import same_package
 from moe_cosim.sim.batch.base import Job, schedulers, site_class
 from moe_cosim.sim.batch.script import check_script, points_script
@@ -95,8 +96,14 @@ def test_a_named_python_decides(cluster: Cluster) -> None:
 def test_a_container_decides(cluster: Cluster, runtime: str) -> None:
     program(cluster.bin / runtime, runtime)
     cluster.run(container="/proj/42/moe image.sif")
-    store = cluster.folder.parent.parent
-    assert re.fullmatch(f"{runtime} exec --bind {store} /proj/42/moe image.sif python3 {CHECKED}", cluster.log()[0])
+    where = f"--bind {cluster.folder.parent.parent} --pwd {cluster.folder}"
+    assert re.fullmatch(f"{runtime} exec {where} /proj/42/moe image.sif python3 {CHECKED}", cluster.log()[0])
+
+
+def test_a_store_that_no_container_could_see_is_refused(cluster: Cluster) -> None:
+    cluster.folder = cluster.folder.parents[2] / "a:b" / "batch" / "one"
+    with pytest.raises(InputError, match="a path with , or :"):
+        cluster.run(container="moe.sif")
 
 
 def test_a_container_with_nothing_to_run_it(cluster: Cluster) -> None:

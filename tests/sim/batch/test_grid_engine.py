@@ -17,7 +17,7 @@ from moe_cosim.testing.scheduler.sweeping import NASTY, Sweeping, wait_for
 from tests.sim.batch.grid_engine_cluster import GridEngineCluster
 from tests.sim.batch.test_slurm import Printing
 
-SECONDS = 120.0
+SECONDS = 240.0
 
 
 class TestGridEngine(SchedulerContract):
@@ -138,13 +138,13 @@ while starts.read_text() == "start\\n":
 
 
 def test_warned_before_its_limit_an_element_comes_back(grid_engine: GridEngineCluster, tmp_path: Path) -> None:
-    """By the soft limit and the exit status: it is told after two seconds of its minute."""
+    """By the soft limit and the exit status: it is told after ten seconds of its minute."""
     sweeping = Sweeping(tmp_path).write(points=2)
     python = tmp_path / "waits"
     python.write_text(_WAITS_TO_BE_TOLD.format(python=sys.executable))
     python.chmod(0o755)
     site = sweeping.site(scheduler="grid-engine", python=str(python))
-    submission = sweeping.submit("--site", site, "--chunk", 2, "--time", "1", "--warning", 58)
+    submission = sweeping.submit("--site", site, "--chunk", 2, "--time", "1", "--warning", 50)
     wait_for(lambda: sweeping.view().state(1).state is JobState.DONE, SECONDS, sweeping.document)
     assert (submission.folder / "starts").read_text().startswith("start\nstart\n")
 
