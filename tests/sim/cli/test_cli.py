@@ -98,7 +98,7 @@ def test_names_in_brackets_are_shown_as_they_are(tiny: Tiny) -> None:
     (tiny.folder / "[b]" / "config.json").write_text((tiny.folder / "model.json").read_text())
     found = cli("run", tiny.path)
     assert found.exit_code == 0
-    assert found.stdout.startswith("[/bold][red]x: cxl-ndp on h100-cxl-ndp, [b]")
+    assert "\n[/bold][red]x: cxl-ndp on h100-cxl-ndp, [b]" in found.stdout
 
 
 def test_the_engine_option_is_the_engine_field(tiny: Tiny) -> None:
