@@ -186,6 +186,10 @@ def _make_room(figure: Any, axes: Any) -> None:
             for label in axes.get_xticklabels():
                 label.set(rotation=30, ha="right", rotation_mode="anchor")
             figure.draw_without_rendering()
+    for groups in axes.child_axes:
+        if _touch(figure, groups):
+            names = [_broken(label.get_text()) for label in groups.get_xticklabels()]
+            groups.set_xticks(groups.get_xticks(), names)
     for each in figure.axes:
         if each.yaxis.label.get_window_extent().height > each.bbox.height:
             each.set_ylabel(_broken(each.get_ylabel()))

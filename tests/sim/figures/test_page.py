@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import shlex
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,14 @@ from hypothesis import strategies as st
 
 from moe_cosim.sim.display.styles import style
 from moe_cosim.sim.figures.charts.bars import GEOMEAN, Bars, BarSeries
+from moe_cosim.sim.figures.charts.breakdown import Breakdown, StackedPart
 from moe_cosim.sim.figures.page import SIZES, drawn, print_chart, size_of
+from moe_cosim.sim.figures.plot import FigureFile
+from moe_cosim.sim.figures.request import KINDS, TORNADO, FigureRequest
 from moe_cosim.sim.figures.text_table import FigureTable, tex, three_digits
 from tests.sim.tiny import cli
 
+ROOT = Path(__file__).parents[3]
 NAMES = ["DeepSeek-MoE-16B", "Mixtral-8x7B", "Qwen3-235B-A22B", GEOMEAN]
 CHART = Bars(
     [
@@ -59,6 +64,20 @@ def test_nothing_is_cut_off_and_no_names_touch(figure: Any) -> None:
         spans = [name.get_window_extent() for name in names]
         assert all(left.x1 < right.x0 for left, right in pairwise(spans))
     assert len(figure.legends[0].get_texts()) == 8
+
+
+def test_names_of_groups_do_not_touch(matplotlib_style: Any) -> None:
+    bars = [(group, system) for group in NAMES for system in ("On demand", "MoNDE", "Ours")]
+    parts = [StackedPart(name, style(index), [1.0] * len(bars)) for index, name in enumerate("ab")]
+    chart = Breakdown(parts, bars, "Model", "Time (s)")
+    figure = drawn(chart, *size_of("ieee-1", None))
+    figure.draw_without_rendering()
+    (groups,) = figure.axes[0].child_axes
+    spans = [name.get_window_extent() for name in groups.get_xticklabels()]
+    assert [name.get_text().replace("\n", "") for name in groups.get_xticklabels()] == NAMES
+    assert all(left.x1 < right.x0 for left, right in pairwise(spans))
+    tops = [bar.get_y() + bar.get_height() for bar in figure.axes[0].containers[1]]
+    assert tops == pytest.approx([2.0] * len(bars))
 
 
 def test_names_of_any_length_and_letters_are_drawn_or_named(tmp_path: Path, matplotlib_style: Any) -> None:
@@ -170,6 +189,23 @@ def test_the_command_draws_every_kind(store: Any, folder: Path, tmp_path: Path) 
     assert float(rows[-1]["MoNDE"]) == pytest.approx(48**0.5)
     assert r"\midrule" + "\nGeomean & " in (tmp_path / "bars.tex").read_text()
     assert {row["Unit"] for row in csv.DictReader((tmp_path / "roofline.csv").open())} == {"GPU SMs", "NDP cores"}
+
+
+def test_commands_of_the_pages_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def listen(sources: tuple[str, ...], request: FigureRequest, out: str) -> FigureFile:
+        asked.append((sources, request))
+        return FigureFile(Path(out), CHART, None, "")
+
+    monkeypatch.setattr("moe_cosim.sim.figures.plot.plot", listen)
+    for page in ("figures", "sweeps", "quantization"):
+        text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").replace("\\\n", " ")
+        for line in re.findall(r"^    moe-cosim (plot .*)$", text, re.MULTILINE):
+            found = cli(*shlex.split(line, comments=True))
+            assert found.exit_code == 0, (line, found.output)
+    assert len(asked) >= 12
+    assert {request.kind for _, request in asked} == {*KINDS} - {TORNADO}  # which is of another page
 
 
 @pytest.mark.parametrize(
