@@ -8,8 +8,9 @@
 namespace moecosim {
 
 // Crossbar arbitration of a switch whose rate all traffic shares: one packet crosses at a time, at the
-// router's xbar_bw. Ports take turns, the one that waited longest first. (merlin's own arbiters let
-// every pair of ports work at xbar_bw.)
+// router's xbar_bw. Ports share it by flits (start-time fair queueing), so that short requests do not
+// use up the turns of those that send lines. (merlin's own arbiters let every pair of ports work at
+// xbar_bw.)
 class SharedCrossbar : public SST::Merlin::XbarArbitration {
 public:
     SST_ELI_REGISTER_SUBCOMPONENT(SharedCrossbar, "moecosim", "SharedCrossbar", SST_ELI_ELEMENT_VERSION(1, 0, 0),
@@ -27,7 +28,10 @@ public:
     ImplementSerializable(moecosim::SharedCrossbar)
 
 private:
-    std::vector<int> turns_;  // ports, the one that waited longest first
+    int ready(SST::Merlin::PortInterface** ports, int port) const;
+
+    std::vector<SST::Cycle_t> next_;  // of each port, when its next packet's turn is, in cycles of crossing
+    SST::Cycle_t reached_ = 0;        // turn of the last packet that crossed
     int num_vcs_ = 0;
     SST::Cycle_t busy_ = 0;  // cycles until the packet that crosses is over
 };
