@@ -17,17 +17,29 @@ from moe_cosim.sim.kept.durations import step_seconds
 from moe_cosim.sim.report import palette
 from moe_cosim.sim.report.parts import Chart, Part, Sentence
 from moe_cosim.sim.report.reported import ReportedRun
+from moe_cosim.sim.results.path.critical_path import critical_path
 from moe_cosim.workloads.programs.program import PURPOSES
 
 TITLE = "Timeline of a step"
 READS = (
-    "Each row is a lane of a unit; a bar is what it works on, a gap is waiting. Time runs from the step's first event. "
-    "`report --step N` draws another one, `moe-cosim trace` the whole run."
+    "The first row is what the run waited for; each further one is a lane of a unit: a bar is what it works on, a gap "
+    "is waiting. Time runs from the step's first event. `report --step N` draws another step, `moe-cosim trace` all."
 )
 _FINEST: Final = 1000
 """Bars of one purpose that are less than this part of the step apart are drawn as one."""
 _MOST_BARS: Final = 4000
 _MOST_STEPS: Final = 400
+_PATH: Final = "Critical path"
+SPAN: Final = np.dtype(
+    [
+        ("row", "<i8"),  # of the chart: 0 is the critical path, then the lanes
+        ("lane", "<i8"),
+        ("purpose", "u1"),
+        ("layer", "<i2"),
+        ("begin", "<i8"),  # ps
+        ("end", "<i8"),
+    ]
+)
 
 
 def parts(run: ReportedRun, step: int | None) -> list[Part]:
@@ -46,21 +58,20 @@ def _median(seconds: NDArray[np.float64]) -> int:
 
 
 def _timeline(run: ReportedRun, step: int) -> Part:
-    timeline, program = run.timeline, run.timeline.program
-    rows = np.flatnonzero(run.works & (run.tags["step"] == step) & (timeline.end_ps > timeline.start_ps))
-    if not len(rows):
+    spans = _spans(run, step)
+    if not len(spans):
         return Sentence(f"Step {step} has no event that takes time.")
-    begin_ps, lane = timeline.start_ps[rows], program.events["lane"][rows].astype(np.int64)
-    first_ps, last_ps = int(begin_ps.min()), int(timeline.end_ps[rows].max())
-    bars = _bars(rows, lane, run, (last_ps - first_ps) // _FINEST)
+    first_ps, last_ps = int(spans["begin"].min()), int(spans["end"].max())
+    bars = _bars(spans, (last_ps - first_ps) // _FINEST)
     drawn = np.sort(np.argsort(bars["begin"] - bars["end"], kind="stable")[:_MOST_BARS])
     factor, unit = shown([(last_ps - first_ps) * 1e-12], "s")
     scale = 1e-12 / factor
-    lanes = [f"{component(unit)}, {name}" if name != "main" else component(unit) for unit, name in program.lanes]
-    used = [lanes[index] for index in np.unique(lane)]
+    lanes = [f"{component(unit)}, {name}" if name != "main" else component(unit) for unit, name in run.machine.lanes]
+    rows = [_PATH, *lanes]
+    used = [rows[index] for index in np.unique(spans["row"])]
     values = [
         {
-            "lane": lanes[bars["lane"][bar]],
+            "lane": rows[bars["row"][bar]],
             "begin": round((bars["begin"][bar] - first_ps) * scale, 6),
             "end": round((bars["end"][bar] - first_ps) * scale, 6),
             "purpose": purpose(PURPOSES[bars["purpose"][bar]]),
@@ -68,31 +79,47 @@ def _timeline(run: ReportedRun, step: int) -> Part:
         }
         for bar in drawn.tolist()
     ]
-    note = f"{len(rows):,} events as {len(drawn):,} bars"
+    note = f"{int((spans['row'] > 0).sum()):,} events as {int((bars['row'][drawn] > 0).sum()):,} bars"
     if len(drawn) < len(bars["begin"]):
         share = 1 - (bars["busy"][drawn].sum() / bars["busy"].sum())
         note += f"; {len(bars['begin']) - len(drawn):,} shorter ones, {share:.2%} of the work, are not drawn"
     title = f"{'Prefill' if step == 0 else f'Decode step {step}'}, {format_quantity(last_ps - first_ps, 'ps')}"
-    says = f"{title} of {run.name}: which of {len(used)} lanes worked when, and on what."
+    says = f"{title} of {run.name}: which of {len(used) - 1} lanes worked when, on what, and what the run waited for."
     return Chart(title, _spec(values, used, f"time ({unit})"), says, f"{note}.")
 
 
-def _bars(rows: NDArray[np.int64], lane: NDArray[np.int64], run: ReportedRun, near_ps: int) -> dict[str, NDArray[Any]]:
-    """Of events `rows`, in the order of lanes and within them of time: neighbours that are alike and near are one."""
-    begin, end = run.timeline.start_ps[rows], run.timeline.end_ps[rows]
-    purposes, layers = run.tags["purpose"][rows], run.tags["layer"][rows]
-    differs = (lane[1:] != lane[:-1]) | (purposes[1:] != purposes[:-1]) | (begin[1:] - end[:-1] > near_ps)
+def _spans(run: ReportedRun, step: int) -> NDArray[np.void]:
+    """SPAN records of the step: its part of the critical path, then its events, lane after lane, in the order of
+    time."""
+    timeline, program = run.timeline, run.timeline.program
+    segments = critical_path(run.machine, program, timeline).segments
+    end_ps = np.cumsum(segments["time_ps"])
+    on_path = np.flatnonzero((run.tags["step"][segments["event"]] == step) & (segments["time_ps"] > 0))
+    rows = np.flatnonzero(run.works & (run.tags["step"] == step) & (timeline.end_ps > timeline.start_ps))
+    event = np.concatenate([segments["event"][on_path], rows])
+    found = np.zeros(len(event), SPAN)
+    found["lane"] = program.events["lane"][event]
+    found["row"][len(on_path) :] = found["lane"][len(on_path) :] + 1
+    found["begin"] = np.concatenate([(end_ps - segments["time_ps"])[on_path], timeline.start_ps[rows]])
+    found["end"] = np.concatenate([end_ps[on_path], timeline.end_ps[rows]])
+    found["purpose"], found["layer"] = run.tags["purpose"][event], run.tags["layer"][event]
+    return found
+
+
+def _bars(spans: NDArray[np.void], near_ps: int) -> dict[str, NDArray[Any]]:
+    """Neighbours that are alike and near are one."""
+    before, after = spans[:-1], spans[1:]
+    differs = (after["begin"] - before["end"] > near_ps) | (before["row"] != after["row"])
+    differs |= (before["lane"] != after["lane"]) | (before["purpose"] != after["purpose"])
     first = np.flatnonzero(np.append(True, differs))
-    last = np.append(first[1:], len(rows)) - 1
+    last = np.append(first[1:], len(spans)) - 1
     return {
-        "lane": lane[first],
-        "purpose": purposes[first],
-        "begin": begin[first],
-        "end": end[last],
+        **{name: spans[name][first] for name in ("row", "lane", "purpose", "begin")},
+        "end": spans["end"][last],
         "count": last - first + 1,
-        "busy": np.add.reduceat(end - begin, first),
-        "from": np.minimum.reduceat(layers, first),
-        "to": np.maximum.reduceat(layers, first),
+        "busy": np.add.reduceat(spans["end"] - spans["begin"], first),
+        "from": np.minimum.reduceat(spans["layer"], first),
+        "to": np.maximum.reduceat(spans["layer"], first),
     }
 
 
@@ -101,7 +128,7 @@ def _tip(bars: dict[str, NDArray[Any]], bar: int, lanes: list[str]) -> dict[str,
     told: dict[str, Any] = {
         "lane": lanes[bars["lane"][bar]],
         "purpose": purpose(PURPOSES[bars["purpose"][bar]]),
-        "works": format_quantity(int(bars["busy"][bar]), "ps"),
+        "takes": format_quantity(int(bars["busy"][bar]), "ps"),
         "events": int(bars["count"][bar]),
     }
     return told | ({"layers": " to ".join(map(str, layers))} if layers[0] >= 0 else {})

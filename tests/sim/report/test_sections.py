@@ -84,14 +84,22 @@ def test_bars_of_a_step_are_all_the_work_of_its_lanes(reported: list[ReportedRun
         rows = np.flatnonzero((events["kind"] < SIGNAL) & (run.tags["step"] == number))
         rows = rows[timeline.end_ps[rows] > timeline.start_ps[rows]]
         lasts = timeline.end_ps[rows] - timeline.start_ps[rows]
-        apart = step._bars(rows, events["lane"][rows].astype(np.int64), run, 0)
-        bars = step._bars(rows, events["lane"][rows].astype(np.int64), run, 10**12)
+        spans = step._spans(run, number)
+        apart, bars = step._bars(spans, 0), step._bars(spans, 10**12)
         assert len(bars["busy"]) <= len(apart["busy"])
-        assert bars["busy"].sum() == lasts.sum()
-        assert bars["count"].sum() == len(rows)
+        assert bars["busy"][bars["row"] > 0].sum() == lasts.sum()
+        assert bars["count"].sum() == len(spans)
         assert (bars["end"] - bars["begin"] >= bars["busy"]).all()
         (chart,) = charts(step.parts(run, number))[:1]
         assert ("Prefill" if number == 0 else "Decode step 1") in chart.title
+
+
+def test_the_critical_path_of_all_steps_is_the_run(reported: list[ReportedRun]) -> None:
+    for run in reported:
+        parts = [spans[spans["row"] == 0] for spans in (step._spans(run, number) for number in range(3))]
+        assert sum(int((path["end"] - path["begin"]).sum()) for path in parts) == run.timeline.total_ps
+        for path in parts:
+            assert (path["begin"][1:] >= path["end"][:-1]).all()
 
 
 def test_the_step_of_median_length_is_chosen(reported: list[ReportedRun]) -> None:
