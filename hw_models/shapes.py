@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,11 @@ class AttentionShape:
     key_dim: int
     value_dim: int
     latent: bool = False
+
+    def of_queries(self, count: int) -> AttentionShape:
+        """What a decode kernel computes for `count` tokens of a sequence at once, whose keys and values it reads once:
+        they are rows beside the heads that share a key."""
+        return replace(self, heads=self.heads * count)
 
     @property
     def values_per_key(self) -> int:

@@ -31,6 +31,28 @@ class MachineChoice(_Part):
     set: dict[str, Any] = Field(default_factory=dict)
 
 
+class VerifyChoice(_Part):
+    """Speculative decoding: decode steps that verify `draft_tokens` drafted tokens of each sequence at once
+    (Leviathan et al. 2023, arXiv 2211.17192)."""
+
+    draft_tokens: Size
+    acceptance: float | list[float] | str
+    """The chance that a drafted token is accepted if those before it in the step were: of all, or of each position; or
+    the path of a file that says how many were (`moe_cosim.workloads.verify.acceptance`)."""
+
+    @field_validator("acceptance", mode="before")
+    @classmethod
+    def _chance_chances_or_path(cls, acceptance: object) -> object:
+        chances = acceptance if isinstance(acceptance, list) else [acceptance]
+        if isinstance(acceptance, str) or (chances and all(_is_chance(each) for each in chances)):
+            return acceptance
+        raise ValueError("a number from 0 to 1, a list of them (one for each drafted token), or the path of a file")
+
+
+def _is_chance(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+
+
 class Workload(_Part):
     """How much is asked: `batch` sequences of `prompt_tokens`, each answered with `output_tokens`."""
 
@@ -40,11 +62,28 @@ class Workload(_Part):
     skipped_tokens: Size = 0
     """Output tokens taken as generated already when decode begins: a short run then measures a stretch
     of a long one, with as many keys and values."""
+    verify: VerifyChoice | None = None
+    """None: a decode step yields one token of each sequence."""
 
     @property
-    def decode_steps(self) -> int:
-        """The prefill yields each sequence's first token; every further one takes a step."""
+    def decoded_tokens(self) -> int:
+        """Of each sequence: the prefill yields its first token, decode the others."""
         return self.output_tokens - 1
+
+    @property
+    def drafted_tokens(self) -> int:
+        """Of each sequence in a decode step, behind its last token."""
+        return self.verify.draft_tokens if self.verify else 0
+
+    @property
+    def queries(self) -> int:
+        """Tokens of each sequence that a decode step puts through the model: its last one, and those drafted."""
+        return 1 + self.drafted_tokens
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Of all sequences, through the model in a decode step."""
+        return self.batch * self.queries
 
     @property
     def decode_context(self) -> int:
@@ -237,10 +276,18 @@ def _absolute(tree: dict[str, Any], folder: Path) -> None:
         (tree.get("routing"), "file", lambda text: True),
         (tree.get("routing"), "preset", lambda text: text.endswith(".yaml")),
         (tree.get("quantization"), "losses", lambda text: text != "synthetic"),
+        (_part(tree, "workload", "verify"), "acceptance", lambda text: True),
     )
     for part, key, is_path in paths:
         if isinstance(part, dict) and isinstance(part.get(key), str) and is_path(part[key]):
             part[key] = str((folder / os.path.expanduser(part[key])).absolute())
+
+
+def _part(tree: Any, *path: str) -> Any:
+    """What lies at `path` below nested mappings; None where there is nothing."""
+    for step in path:
+        tree = tree.get(step) if isinstance(tree, dict) else None
+    return tree
 
 
 def _cached(tree: dict[str, Any], folder: Path) -> None:

@@ -34,7 +34,7 @@ class Block:
 def blocks_of(policy: Policy, lowering: Lowering) -> Iterator[Block]:
     """All steps of the run that `policy` plans."""
     demand, first = policy.context.demand, 0
-    per_step = _guess(demand, policy.context.workload.batch)
+    per_step = _guess(demand, policy.context.workload.tokens_per_step)
     while first < demand.steps:
         # of about equal size, the last one too
         rest = demand.steps - first
@@ -46,9 +46,9 @@ def blocks_of(policy: Policy, lowering: Lowering) -> Iterator[Block]:
         per_step, first = max(len(program.events) / (last - first), 1.0), last
 
 
-def _guess(demand: Demand, batch: int) -> float:
+def _guess(demand: Demand, tokens: int) -> float:
     """Events of a step."""
-    chosen = min(demand.top_k * batch, demand.num_experts)
+    chosen = min(demand.top_k * tokens, demand.num_experts)
     return float(demand.layers * (_EVENTS_PER_LAYER + _EVENTS_PER_CHOICE * chosen))
 
 

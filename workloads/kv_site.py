@@ -57,8 +57,9 @@ def _attention_ps(machine: Machine, model: Model, workload: Workload, formats: P
     on_gpu = time_alone_ps(machine, gpu.name, {unit.local_memory: each for unit in near})
     core = near[0]
     assert core.model is not None  # only a unit that copies has none
-    rows = -(-workload.batch // len(near))
-    busy = int(core.model.attention_ps(rows, 1, seen, attention.core))
+    sequences = -(-workload.batch // len(near))
+    rows, several = sequences * workload.queries, attention.core.of_queries(workload.queries)
+    busy = int(core.model.attention_ps(sequences, 1, seen, several))
     beside = time_alone_ps(machine, core.name, {core.local_memory: each}, busy, core.model.launch_ps)
     travel = sum(
         time_alone_ps(machine, gpu.name, {unit.local_memory: rows * size for unit in near})
@@ -91,7 +92,7 @@ def attention_window_ps(
     assert gpu.model is not None  # every GPU has one
     attention = model.attention
     inner, columns = np.array(attention.projections(model.hidden)).T
-    busy = int(gpu.model.dense_ps(workload.batch, inner, columns, formats.attention).sum())
+    busy = int(gpu.model.dense_ps(workload.tokens_per_step, inner, columns, formats.attention).sum())
     stored = formats.attention.bytes_of(attention.projection_weights(model.hidden))
     projections = time_alone_ps(machine, gpu.name, {gpu.local_memory: stored}, busy)
     seen = workload.decode_context + workload.output_tokens // 2

@@ -109,18 +109,19 @@ def place_model(
     state_bytes = of_attention(lambda each: ACTIVATION_BYTES * each.state_values)
     embedding = addresses.take("embedding", gpu_memory, embedding_bytes).address
     head = embedding if model.tied_embeddings else addresses.take("head", gpu_memory, head_bytes).address
-    rows = workload.batch * max(workload.prompt_tokens, 1) * max(model.top_k, 1)
+    rows = workload.batch * max(workload.prompt_tokens, workload.queries) * max(model.top_k, 1)
     scratch = ACTIVATION_BYTES * rows * model.hidden
     kept = model.kept_tokens(np.arange(model.layers), model.cached_tokens(workload))
+    drafted = workload.drafted_tokens  # the last step may write them behind all that is kept
     kv_stripes, kv = None, None
     if kv_memories:
-        kv_bytes = int(kv_per_token[0]) * workload.batch * workload.context_tokens
+        kv_bytes = int(kv_per_token[0]) * workload.batch * (workload.context_tokens + workload.drafted_tokens)
         part = aligned(-(-kv_bytes // len(kv_memories)))
         starts = [addresses.take("KV cache", memory, part * model.layers).address for memory in kv_memories]
         kv_stripes, kv = Stripes(kv_memories, tuple(starts)), STRIPED + part * np.arange(model.layers, dtype=np.int64)
     attention = per_layer("attention weights", attention_bytes)
     if kv is None:
-        kv = per_layer("KV cache", workload.batch * ((kv_per_token + index_per_token) * kept + state_bytes))
+        kv = per_layer("KV cache", workload.batch * ((kv_per_token + index_per_token) * (kept + drafted) + state_bytes))
     router = per_layer("router weights", same * router_bytes)
     ffn = per_layer("shared and dense FFN", np.where(sparse, shared_bytes, dense_ffn_bytes))
     rooms = {gpu_memory: addresses.take("activations", gpu_memory, scratch)}

@@ -54,7 +54,7 @@ def memory_bytes() -> float:
 
 def _choices_and_cells(model: Model, workload: Workload) -> tuple[int, int]:
     layers = len(model.moe_layers)
-    tokens = workload.batch * (workload.prompt_tokens + workload.decode_steps)
+    tokens = workload.batch * (workload.prompt_tokens + workload.decoded_tokens * workload.queries)
     return tokens * layers * model.top_k, workload.output_tokens * layers
 
 

@@ -98,6 +98,7 @@ def lowering_of(scenario: Scenario, hooks: tuple[str, ...] = ()) -> Lowering:
         scenario.model,
         scenario.workload,
         scenario.layout,
+        scenario.decode,
         scenario.quantization.parts,
         scenario.software,
         hooks,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from moe_cosim.assumptions import Assumption, Assumptions
-from moe_cosim.errors import InputError
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Experiment, Workload
 from moe_cosim.hw_models.chosen import machine_of
 from moe_cosim.hw_models.machine import Machine
@@ -21,6 +21,8 @@ from moe_cosim.workloads.limits import check_size
 from moe_cosim.workloads.models.find import find_model
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.quantization.precisions import Quantization, quantization_of
+from moe_cosim.workloads.verify.acceptance import decode_steps
+from moe_cosim.workloads.verify.decode_steps import DecodeSteps
 
 _PLACED: Final[deque[tuple[object, AddressMap, ModelLayout]]] = deque(maxlen=1)
 """By what decides it, the layout made last in this process, and the addresses after it: points of a sweep share it."""
@@ -43,6 +45,7 @@ class Scenario:
     assumptions: Assumptions
     addresses: AddressMap
     layout: ModelLayout
+    decode: DecodeSteps
     seed: int
     where: object = "experiment"
     """What error messages call the experiment."""
@@ -59,9 +62,11 @@ def draw(experiment: Experiment) -> Scenario:
     machine = software.on(machine)
     check_size(model, experiment.workload, where)
     _note_context(model, experiment.workload, assumptions)
+    _check_verified(model, experiment)
+    decode = decode_steps(experiment)
     # before the routing is drawn, for what it refuses
     addresses, layout = place(machine, model, experiment, quantization, assumptions)
-    demand = draw_demand(experiment, model, assumptions)
+    demand = draw_demand(experiment, model, decode, assumptions)
     return Scenario(
         machine,
         model,
@@ -72,9 +77,22 @@ def draw(experiment: Experiment) -> Scenario:
         assumptions,
         addresses,
         layout,
+        decode,
         experiment.seed,
         where,
     )
+
+
+def _check_verified(model: Model, experiment: Experiment) -> None:
+    """`InputError` for a model whose tokens cannot be taken back."""
+    if not experiment.workload.drafted_tokens:
+        return
+    allowed = "a decoder whose layers keep keys and values: of a rejected token they are written over"
+    if model.encoder_layers:
+        raise InputError(experiment.where, "workload.verify", Plain(f"{model.name}, which has an encoder"), allowed)
+    if any(attention.state_values for attention in model.attentions):
+        found = Plain(f"{model.name}, whose layers keep a state of all tokens")
+        raise InputError(experiment.where, "workload.verify", found, allowed)
 
 
 def _note_context(model: Model, workload: Workload, assumptions: Assumptions) -> None:

@@ -62,7 +62,7 @@ class Meter:
         scenario, experiment, machine = prepared.scenario, prepared.experiment, prepared.machine
         work = experiment.workload
         first_ps, last_ps, total_ps = activity.first_head_ps, activity.last_head_ps, activity.total_ps
-        decoded = work.batch * work.decode_steps
+        decoded = scenario.decode.tokens
         table = traffic_table(machine, activity)
         path = self._path.rows()
         times = Times(total_ps / 1e12, (total_ps - first_ps) / 1e12, work.generated_tokens, decoded)
@@ -82,7 +82,7 @@ class Meter:
             end_to_end_s=last_ps / 1e12,
             end_to_end_tokens_per_s=work.generated_tokens / (last_ps / 1e12),
             time_to_first_token_s=first_ps / 1e12,
-            decode_steps=work.decode_steps,
+            decode_steps=scenario.decode.count,
             decode_s=(last_ps - first_ps) / 1e12,
             near_data_busy_per_expert_s=activity.near_data_kernel_s,
             units=unit_rows(machine, activity),

@@ -28,6 +28,7 @@ from moe_cosim.workloads.quantization.losses import LossTable, synthetic_losses
 from moe_cosim.workloads.quantization.precisions import PartFormats, Quantization
 from moe_cosim.workloads.routing.routing import Routing
 from moe_cosim.workloads.scenario import Scenario, place
+from moe_cosim.workloads.verify.decode_steps import DecodeSteps
 
 Chosen = Sequence[int]
 """Experts of one token, the strongest first."""
@@ -137,6 +138,7 @@ def scenario(
         resolved,
         addresses,
         layout,
+        DecodeSteps.plain(experiment.workload),
         experiment.seed,
         experiment.where,
     )

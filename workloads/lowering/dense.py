@@ -76,8 +76,8 @@ def _dense_layers(scene: Scene, passes: Sequence[Pass]) -> None:
 
 
 def _embedding_and_head(scene: Scene, passes: Sequence[Pass]) -> None:
-    """One row of the embedding per token; the head for the last token of each sequence."""
-    model, layout, batch = scene.model, scene.layout, scene.workload.batch
+    """One row of the embedding per token; the head for those whose next one is asked for."""
+    model, layout = scene.model, scene.layout
     for order, each in enumerate(passes):
         row = scene.formats.embedding.bytes_of(model.hidden)
         read = min(row * each.tokens, layout.embedding_bytes)
@@ -88,6 +88,6 @@ def _embedding_and_head(scene: Scene, passes: Sequence[Pass]) -> None:
     for each in passes:
         if each.kind == PassKind.ENCODER:
             continue
-        ranges = (Range(layout.head, layout.head_bytes, READ, WEIGHTS), rows_of(scene, batch, READ))
+        ranges = (Range(layout.head, layout.head_bytes, READ, WEIGHTS), rows_of(scene, each.head_tokens, READ))
         place = Place(np.array(each.steps), model.layers, slots.ATTENTION)
-        add_kernels(scene, place, "head", batch, each.head_ps, ranges)
+        add_kernels(scene, place, "head", each.head_tokens, each.head_ps, ranges)

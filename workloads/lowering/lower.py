@@ -22,6 +22,7 @@ from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.programs.program import PURPOSES, SIGNAL, Program
 from moe_cosim.workloads.quantization.precisions import PartFormats
+from moe_cosim.workloads.verify.decode_steps import DecodeSteps
 
 
 class Lowering:
@@ -37,11 +38,13 @@ class Lowering:
         model: Model,
         workload: Workload,
         layout: ModelLayout,
+        decode: DecodeSteps,
         formats: PartFormats,
         software: Software,
         hooks: Collection[str] = (),
     ) -> None:
         self._machine, self._model, self._workload, self._layout = machine, model, workload, layout
+        self._decode = decode
         self._formats, self._software, self._hooks = formats, software, hooks
         self._carried = Carried(len(machine.units))
 
@@ -56,6 +59,7 @@ class Lowering:
             model,
             self._workload,
             self._layout,
+            self._decode,
             self._formats,
             self._software,
             plan,
@@ -72,7 +76,7 @@ class Lowering:
         meta: dict[str, object] = {
             "model": model.name,
             "batch": self._workload.batch,
-            "steps": 1 + self._workload.decode_steps,
+            "steps": 1 + self._decode.count,
         }
         return sheet.program(machine.lanes, machine.name, meta)
 

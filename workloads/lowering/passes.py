@@ -28,7 +28,7 @@ class PassKind(Enum):
     ENCODER = auto()
     """Every token of the prompt attends to all of it, and nothing is kept."""
     DECODE = auto()
-    """One token of each sequence."""
+    """One token of each sequence, or its last one and those drafted behind it."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,17 @@ class Pass:
     gate_ps: int
     shared_ps: int
     dense_ps: int
+    head_tokens: int
+    """Whose next token is asked for: each sequence's last, or all that are verified."""
     head_ps: int
 
 
 def passes_of(scene: Scene) -> Iterator[Pass]:
     """Those that the block has, the prompt's first."""
     model, work, steps = scene.model, scene.workload, scene.steps
-    tokens = work.batch * work.prompt_tokens, work.batch
-    times = _times(scene, tokens)
+    tokens = work.batch * work.prompt_tokens, work.tokens_per_step
+    heads = work.batch, work.tokens_per_step
+    times = _times(scene, tokens, heads)
     first_steps = range(steps.start, min(steps.stop, 1))
     every = np.arange(model.layers)
     parts = (
@@ -66,7 +69,7 @@ def passes_of(scene: Scene) -> Iterator[Pass]:
     if model.encoder_layers:
         encoder, decoder = np.split(every, [model.encoder_layers])
         parts = (PassKind.ENCODER, first_steps, encoder), (PassKind.DECODE, steps, decoder)
-    for (kind, part, layers), count, own in zip(parts, tokens, times, strict=True):
+    for (kind, part, layers), count, head, own in zip(parts, tokens, heads, times, strict=True):
         if not part:
             continue
         cells, sparse = Cells(*scene.grid(part, layers)), np.isin(layers, scene.moe_layers)
@@ -81,7 +84,8 @@ def passes_of(scene: Scene) -> Iterator[Pass]:
             own.gate,
             own.shared,
             own.dense,
-            times[1].head,  # of each sequence's last token alone
+            head,
+            own.head,
         )
 
 
@@ -96,8 +100,8 @@ class _Times(NamedTuple):
     head: int
 
 
-def _times(scene: Scene, tokens: tuple[int, ...]) -> list[_Times]:
-    """Of so many `tokens` each."""
+def _times(scene: Scene, tokens: tuple[int, ...], heads: tuple[int, ...]) -> list[_Times]:
+    """Of so many `tokens` each, of which `heads` are asked for the next one."""
     model, formats = scene.model, scene.formats
 
     def feed_forward(width: int) -> tuple[tuple[int, int], ...]:
@@ -108,16 +112,18 @@ def _times(scene: Scene, tokens: tuple[int, ...]) -> list[_Times]:
         (model.router_products, FP16),
         (feed_forward(model.shared_intermediate), formats.shared),
         (feed_forward(model.dense_intermediate), formats.shared),
-        (((model.hidden, model.vocab),), formats.head),
     )
-    rows = np.array(tokens)[:, None]
 
-    def busy_ps(products: tuple[tuple[int, int], ...], weights: WeightFormat) -> list[int]:
+    def busy_ps(
+        products: tuple[tuple[int, int], ...], weights: WeightFormat, counts: tuple[int, ...] = tokens
+    ) -> list[int]:
         inner, columns = np.array(products).T
+        rows = np.array(counts)[:, None]
         found: list[int] = scene.gpu_model.dense_ps(rows, inner, columns, weights).sum(axis=1).tolist()
         return found
 
     by_attention = {each: busy_ps(each.projections(model.hidden), formats.attention) for each in model.attentions}
     projections = np.array([by_attention[each] for each in model.attention_by_layer], dtype=np.int64).T
     busy = [busy_ps(products, weights) for products, weights in parts]
+    busy.append(busy_ps(((model.hidden, model.vocab),), formats.head, heads))
     return [_Times(*each) for each in zip(projections, *busy, strict=True)]

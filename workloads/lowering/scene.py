@@ -18,6 +18,7 @@ from moe_cosim.workloads.lowering.sheet import EventSheet, Ints
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.quantization.precisions import PartFormats
+from moe_cosim.workloads.verify.decode_steps import DecodeSteps
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class Scene:
     model: Model
     workload: Workload
     layout: ModelLayout
+    decode: DecodeSteps
     formats: PartFormats
     software: Software
     plan: Plan
@@ -70,14 +72,14 @@ class Scene:
         """Tokens that pass through each model's `layer` in each of `step`: in step 0 the prompt, which with an encoder
         takes its layers alone."""
         sees_prompt = (step == 0) & (layer < (self.model.encoder_layers or self.model.layers))
-        return np.where(sees_prompt, self.workload.batch * self.workload.prompt_tokens, self.workload.batch)
+        return np.where(sees_prompt, self.workload.batch * self.workload.prompt_tokens, self.workload.tokens_per_step)
 
     def context(self, step: Ints) -> Ints:
         """Tokens of one sequence that have keys and values in a decoder layer once the own ones of a decode `step` are
         there. A decoder behind an encoder begins with nothing, in step 0."""
         if self.model.encoder_layers:
             return np.where(step == 0, 1, self.workload.skipped_tokens + 1 + step)
-        return self.workload.decode_context + step
+        return self.decode.cached_tokens[step - 1] + self.workload.queries
 
     def grid(self, steps: range, layers: Ints) -> tuple[Ints, Ints]:
         """[steps * layers] step and layer of all `layers` of all `steps`."""

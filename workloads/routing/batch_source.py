@@ -63,6 +63,7 @@ class BatchSource(RoutingSource):
 
     summary: ClassVar[str] = "synthetic routing of large batches: hot, warm and cold experts with given shares"
     options_class = BatchOptions
+    follows_sequences = False
     assumptions = (DRIFT, RHO)
     options: BatchOptions
 

@@ -38,6 +38,7 @@ class PopularitySource(RoutingSource):
 
     summary: ClassVar[str] = "tokens drawn one by one from the recorded popularity of each layer's experts"
     options_class = PopularityOptions
+    follows_sequences = False
     options: PopularityOptions
 
     def __init__(self, options: Mapping[str, Any], where: object, folder: Path) -> None:

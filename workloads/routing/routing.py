@@ -133,6 +133,8 @@ class RoutingSource(ABC):
     options_class: ClassVar[type[Options]] = Options
     assumptions: ClassVar[tuple[Assumption, ...]] = ()
     """What `draw` asks for, whatever the options."""
+    follows_sequences: ClassVar[bool] = True
+    """Whether tokens of a sequence follow each other, as in a text; else each is drawn by itself."""
     options: Options
 
     def __init__(self, options: Mapping[str, Any], where: object, folder: Path) -> None:

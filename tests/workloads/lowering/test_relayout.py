@@ -84,7 +84,8 @@ class Desk:
 
     def lowered(self, plan: Plan) -> Program:
         found = self.scenario
-        return Lowering(found.machine, found.model, found.workload, found.layout, found.quantization.parts, SLOW).lower(
+        scene = (found.machine, found.model, found.workload, found.layout, found.decode, found.quantization.parts, SLOW)
+        return Lowering(*scene).lower(
             plan, 0, STEPS
         )
 

@@ -29,7 +29,7 @@ def striped_kv(layout: ModelLayout, layer: Ints, offset: ArrayLike, size: ArrayL
 def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> None:
     """Decode attention of every (step, layer): queries go to the units beside the keys and values,
     each of which attends for its share of the sequences over `seen` cached tokens, and values return."""
-    sheet, layout, work = scene.sheet, scene.layout, scene.workload
+    sheet, layout, work, queries = scene.sheet, scene.layout, scene.workload, scene.workload.queries
     assert layout.kv_stripes is not None
     attention, units = scene.model.attention, layout.attention_units
     count = len(units)
@@ -49,10 +49,10 @@ def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> N
     def copy(order: int, bytes_per_token: int, outward: bool) -> None:
         ranges = []
         for index in range(count):
-            size = sequences[index] * bytes_per_token
+            size = sequences[index] * queries * bytes_per_token
             ends = (here, scratch[index]) if outward else (scratch[index], here)
             ranges += [Range(ends[0], size, READ, _ACTIVATIONS), Range(ends[1], size, WRITE, _ACTIVATIONS)]
-        purpose = Purpose(PURPOSES.index("attention"), tokens=work.batch)
+        purpose = Purpose(PURPOSES.index("attention"), tokens=work.tokens_per_step)
         sheet.add(COPY, lane, place(order), purpose, ranges=tuple(ranges))
 
     sheet.add(WAIT, lane, place(0), _SYNCHRONISE, token=asked, count=1)
@@ -63,10 +63,10 @@ def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> N
     copy(4, back, outward=False)
     sheet.add(SIGNAL, lane, place(5), _SYNCHRONISE, token=returned)
 
-    context = work.decode_context + step
-    per_step = kv_bytes_per_token * work.batch
-    old = striped_kv(layout, layer, 0, per_step * seen, READ)
-    new = striped_kv(layout, layer, per_step * (context - 1), per_step, WRITE)
+    before = scene.context(step) - queries
+    per_token = kv_bytes_per_token * work.batch
+    old = striped_kv(layout, layer, 0, per_token * seen, READ)
+    new = striped_kv(layout, layer, per_token * before, per_token * queries, WRITE)
     for index, name in enumerate(units):
         unit = scene.machine.units[name]
         model = model_of(unit)
@@ -76,14 +76,14 @@ def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> N
             STREAM,
             near,
             place(1),
-            Purpose(PURPOSES.index("attention"), tokens=sequences[index]),
+            Purpose(PURPOSES.index("attention"), tokens=sequences[index] * queries),
             setup_ps=model.launch_ps,
-            busy_ps=model.attention_ps(sequences[index], 1, seen, attention.core),
+            busy_ps=model.attention_ps(sequences[index], 1, seen + queries - 1, attention.core.of_queries(queries)),
             ranges=(
                 old[index],
                 new[index],
-                Range(scratch[index], sequences[index] * there, READ, _ACTIVATIONS),
-                Range(scratch[index], sequences[index] * back, WRITE, _ACTIVATIONS),
+                Range(scratch[index], sequences[index] * queries * there, READ, _ACTIVATIONS),
+                Range(scratch[index], sequences[index] * queries * back, WRITE, _ACTIVATIONS),
             ),
         )
         sheet.add(SIGNAL, near, place(2), _SYNCHRONISE, token=done)

@@ -51,27 +51,30 @@ def _prompt_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]
 
 def _decode_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
     """A step reads all before it that it attends to, or leaves that to the units beside it; a state is read and
-    written whole."""
-    work, layout, model = scene.workload, scene.layout, scene.model
+    written whole. Several tokens of a sequence read it once, as far as the first of them looks back, and the keys and
+    values of those that are rejected are written over by the next step."""
+    work, layout, model, queries = scene.workload, scene.layout, scene.model, scene.workload.queries
     step, layer = each.every
     context = scene.context(step)
-    seen = model.attended_tokens(layer, context)
+    before = context - queries
+    old = model.attended_tokens(layer, before + 1) - 1
     kv, index, state = (
         work.batch * size[layer]
         for size in (layout.kv_bytes_per_token, layout.index_bytes_per_token, layout.state_bytes)
     )
     if layout.attention_units:
-        lower_near_attention(scene, step, layer, seen - 1)
-        return _kv(scene, each, 0, kv * (context - 1), 0), each.projections_ps
-    scores = _scores_ps(scene, layer, context, 1)
-    turn = (context - 1) % model.kept_tokens(layer, model.cached_tokens(work))  # a window is a ring
-    old_bytes = kv * (seen - 1) + index * (context - 1) + state
-    return _kv(scene, each, old_bytes, (kv + index) * turn, kv + index + state), each.projections_ps + scores
+        lower_near_attention(scene, step, layer, old)
+        return _kv(scene, each, 0, kv * before, 0), each.projections_ps
+    scores = _scores_ps(scene, layer, context, 1, queries)
+    turn = before % model.kept_tokens(layer, model.cached_tokens(work))  # a window is a ring
+    old_bytes = kv * old + index * before + state
+    new_bytes = (kv + index) * queries + state
+    return _kv(scene, each, old_bytes, (kv + index) * turn, new_bytes), each.projections_ps + scores
 
 
-def _scores_ps(scene: Scene, layer: Ints, context: Ints, queries: int) -> Ints:
+def _scores_ps(scene: Scene, layer: Ints, context: Ints, queries: int, verified: int = 1) -> Ints:
     """[cells] Time of the attention of `queries` new tokens a sequence on `context` keys; of a prompt's tokens on half
-    of them on average (causal).
+    of them on average (causal). One query in decode may stand for several `verified` tokens side by side.
 
     A linear layer multiplies every token with its state, as much work as attention to as many keys as a key is wide.
     An index scores all keys.
@@ -79,13 +82,13 @@ def _scores_ps(scene: Scene, layer: Ints, context: Ints, queries: int) -> Ints:
     model, batch, found = scene.model, scene.workload.batch, np.zeros(len(layer), dtype=np.int64)
     share = 2 if queries > 1 else 1
     for attention in model.attentions:
-        core = attention.prompt_core if queries > 1 else attention.core
-        seen = attention.attended_tokens(layer, context) / share
+        core = attention.prompt_core if queries > 1 else attention.core.of_queries(verified)
+        seen = (attention.attended_tokens(layer, context - verified + 1) + verified - 1) / share
         if attention.kind == "linear":
             seen = np.full(len(layer), attention.head_dim)
         own = np.asarray(scene.gpu_model.attention_ps(batch, queries, seen, core))
         if attention.index_heads:
-            rows, keys = queries * attention.index_heads, batch * (context // share)
+            rows, keys = queries * verified * attention.index_heads, batch * (context // share)
             own = own + scene.gpu_model.dense_ps(rows, attention.index_dim, keys, scene.formats.kv)
         found = np.where(np.isin(layer, model.layers_with(attention)), own, found)
     return found

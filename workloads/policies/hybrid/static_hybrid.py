@@ -58,7 +58,7 @@ class StaticHybrid(ResidentExpertsPolicy):
         context = self.context
         weight_format = context.quantization.expert_format
         work, threshold = context.workload, self.options.prefill_gpu_threshold
-        tokens = np.full(context.demand.steps, work.batch, dtype=np.int64)
+        tokens = np.full(context.demand.steps, work.tokens_per_step, dtype=np.int64)
         tokens[0] = work.batch * work.prompt_tokens
         self._streams = np.zeros(len(tokens), dtype=np.bool_)
         if threshold is not None and context.has_gpu:

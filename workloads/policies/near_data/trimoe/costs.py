@@ -77,7 +77,7 @@ def trimoe_costs(context: Context, weight_format: WeightFormat) -> TriMoeCosts:
     homes = [unit.local_memory for unit in context.ndps]
     size = context.expert_bytes(weight_format)
     part = -(-size // len(homes))
-    tokens = np.arange(context.workload.batch + 1)
+    tokens = np.arange(context.workload.tokens_per_step + 1)
     gpu, core = machine.main_unit, machine.near_data_units[0]
     assert gpu.model is not None
     assert core.model is not None

@@ -1,0 +1,1 @@
+"""Speculative decoding: decode steps that verify several tokens of each sequence at once."""
