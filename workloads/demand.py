@@ -132,6 +132,10 @@ class Demand:
             starts=starts,
         )
 
+    def experts_asked(self) -> NDArray[np.int64]:
+        """[steps, layers] how many different experts are asked for."""
+        return np.diff(self._starts).reshape(self.steps, self.layers)
+
     def choices_per_step(self, step: int) -> int:
         """Rows of one step: how often an expert of some layer is asked for."""
         first, last = self._rows_of(step, step + 1)

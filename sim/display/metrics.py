@@ -22,6 +22,7 @@ from moe_cosim.sim.results.rows import (
     PrecisionRow,
     TrafficRow,
     UnitRow,
+    VerifySummary,
 )
 
 _ENERGY: Final = {"joules": "Energy", "share": "Share of the energy", "mean_w": "Mean power"}
@@ -70,6 +71,7 @@ METRICS: Final[Mapping[type[Any], Mapping[str, str]]] = {
         "power_over_time": "Power over time",
         "losses": "Losses",
         "delta_loss": "Change of the model's loss",
+        "verify": "Verified tokens",
     },
     UnitRow: {
         "name": "Unit",
@@ -118,6 +120,14 @@ METRICS: Final[Mapping[type[Any], Mapping[str, str]]] = {
         "near_data_share": "Share of experts run near the data",
         "skipped": "Skipped experts",
         "moves": "Moved experts",
+    },
+    VerifySummary: {
+        "verified_tokens": "Verified tokens per step",
+        "accepted_tokens": "Accepted tokens per step",
+        "yielded_tokens": "Yielded tokens per step",
+        "acceptance_rate": "Acceptance",
+        "distinct_experts": "Different experts per layer and step",
+        "distinct_by_layer": "Different experts per step, by layer",
     },
     ClassRow: {
         "class": "Class of experts",

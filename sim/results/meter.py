@@ -12,6 +12,7 @@ from moe_cosim.sim.results.metrics.activity import Activity
 from moe_cosim.sim.results.metrics.decisions import Decisions
 from moe_cosim.sim.results.metrics.traffic import bytes_by_kind, link_rows, memory_rows, traffic_table
 from moe_cosim.sim.results.metrics.units import unit_rows
+from moe_cosim.sim.results.metrics.verified import verify_summary
 from moe_cosim.sim.results.path.path_tree import PathTree
 from moe_cosim.sim.results.phases import Phases
 from moe_cosim.sim.results.precisions import Precisions
@@ -115,6 +116,7 @@ class Meter:
             energy_components=energy.components,
             energy_purposes=energy.purposes,
             power_over_time=energy.over_time,
+            verify=verify_summary(scenario),
             _timeline=timeline,
         )
 

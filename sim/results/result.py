@@ -29,6 +29,7 @@ from moe_cosim.sim.results.rows import (
     Row,
     TrafficRow,
     UnitRow,
+    VerifySummary,
     check_kinds,
 )
 from moe_cosim.sim.results.run_timeline import RunTimeline
@@ -103,6 +104,8 @@ class Result:
     an older version."""
     delta_loss: float | None = None
     """Expected change of the model's loss in nats per token, where losses were measured on this very model."""
+    verify: VerifySummary | None = None
+    """None: a step yields one token of each sequence."""
     _timeline: RunTimeline | Path | None = field(default=None, repr=False, compare=False)
     """Or the folder that has it."""
 

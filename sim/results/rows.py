@@ -109,6 +109,24 @@ class PrecisionRow(Row):
 
 
 @dataclass(frozen=True)
+class VerifySummary(Row):
+    """Decode steps that verify several tokens of each sequence."""
+
+    verified_tokens: int
+    """Of a sequence in a step."""
+    accepted_tokens: float
+    """Drafted tokens that a step accepts of a sequence, on average."""
+    yielded_tokens: float
+    """Tokens that a step brings a sequence and that count: what was asked for over the steps, on average."""
+    acceptance_rate: float | None
+    """Accepted drafted tokens over all drafted ones, also those behind a rejected one; None without any."""
+    distinct_experts: float
+    """Different experts that a step asks for in a layer, on average: the union over its tokens."""
+    distinct_by_layer: list[float]
+    """[MoE layers] the same."""
+
+
+@dataclass(frozen=True)
 class ExpertSummary(Row):
     """Runs of experts in decode. A hit was in GPU memory before the gate asked; a miss was fetched then."""
 
@@ -248,6 +266,7 @@ ROWS: Final[Mapping[str, type[Row]]] = {
     "links": LinkRow,
     "traffic": TrafficRow,
     "experts": ExpertSummary,
+    "verify": VerifySummary,
     "expert_classes": ClassRow,
     "expert_moves": MoveRow,
     "critical_path": PathRow,

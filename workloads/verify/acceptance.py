@@ -44,7 +44,8 @@ def drawn(workload: Workload, chances: list[float], seed: int) -> I64:
     its position's chance is accepted if those before it were: with higher chances no step accepts fewer."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy=seed, spawn_key=(_STREAM,))))
     good = rng.random((workload.decoded_tokens, workload.batch, len(chances))) < np.array(chances)
-    return np.logical_and.accumulate(good, axis=2).sum(axis=2, dtype=np.int64)
+    accepted: I64 = np.logical_and.accumulate(good, axis=2).sum(axis=2, dtype=np.int64)
+    return accepted
 
 
 def expected_tokens(chances: list[float]) -> float:

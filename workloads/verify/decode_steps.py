@@ -65,4 +65,5 @@ class DecodeSteps:
         batch differ their mean, rounded down."""
         if not self.count:
             return np.zeros(0, np.int64)
-        return self.workload.decode_context + self.first_tokens.sum(axis=1) // self.workload.batch
+        mean: I64 = self.first_tokens.sum(axis=1) // self.workload.batch
+        return self.workload.decode_context + mean

@@ -2,13 +2,13 @@
 
 import re
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel
 
 from moe_cosim.assumptions import Assumptions
-from moe_cosim.experiment import Experiment
+from moe_cosim.experiment import Experiment, VerifyChoice
 from moe_cosim.hw_models.build import read_machine
 from moe_cosim.hw_models.catalog import entries
 from moe_cosim.options import option_rows
@@ -26,10 +26,12 @@ from moe_cosim.workloads.models.find import model_names
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.routing.routing import routers
 
+PARTS = (VerifyChoice,)
+"""That an experiment may leave out."""
 PATH = re.compile(r"[_:]|\w\.\w|->")
 """What no label has: it is a path's."""
 COUNTED = ("events", "operations", "copies", "near_data", "gpu_hits", "gpu_misses", "decode_steps", "seed", "ratio")
-COUNTED += ("gpu_hits_by_prefetch", "skipped", "moves", "runs_per_layer", "mean_loss")
+COUNTED += ("gpu_hits_by_prefetch", "skipped", "moves", "runs_per_layer", "mean_loss", "distinct_experts")
 """Numbers without a unit."""
 
 
@@ -53,14 +55,14 @@ def test_every_number_of_a_result_has_a_unit_or_is_a_count() -> None:
 def leaves(kind: type[BaseModel], prefix: str = "") -> list[str]:
     found = []
     for name, field in kind.model_fields.items():
-        inner = field.annotation
+        inner = next((each for each in get_args(field.annotation) if each in PARTS), field.annotation)
         nested = isinstance(inner, type) and issubclass(inner, BaseModel)
         found += leaves(inner, f"{prefix}{name}.") if nested else [f"{prefix}{name}"]  # type: ignore[arg-type]
     return found
 
 
 def test_every_field_of_an_experiment_has_a_label() -> None:
-    within = {"routing.source", "policy.name", "engine.name"}
+    within = {"routing.source", "policy.name", "engine.name", "workload.verify"}
     assert set(PARAMETERS) == {*leaves(Experiment), *within}
     assert label("workload.prompt_tokens") == Label("Prompt length", "tokens")
 

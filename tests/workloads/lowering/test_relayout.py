@@ -85,9 +85,7 @@ class Desk:
     def lowered(self, plan: Plan) -> Program:
         found = self.scenario
         scene = (found.machine, found.model, found.workload, found.layout, found.decode, found.quantization.parts, SLOW)
-        return Lowering(*scene).lower(
-            plan, 0, STEPS
-        )
+        return Lowering(*scene).lower(plan, 0, STEPS)
 
 
 @pytest.fixture

@@ -102,6 +102,10 @@ def _headline(result: Result) -> Table:
     said = []
     if result.decode_tokens_per_s is not None:
         said.append(("decode throughput", f"{result.decode_tokens_per_s:.3f} tokens/s"))
+    if result.verify is not None:
+        each = result.verify
+        text = f"{each.yielded_tokens:.3f} tokens a step of {each.verified_tokens} verified"
+        said.append(("verified", f"{text}; {each.distinct_experts:.2f} experts a layer"))
     if result.delta_loss is not None:
         said.append(("expected Δ loss", f"{result.delta_loss:+.4g} nats per token"))
     end_to_end = f"{_seconds(result.end_to_end_s)} ({result.end_to_end_tokens_per_s:.3f} tokens/s)"

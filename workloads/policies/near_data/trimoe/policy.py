@@ -76,7 +76,9 @@ class TriMoe(GpuPrefillPolicy):
         for cell in each_cell(rows):  # a layer's copies into stripes follow its fetches
             super().plan_prefill(cell)
             layer = cell.layer[:1].astype(np.int64)
-            per_step = self.context.workload.tokens_per_step / max(int(cell.tokens.sum()) / self.context.demand.top_k, 1)
+            per_step = self.context.workload.tokens_per_step / max(
+                int(cell.tokens.sum()) / self.context.demand.top_k, 1
+            )
             self._predicted[layer, cell.expert] = cell.tokens * per_step
             if self._with_cpu:
                 ahead = self._forecast(layer, np.full(1, len(self._modules)))
