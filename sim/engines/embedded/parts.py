@@ -44,18 +44,23 @@ def survey_kernel(
     channel_bytes: NDArray[np.float64],
     found: NDArray[np.float64],
 ) -> float:
-    """Bytes of the kernel in rows [row, end). Where its parts overlap, row BUSY of `found` [SCRATCH_ROWS, M] says how
-    many channels of each memory they keep busy together; else 0. `channel_bytes` [M, most channels] is scratch."""
+    """Bytes of the kernel in rows [row, end).
+
+    Where its parts overlap, and some lie on a few channels alone, row BUSY of `found` [SCRATCH_ROWS, M] says how many
+    channels of each memory they keep busy together; else 0. `channel_bytes` [M, most channels] is scratch.
+    """
     window = t.window_bytes[t.lane_unit[events[row].lane]]
     total, is_short = 0.0, False
     for part in range(row, end):
         first = np.int64(events[part].first_access)
+        is_part_short = True
         for index in range(first, first + np.int64(events[part].accesses)):
             if accesses[index].bytes > 0:
                 total += np.float64(accesses[index].bytes)
                 found[BUSY, memory[index]] = 0.0
                 of = t.memory_part[memory[index]]
-                is_short = is_short or accesses[index].bytes < of.channels * of.interleave_bytes
+                is_part_short = is_part_short and accesses[index].bytes < of.channels * of.interleave_bytes
+        is_short = is_short or is_part_short
     if not is_short or total >= (end - row) * window:
         return total
     for part in range(row, end):
