@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -117,12 +117,16 @@ def bases(sweep: SweepFile, path: Path, settings: Mapping[str, Any] | None = Non
     }
 
 
+_FILES: Final = ("model", "machine.use", "routing.file", "quantization.losses", "workload.verify.acceptance")
+"""Fields of an experiment that may name a file."""
+
+
 def beside(path: str, value: Any, folder: Path) -> Any:
     """`value` of the field `path`, with the file it names made absolute where it lies beside the sweep."""
-    if path in ("model", "machine.use", "routing.file", "quantization.losses") and isinstance(value, str):
+    if path in _FILES and isinstance(value, str):
         return str((folder / value).resolve()) if os.path.isfile(folder / value) else value
-    if path == "routing" and isinstance(value, dict) and "file" in value:
-        return {**value, "file": beside("routing.file", value["file"], folder)}
+    if isinstance(value, dict):
+        return {key: beside(f"{path}.{key}", inner, folder) for key, inner in value.items()}
     return value
 
 
