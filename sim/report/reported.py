@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.display.names import model, system
 from moe_cosim.sim.kept.kept_run import KeptRun
+from moe_cosim.sim.report.checked import check_result
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.results.run_timeline import PROGRAM_FILE, RunTimeline, timeline_path
 from moe_cosim.sim.sensitivity.sensitivity import FILE, Sensitivity
@@ -73,8 +74,11 @@ class ReportedRun:
 
 
 def reported_runs(folders: Sequence[Path]) -> list[ReportedRun]:
-    """Each with a name of its own: that of its experiment, or else of its folder."""
+    """Each with a name of its own: that of its experiment, or else of its folder. `InputError` for a folder that is not
+    a run's, and for a result that no run leaves."""
     kept = [KeptRun.of(folder) for folder in folders]
+    for run in kept:
+        check_result(run.result, run.machine, run.folder)
     found = [ReportedRun(run, run.result.name) for run in kept]
     if len({run.name for run in found}) == len(found):
         return found

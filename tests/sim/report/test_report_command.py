@@ -89,6 +89,28 @@ def test_what_is_no_run_is_refused(runs: tuple[Path, Path], copied: Path, empty:
     assert "schema version 99" in refused_report(empty, copied)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("units", [], "units: found those of another machine"),
+        ("critical_path", None, "critical_path: found NoneType; allowed: rows"),
+        ("extrapolation", [], "extrapolation: found list; allowed: a row"),
+        ("decode_tokens_per_s", float("nan"), "numbers: found nan"),
+        ("end_to_end_s", 1e308, "numbers: found 1e+308"),
+        ("power_over_time", {"span_s": 1.0, "watts": {"a": [1.0], "b": []}}, "curves of different lengths"),
+        ("power_over_time", {"span_s": 1.0, "watts": {"a": ["x"]}}, "found what is no number"),
+    ],
+)
+def test_a_result_that_no_run_leaves_is_refused(
+    copied: Path, empty: Path, field: str, value: object, said: str
+) -> None:
+    saved = json.loads((copied / "result.json").read_text())
+    (copied / "result.json").write_text(json.dumps(saved | {field: value}))
+    line = refused_report(empty, copied)
+    assert line.startswith(f"{copied}: result.json: ")
+    assert said in line
+
+
 def test_a_step_outside_the_run_is_refused(runs: tuple[Path, Path], empty: Path) -> None:
     assert refused_report(empty, *runs, "--step", 3) == f"{runs[0]}: --step: found 3; allowed: 0 to 2"
 
