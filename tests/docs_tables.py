@@ -1,9 +1,13 @@
-"""The tables of options in docs, printed from the plug-ins. ``python -m tests.docs_tables`` (make docs) renews them."""
+"""The tables in docs that are printed: options from the plug-ins, figures from the ledger.
+
+``python -m tests.docs_tables`` (make docs) renews them.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,10 +28,19 @@ from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.routing.readers.trace_format import trace_formats
 from moe_cosim.workloads.routing.routing import routers
 from moe_cosim.yaml_file import yaml_text
+from tests.docs_figures import reproduction_table
 from tests.workloads.models.published import published_parameters
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
-_BLOCK: Final = re.compile(r"(<!-- options: (\S+) -->\n).*?(<!-- end of options -->)", re.DOTALL)
+README: Final = DOCS.parent / "README.md"
+_BLOCK: Final = re.compile(
+    r"(<!-- (?:options|figures): (\S+) -->\n).*?(<!-- end of (?:options|figures) -->)", re.DOTALL
+)
+_HEADLINES: Final = (
+    "decode speed-up over MoNDE, best case",
+    "speed-up over HOBBIT, up to",
+    "decode tokens/s, 128 in / 2048 out",
+)
 
 
 def _rows(plug_in: str, cls: type[Options]) -> Iterable[str]:
@@ -98,11 +111,18 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "model-file": _model_file,
     "families": _families,
     "ramulator": table,
+    **{part: partial(reproduction_table, part) for part in ("cxl-ndp", "trimoe", "edge-ndp")},
+    "headlines": partial(reproduction_table, "cxl-ndp", _HEADLINES),
 }
 
 
+def texts() -> list[Path]:
+    """That may hold such tables."""
+    return [README, *sorted(DOCS.glob("*.md"))]
+
+
 def renewed(text: str) -> str:
-    """`text` with every table between its comments as the plug-ins say it now."""
+    """`text` with every table between its comments as plug-ins and ledger say it now."""
     return _BLOCK.sub(lambda found: f"{found[1]}{TABLES[found[2]]()}\n{found[3]}", text)
 
 
@@ -111,5 +131,5 @@ def tables_in(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    for path in sorted(DOCS.glob("*.md")):
+    for path in texts():
         path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")

@@ -54,11 +54,11 @@ class Cell:
 
     @property
     def misfit(self) -> str | None:
-        """Empty where the simulation (of several seeds the median) meets the published number; None where there is no
-        arithmetic to tell a misfit by."""
+        """Empty where the simulation meets the published number; None where there is no arithmetic to tell a misfit by.
+        Both are of the first seed, and so of one plan."""
         if self.arithmetic is None:
             return None
-        if self.meets(self.median):
+        if self.meets(self.simulated):
             return MET
         return MODELLING if self.meets(self.arithmetic) else UNKNOWN_INPUT
 
