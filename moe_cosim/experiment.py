@@ -36,14 +36,14 @@ class VerifyChoice(_Part):
     (Leviathan et al. 2023, arXiv 2211.17192)."""
 
     draft_tokens: Size
-    acceptance: float | list[float] | str
+    acceptance: float | tuple[float, ...] | str
     """The chance that a drafted token is accepted if those before it in the step were: of all, or of each position; or
     the path of a file that says how many were (`moe_cosim.workloads.verify.acceptance`)."""
 
     @field_validator("acceptance", mode="before")
     @classmethod
     def _chance_chances_or_path(cls, acceptance: object) -> object:
-        chances = acceptance if isinstance(acceptance, list) else [acceptance]
+        chances = acceptance if isinstance(acceptance, list | tuple) else [acceptance]
         if isinstance(acceptance, str) or (chances and all(_is_chance(each) for each in chances)):
             return acceptance
         raise ValueError("a number from 0 to 1, a list of them (one for each drafted token), or the path of a file")

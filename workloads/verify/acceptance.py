@@ -6,6 +6,7 @@ tokens were accepted. Empty lines and what follows a ``#`` do not count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +40,7 @@ def decode_steps(experiment: Experiment) -> DecodeSteps:
     return DecodeSteps.enough(workload, drawn(workload, _chances(chosen, where), experiment.seed))
 
 
-def drawn(workload: Workload, chances: list[float], seed: int) -> I64:
+def drawn(workload: Workload, chances: Sequence[float], seed: int) -> I64:
     """[decoded tokens, sequences] of as many steps as there may be. A drafted token whose number of the seed is below
     its position's chance is accepted if those before it were: with higher chances no step accepts fewer."""
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy=seed, spawn_key=(_STREAM,))))
@@ -48,15 +49,15 @@ def drawn(workload: Workload, chances: list[float], seed: int) -> I64:
     return accepted
 
 
-def expected_tokens(chances: list[float]) -> float:
+def expected_tokens(chances: Sequence[float]) -> float:
     """Tokens that a step yields of a sequence on average. With one chance a for k positions that is
     (1 - a^(k+1)) / (1 - a) (Leviathan et al. 2023, arXiv 2211.17192, equation 1)."""
     return 1.0 + float(np.cumprod(chances).sum())
 
 
-def _chances(chosen: VerifyChoice, where: object) -> list[float]:
+def _chances(chosen: VerifyChoice, where: object) -> Sequence[float]:
     """[draft tokens]."""
-    if not isinstance(chosen.acceptance, list):
+    if not isinstance(chosen.acceptance, tuple):
         assert not isinstance(chosen.acceptance, str)
         return [chosen.acceptance] * chosen.draft_tokens
     if len(chosen.acceptance) != chosen.draft_tokens:

@@ -208,3 +208,12 @@ def test_sequences_that_are_not_in_the_routing_are_said(tiny: Tiny) -> None:
         ("output_tokens: 3}", "output_tokens: 5, verify: {draft_tokens: 2, acceptance: 0.5}}"),
     )
     assert "verify-independent-tokens" in [row.name for row in run(path).assumptions]
+
+
+def test_chances_by_position_are_kept_with_the_experiment(tiny: Tiny) -> None:
+    asked = load_experiment(with_verify(tiny, 6, ", verify: {draft_tokens: 2, acceptance: [0.5, 1]}"))
+    (tiny.folder / "again.yaml").write_text(asked.to_yaml(), encoding="utf-8")
+    again = load_experiment(tiny.folder / "again.yaml")
+    assert again.workload == asked.workload
+    assert hash(again.workload) == hash(asked.workload)  # sweeps group their points by it
+    assert again.with_settings({"seed": 1}).workload == asked.workload
