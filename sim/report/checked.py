@@ -9,9 +9,8 @@ from typing import Any, Final
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.results.result import Result
-from moe_cosim.sim.results.rows import BY_NAME, ROWS, Row
+from moe_cosim.sim.results.rows import ROWS, Row
 
-_SINGLE: Final = ("experts", "energy", "power_over_time", "extrapolation")
 _LARGEST: Final = 1e30
 """Of any number in a result; sums of such are numbers still."""
 
@@ -24,12 +23,12 @@ def check_result(result: Result, machine: Machine, folder: Path) -> None:
 
 def _faults(result: Result, machine: Machine) -> Iterator[tuple[str, str, str]]:
     for field in ROWS:
-        value = getattr(result, field)
-        if field in _SINGLE:
-            if value is not None and not isinstance(value, Row):
-                yield field, type(value).__name__, "a row"
-        elif not isinstance(value, dict if field in BY_NAME else list):
+        value, kind = getattr(result, field), str(Result.__dataclass_fields__[field].type)
+        rows = dict if kind.startswith("dict") else list if kind.startswith("list") else None
+        if rows is not None and not isinstance(value, rows):
             yield field, type(value).__name__, "rows"
+        if rows is None and value is not None and not isinstance(value, Row):
+            yield field, type(value).__name__, "a row"
     for field, parts in (("units", machine.units), ("memories", machine.memories)):
         if [row.name for row in getattr(result, field)] != list(parts):
             yield field, "those of another machine", f"those of {machine.name}"
