@@ -65,6 +65,10 @@ class DramMemory:
         """So many streams of a channel that take turns, of which a part writes."""
         return AccessPattern(streams=streams, starts=self.starts, read_share=read_share, total_bytes=ASKED_BYTES)
 
+    def together(self, read_share: float) -> AccessPattern:
+        """Two streams of a channel that go through the same banks at one time, in rows of their own."""
+        return AccessPattern(streams=2, starts="same-bank", read_share=read_share, total_bytes=ASKED_BYTES)
+
 
 def channel_blocks(interleave_bytes: int) -> list[int]:
     """Lengths of random blocks that are asked about."""

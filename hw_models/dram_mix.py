@@ -16,6 +16,8 @@ from moe_cosim.hw_models.dram_timing.pattern import AccessPattern
 
 STREAMS: Final = (1, 2, 4, 8, 16)
 READ_SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+_EQUAL: Final = (0.0, 0.5, 1.0)
+"""Shares of reads of two streams that are equally fast; of others one overtakes the other and leaves its banks."""
 SCATTERED_BYTES: Final = 1024
 """On one channel: a shorter block is scattered, its rows are left before they are read. A row of HBM."""
 
@@ -33,6 +35,8 @@ class MixFactors:
     """[STREAMS][READ_SHARES] of so many streams, of whose bytes that share is read."""
     scattered: tuple[float, ...]
     """[READ_SHARES] of scattered blocks."""
+    together: tuple[float, ...]
+    """[READ_SHARES] of two streams that are in the same banks all the time, in rows of their own."""
 
     def factor(self, streams: int, read_share: float, scattered_share: float = 0.0) -> float:
         """Of a mix of `streams` sequential streams with `scattered_share` of the bytes in scattered blocks; of all
@@ -77,7 +81,8 @@ def asked(memory: Memory) -> tuple[AccessPattern, ...]:
     meeting = [memory.dram.mixed(count, share) for count in STREAMS[1:] for share in READ_SHARES]
     blocks = [random_blocks(block, share) for block in channel_blocks(memory.interleave_bytes) for share in (0.0, 1.0)]
     mixed_blocks = [random_blocks(memory.interleave_bytes, share) for share in READ_SHARES[1:-1]]
-    return (stream(0.0), stream(1.0), *meeting, *blocks, *mixed_blocks)
+    together = [memory.dram.together(share) for share in _EQUAL]
+    return (stream(0.0), stream(1.0), *meeting, *together, *blocks, *mixed_blocks)
 
 
 @lru_cache(maxsize=256)
@@ -98,7 +103,14 @@ def _factors(dram: DramMemory, interleave_bytes: int, shares: AccessEfficiency) 
     alone = [1.0, *rows[0][1:-1], 1.0]  # a single stream beside scattered blocks turns as two do
     blocks = [random_blocks(interleave_bytes, share) for share in READ_SHARES]
     scattered = factors(blocks, pieces, (dram.share(blocks[-1]), dram.share(blocks[0])))
-    return MixFactors(tuple(map(tuple, [alone, *rows])), tuple(scattered))
+    return MixFactors(tuple(map(tuple, [alone, *rows])), tuple(scattered), _together(dram, rows[0]))
+
+
+def _together(dram: DramMemory, apart: list[float]) -> tuple[float, ...]:
+    """`apart`: factors of two streams by READ_SHARES. What is lost against them is linear between `_EQUAL`."""
+    lost = [max(0.0, 1.0 - dram.share(dram.together(share)) / dram.share(dram.mixed(2, share))) for share in _EQUAL]
+    left = 1.0 - np.interp(READ_SHARES, _EQUAL, lost)
+    return tuple(float(factor) for factor in np.array(apart) * left)
 
 
 def _between(values: tuple[float, ...], read_share: float) -> float:

@@ -1,4 +1,4 @@
-"""When a memory's banks are refreshed, and what the end of an access then waits for.
+"""When a memory's banks are refreshed, what the end of an access then waits for, and what its rows and queues do.
 
 All channels are refreshed at multiples of tREFI (or tREFIpb) from the start of a run, as Ramulator 2.1 and the SST
 element of this project do; controllers do not publish their phases.
@@ -12,8 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from moe_cosim.hw_models.components import Memory
-from moe_cosim.hw_models.dram_memory import DramMemory, stream
-from moe_cosim.hw_models.dram_timing.ask import ask
+from moe_cosim.hw_models.dram_memory import DramMemory
 from moe_cosim.hw_models.dram_timing.layout import AddressLayout
 from moe_cosim.hw_models.dram_timing.standard import DramStandard
 
@@ -29,30 +28,43 @@ class RefreshClock:
     sets come in a circle.
     """
 
-    all_banks: bool
-    """Whether a refresh stops a whole channel, or one bank of each scope."""
+    refresh: str
+    """Stops a whole channel (``all-bank``), one bank of each scope (``per-bank``), or never comes (``off``)."""
     every_ps: float
+    """Infinite where none comes."""
     stall_ps: float
-    """From when a refresh is due until the bank's row, which was open, is open again."""
+    """From when a refresh is due until the bank's row, which was open, is open again; 0 where none comes."""
     read_ps: float
     """Between two reads of a row."""
     open_ps: float
     """What a read that finds its row open saves: tRCD."""
+    close_ps: float
+    """What a read that finds another row open pays: tRP."""
+    row_life_ps: float
+    """In so long a time each row is closed by a refresh once; infinite where none comes."""
     read_latency_ps: float
     """tCL."""
+    channels: int
+    interleave_bytes: int
     set_bytes: int
     """Of a set, over all channels."""
     sets: int
+    sweep_bytes: int
+    """From the beginning of a set, over all channels, until all its banks were read from."""
     reads: int
     """Of a row."""
     turn: tuple[int, ...]
-    """Which set is hit by a scope's first refresh of one bank, by its second, ...; empty where all banks are."""
+    """Which set is hit by a scope's first refresh of one bank, by its second, ...; empty where none comes or all banks
+    are refreshed."""
     queue_bytes: int
     """What fits into the controllers' queues, of reads."""
+    write_queue_bytes: int
+    """The same of writes."""
+    standing_writes_bytes: int
+    """Of that, what stands there in the mean while reads go first: between the levels at which draining begins and
+    ends."""
     bank_share: float
     """Of a set's bytes, in the banks that are refreshed together."""
-    hit_share: float
-    """Of a sequential stream's reads that find their row open."""
     wait_ps: float
     """For the refresh of a bank, of a read at any time, in the mean."""
     bank_bytes: int
@@ -60,44 +72,55 @@ class RefreshClock:
 
 
 def refresh_clock(memory: Memory) -> RefreshClock | None:
-    """None where nothing is refreshed or known, where the mapping mixes columns into banks, and of a memory whose share
-    was measured: the rates and fixed costs of measured kernels hold what refreshes cost."""
-    if memory.dram is None or memory.dram.measured_read is not None or memory.dram.controller.refresh == "off":
+    """None where nothing is known, where the mapping mixes columns into banks, and of a memory whose share was
+    measured: the rates and fixed costs of measured kernels hold what refreshes and rows cost."""
+    if memory.dram is None or memory.dram.measured_read is not None:
         return None
-    return _clock(memory.dram, memory.channels)
+    return _clock(memory.dram, memory.channels, memory.interleave_bytes)
 
 
 @lru_cache(maxsize=256)
-def _clock(dram: DramMemory, channels: int) -> RefreshClock | None:
+def _clock(dram: DramMemory, channels: int, interleave_bytes: int) -> RefreshClock | None:
     standard, controller = dram.standard, dram.controller
     layout = AddressLayout.parse(controller.mapping, standard, controller.where)
     if layout.xor_columns:
         return None
     timings, clock_ps = standard.timings, standard.clock_ns * _PS
-    all_banks = controller.refresh == "all-bank"
-    every, busy = (timings[name] for name in (("tREFI", "tRFC") if all_banks else ("tREFIpb", "tRFCpb")))
-    close = timings.get("tRPab", timings["tRP"]) if all_banks else timings["tRP"]
+    by_bank = controller.refresh == "per-bank"
+    every_ps, busy, stall = math.inf, 0, 0
+    if controller.refresh != "off":
+        every, busy = (timings[name] for name in (("tREFIpb", "tRFCpb") if by_bank else ("tREFI", "tRFC")))
+        every_ps = every * clock_ps
+        close = timings["tRP"] if by_bank else timings.get("tRPab", timings["tRP"])
+        stall = close + busy + timings["tRCD"]
     below, above = _sets(layout)
     set_bits = sum(bits for _, bits in below)
     sets = 1 << sum(bits for level, bits in above if level != "Row")
-    answer = ask(standard, controller, stream(1.0))
-    accesses = answer.row_hits + answer.row_misses + answer.row_conflicts
+    turn = _turn(standard, below, above) if by_bank else ()
+    access_bytes = standard.access_bytes * channels
+    drained = (controller.drain_from + controller.drain_to) / 2
     return RefreshClock(
-        all_banks=all_banks,
-        every_ps=every * clock_ps,
-        stall_ps=(close + busy + timings["tRCD"]) * clock_ps,
+        refresh=controller.refresh,
+        every_ps=every_ps,
+        stall_ps=stall * clock_ps,
         read_ps=timings["tCCD_L"] * clock_ps,
         open_ps=timings["tRCD"] * clock_ps,
+        close_ps=timings["tRP"] * clock_ps,
+        row_life_ps=every_ps * len(turn) if by_bank else every_ps,
         read_latency_ps=timings["tCL"] * clock_ps,
-        set_bytes=(1 << set_bits) * standard.access_bytes * channels,
+        channels=channels,
+        interleave_bytes=interleave_bytes,
+        set_bytes=access_bytes << set_bits,
         sets=sets,
+        sweep_bytes=access_bytes << _sweep_bits(below),
         reads=standard.columns,
-        turn=() if all_banks else _turn(standard, below, above),
-        queue_bytes=controller.read_queue * standard.access_bytes * channels,
+        turn=turn,
+        queue_bytes=controller.read_queue * access_bytes,
+        write_queue_bytes=controller.write_queue * access_bytes,
+        standing_writes_bytes=round(controller.write_queue * access_bytes * drained),
         bank_share=_bank_share(standard, below),
-        hit_share=answer.row_hits / accesses,
         wait_ps=busy * busy / (2 * timings["tREFI"]) * clock_ps,
-        bank_bytes=_bank_bytes(standard, layout, all_banks),
+        bank_bytes=_bank_bytes(standard, layout, by_bank),
     )
 
 
@@ -107,16 +130,25 @@ def _sets(layout: AddressLayout) -> tuple[_Fields, _Fields]:
     return layout.fields[: top + 1], layout.fields[top + 1 :]
 
 
+def _sweep_bits(below: _Fields) -> int:
+    bits = found = 0
+    for level, width in below:
+        bits += width
+        if level != "Column" and width > 0:
+            found = bits
+    return found
+
+
 def _bank_share(standard: DramStandard, below: _Fields) -> float:
     scopes = ("PseudoChannel", "Rank") if standard.rank_scope else ("PseudoChannel",)
     banks = sum(bits for level, bits in below if level in ("Rank", "BankGroup", "Bank") and level not in scopes)
     return 1.0 / (1 << banks)
 
 
-def _bank_bytes(standard: DramStandard, layout: AddressLayout, all_banks: bool) -> int:
+def _bank_bytes(standard: DramStandard, layout: AddressLayout, by_bank: bool) -> int:
     bits = 0
     for level, width in layout.fields:
-        if level in ("BankGroup", "Bank") and not all_banks:
+        if level in ("BankGroup", "Bank") and by_bank:
             break
         bits += width
     return standard.access_bytes << bits

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.sst.graph.dram_backends import commands
@@ -14,6 +15,9 @@ from moe_cosim.workloads.programs.program import Program
 
 Build = Callable[[], tuple[Machine, Program]]
 Fill = Callable[[ProgramBuilder], None]
+
+UNREFRESHED: Final = ".unrefreshed"
+"""Behind the name of the run of a case whose memories are never refreshed."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,19 @@ class Case:
     """What times the memories in SST."""
     why: str = ""
     """Why that and no other; empty where memories are given shares."""
+    unrefreshed: Build | None = None
+    """The same on memories that are never refreshed, where single events are compared; None: they are on those above.
+
+    A refresh of 200 ns meets a kernel of 200 ns or misses it, so once the clocks of two engines are some 50 ns apart it
+    meets the kernel of one of them alone. That says nothing of either; totals are compared with refreshes.
+    """
+
+    @property
+    def runs(self) -> tuple[Case, ...]:
+        """What both engines run of it: the case, and where there is one its run without refreshes."""
+        if self.unrefreshed is None:
+            return (self,)
+        return self, replace(self, name=self.name + UNREFRESHED, build=self.unrefreshed, unrefreshed=None)
 
 
 class CaseTable:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,17 @@ class CaseComparison:
     """Of the embedded engine's critical path, what traffic makes as long as it is: memories and links decide it."""
     memory: str = "shares"
     """What timed the memories in SST."""
+    refreshed_errors: NDArray[np.float64] | None = None
+    """Of the same events on memories that are refreshed, where `event_errors` are of memories that never are."""
+
+    def with_events_of(self, unrefreshed: CaseComparison) -> CaseComparison:
+        """Total and path of this run, single events of the one without refreshes; this run's stand beside them."""
+        return replace(
+            self,
+            event_errors=unrefreshed.event_errors,
+            event_ps=unrefreshed.event_ps,
+            refreshed_errors=self.event_errors,
+        )
 
     @property
     def total_error(self) -> float:
@@ -53,6 +64,7 @@ class CaseComparison:
         return self.embedded_ps / self.sst_ps - 1
 
     def as_dict(self) -> dict[str, Any]:
+        refreshed = self.refreshed_errors
         return {
             "name": self.name,
             "events": self.events,
@@ -61,6 +73,7 @@ class CaseComparison:
             "total_error": self.total_error,
             "event_error_median": _quantile(self.event_errors, 0.5),
             "event_error_p95": _quantile(self.event_errors, 0.95),
+            **({} if refreshed is None else _said_refreshed(refreshed)),
             "traffic_events": len(self.event_errors),
             "memory_bound_share": self.memory_bound_share,
             "memory": self.memory,
@@ -83,6 +96,12 @@ class CrossCheck:
     @property
     def pooled_errors(self) -> NDArray[np.float64]:
         return np.concatenate([case.event_errors for case in self.cases]) if self.cases else np.zeros(0)
+
+    @property
+    def refreshed_errors(self) -> NDArray[np.float64]:
+        """Of all events on memories that are refreshed; none where no case tells the two apart."""
+        found = [case.refreshed_errors for case in self.cases if case.refreshed_errors is not None]
+        return np.concatenate(found) if found else np.zeros(0)
 
     def time_within(self, error: float) -> float:
         """Share of the time of all these events that passes in those which agree within `error`."""
@@ -111,6 +130,7 @@ class CrossCheck:
             "live": self.live,
             "event_error_median": _quantile(self.pooled_errors, 0.5),
             "event_error_p95": _quantile(self.pooled_errors, 0.95),
+            **(_said_refreshed(self.refreshed_errors) if len(self.refreshed_errors) else {}),
             "time_within_2_percent": self.time_within(0.02),
             "time_within_10_percent": self.time_within(0.10),
             "violations": self.violations(),
@@ -155,6 +175,13 @@ def memory_bound_share(machine: Machine, program: Program, timeline: Timeline) -
     segments = critical_path(machine, program, timeline).segments
     total_ps = segments["time_ps"].sum()
     return float(segments["time_ps"][segments["bound"] == TRAFFIC_BOUND].sum() / total_ps) if total_ps else 0.0
+
+
+def _said_refreshed(errors: NDArray[np.float64]) -> dict[str, float]:
+    return {
+        "refreshed_event_error_median": _quantile(errors, 0.5),
+        "refreshed_event_error_p95": _quantile(errors, 0.95),
+    }
 
 
 def _quantile(errors: NDArray[np.float64] | Sequence[float], share: float) -> float:

@@ -32,23 +32,30 @@ def crosscheck(
     compared: list[CaseComparison] = []
     version = _live_version() if recording is None else recording.sst_version
     for done, case in enumerate(cases):
-        machine, program = case.build()
-        if recording is None:
-            timeline, wall_s = _run_sst(case, machine, program)
-            said[case.name] = RecordedCase(timeline, _fingerprint(case, machine, program), wall_s)
-        else:
-            said[case.name] = recording.of(case.name, _fingerprint(case, machine, program))
-        told = with_memories(machine, by_shares_alone) if case.memory == "shares" else machine
-        started = time.perf_counter()
-        embedded = EmbeddedEngine(line_bytes=case.line_bytes).run(told, program)
-        embedded_s = time.perf_counter() - started
-        sst = said[case.name]
-        compared.append(compare(case, machine, program, sst.timeline, embedded, sst.wall_s, embedded_s))
+        runs = []
+        for run in case.runs:
+            machine, program = run.build()
+            if recording is None:
+                timeline, wall_s = _run_sst(run, machine, program)
+                said[run.name] = RecordedCase(timeline, _fingerprint(run, machine, program), wall_s)
+            else:
+                said[run.name] = recording.of(run.name, _fingerprint(run, machine, program))
+            runs.append(_compared(run, machine, program, said[run.name]))
+        compared.append(runs[0] if len(runs) == 1 else runs[0].with_events_of(runs[1]))
         if progress is not None:
             progress((done + 1) / len(cases))
     if record:
         _record(suite, version, said, keep=bool(names))
     return CrossCheck(version, recording is None, compared, suite.name, suite.bounds)
+
+
+def _compared(case: Case, machine: Machine, program: Program, sst: RecordedCase) -> CaseComparison:
+    """The embedded engine's run beside what SST said."""
+    told = with_memories(machine, by_shares_alone) if case.memory == "shares" else machine
+    started = time.perf_counter()
+    embedded = EmbeddedEngine(line_bytes=case.line_bytes).run(told, program)
+    embedded_s = time.perf_counter() - started
+    return compare(case, machine, program, sst.timeline, embedded, sst.wall_s, embedded_s)
 
 
 def _fingerprint(case: Case, machine: Machine, program: Program) -> str:
@@ -63,7 +70,7 @@ def _record(suite: Suite, version: str, said: dict[str, RecordedCase], keep: boo
             allowed = f"SST {before.sst_version}, as the cases recorded before (or record all cases)"
             raise InputError("crosscheck", "SST version", version, allowed)
         said = before.cases | said
-    in_order = {name: said[name] for name in known if name in said}
+    in_order = {run.name: said[run.name] for case in known.values() for run in case.runs if run.name in said}
     Recording(version, suite.command, in_order).save(suite.recorded)
 
 

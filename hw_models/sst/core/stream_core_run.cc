@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cinttypes>
+#include <cmath>
 #include <cstdio>
 #include <tuple>
 
@@ -168,7 +169,8 @@ void StreamCore::open_flows(uint32_t lane) {
 }
 
 // Flows of these accesses. They share the lane's window in proportion to their bytes, so that they end
-// together; an access of no bytes is none.
+// together: in whole lines, and rounded up, or a small one would take a turn more than the others. An access of no
+// bytes is none.
 std::vector<uint32_t> StreamCore::open_accesses(uint32_t lane, const EventRecord& event, uint32_t first, uint32_t end) {
     const uint32_t step = event.kind == Kind::copy ? 2 : 1;
     std::vector<uint32_t> opened;
@@ -177,8 +179,9 @@ std::vector<uint32_t> StreamCore::open_accesses(uint32_t lane, const EventRecord
     for (uint32_t i = first; i < end; i += step) {
         const uint64_t bytes = file_.access(event.first_access + i).bytes;
         if (bytes == 0) continue;
-        const auto credit = uint64_t(double(lanes_[lane].window_bytes) * (double(bytes) / double(total)));
-        opened.push_back(open_flow(lane, event, i, credit));
+        const double share = double(lanes_[lane].window_bytes) * (double(bytes) / double(total));
+        const auto whole = uint64_t(std::ceil(share / double(line_bytes_))) * line_bytes_;
+        opened.push_back(open_flow(lane, event, i, std::min(whole, lanes_[lane].window_bytes)));
     }
     return opened;
 }

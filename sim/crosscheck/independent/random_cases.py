@@ -10,7 +10,7 @@ import numpy as np
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.crosscheck.case import Case
 from moe_cosim.sim.crosscheck.cases.transfers import catalog_machine
-from moe_cosim.sim.crosscheck.independent.told import COMMANDS, by_timing_alone, with_memories
+from moe_cosim.sim.crosscheck.independent.told import COMMANDS, by_timing_alone, with_memories, with_unrefreshed_run
 from moe_cosim.workloads.programs.builder import Access, ProgramBuilder
 from moe_cosim.workloads.programs.program import Program
 
@@ -38,7 +38,7 @@ def _case(seed: int) -> Case:
         return built, random_program(built, seed)
 
     says = f"kernels, copies and tokens drawn at random on {machine}"
-    return Case(f"random-{seed}", says, build, memory="commands", why=COMMANDS)
+    return with_unrefreshed_run(Case(f"random-{seed}", says, build, memory="commands", why=COMMANDS))
 
 
 def random_program(machine: Machine, seed: int) -> Program:

@@ -29,6 +29,11 @@ def by_timing_alone(memory: Memory, refresh: bool = True) -> Memory:
     return with_dram(memory, memory.dram.standard, controller)
 
 
+def unrefreshed(memory: Memory) -> Memory:
+    """`memory`, its refreshes turned off."""
+    return by_timing_alone(memory, refresh=False)
+
+
 def by_shares_alone(memory: Memory) -> Memory:
     """`memory` whose share stands for all that its DRAM does to a read, single refreshes too: what SST is then fed."""
     if memory.dram is None or memory.dram.measured_read is not None:
@@ -70,4 +75,15 @@ def told_nothing(
         return with_memories(machine, change), program
 
     why = TIMING if memory == "timing" else COMMANDS
-    return Case(f"{prefix}{case.name}", case.says, build, line_bytes or case.line_bytes, memory, why)
+    told = Case(f"{prefix}{case.name}", case.says, build, line_bytes or case.line_bytes, memory, why)
+    return told if memory == "timing" else with_unrefreshed_run(told)
+
+
+def with_unrefreshed_run(case: Case) -> Case:
+    """The case, with a run on the same memories without refreshes."""
+
+    def build() -> tuple[Machine, Program]:
+        machine, program = case.build()
+        return with_memories(machine, unrefreshed), program
+
+    return replace(case, unrefreshed=build)

@@ -33,6 +33,7 @@ FLOW: Final = np.dtype(
         ("writes", np.int64),  # READS, WRITES, ONWARD from its first memory to its second, or WITHIN one memory
         ("first_scattered", np.int64),  # 1: in scattered blocks
         ("second_scattered", np.int64),
+        ("meeting", np.float64),  # of its time in its first memory, in the banks of another access of its event
         ("first_streams", np.int64),  # what it counts for in its first memory, and in its second (ONE_STREAM)
         ("second_streams", np.int64),
         ("window", np.float64),  # bytes it may have under way, where its lines' waits may slow it down; else 0
@@ -45,6 +46,9 @@ FLOW: Final = np.dtype(
         ("back_ps", np.float64),  # from the read of a byte to its end
         ("warps", np.int64),  # 1: the memory limits it
         ("backlog", np.int64),  # bytes that then stand before the memory
+        ("queueable", np.float64),  # of its time, what bytes save whose writes only enter the memory's queues
+        ("room", np.float64),  # bytes of them that find room there
+        ("ahead", np.float64),  # bytes that a copy within one memory reads before its first write
     ]
 )
 """Something that moves: an access of a stream, or a pair of a copy."""
@@ -69,6 +73,7 @@ class FlatProgram(NamedTuple):
     resource_rate: NDArray[np.float64]  # [R] bytes per ps
     mix_streams: NDArray[np.float64]  # [M, 17, 5] factor of a memory's rate by streams and read share; NaN: none
     mix_scattered: NDArray[np.float64]  # [M, 5] the same of scattered blocks
+    mix_together: NDArray[np.float64]  # [M, 5] of two streams in the same banks
     refresh: NDArray[np.void]  # [M] of REFRESH
     refresh_turn: NDArray[np.int64]  # [M, T] sets hit by refreshes of single banks
     conflicts: NDArray[np.void]  # [M] of CONFLICTS
@@ -129,6 +134,7 @@ def flatten(
         line_bytes=line_bytes,
         mix_streams=tables.mix_streams,
         mix_scattered=tables.mix_scattered,
+        mix_together=tables.mix_together,
         refresh=tables.refresh,
         refresh_turn=tables.refresh_turn,
         conflicts=tables.conflicts,

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.hw_models import access_rate
+from moe_cosim.sim.engines.embedded.meeting import time_together
 from moe_cosim.sim.engines.embedded.mixes import factor_of
 from moe_cosim.sim.engines.embedded.parts import BUSY, kernel_end, survey_kernel
-from moe_cosim.sim.engines.embedded.refresh_tables import NEVER
+from moe_cosim.sim.engines.embedded.refresh_tables import UNKNOWN
+from moe_cosim.sim.engines.embedded.rows import lines_ps
 from moe_cosim.sim.engines.embedded.tables import (
     COEFFICIENT_ONE,
     LIMITS,
@@ -39,6 +41,10 @@ DAYS: Final = -3
 for them; an event that takes days."""
 
 _DAYS_PS: Final = np.uint64(LONGEST_PS // 4)
+_PARTS: Final = 1 << 20
+"""Of the demand of a copy within a memory."""
+_MOST_ACCESSES: Final = 8
+"""Of an event, whose places in a memory are compared."""
 _NEARLY: Final = 0.95
 """Who gets so much of what a memory gives is limited by it."""
 _SCATTER: Final = 0x1E3779B97F4A7C15
@@ -112,8 +118,6 @@ def fill(
     """
     kernel = end = 0
     kernel_bytes = 0.0
-    last_row = last_lane = last_memory = -1
-    last_end = np.int64(0)
     for row in range(len(events)):
         if row >= end:
             kernel, end = row, kernel_end(events, row) if events[row].kind == STREAM else row + 1
@@ -153,20 +157,23 @@ def fill(
             is_read = ends == 2 or accesses[source].op != WRITE
             latency_ps = float(route.latency_ps)
             turn_ps = latency_ps + line_ps
-            if is_read and clock.kind != NEVER:
+            if is_read and clock.kind != UNKNOWN:
                 line = min(min(np.float64(line_bytes), size), np.float64(part.interleave_bytes))
                 turn_ps += clock.wait_ps * np.ceil(line / clock.bank_bytes)
                 if _is_scattered(part, accesses[source]) == 0:
-                    turn_ps = max(turn_ps - clock.hit_share * clock.open_ps, line_ps)
-                goes_on = last_row == row - 1 and last_lane == event.lane and last_memory == memory[source]
-                if goes_on and (last_end - 1) // clock.set_bytes == offset // clock.set_bytes:
-                    latency_ps = max(latency_ps - clock.open_ps, 0.0)
+                    own = _window_cap(t.window_bytes[unit], size, total, float(line_bytes), 1.0)
+                    if own < 2.0 * part.port_bytes_per_s / access_rate.PS_PER_S * turn_ps:  # else it limits nothing
+                        turn_ps = max(turn_ps + lines_ps(clock, own, turn_ps), line_ps)
             first_line_ps = second_line_ps = line_ps
             first_weight = second_weight = 1.0 / share
             flow = flows[at]
             flow.writes = WRITES if ends == 1 and accesses[source].op == WRITE else READS
             flow.first_scattered = flow.second_scattered = _is_scattered(part, accesses[source])
             flow.first_streams = flow.second_streams = _streams(flow.first_scattered, meeting[memory[source]])
+            flow.meeting = flow.ahead = 0.0
+            compared = clock.kind != UNKNOWN and flow.first_scattered == 0
+            if compared and 1 < event.accesses <= _MOST_ACCESSES:
+                flow.meeting = _meeting(accesses, memory, clock, source, first, first + np.int64(event.accesses))
             if ends == 2:
                 share = t.share_of[_slot(t.pattern_keys, _pattern(accesses, target, memory))]
                 part = t.memory_part[memory[target]]
@@ -189,16 +196,26 @@ def fill(
             flow.bytes = size
             flow.first_weight = int(np.rint(first_weight * COEFFICIENT_ONE))
             flow.second_weight = int(np.rint(second_weight * COEFFICIENT_ONE))
+            queued_rate = np.inf if flow.writes == WRITES else 0.0  # while its writes fit into the queues
             first_rate = burst_rate = route.first_rate / (flow.first_weight / COEFFICIENT_ONE)
             second_rate = route.second_rate / (flow.second_weight / COEFFICIENT_ONE)
             if flow.writes == WITHIN and not np.isnan(t.mix_scattered[memory[source], 0]):  # it is a mix by itself
-                blocks = 2 if flow.first_scattered > 0 else 0
-                factor = factor_of(t.mix_streams, t.mix_scattered, memory[source], 2 * ONE_STREAM, 2, 1, blocks)
+                blocks = _PARTS if flow.first_scattered > 0 else 0
+                factor = factor_of(
+                    t.mix_streams,
+                    t.mix_scattered,
+                    t.mix_together,
+                    memory[source],
+                    2 * ONE_STREAM,
+                    _PARTS,
+                    _PARTS // 2,
+                    blocks,
+                    int(_PARTS * flow.meeting),
+                )
                 array_rate = part.array_bytes_per_s / access_rate.PS_PER_S
                 first_rate = min(first_rate, array_rate * factor / (flow.first_weight / COEFFICIENT_ONE))
-                # its writes wait in the queues until all is read
-                if min(size, t.window_bytes[unit]) <= clock.queue_bytes:
-                    burst_rate = array_rate / (first_weight - second_weight)
+                queued_rate = array_rate / (first_weight - second_weight)
+                flow.ahead = route.latency_ps / 2.0 * queued_rate  # the first byte comes before it can be written
             fixed = min(cap, min(route.fabric_rate, min(first_rate, second_rate)))
             burst_rate = max(fixed, min(cap, min(route.fabric_rate, min(burst_rate, second_rate))))
             known = not np.isnan(t.mix_scattered[memory[source], 0]) and not np.isnan(
@@ -209,10 +226,14 @@ def fill(
                 of_window, early_ps = _bursts(whole, of_window * turn_ps, of_window, fixed, burst_rate)
                 latency_ps = max(latency_ps - early_ps, 0.0)
             flow.latency_ps = int(latency_ps)
-            flow.closes = memory[source] if is_read and clock.kind != NEVER else -1
+            flow.closes = memory[source] if is_read and clock.kind != UNKNOWN else -1
             flow.offset = offset
             flow.back_ps = max(route.latency_ps - route.ask_ps - clock.open_ps, 0.0)
             flow.warps = 1 if min(of_window, fixed) >= min(cap, first_rate) * _NEARLY else 0
+            flow.queueable = flow.room = 0.0
+            if queued_rate > 0.0 and flow.warps > 0 and clock.kind != UNKNOWN:
+                flow.room = clock.write_queue_bytes if flow.writes == WRITES else clock.standing_writes_bytes
+                flow.queueable = max(1.0 - fixed / min(route.fabric_rate, max(queued_rate, fixed)), 0.0)
             flow.backlog = 0
             if flow.closes >= 0 and flow.warps > 0 and of_window < np.inf:
                 flow.backlog = int(max(min(of_window * turn_ps, size) - fixed * turn_ps, 0.0))
@@ -225,13 +246,28 @@ def fill(
             flow.first_line_ps = first_line_ps
             flow.second_line_ps = second_line_ps
             at += 1
-            last_row, last_lane, last_memory = row, event.lane, memory[source]
-            last_end = offset + np.int64(accesses[source].bytes)
         for source in range(first, first + np.int64(event.accesses), ends):
             if accesses[source].bytes > 0:
                 for access in range(source, source + ends):
                     meeting[memory[access]] = 0
     return True
+
+
+@compiled_part
+def _meeting(
+    accesses: NDArray[np.void], memory: NDArray[np.int32], clock: Any, access: int, first: int, end: int
+) -> float:
+    """Of the time of one of an event's accesses [first, end), the most that it is in the banks of another."""
+    most = 0.0
+    this = accesses[access]
+    for row in range(first, end):
+        other = accesses[row]
+        if row == access or this.bytes == 0 or other.bytes == 0 or memory[row] != memory[access]:
+            continue
+        apart: Any = np.int64(other.address) - np.int64(this.address)
+        at_end: Any = apart + np.int64(other.bytes) - np.int64(this.bytes)
+        most = max(most, time_together(np.float64(clock.set_bytes), clock.sets, apart, at_end))
+    return most
 
 
 @compiled_part

@@ -17,9 +17,12 @@ import numpy as np
 from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.sim.engines.embedded.flatten import FlatProgram
 from moe_cosim.sim.engines.embedded.heap import pop, settle
+from moe_cosim.sim.engines.embedded.neighbours import meet_others
+from moe_cosim.sim.engines.embedded.queues import queue_up, settle_backlog, settle_writes, written_early
 from moe_cosim.sim.engines.embedded.rates import disturb, mix_anew, share_anew
 from moe_cosim.sim.engines.embedded.refresh import ahead_ps, closing_ps
-from moe_cosim.sim.engines.embedded.refresh_tables import ALL_BANKS
+from moe_cosim.sim.engines.embedded.refresh_tables import ALL_BANKS, UNKNOWN
+from moe_cosim.sim.engines.embedded.rows import first_line_ps, leave_open
 from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, KernelState
 from moe_cosim.sim.engines.embedded.tables import (
     COEFFICIENT_ONE,
@@ -133,15 +136,18 @@ def _send(p: FlatProgram, s: KernelState, lane: int, flow: int, end: int, time_p
     a kernel goes on: it has asked for these bytes while it read those before."""
     c = s.counters[0]
     s.lane[lane].owed_ps = 0.0
+    next_ps = _latency_ps(p, s, lane, flow, time_ps) if waits else 0
     while flow < end:
-        latency_ps = _latency_ps(p, s, lane, flow, time_ps) if waits else 0
+        latency_ps = next_ps
         c.free -= 1
         at = s.free[c.free]
         slot = s.slot[at]
         slot.lane = lane
         slot.flow = flow
-        while flow < end and (not waits or _latency_ps(p, s, lane, flow, time_ps) == latency_ps):
+        while flow < end and next_ps == latency_ps:
             flow += 1
+            if waits and flow < end:
+                next_ps = _latency_ps(p, s, lane, flow, time_ps)
         slot.flows = flow - slot.flow
         if time_ps + latency_ps < c.now_ps:
             c.late = lane + 1
@@ -151,15 +157,23 @@ def _send(p: FlatProgram, s: KernelState, lane: int, flow: int, end: int, time_p
 
 @compiled_part
 def _latency_ps(p: FlatProgram, s: KernelState, lane: int, flow: int, time_ps: int) -> int:
-    """Until the flow's first byte is there; less by what its memory is ahead of its mean rate (`refresh.py`)."""
+    """Until the flow's first byte is there; what it pays for rows (`rows.py`), less by what its memory is ahead
+    of its mean rate (`refresh.py`)."""
     of = p.flow[flow]
-    if of.closes < 0 or of.warps == 0 or p.refresh[of.closes].kind != ALL_BANKS:
+    if of.closes < 0:
         return int(of.latency_ps)
     clock = p.refresh[of.closes]
-    behind_ps = clock.stall_ps - ahead_ps(clock, max(time_ps + of.latency_ps - of.back_ps, 0.0))
-    early_ps = min(behind_ps, float(of.latency_ps))
+    read_ps = max(time_ps + of.latency_ps - of.back_ps, 0.0)
+    latency_ps = int(of.latency_ps)
+    if of.first_scattered == 0:
+        row_ps = first_line_ps(clock, s.open_row[of.closes], of.offset, int(of.bytes), read_ps)
+        latency_ps = max(latency_ps + int(row_ps), 0)
+    if of.warps == 0 or clock.kind != ALL_BANKS:
+        return latency_ps
+    behind_ps = clock.stall_ps - ahead_ps(clock, read_ps)
+    early_ps = min(behind_ps, float(latency_ps))
     s.lane[lane].owed_ps = behind_ps - early_ps
-    return int(of.latency_ps) - int(early_ps)
+    return latency_ps - int(early_ps)
 
 
 # -- flows -------------------------------------------------------------------------------------
@@ -196,9 +210,16 @@ def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
             skipped = min(slot.owed_ps * flow.alone, slot.remaining)
             slot.remaining -= skipped
             slot.owed_ps -= skipped / flow.alone
-        slot.queued_ps = _queue_up(s, at) if flow.closes >= 0 else 0
         of_window = flow.window / flow.turn_ps if flow.window > 0.0 else flow.alone
         slot.limited = 1 if of_window < flow.fixed * LIMITS else 0
+        slot.queued_ps = queue_up(s, at) if flow.closes >= 0 else 0
+        memory = p.hop[route.first_hop].resource
+        clock = p.refresh[memory]
+        if clock.kind != UNKNOWN:
+            until_ps = c.now_ps + flow.bytes / flow.alone
+            leave_open(clock, s.open_row[memory], flow.offset, slot.bytes, until_ps)
+            if flow.queueable > 0.0:
+                slot.remaining -= _spared(s, memory, flow)
         s.begun[c.begun] = at
         c.begun += 1
         for hop in range(route.hops):
@@ -208,6 +229,7 @@ def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
             resource = s.resource[number]
             mixes = resource.mix >= 0
             if mixes:  # it may give more now, or less
+                settle_writes(resource, c.now_ps)
                 disturb(s, number)
             if passed.side == FIRST:
                 weight = flow.first_weight
@@ -243,8 +265,17 @@ def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
             resource.read += crossing.read
             if mixes:
                 _mix_in(flow, crossing, resource, passed.side == SECOND)
-                mix_anew(p.mix_streams, p.mix_scattered, s, number)
+                if hop == 0 and clock.kind != UNKNOWN and flow.first_scattered == 0:
+                    meet_others(clock, s, at)
+                mix_anew(p, s, number)
             disturb(s, number)
+
+
+@compiled_part
+def _spared(s: KernelState, memory: int, flow: Any) -> float:
+    """Bytes that the flow, which begins now, need not move for what its memory's queues take. `flow` is of FLOW."""
+    early = written_early(s.resource[memory], flow.bytes, flow.room, flow.ahead, s.counters[0].now_ps)
+    return float(early * flow.queueable)
 
 
 @compiled_part
@@ -258,7 +289,9 @@ def _mix_in(flow: Any, crossing: Any, resource: Any, second: bool) -> None:
     scattered = flow.second_scattered if second else flow.first_scattered
     crossing.scattered = crossing.demand if scattered > 0 else 0
     crossing.streams = flow.second_streams if second else flow.first_streams
+    crossing.meeting = 0 if second else int(crossing.demand * flow.meeting)
     resource.written += crossing.written
+    resource.meeting += crossing.meeting
     resource.scattered += crossing.scattered
     resource.streams += crossing.streams
 
@@ -272,6 +305,7 @@ def _end_flow(p: FlatProgram, s: KernelState, at: int) -> None:
         crossing = s.crossing[place]
         disturb(s, crossing.resource)
         resource = s.resource[crossing.resource]
+        settle_writes(resource, c.now_ps)
         resource.users -= 1
         resource.demand -= crossing.demand
         resource.weight -= crossing.weight
@@ -281,9 +315,10 @@ def _end_flow(p: FlatProgram, s: KernelState, at: int) -> None:
         resource.queues -= 1 if crossing.queue_bytes > 0.0 else 0
         if resource.mix >= 0:
             resource.written -= crossing.written
+            resource.meeting -= crossing.meeting
             resource.scattered -= crossing.scattered
             resource.streams -= crossing.streams
-            mix_anew(p.mix_streams, p.mix_scattered, s, crossing.resource)
+            mix_anew(p, s, crossing.resource)
             disturb(s, crossing.resource)
         if crossing.next >= 0:
             s.crossing[crossing.next].previous = crossing.previous
@@ -293,7 +328,7 @@ def _end_flow(p: FlatProgram, s: KernelState, at: int) -> None:
             resource.first = crossing.next
     if s.slot[at].backlog > 0:
         resource = s.resource[s.slot[at].closes]
-        _settle_backlog(resource, c.now_ps)
+        settle_backlog(resource, c.now_ps)
         resource.backlog -= s.slot[at].backlog
     s.free[c.free] = at
     c.free += 1
@@ -332,23 +367,3 @@ def _closing_ps(p: FlatProgram, s: KernelState, at: int) -> int:
     clock, turn = p.refresh[slot.closes], p.refresh_turn[slot.closes]
     late_ps = closing_ps(clock, turn, time_ps + slot.queued_ps, slot.offset, slot.bytes, rate, owed_ps)
     return int(slot.queued_ps) + int(late_ps)
-
-
-@compiled_part
-def _queue_up(s: KernelState, at: int) -> int:
-    """How long the first read of a flow that begins now stands in its memory's queues, behind the reads of flows that
-    began before; from now on others stand behind its own."""
-    slot = s.slot[at]
-    resource = s.resource[slot.closes]
-    _settle_backlog(resource, s.counters[0].now_ps)
-    resource.backlog_now += slot.backlog
-    return int(min(resource.backlog, resource.queue_bytes) / resource.rate)
-
-
-@compiled_part
-def _settle_backlog(resource: Any, now_ps: int) -> None:
-    """What began at another time than now began before. `resource` is of RESOURCE."""
-    if resource.backlog_ps != now_ps:
-        resource.backlog += resource.backlog_now
-        resource.backlog_now = 0
-        resource.backlog_ps = now_ps

@@ -14,9 +14,9 @@ import math
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from moe_cosim.compiled import compiled_part
+from moe_cosim.sim.engines.embedded.flatten import FlatProgram
 from moe_cosim.sim.engines.embedded.heap import settle
 from moe_cosim.sim.engines.embedded.mixes import factor_of
 from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, KernelState
@@ -50,12 +50,20 @@ def disturb(s: KernelState, number: int) -> None:
 
 
 @compiled_part
-def mix_anew(streams: NDArray[np.float64], scattered: NDArray[np.float64], s: KernelState, number: int) -> None:
+def mix_anew(p: FlatProgram, s: KernelState, number: int) -> None:
     """The rate of a memory for the flows that cross it now, after one has come or gone (`mixes.py`)."""
     resource = s.resource[number]
     if resource.users > 1 and resource.demand > resource.least:  # else it is not contended, whatever it gives
         factor = factor_of(
-            streams, scattered, resource.mix, resource.streams, resource.demand, resource.written, resource.scattered
+            p.mix_streams,
+            p.mix_scattered,
+            p.mix_together,
+            resource.mix,
+            resource.streams,
+            resource.demand,
+            resource.written,
+            resource.scattered,
+            resource.meeting,
         )
         resource.rate = resource.base * factor
         resource.limit = int(min(resource.rate * DEMAND_GRID, DEMAND_LIMIT))

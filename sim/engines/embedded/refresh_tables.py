@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from moe_cosim.hw_models.components import Memory
 from moe_cosim.hw_models.dram_refresh import refresh_clock
 
-NEVER, ALL_BANKS, ONE_BANK = range(3)
-"""What a refresh stops: nothing is known, the memory's channels, or one bank of each scope."""
+UNKNOWN, NEVER, ALL_BANKS, ONE_BANK = range(4)
+"""What a refresh stops: nothing is known of the memory; none comes; its channels; one bank of each scope."""
+_KINDS: Final = {"off": NEVER, "all-bank": ALL_BANKS, "per-bank": ONE_BANK}
 
 REFRESH: Final = np.dtype(
     [
@@ -21,13 +22,19 @@ REFRESH: Final = np.dtype(
         ("stall_ps", np.float64),
         ("read_ps", np.float64),
         ("open_ps", np.float64),
+        ("close_ps", np.float64),
+        ("row_life_ps", np.float64),
         ("queue_bytes", np.int64),
+        ("write_queue_bytes", np.int64),
+        ("standing_writes_bytes", np.int64),
+        ("channels", np.int64),
+        ("interleave_bytes", np.int64),
         ("set_bytes", np.int64),
         ("sets", np.int64),
+        ("sweep_bytes", np.int64),
         ("reads", np.int64),
         ("turns", np.int64),
         ("bank_share", np.float64),
-        ("hit_share", np.float64),
         ("wait_ps", np.float64),
         ("bank_bytes", np.int64),
     ]
@@ -43,7 +50,7 @@ def refresh_tables(memories: Sequence[Memory]) -> tuple[NDArray[np.void], NDArra
     for index, clock in enumerate(clocks):
         if clock is None:
             continue
-        rows[index]["kind"] = ALL_BANKS if clock.all_banks else ONE_BANK
+        rows[index]["kind"] = _KINDS[clock.refresh]
         for name in REFRESH.names or ():
             if hasattr(clock, name):
                 rows[index][name] = getattr(clock, name)

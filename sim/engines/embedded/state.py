@@ -88,6 +88,7 @@ CROSSING: Final = np.dtype(
         ("demand", np.int64),  # what the flow would take at its rate alone (DEMAND_GRID), and of that:
         ("written", np.int64),  # as writes
         ("scattered", np.int64),  # in scattered blocks
+        ("meeting", np.int64),  # in banks of another access of its event
         ("streams", np.int64),  # what it counts for (ONE_STREAM)
         ("offered", np.int64),  # what it would take if nothing but its window limited it (DEMAND_GRID)
         ("read", np.int64),  # the same of what is read from a memory
@@ -112,6 +113,7 @@ RESOURCE: Final = np.dtype(
         ("mix", np.int64),  # of a memory whose DRAM is known its number, else -1; then the sums of:
         ("written", np.int64),
         ("scattered", np.int64),
+        ("meeting", np.int64),
         ("streams", np.int64),
         ("limited", np.int64),  # flows that alone their windows limit
         ("queues", np.int64),  # flows before which bytes stand in order of arrival
@@ -124,6 +126,8 @@ RESOURCE: Final = np.dtype(
         ("backlog_ps", np.int64),  # this, and
         ("backlog_now", np.int64),  # of those that began then
         ("queue_bytes", np.int64),  # what its controllers take of it
+        ("queued_writes", np.float64),  # bytes that stand in its controllers' queues
+        ("queued_ps", np.int64),  # then
         ("first", np.int64),  # crossing of its list, or -1
         ("disturbed", np.int64),  # 1: in the list of those
         ("mark", np.int64),  # of the sharing out that saw it last
@@ -136,6 +140,16 @@ RESOURCE: Final = np.dtype(
         ("used", np.float64),  # scratch: bytes per ps of the flows with a rate
     ]
 )
+
+OPEN_ROW: Final = np.dtype(
+    [
+        ("row", np.int64),  # or -1
+        ("used_ps", np.float64),  # when it was, last
+        ("first_block", np.int64),  # of the interleaving, and
+        ("blocks", np.int64),  # how many, one to a channel
+    ]
+)
+"""Of a set of banks; behind them, of the last access that was in all (`rows.py`)."""
 
 ENTRY: Final = np.dtype([("key", np.int64), ("slot", np.int64)])
 """Of the heap. The key is twice the time, plus 1 where flows begin: at one time, ends come first."""
@@ -158,6 +172,7 @@ class KernelState(NamedTuple):
     crossing: NDArray[np.void]  # [C * longest route] of CROSSING
     heap: NDArray[np.void]  # [C] of ENTRY
     resource: NDArray[np.void]  # [R] of RESOURCE
+    open_row: NDArray[np.void]  # [M, S + 1] of OPEN_ROW
     disturbed: NDArray[np.int64]  # [R] resources whose flows must be given rates anew
     begun: NDArray[np.int64]  # [C] slots of flows that have begun and have no rate yet
     chosen: NDArray[np.int64]  # [C] scratch: slots that get a new rate
@@ -174,11 +189,14 @@ def new_state(flat: FlatProgram) -> KernelState:
     resource["first"] = resource["mix"] = -1
     known = np.flatnonzero(~np.isnan(flat.mix_scattered[:, 0]))
     resource["mix"][known] = known  # a machine's first resources are its memories, in order
-    least = np.minimum(flat.mix_streams.min(axis=(1, 2)), flat.mix_scattered.min(axis=1))[known]
+    lowest = [flat.mix_streams.min(axis=(1, 2)), flat.mix_scattered.min(axis=1), flat.mix_together.min(axis=1)]
+    least = np.minimum.reduce(lowest)[known]
     resource["least"][known] = np.minimum(flat.resource_rate[known] * least * DEMAND_GRID, DEMAND_LIMIT)
     resource["queue_bytes"][: len(flat.refresh)] = flat.refresh["queue_bytes"]
     for name in flat.conflicts.dtype.names or ():
         resource[name][: len(flat.conflicts)] = flat.conflicts[name]
+    open_row = np.zeros((len(flat.refresh), int(flat.refresh["sets"].max(initial=0)) + 1), dtype=OPEN_ROW)
+    open_row["row"] = -1
     resource["level"] = resource["full_at"] = math.inf
     resource["limit"] = np.minimum(flat.resource_rate * DEMAND_GRID, DEMAND_LIMIT)
     resource["limit"][np.isinf(flat.resource_rate)] = np.iinfo(np.int64).max
@@ -198,6 +216,7 @@ def new_state(flat: FlatProgram) -> KernelState:
         crossing=np.zeros(0, dtype=CROSSING),
         heap=np.zeros(0, dtype=ENTRY),
         resource=resource,
+        open_row=open_row,
         disturbed=np.zeros(len(resource), dtype=np.int64),
         begun=nothing,
         chosen=nothing,

@@ -104,7 +104,8 @@ class MachineTables(NamedTuple):
     share_of: NDArray[np.float64]  # [Q] of the memory's peak, that the pattern reaches
     route: NDArray[np.void]  # of ROUTE
     mix_streams: NDArray[np.float64]  # [M, 17, 5] and
-    mix_scattered: NDArray[np.float64]  # [M, 5]: see `_mix_tables`
+    mix_scattered: NDArray[np.float64]  # [M, 5] and
+    mix_together: NDArray[np.float64]  # [M, 5]: see `_mix_tables`
     refresh: NDArray[np.void]  # [M] of REFRESH
     refresh_turn: NDArray[np.int64]  # [M, T] see `refresh_tables`
     conflicts: NDArray[np.void]  # [M] of CONFLICTS
@@ -134,7 +135,7 @@ def new_tables(machine: Machine) -> MachineTables:
         (m.base_address, m.channels, m.interleave_bytes, m.peak_bytes_per_s, m.array_bytes_per_s, scattered)
         for m, scattered in zip(memories, _scattered_below(machine), strict=True)
     ]
-    mix_streams, mix_scattered = _mix_tables(machine)
+    mix_streams, mix_scattered, mix_together = _mix_tables(machine)
     refresh, refresh_turn = refresh_tables(memories)
     unit_index = {name: index for index, name in enumerate(machine.units)}
     empty = MachineTables(
@@ -151,6 +152,7 @@ def new_tables(machine: Machine) -> MachineTables:
         hop=np.zeros(0, dtype=HOP),
         mix_streams=mix_streams,
         mix_scattered=mix_scattered,
+        mix_together=mix_together,
         refresh=refresh,
         refresh_turn=refresh_turn,
         conflicts=np.array([_conflicts(memory) for memory in memories], dtype=CONFLICTS),
@@ -158,19 +160,21 @@ def new_tables(machine: Machine) -> MachineTables:
     return with_room(empty, _ROOM)
 
 
-def _mix_tables(machine: Machine) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """[M, 17, 5] factors by streams (row 0 as row 1) and read share, and [M, 5] those of scattered blocks.
+def _mix_tables(machine: Machine) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """[M, 17, 5] factors by streams (row 0 as row 1) and read share, [M, 5] those of scattered blocks, and [M, 5] those
+    of two streams in the same banks.
 
     NaN where nothing is known of the memory's DRAM.
     """
     streams = np.full((len(machine.memory_list), STREAMS[-1] + 1, len(READ_SHARES)), np.nan)
-    scattered = np.full((len(machine.memory_list), len(READ_SHARES)), np.nan)
+    scattered, together = np.full((2, len(machine.memory_list), len(READ_SHARES)), np.nan)
     for index, memory in enumerate(machine.memory_list):
         factors = mix_factors(memory)
         if factors is not None:
             streams[index] = factors.by_streams
             scattered[index] = factors.scattered
-    return streams, scattered
+            together[index] = factors.together
+    return streams, scattered, together
 
 
 def _conflicts(memory: Memory) -> tuple[float, float, float]:

@@ -4,7 +4,8 @@ A flow has no more than its window under way, so it gets window / (unloaded roun
 
 Where flows take turns, line by line (channels and ports), a line waits for what is being served, half a line on
 average, and for a line of each flow that always has one there: those that their windows do not limit, one at the least
-where all of them together want more than there is. Others' limited flows are seldom in the way.
+where all of them together want more than there is. Others' limited flows are seldom in the way. A read of DRAM has
+before it what those have in the controllers' queues, too.
 
 Where lines are served in order of arrival (over a link with credits, and in the memory behind it), they wait in the
 queue M[X]/D/1 before what is narrowest (`moe_cosim.hw_models.cxl.loaded_latency`), of bursts of a line from each flow:
@@ -48,6 +49,9 @@ def limited_rate(s: KernelState, at: int) -> float:
         takes_turns = crossing.queue_bytes == 0.0 and slot.limited > 0 and resource.users > 1
         if takes_turns and resource.demand > resource.limit:
             waits_ps += (max(resource.users - resource.limited, 1) + 0.5) * crossing.line_ps
+            if crossing.resource == slot.closes:
+                standing = min(resource.backlog + resource.backlog_now, resource.queue_bytes)
+                waits_ps += standing / resource.rate
     if slot.queues > 0:
         queue_ps = _queue_ps(s, at, slot.turn_ps)
         conflicts_ps = _conflicts_ps(s, at, queue_ps)

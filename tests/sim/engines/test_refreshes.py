@@ -62,20 +62,21 @@ def took_ps(parts: Machine, size: int, wait_ps: int = 0, offset: int = 0) -> int
 
 def test_a_clock_says_what_the_standard_says() -> None:
     hbm, ddr = clock_of(dram_memory("hbm3", "per-bank", 16)), clock_of(dram_memory("ddr5-4800-x4", "all-bank"))
-    assert (hbm.all_banks, ddr.all_banks) == (False, True)
+    assert (hbm.refresh, ddr.refresh) == ("per-bank", "all-bank")
     assert hbm.every_ps == pytest.approx(195 * 625)
     assert ddr.every_ps == pytest.approx(9375 * 1e6 / 2400)
     assert (hbm.sets, hbm.set_bytes) == (8, 16 * 8 * 1024)  # a row of each of 4 bank groups and 2 pseudo-channels
     assert hbm.turn[:5] == (0, 1, 2, 3, 0)  # the banks of a group, then the next group's
     assert np.bincount(hbm.turn).tolist() == [4] * 8
-    assert 0.9 < ddr.hit_share < 1.0
+    assert hbm.sweep_bytes == 16 * 8 * 64  # a line from each of those banks
+    assert hbm.row_life_ps == pytest.approx(32 * hbm.every_ps)
+    assert clock_of(dram_memory("hbm3", "off")).row_life_ps == np.inf
 
 
-def test_nothing_is_known_where_a_share_was_measured_or_nothing_is_refreshed() -> None:
+def test_nothing_is_known_where_a_share_was_measured() -> None:
     part = dram_memory("hbm3", "per-bank")
     assert part.dram is not None
     assert refresh_clock(replace(part, dram=replace(part.dram, measured_read=0.9))) is None
-    assert refresh_clock(dram_memory("hbm3", "off")) is None
     assert refresh_clock(replace(part, dram=None)) is None
     assert row_of(replace(part, dram=None))[0].kind not in (ALL_BANKS, ONE_BANK)
 
@@ -161,8 +162,9 @@ def test_a_window_s_bursts_end_as_line_by_line(lines: int, window: int, latency_
     )
 
 
-def test_a_read_that_goes_on_in_open_rows_saves_an_activate() -> None:
-    part = dram_memory("ddr5-4800-x4", "all-bank", 16)
+@pytest.mark.parametrize("refresh", ["all-bank", "off"])
+def test_a_read_that_goes_on_in_open_rows_saves_an_activate(refresh: str) -> None:
+    part = dram_memory("ddr5-4800-x4", refresh, 16)
     parts, builder = machine(part), None
     builder = ProgramBuilder(parts)
     for turn in range(3):
@@ -173,10 +175,9 @@ def test_a_read_that_goes_on_in_open_rows_saves_an_activate() -> None:
     assert first - second == pytest.approx(clock_of(part).open_ps, abs=0.1 * clock_of(part).open_ps)
 
 
-def test_a_short_read_waits_behind_what_stands_in_the_queues() -> None:
-    part = dram_memory("ddr5-4800-x4", "off", 4)
-    assert refresh_clock(part) is None  # nothing is known of its refreshes, nor then of its queues
-    part = dram_memory("ddr5-4800-x4", "all-bank", 4)
+@pytest.mark.parametrize("refresh", ["all-bank", "off"])
+def test_a_short_read_waits_behind_what_stands_in_the_queues(refresh: str) -> None:
+    part = dram_memory("ddr5-4800-x4", refresh, 4)
     units = [unit("u", 2, "m", float(1 << 20))]
     parts = star(units, [part], [link("m", "s"), link("u", "s")], Switch("s", 0, float("inf")))
     builder = ProgramBuilder(parts)
