@@ -129,7 +129,7 @@ def fill(
         is_part = end > kernel + 1
         unit = t.lane_unit[event.lane]
         ends = 2 if event.kind == COPY else 1
-        first = np.int64(event.first_access)
+        first: Any = np.int64(event.first_access)
         total = 0.0
         for source in range(first, first + np.int64(event.accesses), ends):
             total += np.float64(accesses[source].bytes)
