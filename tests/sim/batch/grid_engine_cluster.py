@@ -34,11 +34,13 @@ listener_threads 2
 worker_threads 2
 scheduler_threads 1
 """
-# root may run jobs, accounts are written at once, and the scheduler looks every second
+# root may run jobs, which start without what its login shells would (a killed one may leave locks behind); accounts are
+# written at once, and the scheduler looks every second
 _CONFIGURATION = {
     "execd_spool_dir": "{folder}/execd",
     "min_uid": "0",
     "min_gid": "0",
+    "login_shells": "none",
     "load_report_time": "00:00:01",
     "reporting_params": "accounting=true reporting=false flush_time=00:00:01 accounting_flush_time=00:00:00",
 }

@@ -17,7 +17,7 @@ from moe_cosim.testing.scheduler.sweeping import NASTY, Sweeping, wait_for
 from tests.sim.batch.grid_engine_cluster import GridEngineCluster
 from tests.sim.batch.test_slurm import Printing
 
-SECONDS = 240.0
+SECONDS = 120.0
 
 
 class TestGridEngine(SchedulerContract):
