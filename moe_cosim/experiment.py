@@ -31,6 +31,14 @@ class MachineChoice(_Part):
     set: dict[str, Any] = Field(default_factory=dict)
 
 
+class DraftChoice(_Part):
+    """The dense model that drafts, and the unit that runs it."""
+
+    model: Line
+    """One that ships, or the path of a ``config.json``."""
+    unit: Line
+
+
 class VerifyChoice(_Part):
     """Speculative decoding: decode steps that verify `draft_tokens` drafted tokens of each sequence at once
     (Leviathan et al. 2023, arXiv 2211.17192)."""
@@ -39,6 +47,8 @@ class VerifyChoice(_Part):
     acceptance: float | tuple[float, ...] | str
     """The chance that a drafted token is accepted if those before it in the step were: of all, or of each position; or
     the path of a file that says how many were (`moe_cosim.workloads.verify.acceptance`)."""
+    draft: DraftChoice | None = None
+    """None: drafting costs nothing."""
 
     @field_validator("acceptance", mode="before")
     @classmethod
@@ -277,6 +287,7 @@ def _absolute(tree: dict[str, Any], folder: Path) -> None:
         (tree.get("routing"), "preset", lambda text: text.endswith(".yaml")),
         (tree.get("quantization"), "losses", lambda text: text != "synthetic"),
         (_part(tree, "workload", "verify"), "acceptance", lambda text: True),
+        (_part(tree, "workload", "verify", "draft"), "model", lambda text: _is_model_path(text, folder)),
     )
     for part, key, is_path in paths:
         if isinstance(part, dict) and isinstance(part.get(key), str) and is_path(part[key]):

@@ -102,4 +102,5 @@ def lowering_of(scenario: Scenario, hooks: tuple[str, ...] = ()) -> Lowering:
         scenario.quantization.parts,
         scenario.software,
         hooks,
+        scenario.draft,
     )

@@ -25,6 +25,7 @@ from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.policies.base import Policy, policy_class
 from moe_cosim.workloads.quantization.losses import LossTable
 from moe_cosim.workloads.scenario import Scenario
+from moe_cosim.workloads.verify.draft import PlacedDraft
 
 MOST: Final = 4
 """Programs kept. A sweep runs those that share one after the other."""
@@ -43,6 +44,7 @@ class Cause:
     attending: tuple[str, ...]
     """Units near the data that attend."""
     kv_page_bytes: int
+    draft: PlacedDraft | None
     policy: type[Policy]
     options: str
     """The experiment's other choices: of the policy, the precisions, where keys and values lie, the seed."""
@@ -65,6 +67,7 @@ class Cause:
             scenario.software,
             scenario.layout.attention_units,
             scenario.layout.kv_page_bytes,
+            scenario.draft,
             policy_class(experiment),
             repr(options),
         )
@@ -81,6 +84,7 @@ class Cause:
             and self.software == other.software
             and self.attending == other.attending
             and self.kv_page_bytes == other.kv_page_bytes
+            and self.draft == other.draft
             and (
                 self.machine is other.machine
                 or (not rates and self.machine.without_rates == other.machine.without_rates)

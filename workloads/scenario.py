@@ -23,6 +23,7 @@ from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.quantization.precisions import Quantization, quantization_of
 from moe_cosim.workloads.verify.acceptance import decode_steps
 from moe_cosim.workloads.verify.decode_steps import DecodeSteps
+from moe_cosim.workloads.verify.draft import PlacedDraft, place_draft
 
 _PLACED: Final[deque[tuple[object, AddressMap, ModelLayout]]] = deque(maxlen=1)
 """By what decides it, the layout made last in this process, and the addresses after it: points of a sweep share it."""
@@ -49,6 +50,8 @@ class Scenario:
     seed: int
     where: object = "experiment"
     """What error messages call the experiment."""
+    draft: PlacedDraft | None = None
+    """The model that drafts; None: drafting costs nothing."""
 
 
 def draw(experiment: Experiment) -> Scenario:
@@ -66,6 +69,7 @@ def draw(experiment: Experiment) -> Scenario:
     decode = decode_steps(experiment)
     # before the routing is drawn, for what it refuses
     addresses, layout = place(machine, model, experiment, quantization, assumptions)
+    draft = place_draft(experiment, machine, addresses, assumptions)
     demand = draw_demand(experiment, model, decode, assumptions)
     return Scenario(
         machine,
@@ -80,6 +84,7 @@ def draw(experiment: Experiment) -> Scenario:
         decode,
         experiment.seed,
         where,
+        draft,
     )
 
 

@@ -13,6 +13,7 @@ from moe_cosim.workloads.layout import ModelLayout
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.carried import Carried
 from moe_cosim.workloads.lowering.dense import lower_dense
+from moe_cosim.workloads.lowering.draft import lower_draft
 from moe_cosim.workloads.lowering.experts import lower_experts
 from moe_cosim.workloads.lowering.hooks import lower_hooks
 from moe_cosim.workloads.lowering.moves import Triggers, lower_moves
@@ -23,6 +24,7 @@ from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.programs.program import PURPOSES, SIGNAL, Program
 from moe_cosim.workloads.quantization.precisions import PartFormats
 from moe_cosim.workloads.verify.decode_steps import DecodeSteps
+from moe_cosim.workloads.verify.draft import PlacedDraft
 
 
 class Lowering:
@@ -42,9 +44,10 @@ class Lowering:
         formats: PartFormats,
         software: Software,
         hooks: Collection[str] = (),
+        draft: PlacedDraft | None = None,
     ) -> None:
         self._machine, self._model, self._workload, self._layout = machine, model, workload, layout
-        self._decode = decode
+        self._decode, self._draft = decode, draft
         self._formats, self._software, self._hooks = formats, software, hooks
         self._carried = Carried(len(machine.units))
 
@@ -60,6 +63,7 @@ class Lowering:
             self._workload,
             self._layout,
             self._decode,
+            self._draft,
             self._formats,
             self._software,
             plan,
@@ -67,6 +71,7 @@ class Lowering:
             sheet,
             self._carried,
         )
+        lower_draft(scene)
         lower_dense(scene)
         triggers = _signals(scene)
         run_tokens = lower_moves(scene, triggers)

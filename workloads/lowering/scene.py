@@ -19,6 +19,7 @@ from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.quantization.precisions import PartFormats
 from moe_cosim.workloads.verify.decode_steps import DecodeSteps
+from moe_cosim.workloads.verify.draft import PlacedDraft
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Scene:
     workload: Workload
     layout: ModelLayout
     decode: DecodeSteps
+    draft: PlacedDraft | None
     formats: PartFormats
     software: Software
     plan: Plan

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+DRAFT: Final = 0
+"""On any lane, in what comes before the layers of a step."""
 START_SIGNAL: Final = 0
 HOST: Final = 1
 BEFORE_ATTENTION: Final = 2

@@ -27,7 +27,7 @@ def read_hf_config(path: Path) -> Model:
     Of a model that also sees or hears, the language model. It is named after the file, or after its folder when it
     is called ``config.json``, or after its repository in a cache of the Hugging Face hub.
     """
-    data = _read_json(path)
+    data = read_config(path)
     family = families.get(_family(data, path), path, "model_type")
     inside, text = _language_model(data)
     name, hf_id = _names(path)
@@ -38,13 +38,13 @@ def _quantization(text: dict[str, Any], path: Path) -> Any:
     """As the file declares it, or ModelOpt in a file beside it."""
     declared, beside = declared_in(text), path.with_name(path.name.removesuffix("config.json") + "hf_quant_config.json")
     if declared is None and path.name.endswith("config.json") and beside.is_file():
-        return declared_in(_read_json(beside))
+        return declared_in(read_config(beside))
     return declared
 
 
 def family_name(path: Path) -> str:
     """The family of the model that a ``config.json`` describes; raises `InputError` as `read_hf_config`."""
-    return _family(_read_json(path), path)
+    return _family(read_config(path), path)
 
 
 def _language_model(data: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -100,7 +100,8 @@ def _refuse_other_layers(data: dict[str, Any], text: dict[str, Any], path: Path)
                 raise InputError(path, field, Plain(what), "attention over the keys and values of single tokens")
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_config(path: Path) -> dict[str, Any]:
+    """The fields of a ``config.json``. Raises `InputError`."""
     try:
         data = json.loads(read_plain(path).decode("utf-8-sig"))
     except OSError as error:

@@ -92,6 +92,7 @@ PURPOSES: Final = (
     "synchronise",
     "host",
     "hook",
+    "draft",
 )
 
 _FEW_TOKENS: Final = 1024

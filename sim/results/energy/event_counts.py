@@ -141,7 +141,7 @@ def count_energy(
         if purpose != _HOST:
             scratch.column[0], scratch.amount[0] = columns.active + unit, end - start
             used = 1
-        elif layer < 0:
+        elif layer < 0 and tokens == 0:  # launches of a draft say their tokens
             scratch.column[0], scratch.amount[0] = columns.software + unit, max(end - start - tables.step_ps[0], 0)
             used = 1
         if purpose == _ATTENTION and phase == 0:

@@ -117,7 +117,7 @@ def _tables(scenario: Scenario, types: tuple[str, ...]) -> Meanings:
     values = np.zeros(PURPOSE_COUNT)
     of_purpose = np.full((len(machine.units), PURPOSE_COUNT), len(types) - 1)
     unpacks = np.zeros((len(machine.units), PURPOSE_COUNT), np.bool_)
-    stored = {purpose: getattr(parts, part) for purpose, part in _PARTS.items()} | {"gate": FP16}
+    stored = {purpose: getattr(parts, part) for purpose, part in _PARTS.items()} | {"gate": FP16, "draft": FP16}
     for purpose, weights in stored.items():
         at = PURPOSES.index(purpose)
         values[at] = 8 / weights.bits_per_weight

@@ -117,7 +117,14 @@ def bases(sweep: SweepFile, path: Path, settings: Mapping[str, Any] | None = Non
     }
 
 
-_FILES: Final = ("model", "machine.use", "routing.file", "quantization.losses", "workload.verify.acceptance")
+_FILES: Final = (
+    "model",
+    "machine.use",
+    "routing.file",
+    "quantization.losses",
+    "workload.verify.acceptance",
+    "workload.verify.draft.model",
+)
 """Fields of an experiment that may name a file."""
 
 

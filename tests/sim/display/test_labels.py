@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from moe_cosim.assumptions import Assumptions
-from moe_cosim.experiment import Experiment, VerifyChoice
+from moe_cosim.experiment import DraftChoice, Experiment, VerifyChoice
 from moe_cosim.hw_models.build import read_machine
 from moe_cosim.hw_models.catalog import entries
 from moe_cosim.options import option_rows
@@ -26,7 +26,7 @@ from moe_cosim.workloads.models.find import model_names
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.routing.routing import routers
 
-PARTS = (VerifyChoice,)
+PARTS = (VerifyChoice, DraftChoice)
 """That an experiment may leave out."""
 PATH = re.compile(r"[_:]|\w\.\w|->")
 """What no label has: it is a path's."""
@@ -62,7 +62,7 @@ def leaves(kind: type[BaseModel], prefix: str = "") -> list[str]:
 
 
 def test_every_field_of_an_experiment_has_a_label() -> None:
-    within = {"routing.source", "policy.name", "engine.name", "workload.verify"}
+    within = {"routing.source", "policy.name", "engine.name", "workload.verify", "workload.verify.draft"}
     assert set(PARAMETERS) == {*leaves(Experiment), *within}
     assert label("workload.prompt_tokens") == Label("Prompt length", "tokens")
 
