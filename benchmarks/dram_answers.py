@@ -17,7 +17,7 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.build import build_device
 from moe_cosim.hw_models.components import Memory
-from moe_cosim.hw_models.dram_mix import asked
+from moe_cosim.hw_models.dram.mix import asked
 from moe_cosim.hw_models.dram_timing.ask import ask, key_of
 from moe_cosim.hw_models.dram_timing.recorded import COLUMNS, path
 from moe_cosim.whole_file import write_whole

@@ -17,7 +17,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from moe_cosim.hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
-from moe_cosim.hw_models.dram_memory import DramMemory
+from moe_cosim.hw_models.dram.memory import DramMemory
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.testing.engine.random_programs import catalogue_drams

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 
 from moe_cosim.hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
-from moe_cosim.hw_models.dram_memory import DramMemory
+from moe_cosim.hw_models.dram.memory import DramMemory
 from moe_cosim.hw_models.dram_timing.controller import Controller
 from moe_cosim.hw_models.dram_timing.pattern import AccessPattern, accesses_of
 from moe_cosim.hw_models.dram_timing.standard import DramStandard

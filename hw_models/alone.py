@@ -19,7 +19,7 @@ from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.access_rate import PS_PER_S, channel_cap, line_time_ps, window_cap
 from moe_cosim.hw_models.components import LINE_BYTES, Memory, Unit
 from moe_cosim.hw_models.cxl.crossing import crossed
-from moe_cosim.hw_models.dram_mix import mix_factors
+from moe_cosim.hw_models.dram.mix import mix_factors
 from moe_cosim.hw_models.machine import Machine, Path
 
 _ROUNDING_PS = 1e-3

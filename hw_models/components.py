@@ -13,9 +13,9 @@ from moe_cosim.hw_models.units.kinds import Role, UnitKind, unit_kinds
 
 if TYPE_CHECKING:
     from moe_cosim.hw_models.cxl.protocol import CxlProtocol
-    from moe_cosim.hw_models.dram_memory import DramMemory
+    from moe_cosim.hw_models.dram.memory import DramMemory
+    from moe_cosim.hw_models.dram.row_conflicts import RowConflicts
     from moe_cosim.hw_models.energy import MemoryEnergy, TransferEnergy, UnitEnergy
-    from moe_cosim.hw_models.row_conflicts import RowConflicts
     from moe_cosim.hw_models.units.base import UnitModel
 
 

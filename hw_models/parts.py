@@ -10,11 +10,11 @@ from typing import Any
 from moe_cosim.errors import Plain
 from moe_cosim.hw_models.components import DeviceFigures, Link, Memory, Switch, Unit
 from moe_cosim.hw_models.description import Fields, Reading
-from moe_cosim.hw_models.dram import Channels, read_dram
-from moe_cosim.hw_models.dram_memory import DramMemory
+from moe_cosim.hw_models.dram.description import Channels, read_dram
+from moe_cosim.hw_models.dram.memory import DramMemory
+from moe_cosim.hw_models.dram.row_conflicts import RowConflicts
 from moe_cosim.hw_models.energy import TransferEnergy, UnitEnergy
 from moe_cosim.hw_models.merge import Places
-from moe_cosim.hw_models.row_conflicts import RowConflicts
 from moe_cosim.hw_models.units.described import unit_models
 from moe_cosim.hw_models.units.kinds import Role, unit_kinds
 from moe_cosim.quantity import format_quantity

@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 from moe_cosim.hw_models.cxl.flits import LINE_BYTES
-from moe_cosim.hw_models.row_conflicts import RowConflicts
+from moe_cosim.hw_models.dram.row_conflicts import RowConflicts
 
 _PS_PER_S = 1e12
 _FULL = 1 - 1e-9

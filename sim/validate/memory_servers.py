@@ -13,7 +13,7 @@ from typing import Final
 from moe_cosim.hw_models.cxl.lanes import Lanes
 from moe_cosim.hw_models.cxl.loaded_latency import LoadedMemory, Requesters
 from moe_cosim.hw_models.cxl.protocol import CxlProtocol
-from moe_cosim.hw_models.row_conflicts import RowConflicts
+from moe_cosim.hw_models.dram.row_conflicts import RowConflicts
 
 EXPANDER: Final = CxlProtocol("68", Lanes("32 GT/s", 16))
 """x16 Gen5 CXL 1.1, so 68 B flits."""

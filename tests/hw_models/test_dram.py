@@ -15,8 +15,8 @@ from moe_cosim.errors import InputError
 from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.build import build_device
 from moe_cosim.hw_models.components import AccessEfficiency, Memory
-from moe_cosim.hw_models.dram_memory import DramMemory, random_blocks, stream, with_sequential_read
-from moe_cosim.hw_models.dram_mix import asked
+from moe_cosim.hw_models.dram.memory import DramMemory, random_blocks, stream, with_sequential_read
+from moe_cosim.hw_models.dram.mix import asked
 from moe_cosim.hw_models.dram_timing import ask as ask_module
 from moe_cosim.hw_models.dram_timing.achieved import simulate_pattern
 from moe_cosim.hw_models.dram_timing.ask import key_of

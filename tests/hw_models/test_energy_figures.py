@@ -8,8 +8,8 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.build import build_machine
+from moe_cosim.hw_models.dram.row_activations import row_activations
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.hw_models.row_activations import row_activations
 from moe_cosim.hw_models.units.kinds import Role
 from moe_cosim.quantity import format_quantity, parse_quantity
 from moe_cosim.sim.run import run

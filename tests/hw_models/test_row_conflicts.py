@@ -11,7 +11,7 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.build import build_device, build_machine
-from moe_cosim.hw_models.row_conflicts import RowConflicts
+from moe_cosim.hw_models.dram.row_conflicts import RowConflicts
 
 BANKS, OPEN_PS, REOPEN_PS, RECOVERY_PS = 32, 400e3, 30e3, 20e3
 ROWS = RowConflicts(BANKS, OPEN_PS, REOPEN_PS, RECOVERY_PS)

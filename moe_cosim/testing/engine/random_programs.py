@@ -14,7 +14,7 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.build import build_device
 from moe_cosim.hw_models.components import AccessEfficiency, Link, Memory, Switch, Unit
-from moe_cosim.hw_models.dram_memory import DramMemory
+from moe_cosim.hw_models.dram.memory import DramMemory
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.testing.engine.machines import GB_PER_S
 from moe_cosim.workloads.programs.builder import ProgramBuilder

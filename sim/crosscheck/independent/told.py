@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Final
 
 from moe_cosim.hw_models.components import Memory
-from moe_cosim.hw_models.dram_memory import DramMemory
+from moe_cosim.hw_models.dram.memory import DramMemory
 from moe_cosim.hw_models.dram_timing.controller import Controller
 from moe_cosim.hw_models.dram_timing.standard import DramStandard
 from moe_cosim.hw_models.machine import Machine

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.compiled import compiled_part
-from moe_cosim.hw_models.dram_mix import READ_SHARES, STREAMS
+from moe_cosim.hw_models.dram.mix import READ_SHARES, STREAMS
 from moe_cosim.sim.engines.embedded.tables import ONE_STREAM
 
 _MOST: Final = STREAMS[-1]

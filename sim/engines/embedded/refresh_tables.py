@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.hw_models.components import Memory
-from moe_cosim.hw_models.dram_refresh import refresh_clock
+from moe_cosim.hw_models.dram.refresh import refresh_clock
 
 UNKNOWN, NEVER, ALL_BANKS, ONE_BANK = range(4)
 """What a refresh stops: nothing is known of the memory; none comes; its channels; one bank of each scope."""

@@ -13,7 +13,7 @@ from moe_cosim.hw_models.access_rate import PS_PER_S
 from moe_cosim.hw_models.components import Memory
 from moe_cosim.hw_models.cxl.credits import credit_limits, credits_used
 from moe_cosim.hw_models.cxl.crossing import crossed
-from moe_cosim.hw_models.dram_mix import READ_SHARES, SCATTERED_BYTES, STREAMS, mix_factors
+from moe_cosim.hw_models.dram.mix import READ_SHARES, SCATTERED_BYTES, STREAMS, mix_factors
 from moe_cosim.hw_models.machine import Machine, Resource
 from moe_cosim.sim.engines.embedded.refresh_tables import refresh_tables
 from moe_cosim.workloads.programs.program import READ, WRITE

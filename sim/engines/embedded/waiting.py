@@ -12,8 +12,8 @@ queue M[X]/D/1 before what is narrowest (`moe_cosim.hw_models.cxl.loaded_latency
 q = s n u / (2 (1 - u)) for n flows, s the time of a line and u the load. The load is what is left of the offered one,
 D: u = D L / (L + q) with round trip L, which makes q the root of a quadratic: near the open queue's for small D, near
 Little's law for large ones. No more lines than there are credits stand in it. Reads of the memory behind also wait for
-rows of others, c(u) (`moe_cosim.hw_models.row_conflicts`); the queue is then that of the round trip L + c, where c is
-taken under the load that L alone leaves.
+rows of others, c(u) (`moe_cosim.hw_models.dram.row_conflicts`); the queue is then that of the round trip L + c, where c
+is taken under the load that L alone leaves.
 
 All is found from counts of flows and integer sums, so it does not depend on their order.
 """
@@ -23,7 +23,7 @@ from __future__ import annotations
 import math
 
 from moe_cosim.compiled import compiled_part
-from moe_cosim.hw_models import row_conflicts
+from moe_cosim.hw_models.dram import row_conflicts
 from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, KernelState
 from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE
 

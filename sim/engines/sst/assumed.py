@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from moe_cosim.assumptions import Assumption
-from moe_cosim.hw_models.dram_mix import mix_factors
+from moe_cosim.hw_models.dram.mix import mix_factors
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.sst import ramulator
 from moe_cosim.sim.engines.sst.graph.memories import MemoryTiming

@@ -14,7 +14,7 @@ from typing import Final
 from moe_cosim.assumptions import Assumption
 from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.components import Memory
-from moe_cosim.hw_models.dram_memory import DramMemory
+from moe_cosim.hw_models.dram.memory import DramMemory
 from moe_cosim.hw_models.dram_timing.layout import AddressLayout
 from moe_cosim.hw_models.dram_timing.standard import DramStandard
 from moe_cosim.hw_models.machine import Machine

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.hw_models.components import Unit
+from moe_cosim.hw_models.dram.row_activations import row_activations
 from moe_cosim.hw_models.formats import FP16, WeightFormat
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.hw_models.row_activations import row_activations
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.programs.program import PURPOSES, Program

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moe_cosim.hw_models.cxl.loaded_latency import LoadedMemory, Requesters
-from moe_cosim.hw_models.row_conflicts import RowConflicts
+from moe_cosim.hw_models.dram.row_conflicts import RowConflicts
 
 MANY = Requesters(16, 10_000)
 FEW = Requesters(15, 48)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from moe_cosim.hw_models.components import Memory
-from moe_cosim.hw_models.dram_mix import mix_factors
+from moe_cosim.hw_models.dram.mix import mix_factors
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.workloads.programs.program import COMPUTE, COPY, READ, SIGNAL, WAIT, WRITE, Program
 

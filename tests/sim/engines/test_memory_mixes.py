@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moe_cosim.hw_models.components import Switch
-from moe_cosim.hw_models.dram_memory import random_blocks, stream
-from moe_cosim.hw_models.dram_mix import READ_SHARES, STREAMS, MixFactors, is_scattered, mix_factors
+from moe_cosim.hw_models.dram.memory import random_blocks, stream
+from moe_cosim.hw_models.dram.mix import READ_SHARES, STREAMS, MixFactors, is_scattered, mix_factors
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.testing.engine.machines import GB_PER_S, link, memory, star, unit

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.hw_models.components import Memory, Switch
-from moe_cosim.hw_models.dram_memory import DramMemory
-from moe_cosim.hw_models.dram_refresh import RefreshClock, refresh_clock
+from moe_cosim.hw_models.dram.memory import DramMemory
+from moe_cosim.hw_models.dram.refresh import RefreshClock, refresh_clock
 from moe_cosim.hw_models.dram_timing.achieved import simulate
 from moe_cosim.hw_models.dram_timing.controller import Controller
 from moe_cosim.hw_models.dram_timing.layout import AddressLayout

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.hw_models.components import Switch
-from moe_cosim.hw_models.dram_mix import mix_factors
+from moe_cosim.hw_models.dram.mix import mix_factors
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded import EmbeddedEngine, meeting
 from moe_cosim.sim.engines.embedded.rows import lines_ps

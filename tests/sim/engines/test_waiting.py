@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from moe_cosim.hw_models.components import Link, Switch
 from moe_cosim.hw_models.cxl.lanes import Lanes
 from moe_cosim.hw_models.cxl.protocol import CxlProtocol
+from moe_cosim.hw_models.dram.row_conflicts import RowConflicts
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.hw_models.row_conflicts import RowConflicts
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.testing.engine.machines import GB_PER_S, link, memory, one_memory, star, unit
 from moe_cosim.workloads.programs.builder import ProgramBuilder

@@ -6,7 +6,7 @@ import pytest
 
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.hw_models.build import build_machine
-from moe_cosim.hw_models.dram_mix import mix_factors
+from moe_cosim.hw_models.dram.mix import mix_factors
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.sst.engine import SstEngine
 from tests.sim.engines.sst.machines import one_device

@@ -11,7 +11,7 @@ import pytest
 
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.components import Memory
-from moe_cosim.hw_models.dram_memory import DramMemory
+from moe_cosim.hw_models.dram.memory import DramMemory
 from moe_cosim.hw_models.dram_timing.controller import Controller
 from moe_cosim.hw_models.dram_timing.standard import DramStandard, read_standard
 from moe_cosim.hw_models.machine import Machine

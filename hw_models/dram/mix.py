@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.hw_models.components import AccessEfficiency, Memory
-from moe_cosim.hw_models.dram_memory import DramMemory, channel_blocks, random_blocks, stream
+from moe_cosim.hw_models.dram.memory import DramMemory, channel_blocks, random_blocks, stream
 from moe_cosim.hw_models.dram_timing.pattern import AccessPattern
 
 STREAMS: Final = (1, 2, 4, 8, 16)

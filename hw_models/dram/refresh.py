@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from moe_cosim.hw_models.components import Memory
-from moe_cosim.hw_models.dram_memory import DramMemory
+from moe_cosim.hw_models.dram.memory import DramMemory
 from moe_cosim.hw_models.dram_timing.layout import AddressLayout
 from moe_cosim.hw_models.dram_timing.standard import DramStandard
 

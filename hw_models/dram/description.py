@@ -9,7 +9,7 @@ from moe_cosim.errors import Plain
 from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.components import AccessEfficiency
 from moe_cosim.hw_models.description import Fields
-from moe_cosim.hw_models.dram_memory import DramMemory, with_sequential_read
+from moe_cosim.hw_models.dram.memory import DramMemory, with_sequential_read
 from moe_cosim.hw_models.dram_timing.controller import PAGE_POLICIES, REFRESHES, Controller
 from moe_cosim.hw_models.dram_timing.layout import NAMED
 from moe_cosim.hw_models.dram_timing.pattern import STARTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from moe_cosim.hw_models.components import Memory
-from moe_cosim.hw_models.dram_memory import ASKED_BYTES, DramMemory, channel_blocks, random_blocks, stream
+from moe_cosim.hw_models.dram.memory import ASKED_BYTES, DramMemory, channel_blocks, random_blocks, stream
 from moe_cosim.hw_models.dram_timing.ask import ask
 from moe_cosim.hw_models.dram_timing.pattern import AccessPattern
 
