@@ -217,3 +217,11 @@ def test_chances_by_position_are_kept_with_the_experiment(tiny: Tiny) -> None:
     assert again.workload == asked.workload
     assert hash(again.workload) == hash(asked.workload)  # sweeps group their points by it
     assert again.with_settings({"seed": 1}).workload == asked.workload
+
+
+@pytest.mark.parametrize(("model", "found"), [("nllb-moe-54b", "an encoder"), ("jamba-v0.1", "a state of all tokens")])
+def test_models_that_cannot_take_a_token_back_are_refused(model: str, found: str) -> None:
+    experiment = load_experiment("monde-mixtral-8x7b", {"model": model, "routing": {"source": "popularity"}})
+    changed = experiment.with_settings({"workload.verify": {"draft_tokens": 2, "acceptance": 0.5}})
+    with pytest.raises(InputError, match=rf"workload\.verify: found .*{found}"):
+        prepare(changed)
