@@ -70,6 +70,11 @@ class RefreshClock:
     bank_bytes: int
     """Consecutive bytes of a channel in banks that are refreshed together."""
 
+    @property
+    def longest_ps(self) -> float:
+        """That reads of a row can wait for a refresh: for itself, and for all of them after it."""
+        return self.stall_ps + self.reads * self.read_ps
+
 
 def refresh_clock(memory: Memory) -> RefreshClock | None:
     """None where nothing is known, where the mapping mixes columns into banks, and of a memory whose share was

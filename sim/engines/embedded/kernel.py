@@ -335,11 +335,15 @@ def _end_flow(p: FlatProgram, s: KernelState, at: int) -> None:
     lane = s.lane[s.slot[at].lane]
     lane.flows -= 1
     row = lane.next
+    end = s.start_ps[row] + np.int64(p.events[row].setup_ps) + np.int64(p.events[row].busy_ps)
     lane.closed_ps = max(lane.closed_ps, c.now_ps)
-    if s.slot[at].closes >= 0 and not (row + 1 < lane.end and _continues(p, row + 1)):
-        lane.closed_ps = max(lane.closed_ps, c.now_ps + _closing_ps(p, s, at))
+    memory = s.slot[at].closes
+    if memory >= 0:
+        at_most_ps = int(p.refresh[memory].longest_ps) + 1 + s.slot[at].queued_ps
+        matters = c.now_ps + at_most_ps > end  # else the event lasts longer, whatever is closed
+        if matters and not (row + 1 < lane.end and _continues(p, row + 1)):
+            lane.closed_ps = max(lane.closed_ps, c.now_ps + _closing_ps(p, s, at))
     if lane.flows == 0:
-        end = s.start_ps[row] + np.int64(p.events[row].setup_ps) + np.int64(p.events[row].busy_ps)
         if lane.closed_ps > end:
             end = lane.closed_ps
             s.bound[row] = TRAFFIC_BOUND

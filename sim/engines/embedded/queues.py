@@ -16,7 +16,7 @@ def queue_up(s: KernelState, at: int) -> int:
     resource = s.resource[slot.closes]
     settle_backlog(resource, s.counters[0].now_ps)
     resource.backlog_now += slot.backlog
-    if slot.limited > 0:
+    if slot.limited > 0 or resource.backlog == 0:
         return 0
     return int(min(resource.backlog, resource.queue_bytes) / resource.rate)
 

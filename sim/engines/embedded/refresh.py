@@ -46,7 +46,7 @@ def closing_ps(
     clock: Any, turn: NDArray[np.int64], time_ps: float, offset: int, size: int, rate: float, owed_ps: float
 ) -> float:
     """How much later than `time_ps` the last read of a flow is served, which came to `size` bytes from `offset` of
-    its memory at `rate` bytes per ps.
+    its memory at `rate` bytes per ps: at most the clock's `longest_ps`.
 
     `owed_ps`: what the flow should have begun earlier by; less than 0 where the memory does not limit it.
     """
@@ -68,19 +68,27 @@ def _bank_ps(clock: Any, turn: NDArray[np.int64], time_ps: float, offset: int, s
     """
     end = offset + size
     last_set = (end - 1) // clock.set_bytes
+    last_place = last_set % clock.sets
     late_ps = held = held_before = 0.0
-    longest_ps = clock.stall_ps + clock.reads * clock.read_ps
-    refresh = max(int((time_ps - longest_ps) // clock.every_ps), 0) + 1
-    while refresh * clock.every_ps < time_ps:
-        since_ps = refresh * clock.every_ps
-        missing = min((time_ps - since_ps) * rate, float(size)) - held - held_before
-        here = last_set - (last_set - turn[(refresh - 1) % clock.turns]) % clock.sets
-        first = max(float(here * clock.set_bytes), end - missing)
-        last = min(float((here + 1) * clock.set_bytes), float(end))
-        held_before = held
-        held = max(last - first, 0.0) * clock.bank_share
-        if held > 0.0:
-            reads = np.ceil((last - first) / clock.set_bytes * clock.reads)
-            late_ps = max(late_ps, since_ps + clock.stall_ps + reads * clock.read_ps - time_ps)
+    refresh = max(int(np.floor((time_ps - clock.longest_ps) / clock.every_ps)), 0) + 1
+    turned = (refresh - 1) % clock.turns
+    since_ps = refresh * clock.every_ps
+    while since_ps < time_ps:
+        sets_back = last_place - turn[turned]
+        if sets_back < 0:
+            sets_back += clock.sets
+        here_bytes = (last_set - sets_back) * clock.set_bytes
+        now_held = 0.0
+        if here_bytes + clock.set_bytes > offset:  # else no bank that is refreshed was read
+            missing = min((time_ps - since_ps) * rate, float(size)) - held - held_before
+            first = max(float(here_bytes), end - missing)
+            last = float(min(here_bytes + clock.set_bytes, end))
+            if last > first:
+                now_held = (last - first) * clock.bank_share
+                reads = np.ceil((last - first) / clock.set_bytes * clock.reads)
+                late_ps = max(late_ps, since_ps + clock.stall_ps + reads * clock.read_ps - time_ps)
+        held, held_before = now_held, held
         refresh += 1
+        since_ps = refresh * clock.every_ps
+        turned = turned + 1 if turned + 1 < clock.turns else 0
     return late_ps

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.hw_models.components import Memory
-from moe_cosim.hw_models.dram.refresh import refresh_clock
+from moe_cosim.hw_models.dram.refresh import RefreshClock, refresh_clock
 
 UNKNOWN, NEVER, ALL_BANKS, ONE_BANK = range(4)
 """What a refresh stops: nothing is known of the memory; none comes; its channels; one bank of each scope."""
@@ -21,6 +21,7 @@ REFRESH: Final = np.dtype(
         ("every_ps", np.float64),
         ("stall_ps", np.float64),
         ("read_ps", np.float64),
+        ("longest_ps", np.float64),
         ("open_ps", np.float64),
         ("close_ps", np.float64),
         ("row_life_ps", np.float64),
@@ -40,20 +41,23 @@ REFRESH: Final = np.dtype(
     ]
 )
 """As in `RefreshClock`."""
+_NAMES: Final = tuple(REFRESH.names or ())
 
 
 def refresh_tables(memories: Sequence[Memory]) -> tuple[NDArray[np.void], NDArray[np.int64]]:
     """[M] of REFRESH, and [M, T] which set each refresh of a single bank hits, in turn."""
     clocks = [refresh_clock(memory) for memory in memories]
-    rows = np.zeros(len(memories), dtype=REFRESH)
+    rows = np.array([_row(clock) for clock in clocks], dtype=REFRESH)
     turn = np.zeros((len(memories), max([len(clock.turn) for clock in clocks if clock] or [0])), dtype=np.int64)
     for index, clock in enumerate(clocks):
-        if clock is None:
-            continue
-        rows[index]["kind"] = _KINDS[clock.refresh]
-        for name in REFRESH.names or ():
-            if hasattr(clock, name):
-                rows[index][name] = getattr(clock, name)
-        rows[index]["turns"] = len(clock.turn)
-        turn[index, : len(clock.turn)] = clock.turn
+        if clock is not None:
+            turn[index, : len(clock.turn)] = clock.turn
     return rows, turn
+
+
+def _row(clock: RefreshClock | None) -> tuple[float, ...]:
+    """Of REFRESH; zeros where nothing is known. (Filled field by field, the rows took as long as all other tables.)"""
+    if clock is None:
+        return (0,) * len(_NAMES)
+    other = {"kind": _KINDS[clock.refresh], "turns": len(clock.turn)}
+    return tuple(other[name] if name in other else getattr(clock, name) for name in _NAMES)

@@ -36,15 +36,16 @@ def first_line_ps(clock: Any, rows: NDArray[np.void], offset: int, size: int, ti
     `rows` [S + 1 of OPEN_ROW] are its sets', and behind them the last set of the last access that was in all.
     """
     number = offset // clock.set_bytes
-    last, swept = rows[number % clock.sets], rows[len(rows) - 1]
+    turn = number // clock.sets
+    last, swept = rows[number - turn * clock.sets], rows[len(rows) - 1]
     if swept.row >= 0 and swept.used_ps >= last.used_ps:
         if _is_refreshed(clock, swept.used_ps, time_ps):
             return 0.0
-        same = swept.row - (swept.row - number) % clock.sets == number
+        same = 0 <= swept.row - number < clock.sets
         return -float(clock.open_ps) if same else float(clock.close_ps)
     if last.row < 0 or _is_refreshed(clock, last.used_ps, time_ps):
         return 0.0
-    if last.row != number // clock.sets:
+    if last.row != turn:
         return float(clock.close_ps)
     first, blocks = _blocks(clock, offset, size)
     found = blocks <= last.blocks and (first - last.first_block) % clock.channels + blocks <= last.blocks
@@ -54,18 +55,27 @@ def first_line_ps(clock: Any, rows: NDArray[np.void], offset: int, size: int, ti
 @compiled_part
 def leave_open(clock: Any, rows: NDArray[np.void], offset: int, size: int, until_ps: float) -> None:
     """Rows of `size` bytes from `offset`, of which the last is used at `until_ps`."""
-    first, last = offset // clock.set_bytes, (offset + size - 1) // clock.set_bytes
+    first = last = offset // clock.set_bytes
+    if offset + size > (first + 1) * clock.set_bytes:
+        last = (offset + size - 1) // clock.set_bytes
     if last - first >= clock.sets:
         rows[len(rows) - 1].row = last
         rows[len(rows) - 1].used_ps = until_ps
         return
-    first_block, blocks = _blocks(clock, offset, size)
-    for number in range(first, last + 1):
-        row = rows[number % clock.sets]
-        row.row = number // clock.sets
+    first_block, blocks = 0, clock.channels
+    if size < clock.channels * clock.interleave_bytes:  # else it is on all channels
+        first_block, blocks = _blocks(clock, offset, size)
+    turn = first // clock.sets
+    place = first - turn * clock.sets
+    for _ in range(first, last + 1):
+        row = rows[place]
+        row.row = turn
         row.used_ps = until_ps
         row.first_block = first_block
         row.blocks = blocks
+        place += 1
+        if place == clock.sets:
+            place, turn = 0, turn + 1
 
 
 @compiled_part
