@@ -37,6 +37,7 @@ from moe_cosim.sim.cli.routing_stats import routing_statistics
 from moe_cosim.sim.cli.table import Column, Report, Table
 from moe_cosim.sim.cli.tables.checks.accuracy import accuracy_report
 from moe_cosim.sim.cli.tables.checks.crosscheck import crosscheck_report
+from moe_cosim.sim.cli.tables.checks.fit import fit_report
 from moe_cosim.sim.cli.tables.checks.quantize import losses_report
 from moe_cosim.sim.cli.tables.checks.reproduction import reproduction_report
 from moe_cosim.sim.cli.tables.checks.validation import validation_report
@@ -67,6 +68,7 @@ from moe_cosim.sim.replay import Replay
 from moe_cosim.sim.report.write import WrittenReport
 from moe_cosim.sim.reproduce.base import Reproduced
 from moe_cosim.sim.reproduce.cell import Cell
+from moe_cosim.sim.reproduce.fit.fitted import Fitted, FittedCell, FittedUnknown
 from moe_cosim.sim.run import run
 from moe_cosim.sim.sensitivity import Sensitivity
 from moe_cosim.sim.sensitivity.plan import NotVaried
@@ -110,6 +112,30 @@ def _result(tiny: Tiny) -> Report:
 def _comparison(tiny: Tiny) -> Report:
     found = compare(str(tiny.path), str(tiny.write(("gpu_experts: 1", "gpu_experts: 2"))))
     return comparison_report(replace(found, runs=found.runs | {"a": ODD}))
+
+
+def _reproduction(_: Tiny) -> Report:
+    """With what ``--fit`` shows beside its cells."""
+    _, *rest = fit_report(
+        Fitted(
+            name="odd",
+            title=ODD,
+            cells=[FittedCell(ODD, "mixtral-8x7b 2-bit", 8.7, 9.1, 8.8, 0.05)],
+            unknowns=[
+                FittedUnknown("pcie5-efficiency", 1.0, 0.9, (0.8, 1.0), 0.5, 2.25),
+                FittedUnknown(ODD, "ideal", "output-stationary", ("ideal", "output-stationary"), None, 3.0),
+            ],
+            default_distance=3.0,
+            fitted_distance=2.0,
+            trials=60,
+            failed=1,
+            drawn=12,
+            as_near_as_default=0.25,
+            seeds=3,
+            wall_s=1.0,
+        )
+    )
+    return [*reproduction_report(outcome_of_reproduction()), *rest]
 
 
 def outcome_of_reproduction(_: Tiny | None = None) -> Reproduced:
@@ -206,7 +232,7 @@ REPORTS: dict[str, Make] = {
     "report": lambda _: written_report(WrittenReport(ODD, [ODD, "b"], 10**7)),
     "sweep report": lambda _: written_report(WrittenReport(ODD, [ODD], 10**7)),
     "compare": _comparison,
-    "reproduce": lambda _: reproduction_report(outcome_of_reproduction()),
+    "reproduce": _reproduction,
     "accuracy": _accuracy,
     "crosscheck": _crosscheck,
     "validate": _validated,
