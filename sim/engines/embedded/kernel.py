@@ -217,7 +217,7 @@ def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
         clock = p.refresh[memory]
         if clock.kind != UNKNOWN:
             until_ps = c.now_ps + flow.bytes / flow.alone
-            leave_open(clock, s.open_row[memory], flow.offset, slot.bytes, until_ps)
+            leave_open(clock, s.open_row[memory], flow.offset, slot.bytes, c.now_ps, until_ps)
             if flow.queueable > 0.0:
                 slot.remaining -= _spared(s, memory, flow)
         s.begun[c.begun] = at

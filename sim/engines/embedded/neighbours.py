@@ -30,12 +30,13 @@ def meet_others(clock: Any, s: KernelState, at: int) -> None:
     if not 1 < resource.users <= _MOST:
         return
     now_ps = s.counters[0].now_ps
+    begins = this.offset + this.bytes - int(this.remaining)  # as of the others: behind what it need not move
     place = resource.first
     while place >= 0:
         theirs, slot = s.crossing[place], s.slot[place // longest]
         if place % longest == 0 and slot.lane != this.lane and theirs.scattered == 0:
             left = slot.remaining - slot.rate * (now_ps - slot.anchor_ps)
-            apart = slot.offset + slot.bytes - int(left) - this.offset
+            apart = slot.offset + slot.bytes - int(left) - begins
             share = 1.0 / clock.sets
             if min(slot.alone, this.alone) >= _AS_FAST * max(slot.alone, this.alone):
                 share = time_together(np.float64(clock.set_bytes), clock.sets, apart, apart)

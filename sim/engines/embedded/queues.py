@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from moe_cosim.compiled import compiled_part
 from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, KernelState
+
+QUEUE_GRID: Final = 1024.0
+"""Parts of a byte in which writes of one time are counted: sums that no order changes."""
 
 
 @compiled_part
@@ -33,7 +36,11 @@ def settle_backlog(resource: Any, now_ps: int) -> None:
 @compiled_part
 def settle_writes(resource: Any, now_ps: int) -> None:
     """Writes that stand in the queues are served in what the memory's flows leave of its time. To be called before one
-    comes or goes."""
+    comes or goes. Those that came at this very time stay apart: they came before nobody who comes now."""
+    if resource.queued_ps == now_ps:
+        return
+    resource.queued_writes += resource.queued_now / QUEUE_GRID
+    resource.queued_now = 0
     if resource.queued_writes == 0.0:
         return
     spare = max(resource.rate - resource.demand / DEMAND_GRID, 0.0)
@@ -48,6 +55,6 @@ def written_early(resource: Any, size: float, room: float, ahead: float, now_ps:
     """
     settle_writes(resource, now_ps)
     early = min(size, max(room - resource.queued_writes, 0.0) + ahead)
-    resource.queued_writes += max(early - ahead, 0.0)
+    resource.queued_now += int(max(early - ahead, 0.0) * QUEUE_GRID)
     resource.queued_ps = now_ps
     return float(early)

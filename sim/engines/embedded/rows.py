@@ -53,14 +53,20 @@ def first_line_ps(clock: Any, rows: NDArray[np.void], offset: int, size: int, ti
 
 
 @compiled_part
-def leave_open(clock: Any, rows: NDArray[np.void], offset: int, size: int, until_ps: float) -> None:
-    """Rows of `size` bytes from `offset`, of which the last is used at `until_ps`."""
+def leave_open(clock: Any, rows: NDArray[np.void], offset: int, size: int, now_ps: int, until_ps: float) -> None:
+    """Rows of `size` bytes from `offset`, of which the last is used at `until_ps`, by an access that begins now.
+
+    Who begins later has used a set last; of those that begin at one time who needs it longer.
+    """
     first = last = offset // clock.set_bytes
     if offset + size > (first + 1) * clock.set_bytes:
         last = (offset + size - 1) // clock.set_bytes
     if last - first >= clock.sets:
-        rows[len(rows) - 1].row = last
-        rows[len(rows) - 1].used_ps = until_ps
+        swept = rows[len(rows) - 1]
+        if swept.begun_ps != now_ps or (until_ps, last) >= (swept.used_ps, swept.row):
+            swept.row = last
+            swept.used_ps = until_ps
+            swept.begun_ps = now_ps
         return
     first_block, blocks = 0, clock.channels
     if size < clock.channels * clock.interleave_bytes:  # else it is on all channels
@@ -69,10 +75,17 @@ def leave_open(clock: Any, rows: NDArray[np.void], offset: int, size: int, until
     place = first - turn * clock.sets
     for _ in range(first, last + 1):
         row = rows[place]
-        row.row = turn
-        row.used_ps = until_ps
-        row.first_block = first_block
-        row.blocks = blocks
+        if row.begun_ps != now_ps or (until_ps, turn, first_block, blocks) >= (
+            row.used_ps,
+            row.row,
+            row.first_block,
+            row.blocks,
+        ):
+            row.row = turn
+            row.used_ps = until_ps
+            row.first_block = first_block
+            row.blocks = blocks
+            row.begun_ps = now_ps
         place += 1
         if place == clock.sets:
             place, turn = 0, turn + 1

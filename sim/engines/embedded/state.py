@@ -127,7 +127,8 @@ RESOURCE: Final = np.dtype(
         ("backlog_now", np.int64),  # of those that began then
         ("queue_bytes", np.int64),  # what its controllers take of it
         ("queued_writes", np.float64),  # bytes that stand in its controllers' queues
-        ("queued_ps", np.int64),  # then
+        ("queued_ps", np.int64),  # then, without
+        ("queued_now", np.int64),  # those that came then, in QUEUE_GRID of a byte
         ("first", np.int64),  # crossing of its list, or -1
         ("disturbed", np.int64),  # 1: in the list of those
         ("mark", np.int64),  # of the sharing out that saw it last
@@ -147,6 +148,7 @@ OPEN_ROW: Final = np.dtype(
         ("used_ps", np.float64),  # when it was, last
         ("first_block", np.int64),  # of the interleaving, and
         ("blocks", np.int64),  # how many, one to a channel
+        ("begun_ps", np.int64),  # when the access began that used it
     ]
 )
 """Of a set of banks; behind them, of the last access that was in all (`rows.py`)."""
@@ -196,7 +198,7 @@ def new_state(flat: FlatProgram) -> KernelState:
     for name in flat.conflicts.dtype.names or ():
         resource[name][: len(flat.conflicts)] = flat.conflicts[name]
     open_row = np.zeros((len(flat.refresh), int(flat.refresh["sets"].max(initial=0)) + 1), dtype=OPEN_ROW)
-    open_row["row"] = -1
+    open_row["row"] = open_row["begun_ps"] = -1
     resource["level"] = resource["full_at"] = math.inf
     resource["limit"] = np.minimum(flat.resource_rate * DEMAND_GRID, DEMAND_LIMIT)
     resource["limit"][np.isinf(flat.resource_rate)] = np.iinfo(np.int64).max

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from random import Random
 from unittest.mock import patch
 
 import numpy as np
@@ -152,3 +154,42 @@ def test_a_limited_read_waits_line_by_line_behind_full_queues() -> None:
     turns = (1 << 17) / 8192
     queue_ps = clock.queue_bytes / (part.peak_bytes_per_s / 1e12)
     assert took[1] - took[0] == pytest.approx(turns * queue_ps, rel=0.25)
+
+
+accesses = st.tuples(
+    st.sampled_from(["read", "write", "copy"]),
+    st.sampled_from([1, 64, 4096, 77_777]),
+    st.sampled_from([0, 1, 8192, 1 << 17]),
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(accesses, min_size=2, max_size=5), st.randoms(use_true_random=False))
+def test_of_those_that_begin_at_one_time_none_comes_before_another(
+    moves: list[tuple[str, int, int]], order: Random
+) -> None:
+    """Rows left open, room in the queues of writes, and places in the same banks; a read after them sees the rows."""
+    part = replace(dram_memory("ddr4-3200", "all-bank"), latency_ps=1)
+
+    def ends_ps(units: list[int]) -> dict[int, list[int]]:
+        names = [f"u{number}" for number in units]
+        parts = star(
+            [unit(name, 1, "m") for name in names],
+            [part],
+            [link("m", "s"), *(link(name, "s") for name in names)],
+            Switch("s", 0, float("inf")),
+        )
+        builder = ProgramBuilder(parts)
+        for number in units:
+            kind, size, offset = moves[number]
+            lane = f"u{number}.l0"
+            if kind == "copy":
+                builder.copy(lane, builder.read("m", size, offset), builder.write("m", size, offset + (1 << 20)))
+            else:
+                builder.stream(lane, getattr(builder, kind)("m", size, offset))
+            builder.stream(lane, builder.read("m", 1, offset))
+        ends = EmbeddedEngine().run(parts, builder.build()).end_ps.reshape(len(units), 2)
+        return dict(zip(units, ends.tolist(), strict=True))
+
+    listed = list(range(len(moves)))
+    assert ends_ps(listed) == ends_ps(order.sample(listed, len(listed)))
