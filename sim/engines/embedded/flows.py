@@ -14,18 +14,17 @@ from numpy.typing import NDArray
 
 from moe_cosim.compiled import compiled, compiled_part
 from moe_cosim.hw_models import access_rate
-from moe_cosim.sim.engines.embedded.meeting import time_together
-from moe_cosim.sim.engines.embedded.mixes import factor_of
+from moe_cosim.sim.engines.embedded.dram.meeting import time_together
+from moe_cosim.sim.engines.embedded.dram.mixes import ONE_STREAM, factor_of
+from moe_cosim.sim.engines.embedded.dram.refresh_tables import UNKNOWN
+from moe_cosim.sim.engines.embedded.dram.rows import lines_ps
 from moe_cosim.sim.engines.embedded.parts import BUSY, kernel_end, survey_kernel
-from moe_cosim.sim.engines.embedded.refresh_tables import UNKNOWN
-from moe_cosim.sim.engines.embedded.rows import lines_ps
 from moe_cosim.sim.engines.embedded.tables import (
     COEFFICIENT_ONE,
     LIMITS,
     LONGEST_PS,
     NO_KEY,
     NO_MEMORY,
-    ONE_STREAM,
     ONWARD,
     READS,
     WITHIN,

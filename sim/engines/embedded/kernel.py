@@ -15,14 +15,14 @@ from typing import Any, Final
 import numpy as np
 
 from moe_cosim.compiled import compiled, compiled_part
+from moe_cosim.sim.engines.embedded.dram.refresh import ahead_ps, closing_ps
+from moe_cosim.sim.engines.embedded.dram.refresh_tables import ALL_BANKS, UNKNOWN
+from moe_cosim.sim.engines.embedded.dram.rows import first_line_ps, leave_open
 from moe_cosim.sim.engines.embedded.flatten import FlatProgram
 from moe_cosim.sim.engines.embedded.heap import pop, settle
 from moe_cosim.sim.engines.embedded.neighbours import meet_others
 from moe_cosim.sim.engines.embedded.queues import queue_up, settle_backlog, settle_writes, written_early
 from moe_cosim.sim.engines.embedded.rates import disturb, mix_anew, share_anew
-from moe_cosim.sim.engines.embedded.refresh import ahead_ps, closing_ps
-from moe_cosim.sim.engines.embedded.refresh_tables import ALL_BANKS, UNKNOWN
-from moe_cosim.sim.engines.embedded.rows import first_line_ps, leave_open
 from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, KernelState
 from moe_cosim.sim.engines.embedded.tables import (
     COEFFICIENT_ONE,

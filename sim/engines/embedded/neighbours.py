@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from moe_cosim.compiled import compiled_part
-from moe_cosim.sim.engines.embedded.meeting import time_together
+from moe_cosim.sim.engines.embedded.dram.meeting import time_together
 from moe_cosim.sim.engines.embedded.state import KernelState
 
 _MOST: Final = 8

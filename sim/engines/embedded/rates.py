@@ -16,9 +16,9 @@ from typing import Final
 import numpy as np
 
 from moe_cosim.compiled import compiled_part
+from moe_cosim.sim.engines.embedded.dram.mixes import factor_of
 from moe_cosim.sim.engines.embedded.flatten import FlatProgram
 from moe_cosim.sim.engines.embedded.heap import settle
-from moe_cosim.sim.engines.embedded.mixes import factor_of
 from moe_cosim.sim.engines.embedded.state import DEMAND_GRID, DEMAND_LIMIT, KernelState
 from moe_cosim.sim.engines.embedded.tables import COEFFICIENT_ONE, LONGEST_PS
 from moe_cosim.sim.engines.embedded.waiting import is_contended, limited_rate

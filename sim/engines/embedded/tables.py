@@ -15,7 +15,7 @@ from moe_cosim.hw_models.cxl.credits import credit_limits, credits_used
 from moe_cosim.hw_models.cxl.crossing import crossed
 from moe_cosim.hw_models.dram.mix import READ_SHARES, SCATTERED_BYTES, STREAMS, mix_factors
 from moe_cosim.hw_models.machine import Machine, Resource
-from moe_cosim.sim.engines.embedded.refresh_tables import refresh_tables
+from moe_cosim.sim.engines.embedded.dram.refresh_tables import refresh_tables
 from moe_cosim.workloads.programs.program import READ, WRITE
 
 LONGEST_PS: Final = 2**60
@@ -24,10 +24,6 @@ LONGEST_PS: Final = 2**60
 COEFFICIENT_ONE: Final = 2.0**40
 """What a byte takes of a memory is counted in integers, in units of 2^-40 (1e-12 of the value): sums do
 not depend on the order of the flows."""
-
-ONE_STREAM: Final = 720720
-"""One stream that a memory sees, in a number that many divide: the accesses of an event to one memory are one stream
-together, in equal parts."""
 
 NO_KEY: Final = -1
 NO_MEMORY: Final = -1

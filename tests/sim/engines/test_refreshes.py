@@ -19,9 +19,9 @@ from moe_cosim.hw_models.dram_timing.layout import AddressLayout
 from moe_cosim.hw_models.dram_timing.standard import read_standard
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
+from moe_cosim.sim.engines.embedded.dram.refresh import _bank_ps, ahead_ps, reached_ps
+from moe_cosim.sim.engines.embedded.dram.refresh_tables import ALL_BANKS, ONE_BANK, refresh_tables
 from moe_cosim.sim.engines.embedded.flows import _bursts
-from moe_cosim.sim.engines.embedded.refresh import _bank_ps, ahead_ps, reached_ps
-from moe_cosim.sim.engines.embedded.refresh_tables import ALL_BANKS, ONE_BANK, refresh_tables
 from moe_cosim.testing.engine.machines import link, memory, star, unit
 from moe_cosim.workloads.programs.builder import ProgramBuilder
 

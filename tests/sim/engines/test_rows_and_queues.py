@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from moe_cosim.hw_models.components import Switch
 from moe_cosim.hw_models.dram.mix import mix_factors
 from moe_cosim.hw_models.machine import Machine
-from moe_cosim.sim.engines.embedded import EmbeddedEngine, meeting
-from moe_cosim.sim.engines.embedded.rows import lines_ps
+from moe_cosim.sim.engines.embedded import EmbeddedEngine
+from moe_cosim.sim.engines.embedded.dram import meeting
+from moe_cosim.sim.engines.embedded.dram.rows import lines_ps
 from moe_cosim.testing.engine.machines import link, star, unit
 from moe_cosim.workloads.programs.builder import ProgramBuilder
 from tests.sim.engines.test_refreshes import clock_of, dram_memory, machine, row_of

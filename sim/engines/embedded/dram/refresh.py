@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.compiled import compiled_part
-from moe_cosim.sim.engines.embedded.refresh_tables import ALL_BANKS, ONE_BANK
+from moe_cosim.sim.engines.embedded.dram.refresh_tables import ALL_BANKS, ONE_BANK
 
 
 @compiled_part

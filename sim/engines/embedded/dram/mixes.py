@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from moe_cosim.compiled import compiled_part
 from moe_cosim.hw_models.dram.mix import READ_SHARES, STREAMS
-from moe_cosim.sim.engines.embedded.tables import ONE_STREAM
 
+ONE_STREAM: Final = 720720
+"""One stream that a memory sees, in a number that many divide: the accesses of an event to one memory are one stream
+together, in equal parts."""
 _MOST: Final = STREAMS[-1]
 _STEPS: Final = len(READ_SHARES) - 1
 

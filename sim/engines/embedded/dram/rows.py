@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.compiled import compiled_part
-from moe_cosim.sim.engines.embedded.refresh_tables import ALL_BANKS
+from moe_cosim.sim.engines.embedded.dram.refresh_tables import ALL_BANKS
 
 
 @compiled_part
