@@ -62,6 +62,8 @@ def advance(p: FlatProgram, s: KernelState, events: int) -> int:
             return SHORT
         while c.waiting > 0 and s.heap[0].key == 2 * c.now_ps + 1:
             _begin_flows(p, s, pop(s))
+        for index in range(c.begun):
+            _meet(p, s, s.begun[index])
         if c.begun > 0 or c.disturbed > 0:
             share_anew(s)
         if c.ended >= limit:
@@ -265,10 +267,19 @@ def _begin_flows(p: FlatProgram, s: KernelState, at: int) -> None:
             resource.read += crossing.read
             if mixes:
                 _mix_in(flow, crossing, resource, passed.side == SECOND)
-                if hop == 0 and clock.kind != UNKNOWN and flow.first_scattered == 0:
-                    meet_others(clock, s, at)
                 mix_anew(p, s, number)
             disturb(s, number)
+
+
+@compiled_part
+def _meet(p: FlatProgram, s: KernelState, at: int) -> None:
+    """Others, in the first memory of a flow that has just begun."""
+    number = s.crossing[at * (len(s.crossing) // len(s.slot))].resource
+    if s.slot[at].crossings == 0 or s.resource[number].mix < 0 or p.refresh[number].kind == UNKNOWN:
+        return
+    if meet_others(p.refresh[number], s, at):
+        mix_anew(p, s, number)
+        disturb(s, number)
 
 
 @compiled_part

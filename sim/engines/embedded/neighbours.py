@@ -21,17 +21,19 @@ _AS_FAST: Final = 0.8
 
 
 @compiled_part
-def meet_others(clock: Any, s: KernelState, at: int) -> None:
+def meet_others(clock: Any, s: KernelState, at: int) -> bool:
     """The flow in slot `at`, which begins, is in the banks of flows of other events in its first memory, and they are
-    in its banks."""
+    in its banks: those that came before it. To be called for all that begin at one time, once all are there. Whether
+    it meets any."""
     longest = len(s.crossing) // len(s.slot)
     this, mine = s.slot[at], s.crossing[at * longest]
     resource = s.resource[mine.resource]
-    if not 1 < resource.users <= _MOST:
-        return
+    if mine.scattered > 0 or not 1 < resource.users <= _MOST:
+        return False
     now_ps = s.counters[0].now_ps
     begins = this.offset + this.bytes - int(this.remaining)  # as of the others: behind what it need not move
-    place = resource.first
+    total = 0
+    place = mine.next
     while place >= 0:
         theirs, slot = s.crossing[place], s.slot[place // longest]
         if place % longest == 0 and slot.lane != this.lane and theirs.scattered == 0:
@@ -43,5 +45,7 @@ def meet_others(clock: Any, s: KernelState, at: int) -> None:
             met = int(share * min(theirs.demand, mine.demand))
             theirs.meeting += met
             mine.meeting += met
-            resource.meeting += 2 * met
+            total += met
         place = theirs.next
+    resource.meeting += 2 * total
+    return total > 0

@@ -165,7 +165,7 @@ accesses = st.tuples(
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(accesses, min_size=2, max_size=5), st.randoms(use_true_random=False))
+@given(st.lists(accesses, min_size=2, max_size=12), st.randoms(use_true_random=False))
 def test_of_those_that_begin_at_one_time_none_comes_before_another(
     moves: list[tuple[str, int, int]], order: Random
 ) -> None:
