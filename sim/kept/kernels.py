@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -77,6 +78,24 @@ def kernel_classes(run: KeptRun) -> list[KernelClass]:
         )
         found += _classes(run.machine, tally, width)
     return sorted(found, key=lambda each: -each.seconds)
+
+
+def by_part(classes: Iterable[KernelClass], part: Mapping[str, str]) -> list[KernelClass]:
+    """Those of units that are instances of one part (`part` by unit) summed under its name, the longest first."""
+    found: dict[tuple[str, str, str, int], KernelClass] = {}
+    for one in classes:
+        one = replace(one, unit=part[one.unit])
+        key = one.unit, one.phase, one.purpose, one.bits
+        before = found.get(key)
+        if before is not None:
+            one = replace(
+                one,
+                operations=one.operations + before.operations,
+                bytes=one.bytes + before.bytes,
+                seconds=one.seconds + before.seconds,
+            )
+        found[key] = one
+    return sorted(found.values(), key=lambda one: -one.seconds)
 
 
 def roofs(run: KeptRun) -> list[Roof]:

@@ -5,8 +5,7 @@ After S. Williams, A. Waterman, D. Patterson: Roofline, an insightful visual per
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from moe_cosim.errors import InputError, Plain
@@ -18,7 +17,7 @@ from moe_cosim.sim.figures.label_file import Naming
 from moe_cosim.sim.figures.request import FigureRequest
 from moe_cosim.sim.figures.sources import FigureSources
 from moe_cosim.sim.figures.text_table import FigureTable
-from moe_cosim.sim.kept.kernels import KernelClass, Roof, kernel_classes, roofs
+from moe_cosim.sim.kept.kernels import KernelClass, Roof, by_part, kernel_classes, roofs
 from moe_cosim.sim.results.energy.components import group_names
 from moe_cosim.workloads.programs.program import PHASES
 
@@ -116,7 +115,8 @@ def roofline_of(sources: FigureSources, request: FigureRequest, naming: Naming) 
         raise InputError("plot", "SOURCE", Plain(f"{len(runs)} runs"), "one run, for a roofline")
     (run,) = runs.values()
     group = group_names(run.machine)
-    classes = _together([replace(one, unit=group[one.unit]) for one in kernel_classes(run)], request.phase)
+    asked = [one for one in kernel_classes(run) if request.phase in (None, one.phase)]
+    classes = by_part(asked, group)
     if not classes:
         raise InputError(run.folder, "program", Plain("no kernels that compute"), "a run with them")
     tops = {group[roof.unit]: roof for roof in roofs(run) if group[roof.unit] in {one.unit for one in classes}}
@@ -135,26 +135,6 @@ def roofline_of(sources: FigureSources, request: FigureRequest, naming: Naming) 
         for one in classes
     ]
     return Roofline(units, points, f"Rate ({unit})")
-
-
-def _together(classes: Sequence[KernelClass], phase: str | None) -> list[KernelClass]:
-    """Those of instances of one unit summed."""
-    found: dict[tuple[str, str, str, int], KernelClass] = {}
-    for one in classes:
-        key = one.unit, one.phase, one.purpose, one.bits
-        if phase is None or one.phase == phase:
-            so_far = found.get(key)
-            found[key] = (
-                one
-                if so_far is None
-                else replace(
-                    one,
-                    operations=one.operations + so_far.operations,
-                    bytes=one.bytes + so_far.bytes,
-                    seconds=one.seconds + so_far.seconds,
-                )
-            )
-    return sorted(found.values(), key=lambda one: -one.seconds)
 
 
 def _unit(name: str, roof: Roof, factor: float, naming: Naming) -> UnitRoof:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import ceil, floor, log10
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from moe_cosim.quantity import format_quantity
 from moe_cosim.sim.display.names import component, purpose, words
 from moe_cosim.sim.display.styles import styles
 from moe_cosim.sim.display.units import shown
-from moe_cosim.sim.kept.kernels import KernelClass, Roof, kernel_classes, roofs
+from moe_cosim.sim.kept.kernels import KernelClass, Roof, by_part, kernel_classes, roofs
 from moe_cosim.sim.report import palette
 from moe_cosim.sim.report.parts import Chart, Part, Sentence, TextTable
 from moe_cosim.sim.report.reported import ReportedRun
@@ -33,32 +32,13 @@ _LEAST, _LARGEST = 40, 600
 
 def parts(run: ReportedRun) -> list[Part]:
     names = group_names(run.machine)
-    classes = _together(kernel_classes(run.kept), names)
+    classes = by_part(kernel_classes(run.kept), names)
     found: list[Part] = []
     for name, roof in {names[roof.unit]: roof for roof in roofs(run.kept)}.items():
         own = [each for each in classes if each.unit == name]
         if own:
             found.append(_chart(run, name, own, roof))
     return [*found, _table(classes)] if found else [Sentence("No unit computed anything.")]
-
-
-def _together(classes: Sequence[KernelClass], names: dict[str, str]) -> list[KernelClass]:
-    """Units that are instances of one part are one."""
-    found: dict[tuple[str, str, str, int], KernelClass] = {}
-    for each in classes:
-        key = names[each.unit], each.phase, each.purpose, each.bits
-        before = found.get(key)
-        found[key] = (
-            replace(each, unit=names[each.unit])
-            if before is None
-            else replace(
-                before,
-                operations=before.operations + each.operations,
-                bytes=before.bytes + each.bytes,
-                seconds=before.seconds + each.seconds,
-            )
-        )
-    return sorted(found.values(), key=lambda each: -each.seconds)
 
 
 def _called(each: KernelClass) -> str:
