@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -38,6 +38,17 @@ def run_many(
     finally:
         if pool is not None:
             pool.close()
+
+
+def results_of(experiments: Sequence[Experiment], workers: int, progress: Counted | None) -> list[Result]:
+    """What each came to; raises what the first to fail raised."""
+    found: dict[int, Result] = {}
+    with closing(run_many(experiments, workers, progress)) as answers:
+        for index, answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+            found[index] = answer
+    return [found[index] for index in range(len(experiments))]
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from moe_cosim.experiment import load_experiment
+from moe_cosim.experiment import Experiment, load_experiment
 from moe_cosim.sim.results.result import Result
-from moe_cosim.sim.run_many import Counted, run_many
+from moe_cosim.sim.run_many import Counted, results_of, run_many
 
 Settings = Mapping[str, Any]
 RunKey = tuple[str, tuple[tuple[str, Any], ...]]
@@ -32,18 +32,15 @@ def run_each(
 
     Close it to leave early. Raises `InputError` for an experiment that cannot be read.
     """
-    experiments = [load_experiment(name, dict(chosen)) for name, chosen in wanted]
-    with closing(run_many(experiments, workers, progress)) as answers:
+    with closing(run_many(_experiments(wanted), workers, progress)) as answers:
         for index, found in answers:
             yield wanted[index], found
 
 
 def run_all(wanted: Sequence[RunKey], workers: int, progress: Counted | None) -> dict[RunKey, Result]:
     """As `run_each`, all of them; raises what the first to fail raised."""
-    results: dict[RunKey, Result] = {}
-    with closing(run_each(wanted, workers, progress)) as answers:
-        for run_key, found in answers:
-            if isinstance(found, Exception):
-                raise found
-            results[run_key] = found
-    return results
+    return dict(zip(wanted, results_of(_experiments(wanted), workers, progress), strict=True))
+
+
+def _experiments(wanted: Sequence[RunKey]) -> list[Experiment]:
+    return [load_experiment(name, dict(chosen)) for name, chosen in wanted]

@@ -13,7 +13,7 @@ from moe_cosim.errors import InputError, MoeCosimError, Plain
 from moe_cosim.experiment import Experiment, load_experiment
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.run import run
-from moe_cosim.sim.run_many import Counted, run_many
+from moe_cosim.sim.run_many import Counted, results_of, run_many
 from moe_cosim.sim.sensitivity.metrics import answers, check_known, check_there, figures
 from moe_cosim.sim.sensitivity.plan import Ends, NotVaried, check_made, ends_of
 from moe_cosim.sim.sensitivity.sensitivity import Sensitivity
@@ -72,7 +72,7 @@ def vary(
     check_known(metrics)
     started = time.perf_counter()
     cores = workers or os.cpu_count() or 1
-    experiments, results = [experiment, *others], [result, *_all(others, cores)]
+    experiments, results = [experiment, *others], [result, *results_of(others, cores, None)]
     names = [each.name for each in experiments]
     wanted = list(dict.fromkeys(metrics)) or list(answers(result))
     as_they_are = [figures(each) for each in results]
@@ -89,17 +89,6 @@ def vary(
     varied = _varied(experiments, runs, cores, progress)
     first = [VariedRun(name, "", None, None, found) for name, found in zip(names, as_they_are, strict=True)]
     return Sensitivity(names, wanted, [*first, *varied], left_out, time.perf_counter() - started)
-
-
-def _all(experiments: Sequence[Experiment], workers: int) -> list[Result]:
-    """Raises what the first to fail raised."""
-    found: dict[int, Result] = {}
-    with closing(run_many(experiments, workers, None)) as answers_:
-        for index, answer in answers_:
-            if isinstance(answer, Exception):
-                raise answer
-            found[index] = answer
-    return [found[index] for index in range(len(experiments))]
 
 
 def _ends(results: Sequence[Result], only: Sequence[str]) -> tuple[list[list[Ends]], list[NotVaried]]:
