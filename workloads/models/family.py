@@ -7,20 +7,18 @@ point ``my_model_type`` of the group ``moe_cosim.model_families``.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
-from pydantic import BaseModel, model_validator
-
-from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.shapes import ExpertShape
 from moe_cosim.registry import Registry
-from moe_cosim.schema import Count, Few, Flag
+from moe_cosim.schema import Count
 from moe_cosim.workloads.models.attention import Attention, OtherAttention
 from moe_cosim.workloads.models.checkpoint import read_checkpoint
+from moe_cosim.workloads.models.decoder_config import DecoderConfig
 from moe_cosim.workloads.models.model import Model
 
 
-class Family(BaseModel):
+class Family(DecoderConfig):
     """One family: the fields of its ``config.json``. Subclasses say where their feed-forward sizes are.
 
     Sizes must be in the file. What transformers' configuration classes give a default for may be absent, or null
@@ -34,40 +32,18 @@ class Family(BaseModel):
     architectures: ClassVar[tuple[str, ...]] = ()
     """Entries of ``architectures`` that mean this family where ``model_type`` is absent. Not inherited."""
 
-    hidden_size: Count
-    num_hidden_layers: Few
-    num_attention_heads: Count
-    num_key_value_heads: Count | None = None
-    """Absent: as many as heads."""
-    head_dim: Count | None = None
-    """Absent: hidden / heads."""
-    vocab_size: Count
-    tie_word_embeddings: Flag = False
     num_experts_per_tok: Count
     max_position_embeddings: Count | None = None
     """Absent: not said."""
 
-    @model_validator(mode="before")
-    @classmethod
-    def _null_is_left_out(cls, data: dict[str, Any]) -> dict[str, Any]:
-        """Where null means nothing else: newer files write null for what older ones leave out."""
-        default = {
-            name
-            for name, field in cls.model_fields.items()
-            if not field.is_required() and type(None) not in get_args(field.annotation)
-        }
-        return {name: value for name, value in data.items() if value is not None or name not in default}
-
     def attention(self, where: object) -> Attention:
-        heads, hidden = self.num_attention_heads, self.hidden_size
-        if self.head_dim is None and hidden % heads:
-            raise InputError(where, "head_dim", Plain("nothing"), f"a size, as {heads} heads do not divide {hidden}")
+        self.check_heads(where)
         window, sliding = self.sliding(where)
         return Attention(
             kind="gqa",
-            heads=heads,
-            kv_heads=self.num_key_value_heads or heads,
-            head_dim=self.head_dim or hidden // heads,
+            heads=self.num_attention_heads,
+            kv_heads=self.kv_heads,
+            head_dim=self.head_width,
             sliding_window=window,
             sliding_layers=sliding,
         )

@@ -7,13 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from moe_cosim.errors import InputError, one_of
 from moe_cosim.hub_cache import cached_snapshot, is_hub_name
 from moe_cosim.hw_models.formats import FP16
-from moe_cosim.schema import Count, Few, Flag, check
+from moe_cosim.schema import Count, check
 from moe_cosim.workloads.models.attention import Attention
+from moe_cosim.workloads.models.decoder_config import DecoderConfig
 from moe_cosim.workloads.models.find import is_model_path
 from moe_cosim.workloads.models.hf_config import read_config
 from moe_cosim.yaml_file import read_yaml
@@ -24,30 +25,18 @@ _SHIPPED: Final = Path(__file__).parent / "drafts"
 _FIELD: Final = "workload.verify.draft.model"
 
 
-class DraftModel(BaseModel):
-    """A dense decoder with gated feed-forward blocks, stored in 16 bits; every layer attends to all before a token.
-
-    The fields are those of a ``config.json``, of which others do not matter here.
-    """
+class DraftModel(DecoderConfig):
+    """A dense decoder with gated feed-forward blocks, stored in 16 bits; every layer attends to all before a
+    token."""
 
     model_config = ConfigDict(frozen=True)
 
     model_type: Literal["llama", "mistral", "qwen2", "qwen3"]
-    hidden_size: Count
     intermediate_size: Count
-    num_hidden_layers: Few
-    num_attention_heads: Count
-    num_key_value_heads: Count | None = None
-    """None: as many as heads."""
-    head_dim: Count | None = None
-    """None: hidden / heads."""
-    vocab_size: Count
-    tie_word_embeddings: Flag = False
 
     @cached_property
     def attention(self) -> Attention:
-        heads = self.num_attention_heads
-        return Attention("gqa", heads, self.num_key_value_heads or heads, self.head_dim or self.hidden_size // heads)
+        return Attention("gqa", self.num_attention_heads, self.kv_heads, self.head_width)
 
     @property
     def attention_products(self) -> Products:
@@ -112,8 +101,7 @@ def draft_names() -> list[str]:
 
 def _checked(fields: dict[str, object], path: Path) -> DraftModel:
     model = check(DraftModel, fields, path)
-    if model.head_dim is None and model.hidden_size % model.num_attention_heads:
-        raise InputError(path, "num_attention_heads", model.num_attention_heads, f"a divisor of {model.hidden_size}")
+    model.check_heads(path)
     model.attention.validate(path)
     return model
 
