@@ -9,8 +9,9 @@ import pytest
 from moe_cosim.experiment import load_experiment
 from moe_cosim.sim.engines.base import engine_of
 from moe_cosim.sim.engines.makespan.engine import MakespanEngine
-from moe_cosim.sim.reproduce import cxl_ndp, reproduce, reproductions
+from moe_cosim.sim.reproduce import reproduce, reproductions
 from moe_cosim.sim.reproduce.cell import MET, MODELLING, UNKNOWN_INPUT, Cell, with_arithmetic
+from moe_cosim.sim.reproduce.papers import cxl_ndp
 from moe_cosim.sim.reproduce.runs import added_up, key, run_all
 
 

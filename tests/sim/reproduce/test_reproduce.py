@@ -10,8 +10,9 @@ import pytest
 
 from moe_cosim.errors import InputError, RunError
 from moe_cosim.sim import run_many
-from moe_cosim.sim.reproduce import cxl_ndp, reproduce
+from moe_cosim.sim.reproduce import reproduce
 from moe_cosim.sim.reproduce.base import Reproduced
+from moe_cosim.sim.reproduce.papers import cxl_ndp
 from tests.sim.tiny import cli
 
 SYSTEMS, MODELS = 4, 2

@@ -87,7 +87,7 @@ def append(tree: Path, file: str, text: str = "\n# edited\n") -> None:
 def test_what_a_point_does_not_use_keeps_it(tree: Path, before: Found) -> None:
     for room in ("sim/cli/main.py", "sim/sweep/pool/pool.py", "sim/batch/schedulers/slurm.py", "sim/reproduce/base.py"):
         append(tree, room)
-    append(tree, "workloads/policies/offloading/klotski.py")
+    append(tree, "workloads/policies/batched/klotski.py")
     append(tree, "hw_models/units/cpu.py")
     append(tree, "hw_models/catalog/devices/rtx-5080.yaml")
     append(tree, "hw_models/catalog/kernel_fits/sglang.yaml")
@@ -201,6 +201,7 @@ def test_no_policy_engine_or_router_is_in_the_core() -> None:
     core = closure(["moe_cosim.sim.run"])
     rooms = (
         "policies.offloading",
+        "policies.batched",
         "policies.near_data",
         "policies.hybrid",
         "engines.embedded",
