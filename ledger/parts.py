@@ -9,7 +9,7 @@ from typing import Final
 from moe_cosim.experiment import experiment_names, load_experiment
 from moe_cosim.sim.crosscheck.run import crosscheck
 from moe_cosim.sim.crosscheck.suite import FED, INDEPENDENT, Suite
-from moe_cosim.sim.reproduce import reproduce
+from moe_cosim.sim.reproduce import reproduce, reproductions
 from moe_cosim.sim.run import run
 from moe_cosim.sim.validate.kind import Choices
 from moe_cosim.sim.validate.validate import validate
@@ -65,7 +65,7 @@ def reproduction(name: str, quick: bool, seeds: int = SEEDS) -> Cells:
         where = f"{cell.figure}: {cell.cell}"
         if cell.arithmetic is not None:
             cells[ARITHMETIC, where] = cell.arithmetic
-        if cell.arithmetic is not None and not quick:
+        if not quick:
             cells[AT_MOST if cell.at_most else PUBLISHED, where] = cell.published
         if cell.others:
             cells |= {(LOWEST, where): cell.low, (HIGHEST, where): cell.high, (MEDIAN, where): cell.median}
@@ -87,19 +87,20 @@ def against_measurements() -> Cells:
     return cells
 
 
+_ACCURACY: Final = "cxl-ndp-accuracy"
+"""Of a model that was measured: it has no routing seeds, and nothing is short about it."""
+SIMULATED: Final = tuple(name for name in reproductions() if name != _ACCURACY)
+"""Reproductions that run systems."""
+
 PARTS: Final[dict[str, Callable[[], Cells]]] = {
     "crosscheck": partial(against_sst, FED),
     "crosscheck-independent": partial(against_sst, INDEPENDENT),
     "short-runs": short_runs,
     "validation": against_measurements,
-    "cxl-ndp-quick": partial(reproduction, "cxl-ndp", quick=True),
-    "trimoe-quick": partial(reproduction, "trimoe", quick=True),
-    "edge-ndp-quick": partial(reproduction, "edge-ndp", quick=True),
-    "cxl-ndp-accuracy": partial(reproduction, "cxl-ndp-accuracy", quick=False, seeds=1),
-    "cxl-ndp": partial(reproduction, "cxl-ndp", quick=False),
-    "trimoe": partial(reproduction, "trimoe", quick=False),
-    "edge-ndp": partial(reproduction, "edge-ndp", quick=False),
+    **{f"{name}-quick": partial(reproduction, name, quick=True) for name in SIMULATED},
+    _ACCURACY: partial(reproduction, _ACCURACY, quick=False, seeds=1),
+    **{name: partial(reproduction, name, quick=False) for name in SIMULATED},
 }
 
-IN_THE_SUITE: Final = tuple(PARTS)[:7]
+IN_THE_SUITE: Final = tuple(PARTS)[: 4 + len(SIMULATED)]
 """Parts that the tests compute too; the others take minutes and are for ``make ledger``."""

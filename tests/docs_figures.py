@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from itertools import pairwise
+from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from ledger.__main__ import FOLDER
 from ledger.book import Book
 from ledger.parts import ARITHMETIC, AT_MOST, HIGHEST, LOWEST, MEDIAN, PUBLISHED, SEEDS
 from moe_cosim.sim.reproduce.cell import Cell
-
-_HEAD: Final = (
-    f"| figure | cell | published | paper's arithmetic | simulated | over {SEEDS} seeds | ratio | misfit |",
-    "|---|---|---|---|---|---|---|---|",
-)
 
 
 def kept_cells(part: str) -> Iterator[Cell]:
@@ -32,7 +26,7 @@ def kept_cells(part: str) -> Iterator[Cell]:
                 float(published),
                 float(kept[figure, cell]),
                 others=tuple(spans),
-                arithmetic=float(kept[ARITHMETIC, where]),
+                arithmetic=float(kept[ARITHMETIC, where]) if (ARITHMETIC, where) in kept else None,
                 at_most=table == AT_MOST,
             )
 
@@ -43,14 +37,23 @@ def reproduction_table(part: str, figures: Collection[str] = ()) -> str:
     order = {name: index for index, name in enumerate(kept)}
     cells = sorted(kept_cells(part), key=lambda cell: order[cell.figure, cell.cell])
     chosen = [cell for cell in cells if not figures or cell.figure in figures]
-    lines = [_line(cell, before.figure if before else "") for before, cell in pairwise((None, *chosen)) if cell]
-    return "\n".join((*_HEAD, *lines))
+    columns = [name for name in _COLUMNS if any(_COLUMNS[name](cell) for cell in chosen)]
+    rows = [[_COLUMNS[name](cell) for name in columns] for cell in chosen]
+    said = ["", *(cell.figure for cell in chosen)]
+    lines = [
+        [figure if figure != before else "", *row] for before, figure, row in zip(said, said[1:], rows, strict=False)
+    ]
+    head, *rest = (f"| {' | '.join(line)} |" for line in (["figure", *columns], *lines))
+    return "\n".join((head, "|" + "---|" * (len(columns) + 1), *rest))
 
 
-def _line(cell: Cell, figure_before: str) -> str:
-    figure = "" if cell.figure == figure_before else cell.figure
-    span = f"{cell.low:.4g} – {cell.high:.4g}" if cell.others else ""
-    return (
-        f"| {figure} | {cell.cell} | {cell.published:g} | {cell.arithmetic:.4g} | {cell.simulated:.4g} | {span} "
-        f"| {cell.ratio:.2f} | {cell.misfit} |"
-    )
+_COLUMNS: Final[dict[str, Callable[[Cell], str]]] = {
+    "cell": lambda cell: cell.cell,
+    "published": lambda cell: f"{cell.published:g}",
+    "paper's arithmetic": lambda cell: "" if cell.arithmetic is None else f"{cell.arithmetic:.4g}",
+    "simulated": lambda cell: f"{cell.simulated:.4g}",
+    f"over {SEEDS} seeds": lambda cell: f"{cell.low:.4g} – {cell.high:.4g}" if cell.others else "",
+    "ratio": lambda cell: f"{cell.ratio:.2f}",
+    "misfit": lambda cell: cell.misfit or "",
+}
+"""Behind the figure's name; a column that says nothing of any cell is left out."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from benchmarks.sst_ramulator import table
+from ledger.parts import SIMULATED
 from moe_cosim.options import OptionRow, Options, option_rows
 from moe_cosim.sim.engines.base import engines
 from moe_cosim.workloads.models import find_model
@@ -111,7 +112,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "model-file": _model_file,
     "families": _families,
     "ramulator": table,
-    **{part: partial(reproduction_table, part) for part in ("cxl-ndp", "trimoe", "edge-ndp")},
+    **{part: partial(reproduction_table, part) for part in SIMULATED},
     "headlines": partial(reproduction_table, "cxl-ndp", _HEADLINES),
 }
 

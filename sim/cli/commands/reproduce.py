@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -12,6 +13,13 @@ from moe_cosim.sim.cli.commands.options import WORKERS
 from moe_cosim.sim.cli.output import Output, output_options
 
 _FOLDER = click.Path(path_type=Path)
+EVERY: Final = "all"
+"""Instead of a name: every reproduction, in one table."""
+_TABLES: Final = {
+    "with --fit": ("cells", "unknowns"),
+    f"of {EVERY}": ("cells",),
+    "without --fit": ("cells", "assumptions", "sensitivity"),
+}
 
 
 @click.command()
@@ -39,26 +47,37 @@ def reproduce(
     texts: Path | None,
     output: Output,
 ) -> None:
-    """Reproduce figures: published, the paper's arithmetic, simulated (moe-cosim list reproductions)."""
+    """Reproduce figures: published, the paper's arithmetic, simulated (moe-cosim list reproductions).
+
+    NAME may be ``all``: every reproduction, in one table; as JSON a list of what each one prints.
+    """
     from moe_cosim.sim.cli.progress import progress_bar
-    from moe_cosim.sim.cli.tables.checks.reproduction import reproduction_report
+    from moe_cosim.sim.cli.tables.checks.reproduction import reproduction_report, reproductions_report
     from moe_cosim.sim.reproduce import reproduce as run_reproduction
+    from moe_cosim.sim.reproduce import reproductions
     from moe_cosim.sim.reproduce.seeds import COUNTS, FIRSTS
 
     count, first = _whole_number("--seeds", seeds, COUNTS), _whole_number("--seed", seed, FIRSTS)
     of_model = _folders(model, texts)
-    tables = ("cells", "unknowns") if fit else ("cells", "assumptions", "sensitivity")
-    if output.table not in tables:
-        raise InputError(
-            "command line", "--table", output.table, f"{' or '.join(tables)} {'with' if fit else 'without'} --fit"
-        )
+    if name == EVERY and (fit or of_model):
+        raise InputError("command line", "--fit" if fit else "--model", Plain("all"), "one reproduction, by its name")
+    asked = "with --fit" if fit else f"of {EVERY}" if name == EVERY else "without --fit"
+    if output.table not in _TABLES[asked]:
+        raise InputError("command line", "--table", output.table, f"{' or '.join(_TABLES[asked])} {asked}")
     if fit:
         _fit(name, workers, quick, trials, count, output)
         return
     if trials is not None:
         raise InputError("command line", "--trials", trials, "only with --fit")
-    with progress_bar("runs", f"reproduce {name}") as progress:
-        outcome = run_reproduction(name, workers, not no_sensitivity, quick, progress, count, first, of_model)
+    outcomes = []
+    varied = not no_sensitivity and (name != EVERY or output.as_json)  # where it is shown
+    for each in reproductions() if name == EVERY else (name,):
+        with progress_bar("runs", f"reproduce {each}") as progress:
+            outcomes.append(run_reproduction(each, workers, varied, quick, progress, count, first, of_model))
+    if name == EVERY:
+        output.emit(lambda: [one.as_dict() for one in outcomes], lambda: reproductions_report(outcomes))
+        return
+    (outcome,) = outcomes
     output.emit(outcome.as_dict, lambda: reproduction_report(outcome))
 
 

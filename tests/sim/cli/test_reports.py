@@ -26,11 +26,12 @@ from moe_cosim.sim.cli.listing import listing, registry_of
 from moe_cosim.sim.cli.main import main
 from moe_cosim.sim.cli.progress import progress_bar, watching
 from moe_cosim.sim.cli.table import Column, Report, Table
-from moe_cosim.sim.cli.tables.checks.reproduction import reproduction_report
+from moe_cosim.sim.cli.tables.checks.reproduction import reproduction_report, reproductions_report
 from moe_cosim.sim.cli.tables.parts.description import description_document, description_report
 from moe_cosim.sim.cli.tables.parts.machine import machine_report
 from moe_cosim.sim.cli.tables.parts.model import model_document, model_report
 from moe_cosim.sim.cli.terminal import draw
+from moe_cosim.sim.reproduce.base import Reproduced
 from moe_cosim.sim.sweep.pool import local
 from tests.sim.cli.sample_reports import ODD, REPORTS, outcome_of_reproduction, plug_in
 from tests.sim.tiny import Tiny, cli
@@ -181,6 +182,37 @@ def test_options_choose_the_table(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -
     only = cli("reproduce", "odd", "--table", "assumptions").stdout
     assert "hobbit-low-precision-share" in only
     assert "published" not in only
+
+
+def test_all_reproductions_are_one_table_and_in_json_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, bool]] = []
+
+    def reproduce(name: str, workers: int | None, sensitivity: bool, *_: object) -> Reproduced:
+        asked.append((name, sensitivity))
+        return replace(outcome_of_reproduction(), name=name)
+
+    monkeypatch.setattr("moe_cosim.sim.reproduce.reproduce", reproduce)
+    monkeypatch.setattr("moe_cosim.sim.reproduce.reproductions", lambda: {"odd": None, "even": None})
+    document = json.loads(cli("reproduce", "all", "--json").stdout)
+    assert [one["name"] for one in document] == ["odd", "even"]
+    rows = list(csv.DictReader(StringIO(cli("reproduce", "all", "--csv").stdout)))
+    assert [row["reproduction"] for row in rows[:: len(rows) // 2]] == ["odd", "even"]
+    assert [row["published"] for row in rows] == 2 * [str(cell["published"]) for cell in document[0]["cells"]]
+    assert asked == [("odd", True), ("even", True), ("odd", False), ("even", False)]
+    _check_tables(reproductions_report([outcome_of_reproduction()]), NARROW)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--fit",), "--fit: found all; allowed: one reproduction, by its name"),
+        (("--model", "a", "--texts", "b"), "--model: found all; allowed: one reproduction, by its name"),
+        (("--table", "sensitivity"), "--table: found 'sensitivity'; allowed: cells of all"),
+    ],
+)
+def test_what_all_reproductions_cannot_do_is_refused(arguments: tuple[str, ...], said: str) -> None:
+    done = cli("reproduce", "all", *arguments)
+    assert (done.exit_code, done.stderr) == (2, f"moe-cosim: command line: {said}\n")
 
 
 @pytest.mark.parametrize(

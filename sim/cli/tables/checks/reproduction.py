@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
@@ -22,28 +22,56 @@ def reproduction_report(outcome: Reproduced) -> Report:
     ]
 
 
+def reproductions_report(outcomes: Sequence[Reproduced]) -> Report:
+    """The cells of several in one table."""
+    runs, events, wall_s = (sum(getattr(one, name) for one in outcomes) for name in ("runs", "events", "wall_s"))
+    return [
+        _all_cells(outcomes),
+        Note(f"{len(outcomes)} reproductions, {runs} runs, {events:,} events, {wall_s:.1f} s", dim=True),
+    ]
+
+
 def _cells(outcome: Reproduced) -> Table:
     """A row per cell; with several seeds also what they span. People see cells of one figure together."""
-    added_up = any(cell.arithmetic is not None for cell in outcome.cells)
-    shown = [
-        Column("figure", role="group"),
-        Column("cell", role="key"),
+    numbers, seeds = _numbers(outcome.cells)
+    shown = [Column("figure", role="group"), Column("cell", role="key"), *numbers]
+    columns = [*shown, *seeds]
+    view = Table("cells", outcome.title, shown, _rows(_together(outcome.cells), shown))
+    return Table("cells", outcome.title, columns, _rows(outcome.cells, columns), view=view)
+
+
+def _all_cells(outcomes: Sequence[Reproduced]) -> Table:
+    """A row per cell of each; people see those of one figure together."""
+    numbers, seeds = _numbers([cell for outcome in outcomes for cell in outcome.cells])
+    columns = [Column("reproduction"), Column("figure"), Column("cell"), *numbers, *seeds]
+    rows = [[one.name, *row] for one in outcomes for row in _rows(one.cells, columns[1:])]
+    shown = [Column("figure", role="group"), Column("cell", role="key"), *numbers]
+    seen = [[f"{one.name}: {figure}", *row] for one in outcomes for figure, *row in _rows(_together(one.cells), shown)]
+    title = "all reproductions"
+    return Table("cells", title, columns, rows, view=Table("cells", title, shown, seen))
+
+
+def _numbers(cells: Sequence[Cell]) -> tuple[list[Column], list[Column]]:
+    """The columns of numbers that `cells` have, and those that a note says to people."""
+    added_up = any(cell.arithmetic is not None for cell in cells)
+    columns = [
         Column("published", form="g"),
         *((Column("arithmetic", heading="paper's arithmetic", form=".4g"),) if added_up else ()),
         Column("simulated", form=".4g"),
         Column("ratio", form=".2f", style=lambda ratio: "green" if abs(ratio - 1) <= CLOSE else "yellow"),
         *((Column("misfit"),) if added_up else ()),
     ]
-    columns = shown
-    if any(cell.others for cell in outcome.cells):
-        shown = [*shown, *(Column(name, form=".4g") for name in ("median", "low", "high"))]
-        columns = [*shown, Column("seeds")]  # a note says it to people
-    elif any(cell.interval for cell in outcome.cells):
-        columns = shown = [*shown, *(Column(name, form=".4g") for name in ("low", "high"))]
-    figures = list(dict.fromkeys(cell.figure for cell in outcome.cells))
-    together = sorted(outcome.cells, key=lambda cell: figures.index(cell.figure))
-    view = Table("cells", outcome.title, shown, _rows(together, shown))
-    return Table("cells", outcome.title, columns, _rows(outcome.cells, columns), view=view)
+    if any(cell.others for cell in cells):
+        return [*columns, *(Column(name, form=".4g") for name in ("median", "low", "high"))], [Column("seeds")]
+    if any(cell.interval for cell in cells):
+        return [*columns, *(Column(name, form=".4g") for name in ("low", "high"))], []
+    return columns, []
+
+
+def _together(cells: Sequence[Cell]) -> list[Cell]:
+    """Those of one figure beside each other."""
+    figures = list(dict.fromkeys(cell.figure for cell in cells))
+    return sorted(cells, key=lambda cell: figures.index(cell.figure))
 
 
 def _rows(cells: Iterable[Cell], columns: Iterable[Column]) -> list[list[Any]]:
