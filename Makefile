@@ -7,7 +7,7 @@ export MESSAGE
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test quantize fuzz lint docs ledger clean
+.PHONY: demo test test-slow quantize fuzz lint docs ledger clean
 
 demo: $(VENV)/.run
 	$(BIN)/moe-cosim reproduce cxl-ndp
@@ -18,6 +18,10 @@ test: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+# What `make test` leaves out: minutes.
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
 
 # Tests that need PyTorch (extra quantize, gigabytes), which `make test` skips where it is not installed.
 quantize: $(VENV)/.quantize

@@ -28,7 +28,7 @@ def test_nothing_but_the_helper_names_numba() -> None:
     assert [path for path in sources if "numba" in _imports(path)] == []
 
 
-@pytest.mark.parametrize("temporary", ["writable", "full"])
+@pytest.mark.parametrize("temporary", ["writable", pytest.param("full", marks=pytest.mark.slow)])
 def test_a_command_needs_no_folder_that_it_may_write(tmp_path: Path, temporary: str) -> None:
     """A read-only installation, a home that cannot be written, and for temporary files a folder or a full disk."""
     installed, home, scratch = tmp_path / "installed", tmp_path / "home", tmp_path / "scratch"

@@ -10,8 +10,9 @@ from statistics import median
 import pytest
 
 from moe_cosim.errors import InputError
-from moe_cosim.sim.reproduce import Reproduced, base, cxl_ndp, reproduce
+from moe_cosim.sim.reproduce import Reproduced, base, reproduce
 from moe_cosim.sim.reproduce.cell import Cell, over_seeds
+from moe_cosim.sim.reproduce.papers import cxl_ndp
 from moe_cosim.sim.reproduce.runs import key
 from moe_cosim.sim.reproduce.seeds import with_seed
 from tests.sim.tiny import cli
@@ -66,13 +67,15 @@ def test_seeds_follow_the_first(alone: list[Reproduced]) -> None:
     assert found.notes[-1].startswith("Routing seeds 1 to 2: ")
 
 
+@pytest.mark.slow
 def test_sensitivity_is_of_the_first_seed() -> None:
     one, two = (reproduce("cxl-ndp", 1, quick=True, seeds=seeds) for seeds in (1, 2))
     assert one.sensitivity == two.sensitivity
     assert one.assumptions == two.assumptions
 
 
-def test_json_and_csv_have_what_cells_span(together: Reproduced) -> None:
+def test_json_and_csv_have_what_cells_span(together: Reproduced, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("moe_cosim.sim.reproduce.reproduce", lambda *_: together)
     options = ("reproduce", "cxl-ndp", "--quick", "--no-sensitivity", "--workers", 1, "--seeds", 3)
     printed = json.loads(cli(*options, "--json").stdout)
     assert printed["cells"] == [cell.as_dict() for cell in together.cells]
