@@ -28,6 +28,7 @@ _SYSTEMS: Final = {
     "all-on-gpu": "All on GPU",
     "belady": "Belady",
     "cxl-ndp": "CXL-NDP",
+    "dynaexq": "DynaExq",
     "edge-ndp": "Edge-NDP",
     "fiddler": "Fiddler",
     "hobbit": "HOBBIT",

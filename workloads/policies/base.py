@@ -103,6 +103,7 @@ policies: Registry[type[Policy]] = Registry(
             "near_data.monde_dimm",
             "near_data.trimoe.policy",
             "near_data.edge_ndp",
+            "precision.dynaexq",
         )
     ),
 )

@@ -167,6 +167,18 @@ class TestEdgeNdpWithoutSlices(PolicyContract):
     scarce_experts = 1
 
 
+class TestDynaExq(PolicyContract):
+    policy = "dynaexq"
+    options = {"update_steps": 2, "margin": 0.0}  # noqa: RUF012
+    scarce_experts = None
+
+
+class TestDynaExqThatWaits(PolicyContract):
+    policy = "dynaexq"
+    options = {"update_steps": 1, "margin": 0.0, "high_share": 0.5, "blocking": True}  # noqa: RUF012
+    scarce_experts = None
+
+
 def subclasses(cls: type[PolicyContract]) -> set[type[PolicyContract]]:
     return {one for direct in cls.__subclasses__() for one in {direct, *subclasses(direct)}}
 

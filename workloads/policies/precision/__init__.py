@@ -1,0 +1,1 @@
+"""Systems that change the precision of experts while they run."""
