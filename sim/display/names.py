@@ -28,6 +28,7 @@ _SYSTEMS: Final = {
     "all-on-gpu": "All on GPU",
     "belady": "Belady",
     "cxl-ndp": "CXL-NDP",
+    "dymoe": "DyMoE",
     "dynaexq": "DynaExq",
     "edge-ndp": "Edge-NDP",
     "fiddler": "Fiddler",

@@ -104,6 +104,7 @@ policies: Registry[type[Policy]] = Registry(
             "near_data.trimoe.policy",
             "near_data.edge_ndp",
             "precision.dynaexq",
+            "precision.dymoe",
         )
     ),
 )

@@ -179,6 +179,19 @@ class TestDynaExqThatWaits(PolicyContract):
     scarce_experts = None
 
 
+class TestDyMoe(PolicyContract):
+    policy = "dymoe"
+    options = {"low_format": "int4"}  # noqa: RUF012
+    scarce_experts = "one per layer"
+
+
+class TestDyMoeThatLeavesOut(PolicyContract):
+    policy = "dymoe"
+    options = {"low_format": None, "retention": 0.5, "cache_experts": 2}  # noqa: RUF012
+    settings = {"assumptions.dymoe-look-ahead-accuracy": 0.5}  # noqa: RUF012
+    scarce_experts = None
+
+
 def subclasses(cls: type[PolicyContract]) -> set[type[PolicyContract]]:
     return {one for direct in cls.__subclasses__() for one in {direct, *subclasses(direct)}}
 

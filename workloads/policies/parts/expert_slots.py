@@ -54,7 +54,11 @@ class ExpertSlots:
         candidates = [key for key in self._copies if key not in pinned]
         if not candidates:
             return None
-        address = self._copies.pop(victim(candidates)).address
+        return self.leave(victim(candidates))
+
+    def leave(self, key: Key) -> tuple[int, int]:
+        """Take `key` out: its slot's address and its last run's row."""
+        address = self._copies.pop(key).address
         return address, self._last_run.get(address, -1)
 
     def clear(self) -> None:
