@@ -153,13 +153,16 @@ class Window(_Part):
 
 
 class Experiment(_Part):
-    """One configuration, fully resolved. `routing` and `policy` carry their plug-in's own options."""
+    """One configuration, fully resolved. `routing` (or `neurons`) and `policy` carry their plug-in's own options."""
 
     name: Line
     description: str = ""
     machine: MachineChoice
     model: Annotated[str, Field(strict=True, min_length=1)]
-    routing: dict[str, Any]
+    routing: dict[str, Any] = Field(default_factory=dict)
+    """Of a model with experts."""
+    neurons: dict[str, Any] | None = None
+    """In the place of a routing: the activity of a dense model's neurons, with the source's own options."""
     workload: Workload
     quantization: QuantizationChoice = QuantizationChoice()
     kv_cache: Literal["gpu", "near-data"] = "gpu"
@@ -226,6 +229,10 @@ def load_experiment(source: Experiment | str | Path, settings: Mapping[str, Any]
 
 def _checked(tree: Mapping[str, Any], where: object, file: str) -> Experiment:
     experiment = check(Experiment, tree, where)
+    if "routing" not in tree and experiment.neurons is None:
+        raise InputError(where, "routing", Plain("nothing"), "a value (the field is required), or neurons")
+    if experiment.routing and experiment.neurons is not None:
+        raise InputError(where, "neurons", Plain("also a routing"), "one of them: a model has experts or it is dense")
     experiment._file = file
     return experiment
 
@@ -284,6 +291,7 @@ def _absolute(tree: dict[str, Any], folder: Path) -> None:
         (tree.get("machine"), "use", lambda text: text.endswith((".yaml", ".yml")) or "/" in text),
         (tree, "software", lambda text: text.endswith((".yaml", ".yml")) or "/" in text),
         (tree.get("routing"), "file", lambda text: True),
+        (tree.get("neurons"), "file", lambda text: True),
         (tree.get("routing"), "preset", lambda text: text.endswith(".yaml")),
         (tree.get("quantization"), "losses", lambda text: text != "synthetic"),
         (_part(tree, "workload", "verify"), "acceptance", lambda text: True),

@@ -1,0 +1,1 @@
+"""Activation sparsity of dense models: which neurons of which layer each token needs."""
