@@ -36,6 +36,7 @@ class Entry:
 
 @cache
 def root() -> Path:
+    """The catalogue's folder inside the installed package: a folder for each kind of description."""
     return Path(str(files("moe_cosim.hw_models"))) / "catalog"
 
 
@@ -65,7 +66,9 @@ def find(name: str | Path, kind: str, where: object = "experiment", field: str |
 
 
 def read(path: Path, kind: str) -> dict[str, Any]:
-    """The mapping in `path`, which must say that it is of this kind; `kind` itself is left out."""
+    """The mapping in `path`, which must say that it is of this kind; `kind` itself is left out. Raises `InputError`
+    where it is of another kind, or cannot be read.
+    """
     tree = read_yaml(path)
     if tree.get("kind") != kind:
         raise InputError(path, "kind", tree.get("kind"), repr(kind))
@@ -84,4 +87,5 @@ def dram_energy_path() -> Path:
 
 
 def shared_path() -> Path:
+    """The file that declares the assumptions which several descriptions make."""
     return root() / "assumptions.yaml"

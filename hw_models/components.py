@@ -70,10 +70,12 @@ class Unit:
 
     @cached_property
     def role(self) -> Role:
+        """What the unit is there for, by its kind; `Machine` sorts its units by this."""
         return self._kind.role
 
     @cached_property
     def lowering_hooks(self) -> tuple[str, ...]:
+        """Names of the hooks that its kind adds to every layer (`moe_cosim.workloads.lowering.hooks`)."""
         return self._kind.lowering_hooks
 
     @property

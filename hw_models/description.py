@@ -83,7 +83,9 @@ class Reading:
         return all(self.declared.get(name, other) == other for name, other in part.declared.items())
 
     def resolve(self, assumption: Assumption, where: str, path: str) -> Assumption:
-        """The assumption as this run makes it; one name must be declared the same everywhere."""
+        """The assumption as this run makes it; one name must be declared the same everywhere. Raises `InputError` at
+        the second declaration that says otherwise.
+        """
         first = self.declared.setdefault(assumption.name, assumption)
         if first != assumption:
             found = Plain(f"{assumption.name} declared again with another value, range, source or dimension")
@@ -106,6 +108,7 @@ class Fields:
         return name in self._node
 
     def error(self, name: str, found: object, allowed: str | Iterable[str]) -> InputError:
+        """What is to be raised about field `name`: it gives the file that set it and the path there."""
         where, path = self.place(name)
         return InputError(where, path, found, allowed)
 
@@ -125,6 +128,7 @@ class Fields:
                 raise self.error(name, Plain("nothing"), "this field must be given")
 
     def child(self, name: str) -> Fields:
+        """The mapping that field `name` holds."""
         return Fields(self._node[name], self.reading, self._places, self._join(name))
 
     def children(self, name: str) -> Iterator[tuple[str, Fields]]:
@@ -144,17 +148,20 @@ class Fields:
         return Fields(self.reading.read(file, kind), self.reading, below)
 
     def items(self) -> list[tuple[str, Any]]:
+        """Fields and values as they are written, constants unread."""
         return list(self._node.items())
 
     # -- structure: words and lists that are choices of the design, not measurements ---------
 
     def text(self, name: str, default: str | None = None) -> str:
+        """One line of printable text; `default` where the field is absent."""
         value = self._node.get(name, default)
         if not isinstance(value, str) or printable(value) != value:
             raise self.error(name, value, "text on one line")
         return value
 
     def word(self, name: str, legal: Iterable[str]) -> str:
+        """One of the `legal` words."""
         legal = list(legal)
         value = self.text(name)
         if value not in legal:
@@ -166,18 +173,21 @@ class Fields:
         return registry.get(self.text(name), *self.place(name))
 
     def words(self, name: str) -> tuple[str, ...]:
+        """A list of words that is not empty."""
         value = self._node[name]
         if not isinstance(value, list) or not value or not all(isinstance(word, str) for word in value):
             raise self.error(name, value, "a list of words")
         return tuple(value)
 
     def flag(self, name: str) -> bool:
+        """True or false; false where the field is absent."""
         value = self._node.get(name, False)
         if not isinstance(value, bool):
             raise self.error(name, value, "true or false")
         return value
 
     def count(self, name: str, default: int, most: int = 1024) -> int:
+        """A whole number from 1 to `most` without a unit; `default` where the field is absent."""
         value = self._node.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise self.error(name, value, "a whole number of at least 1")
@@ -200,6 +210,7 @@ class Fields:
         return int(value)
 
     def time_ps(self, name: str) -> int:
+        """A constant time in ps, rounded; longer ones than the clocks hold are refused."""
         value = self.quantity(name, "ps")
         if value > _MOST_PS:
             raise self.error(name, Plain(format_quantity(value, "ps")), f"at most {format_quantity(_MOST_PS, 'ps')}")
@@ -217,6 +228,7 @@ class Fields:
         return value
 
     def share(self, name: str) -> float:
+        """A constant in (0, 1]."""
         return self._quantity(name, "number", lambda v: 0 < v <= 1, "a share in (0, 1]")
 
     def choice(self, name: str, legal: Iterable[str]) -> str:

@@ -255,6 +255,7 @@ class Machine:
 
     @cached_property
     def memory_list(self) -> tuple[Memory, ...]:
+        """Memories in the order of the description; their place here is their index everywhere."""
         return tuple(self.memories.values())
 
     @cached_property
@@ -266,7 +267,7 @@ class Machine:
         return order, bases, np.array(ends, dtype=np.uint64)
 
     def memory_index(self, addresses: ArrayLike) -> NDArray[np.int64]:
-        """Index into `memory_list` of each address; -1 where no memory lies."""
+        """Index into `memory_list` of each address, in the shape of `addresses`; -1 where no memory lies."""
         where = np.asarray(addresses, dtype=np.uint64)
         order, bases, ends = self._memory_ranges
         slot = np.searchsorted(bases, where, side="right") - 1
@@ -289,18 +290,22 @@ class Machine:
 
     @cached_property
     def has_gpu(self) -> bool:
+        """Whether a unit has the role of a GPU; without, the only CPU does what a GPU does."""
         return bool(self._in_role(Role.MAIN))
 
     @cached_property
     def near_data_units(self) -> tuple[Unit, ...]:
+        """Units that compute from the memory beside them alone, in the order of the description."""
         return self._in_role(Role.NEAR_DATA)
 
     @cached_property
     def host_units(self) -> tuple[Unit, ...]:
+        """Units of the host's cores, a socket each or all as one, in the order of the description."""
         return self._in_role(Role.HOST)
 
     @cached_property
     def copy_units(self) -> tuple[Unit, ...]:
+        """Copy engines, in the order of the description."""
         return self._in_role(Role.COPY)
 
     def _in_role(self, role: Role) -> tuple[Unit, ...]:
@@ -312,4 +317,5 @@ class Machine:
         return tuple((unit.name, lane) for unit in self.units.values() for lane in unit.lanes)
 
     def lane_id(self, unit: str, lane: str) -> int:
+        """Index into `lanes`. Raises `ValueError` for a lane that there is none of."""
         return self.lanes.index((unit, lane))

@@ -32,9 +32,11 @@ class Places:
         return where, f"set.{self.full(path)}" if where == EXPERIMENT else self.full(path)
 
     def full(self, path: str) -> str:
+        """`path` of this description as a path of the machine."""
         return ".".join(part for part in (self.prefix, path) if part)
 
     def set_by_experiment(self, path: str) -> bool:
+        """Whether the experiment's ``machine.set`` replaced the field, or one that it lies in."""
         return self._overlay(path) == EXPERIMENT
 
     def below(self, path: str, where: str) -> Places:
@@ -58,7 +60,7 @@ class Places:
 
 
 def nested(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """``{"a.b": 1}`` as ``{"a": {"b": 1}}``; a path that runs through a value is refused."""
+    """``{"a.b": 1}`` as ``{"a": {"b": 1}}``. Raises `InputError` for a path that runs through a value."""
     tree: dict[str, Any] = {}
     for path, value in settings.items():
         if not all(path.split(".")):
@@ -80,8 +82,8 @@ def merge(
 ) -> dict[str, Any]:
     """`base` with the fields of `over` laid over it; a constant is replaced whole.
 
-    `where_of` says who wrote the field of `over` at a full path of the machine. What is replaced is
-    noted in `places`.
+    `where_of` says who wrote the field of `over` at a full path of the machine. What is replaced is noted in `places`.
+    Raises `InputError` for a part of the machine that `base` has none of.
     """
     merged = dict(base)
     for key, value in over.items():

@@ -15,6 +15,7 @@ class ExpertShape:
 
     @property
     def weights(self) -> int:
+        """Number of weights of all its matrices."""
         return self.matrices * self.hidden * self.intermediate
 
 

@@ -43,6 +43,7 @@ class Software:
 
     @classmethod
     def read(cls, name: str, fields: Fields) -> Self:
+        """From a description of kind ``software``; all but ``memory_shares`` is required. Raises `InputError`."""
         times = "step", "sequence", "layer", "moe_layer", "copy", "hybrid_layer"
         fields.only("title", *times, optional=("memory_shares",))
         shares: dict[str, float] = {}

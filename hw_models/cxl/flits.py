@@ -44,6 +44,7 @@ class FlitFormat:
 
     @property
     def header_slots(self) -> int:
+        """How many slots of a flit cannot hold data."""
         return len(self.header_only)
 
 

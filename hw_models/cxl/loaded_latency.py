@@ -27,6 +27,7 @@ class Requesters:
 
     @property
     def lines(self) -> int:
+        """Lines that all cores together have under way at most."""
         return self.cores * self.lines_per_core
 
 

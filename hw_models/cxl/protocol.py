@@ -48,6 +48,7 @@ class CxlProtocol:
 
     @property
     def format(self) -> FlitFormat:
+        """The slots of its flits."""
         return FLITS[self.flit]
 
     @property

@@ -43,10 +43,11 @@ class VectorIsa:
     block_rows: int
 
     def computes_as(self, weights: WeightFormat) -> str:
+        """The operand type that these weights are multiplied as."""
         return _operand(weights, self.op_per_cycle)
 
     def cycles_per_weight(self, rows: NDArray[np.float64], weights: WeightFormat) -> NDArray[np.float64]:
-        """Of one core."""
+        """Cycles of one core for each weight, in the shape of `rows`."""
         blocks = np.ceil(rows / self.block_rows)
         of_packing = self.one_row[weights.packing]
         first = 1.0 / self.one_row.get(weights.name, of_packing)
@@ -78,10 +79,11 @@ class MatrixIsa:
     """What there are kernels for that repack the weights when they load them."""
 
     def computes_as(self, weights: WeightFormat) -> str:
+        """The operand type that these weights are multiplied as."""
         return _operand(weights, self.op_per_cycle)
 
     def cycles_per_weight(self, rows: NDArray[np.float64], weights: WeightFormat) -> NDArray[np.float64]:
-        """Of one core."""
+        """Cycles of one core for each weight, in the shape of `rows`."""
         tiled = np.ceil(rows / self.tile_rows) * self.tile_rows
         return np.asarray(2.0 * tiled / self.op_per_cycle[self.computes_as(weights)])
 

@@ -29,6 +29,7 @@ class Sockets:
 
     @property
     def at_work(self) -> int:
+        """Sockets whose cores compute."""
         return 1 if self.mode == "local" else self.count
 
     def read_bytes_per_s(self, socket_bytes_per_s: float) -> float:

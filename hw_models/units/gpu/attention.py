@@ -38,7 +38,9 @@ class AttentionConstants:
 def attention_s(
     sequences: Floats, queries: Floats, keys: Floats, shape: AttentionShape, c: AttentionConstants, gpu: Rates
 ) -> Floats:
-    """Seconds in which `queries` tokens of each of `sequences` attend to `keys` keys each (the mean over them)."""
+    """Seconds in which `queries` tokens of each of `sequences` attend to `keys` keys each (the mean over them). Arrays
+    broadcast.
+    """
     rows = queries * (shape.heads / shape.kv_heads)
     size = tile_rows(rows, c.tile_rows)
     blocks = sequences * shape.kv_heads * np.ceil(rows / size)

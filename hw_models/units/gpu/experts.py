@@ -46,7 +46,9 @@ def layer_s(
     c: TileConstants,
     gpu: Rates,
 ) -> Floats:
-    """Seconds of the two products of kernels of `tiles` row tiles of `size` rows for `experts` experts."""
+    """Seconds of the two products of kernels of `tiles` row tiles of `size` rows for `experts` experts. `tiles`, `size`
+    and `experts` are [kernels].
+    """
     time = np.zeros(np.shape(tiles))
     into = (shape.hidden, (shape.matrices - 1) * shape.intermediate)
     for inner, columns in (into, (shape.intermediate, shape.hidden)):

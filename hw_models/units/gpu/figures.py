@@ -28,6 +28,7 @@ class GpuFigures:
         return next((name for name in weights.multiplied_as if name in self.op_per_s), "bf16")
 
     def rates(self, operand: str) -> Rates:
+        """What tiles of this operand type are timed with. The type must be one of `op_per_s`."""
         return Rates(self.multiprocessors, self.op_per_s[operand], self.bytes_per_s)
 
     @classmethod

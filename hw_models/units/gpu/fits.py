@@ -47,12 +47,15 @@ class KernelFit:
     attention: Mapping[str, AttentionConstants]
 
     def of_experts(self, kind: str) -> TileConstants:
+        """Constants of fused experts of this kind of kernel, or of the nearest kind that was fitted."""
         return _first(self.experts, KERNELS[kind])
 
     def of_products(self, kind: str) -> TileConstants:
+        """Constants of products of this kind of kernel, or of the nearest kind that was fitted."""
         return _first(self.products, KERNELS[kind])
 
     def of_attention(self, kind: str) -> AttentionConstants:
+        """Constants of attention of this kind: decode, prefill or latent; of the nearest that was fitted."""
         return _first(self.attention, ATTENTION[kind])
 
 

@@ -25,10 +25,12 @@ class Curves:
     shapes: Floats
     """[curves, sizes of a shape] log2."""
     ends: tuple[tuple[Floats, Floats], ...]
-    """Of each curve: log2 of its sizes, rising, and the logarithms of its ratios."""
+    """Of each curve, [points]: log2 of its sizes, rising, and the logarithms of its ratios."""
 
     def at(self, shape: Sequence[float], size: Callable[[int], Floats]) -> Floats:
-        """Ratios at `shape` (log2) and at the sizes that `size` gives for each curve."""
+        """Ratios at `shape` (log2) and at the sizes that `size` gives for each curve. The result has the shape of the
+        sizes.
+        """
         distance = self._distances(shape)
         near = np.argsort(distance, kind="stable")[:NEAREST]
         if distance[near[0]] < 1e-9:

@@ -40,7 +40,7 @@ class MeasuredTables:
     device: str
 
     def experts(self, dtype: str) -> Columns:
-        """Fused kernels of all of a model's experts on one GPU, balanced."""
+        """Fused kernels of all of a model's experts on one GPU, balanced; columns [kernels], times in seconds."""
         found = self._rows("moe", "moe_perf")
         kept = (found["moe_dtype"] == dtype) & (found["distribution"] == "balanced") & (found["moe_ep_size"] == 1)
         ungated = [each in UNGATED for each in zip(found["hidden_size"], found["topk"], strict=True)]
@@ -56,6 +56,9 @@ class MeasuredTables:
         return {name: column[kept] for name, column in columns.items()}
 
     def products(self, dtype: str) -> Columns:
+        """Products of `rows` x `inner` with weights `inner` x `columns` of the format; columns [kernels], times in
+        seconds.
+        """
         found = self._rows("gemm", "gemm_perf")
         # vLLM's products with block scales take 57 us and more there at any size, which is Python's time
         kept = (found["gemm_dtype"] == dtype) & ((self.framework, dtype) != ("vllm", "fp8_block"))
@@ -63,7 +66,9 @@ class MeasuredTables:
         return {name: column[kept] for name, column in columns.items()}
 
     def attention(self, kind: str) -> Columns:
-        """`kind`: ``decode``, ``prefill``, or ``latent`` (decode); 16-bit keys, no window."""
+        """`kind`: ``decode``, ``prefill``, or ``latent`` (decode); 16-bit keys, no window. Columns [kernels], times in
+        seconds.
+        """
         if kind == "latent":
             found = self._rows("mla", "generation_mla_perf")
             kept = _wide(found, "mla_dtype")
@@ -97,6 +102,7 @@ class MeasuredTables:
 
     @property
     def title(self) -> str:
+        """What reports and refusals call these tables."""
         return f"{PACKAGE} {self.device} {self.framework} {self.version}"
 
 

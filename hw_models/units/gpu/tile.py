@@ -66,7 +66,7 @@ class TileGpu(DescribedModel):
         formats: Sequence[WeightFormat],
         format_index: NDArray[np.int64],
     ) -> NDArray[np.int64]:
-        """Experts of one kernel in two formats run one format after the other."""
+        """Experts of one kernel in two formats run one format after the other. All arrays are [rows]."""
         times = np.zeros(len(tokens), np.int64)
         for index, weights in enumerate(formats):
             rows, first = grouped(kernel, format_index, index)
@@ -94,6 +94,7 @@ class TileGpu(DescribedModel):
         return picoseconds(self.dense_s(m, k, n, weights))
 
     def dense_s(self, rows: Floats, inner: Floats, columns: Floats, weights: WeightFormat) -> Floats:
+        """Seconds of products of `rows` x `inner` with weights `inner` x `columns`; arguments broadcast."""
         operand = self.figures.operand(weights)
         constants = self.fit.of_products(kernel_kind(weights, operand))
         per_weight, rates = weights.bits_per_weight / 8.0, self.figures.rates(operand)
@@ -106,6 +107,7 @@ class TileGpu(DescribedModel):
         return picoseconds(self.attention_s(b, q, k, shape))
 
     def attention_s(self, sequences: Floats, queries: Floats, keys: Floats, shape: AttentionShape) -> Floats:
+        """Seconds of one attention kernel, of decode or prefill by its `queries`; arguments of one shape."""
         kinds = ("latent",) * 2 if shape.latent else ("decode", "prefill")
         one, many = (self.fit.of_attention(kind) for kind in kinds)
         rates = self.figures.rates("bf16")
@@ -126,4 +128,5 @@ def kernel_fit(fields: Fields) -> KernelFit:
 
 
 def picoseconds(seconds: Floats) -> NDArray[np.int64]:
+    """Rounded up, and at most `LONGEST_PS`; in the shape of `seconds`."""
     return np.ceil(np.minimum(seconds * 1e12, LONGEST_PS)).astype(np.int64)

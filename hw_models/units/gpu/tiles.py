@@ -50,12 +50,14 @@ class TileConstants:
 
 
 def tile_rows(rows: Floats, largest: int) -> Floats:
-    """Rows of the tiles that a kernel picks for so many rows per expert (or in all)."""
+    """Rows of the tiles that a kernel picks for so many rows per expert (or in all). In the shape of `rows`: a power of
+    two from `LEAST_ROWS` to `largest`.
+    """
     return np.clip(np.exp2(np.ceil(np.log2(np.maximum(rows, 1.0)))), LEAST_ROWS, largest)
 
 
 def overlapped(one: Floats, other: Floats, sharpness: float) -> Floats:
-    """(one^n + other^n)^(1/n), without overflow."""
+    """(one^n + other^n)^(1/n), without overflow. Both have one shape."""
     longer, shorter = np.maximum(one, other), np.minimum(one, other)
     share = np.divide(shorter, longer, out=np.zeros_like(longer), where=longer > 0)
     return longer * (1.0 + share**sharpness) ** (1.0 / sharpness)
