@@ -37,22 +37,26 @@ class Software:
     """Setting up one copy."""
     hybrid_layer_ps: int
     """Per layer with experts on the host's cores: handing them over and synchronising."""
+    expert_ps: int
+    """Per expert that the GPU runs in a layer: a hand-over of its own, where the stack has one."""
     memory_shares: Mapping[str, float]
     """Of the channels' peak that its kernels on the host's cores reach, by `NUMA_MODES`; a mode that is not there: what
     the cores' own description says."""
 
     @classmethod
     def read(cls, name: str, fields: Fields) -> Self:
-        """From a description of kind ``software``; all but ``memory_shares`` is required. Raises `InputError`."""
+        """From a description of kind ``software``; only ``expert`` and ``memory_shares`` may be left out. Raises
+        `InputError`."""
         times = "step", "sequence", "layer", "moe_layer", "copy", "hybrid_layer"
-        fields.only("title", *times, optional=("memory_shares",))
+        fields.only("title", *times, optional=("expert", "memory_shares"))
         shares: dict[str, float] = {}
         if "memory_shares" in fields:
             of_mode = fields.child("memory_shares")
             of_mode.only(optional=NUMA_MODES)
             shares = {mode: of_mode.share(mode) for mode in NUMA_MODES if mode in of_mode}
         step, sequence, layer, moe_layer, copy, hybrid = (fields.time_ps(time) for time in times)
-        return cls(name, fields.text("title"), step, sequence, layer, moe_layer, copy, hybrid, shares)
+        expert = fields.time_ps("expert") if "expert" in fields else 0
+        return cls(name, fields.text("title"), step, sequence, layer, moe_layer, copy, hybrid, expert, shares)
 
     def on(self, machine: Machine) -> Machine:
         """The machine whose host's cores run this stack's kernels."""

@@ -23,7 +23,7 @@ longer to draw than to simulate."""
 def draw_demand(experiment: Experiment, model: Model, steps: DecodeSteps, assumptions: Assumptions) -> Demand:
     """Drawn anew unless everything that decides it is as the last time. Raises `InputError`."""
     first = first_tokens(steps, assumptions)
-    shape = _shape(experiment, model, first)
+    shape = routing_shape(experiment, model, first)
     encoder = model.encoder_moe_layers if model.encoder_layers else None
     decided_by = [experiment.routing, *vars(shape).values(), encoder, model.identity_experts, experiment.seed]
     if experiment.workload.drafted_tokens:
@@ -47,7 +47,8 @@ def draw_demand(experiment: Experiment, model: Model, steps: DecodeSteps, assump
     return demand
 
 
-def _shape(experiment: Experiment, model: Model, first: I64) -> RoutingShape:
+def routing_shape(experiment: Experiment, model: Model, first: I64) -> RoutingShape:
+    """How much routing a run needs whose steps verify the tokens from `first` [steps, sequences] on."""
     workload = experiment.workload
     return RoutingShape(
         layers=len(model.moe_layers),

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption, Assumptions
 from moe_cosim.errors import InputError, Plain
@@ -20,6 +24,7 @@ from moe_cosim.workloads.layout import ModelLayout, place_model
 from moe_cosim.workloads.limits import check_size
 from moe_cosim.workloads.models.find import find_model
 from moe_cosim.workloads.models.model import Model
+from moe_cosim.workloads.past import PastRequests
 from moe_cosim.workloads.quantization.precisions import Quantization, quantization_of
 from moe_cosim.workloads.verify.acceptance import decode_steps
 from moe_cosim.workloads.verify.decode_steps import DecodeSteps
@@ -52,6 +57,8 @@ class Scenario:
     """What error messages call the experiment."""
     draft: PlacedDraft | None = None
     """The model that drafts; None: drafting costs nothing."""
+    past: Callable[[int], NDArray[np.float32]] | None = None
+    """Of so many other requests, how often each chose each expert (`PastRequests.counts`); None: nobody knows."""
 
 
 def draw(experiment: Experiment) -> Scenario:
@@ -85,6 +92,7 @@ def draw(experiment: Experiment) -> Scenario:
         experiment.seed,
         where,
         draft,
+        PastRequests(experiment, model, decode, assumptions).counts,
     )
 
 

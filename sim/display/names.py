@@ -37,6 +37,7 @@ _SYSTEMS: Final = {
     "ktransformers": "KTransformers",
     "llama.cpp": "llama.cpp",
     "lru": "LRU cache",
+    "moe-infinity": "MoE-Infinity",
     "monde": "MoNDE",
     "monde-dimm": "MoNDE (DIMM)",
     "on-demand": "On demand",

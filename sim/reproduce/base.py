@@ -95,7 +95,10 @@ class Reproduction(ABC):
 registry: Registry[type[Reproduction]] = Registry(
     "reproduction",
     "reproductions",
-    tuple(f"moe_cosim.sim.reproduce.papers.{name}" for name in ("cxl_ndp", "trimoe", "edge_ndp", "cxl_ndp_accuracy")),
+    tuple(
+        f"moe_cosim.sim.reproduce.papers.{name}"
+        for name in ("cxl_ndp", "trimoe", "edge_ndp", "infinity", "cxl_ndp_accuracy")
+    ),
 )
 
 

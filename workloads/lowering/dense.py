@@ -48,6 +48,11 @@ def _launches(scene: Scene, passes: Sequence[Pass]) -> None:
         for place, busy_ps in places:
             if busy_ps:
                 scene.sheet.add(COMPUTE, scene.gpu_lane, place, _HOST, busy_ps=busy_ps)
+    if software.expert_ps:
+        count = np.bincount(scene.run_cell[scene.plan.runs["unit"] == scene.gpu_index], minlength=scene.cell_count)
+        cells = np.flatnonzero(count)
+        place = Place(*scene.step_and_layer(cells), slots.HOST, 2)
+        scene.sheet.add(COMPUTE, scene.gpu_lane, place, _HOST, busy_ps=count[cells] * software.expert_ps)
 
 
 def _gate_and_combine(scene: Scene, passes: Sequence[Pass]) -> None:

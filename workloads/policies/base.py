@@ -96,6 +96,7 @@ policies: Registry[type[Policy]] = Registry(
             "offloading.hobbit",
             "near_data.cxl_ndp",
             "offloading.all_on_gpu",
+            "offloading.infinity",
             "batched.klotski",
             "hybrid.static_hybrid",
             "hybrid.ktransformers",

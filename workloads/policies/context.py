@@ -60,6 +60,7 @@ class Context:
         """Whether decisions may hang on rates or latencies: the policy looked at the `machine` or the `layout`, or
         what attends near the data was chosen, and given its place, by what that costs. While it is False, machines
         that differ in rates and latencies alone get the same plan."""
+        self._past = scenario.past
         self._machine = scenario.machine
         self._layout = scenario.layout
         self._homes: dict[WeightFormat, NDArray[np.int64]] = {}
@@ -122,6 +123,15 @@ class Context:
 
     def capacity_bytes(self, memory: str) -> int:
         return self._machine.memories[memory].capacity_bytes
+
+    # -- other requests ---------------------------------------------------------------------
+
+    def past_counts(self, requests: int) -> NDArray[np.float32]:
+        """[requests, layers, experts] how often each of so many other requests chose each expert: further sequences of
+        the same router. No request where nobody knows any."""
+        if self._past is None or not requests:
+            return np.zeros((0, self.demand.layers, self.demand.num_experts), np.float32)
+        return self._past(requests)
 
     # -- copies of experts ------------------------------------------------------------------
 

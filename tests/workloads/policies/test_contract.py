@@ -35,6 +35,13 @@ class TestBelady(PolicyContract):
     scarce_experts = "one per layer"
 
 
+class TestMoeInfinity(PolicyContract):
+    policy = "moe-infinity"
+    options = {"prefetch_experts": 2}  # noqa: RUF012
+    settings = {"assumptions.infinity-collection": 20}  # noqa: RUF012
+    scarce_experts = 1
+
+
 class TestMonde(PolicyContract):
     policy = "monde"
     scarce_experts = 1
