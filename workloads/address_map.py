@@ -23,6 +23,8 @@ def aligned(size_bytes: int) -> int:
 
 @dataclass(frozen=True)
 class Region:
+    """`size_bytes` of one memory from `address` on, in the machine's address space."""
+
     name: str
     memory: str
     address: int
@@ -45,9 +47,11 @@ class AddressMap:
         return other
 
     def free_bytes(self, memory: str) -> int:
+        """What no region has of the memory's capacity."""
         return self._memories[memory].capacity_bytes - self._used[memory]
 
     def used_bytes(self, memory: str) -> int:
+        """What regions have of the memory, gaps of alignment included."""
         return self._used[memory]
 
     def take(self, name: str, memory: str, size_bytes: int) -> Region:

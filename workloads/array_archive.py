@@ -22,10 +22,11 @@ _ENDING: Final = ".npy"
 def read_npz(
     path: Path, allowed: str, names: Collection[str] | None = None, where: object = None
 ) -> dict[str, NDArray[Any]]:
-    """The arrays of a ``.npz`` file (those of `names` that it has) without pickles; errors call the file `where`.
+    """The arrays of a ``.npz`` file (those of `names` that it has), of any shape, without pickles; errors call the file
+    `where`.
 
-    Raises `InputError` saying what is `allowed`, also for members that are no arrays and for a file that would take
-    far more memory than its size.
+    Raises `InputError` saying what is `allowed`, also for members that are no arrays and for a file that would take far
+    more memory than its size.
     """
     at = "file"
     try:
@@ -53,7 +54,7 @@ def read_npz(
 
 
 def read_npy(path: Path, allowed: str, where: object = None) -> NDArray[Any]:
-    """The array of a ``.npy`` file; as `read_npz`."""
+    """The array of a ``.npy`` file, of any shape; raises `InputError` as `read_npz`."""
     try:
         check_plain(path)
         with path.open("rb") as file:

@@ -36,7 +36,7 @@ class LayerDemand:
 
 
 class DemandRows(NamedTuple):
-    """The same of several steps as columns: one row for every (step, layer, expert) asked for, in that order."""
+    """The same of several steps as columns [rows]: one row for every (step, layer, expert) asked for, in that order."""
 
     step: NDArray[np.int32]
     layer: NDArray[np.int32]
@@ -57,6 +57,7 @@ class TokenChoices(NamedTuple):
     experts: NDArray[np.uint16]
     """[steps, layers, tokens, k]; those that are no less than `Demand.num_experts` have no weights."""
     weights: NDArray[np.float32]
+    """Same shape as `experts`; gate weights, each token's in the order of its choices."""
 
 
 class Demand:

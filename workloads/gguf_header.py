@@ -34,6 +34,8 @@ class Length:
 
 @dataclass(frozen=True)
 class Tensor:
+    """One entry of the list of tensors."""
+
     name: str
     shape: tuple[int, ...]
     """The dimension that lies together first."""
@@ -45,6 +47,8 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Header:
+    """What stands before the tensors' data."""
+
     keys: dict[str, Any]
     """Numbers, text, flags, short lists of numbers, and `Length` of other arrays."""
     tensors: tuple[Tensor, ...]

@@ -69,7 +69,9 @@ def _attention_ps(machine: Machine, model: Model, workload: Workload, formats: P
 
 
 def kv_memories(machine: Machine, place: str, where: object) -> tuple[str, ...]:
-    """Memories the cache is dealt over; none: it lies in the GPU's memory."""
+    """Memories the cache is dealt over; none: it lies in the GPU's memory. Raises `InputError` for ``near-data`` on a
+    machine without such units.
+    """
     if place == "gpu":
         return ()
     found = tuple(unit.local_memory for unit in machine.near_data_units)

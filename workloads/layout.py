@@ -21,8 +21,9 @@ ACTIVATION_BYTES = 2
 
 @dataclass(frozen=True)
 class CrossLayout:
-    """Cross-attention of an encoder-decoder in the GPU's memory; arrays run over all layers, those of the encoder have
-    nothing."""
+    """Cross-attention of an encoder-decoder in the GPU's memory; arrays are [layers] of the model, and those of the
+    encoder have nothing.
+    """
 
     weights: NDArray[np.int64]
     """The matrices of queries and output, behind them those of keys and values."""
@@ -35,7 +36,7 @@ class CrossLayout:
 
 @dataclass(frozen=True)
 class ModelLayout:
-    """Start addresses and sizes in the GPU's memory; arrays run over all layers of the model."""
+    """Start addresses and sizes in bytes in the GPU's memory; arrays are [layers] of the model."""
 
     attention: NDArray[np.int64]
     attention_bytes: NDArray[np.int64]

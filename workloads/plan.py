@@ -62,7 +62,10 @@ class Copy(NamedTuple):
 
 @dataclass(frozen=True)
 class Plan:
-    """The decisions of a run, or of a block of its steps. Rows are in the order in which the policy took them."""
+    """The decisions of a run, or of a block of its steps. Rows are in the order in which the policy took them.
+
+    Tables are [rows] of records: `runs` of `RUN`, `moves` of `MOVE`, `skips` of `SKIP`, `residents` of `RESIDENT`.
+    """
 
     units: tuple[str, ...]
     formats: tuple[WeightFormat, ...]
@@ -142,6 +145,7 @@ class PlanBuilder:
         self._layer = 0
 
     def at(self, step: int, layer: int) -> None:
+        """The step and MoE layer of the single decisions that follow."""
         self._step, self._layer = step, layer
 
     def team(self, name: str, members: tuple[str, ...]) -> str:
@@ -155,6 +159,7 @@ class PlanBuilder:
         return self._units[name]
 
     def format_index(self, weight_format: WeightFormat) -> int:
+        """Its number in `Plan.formats`; the first time, it joins them."""
         return self._formats.setdefault(weight_format, len(self._formats))
 
     @property
@@ -250,7 +255,7 @@ class PlanBuilder:
         self._skips.append(self._step, self._layer, expert, tokens)
 
     def skip_rows(self, step: Column, layer: Column, expert: NDArray[Any], tokens: Column) -> None:
-        """As `skip` for many experts at once: columns as `SKIP` has them."""
+        """As `skip` for many experts at once: columns [n] as `SKIP` has them, single numbers for all."""
         self._skips.extend(len(expert), step, layer, expert, tokens)
 
     def take(self) -> Plan:

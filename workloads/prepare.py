@@ -33,6 +33,7 @@ class Prepared:
 
     @property
     def machine(self) -> Machine:
+        """The one that the scenario describes."""
         return self.scenario.machine
 
     @cached_property
@@ -42,10 +43,12 @@ class Prepared:
 
     @property
     def plan(self) -> Plan:
+        """Of all steps at once; for runs that are short enough."""
         return self.whole.plan
 
     @property
     def program(self) -> Program:
+        """Of all steps at once; for runs that are short enough."""
         return self.whole.program
 
 
@@ -80,7 +83,9 @@ def _blocks(policy: Policy, lowering: Lowering, cause: Cause, heard: Mapping[str
 
 
 def policy_of(experiment: Experiment, scenario: Scenario) -> Policy:
-    """The experiment's policy, with its copies in place, before the first step."""
+    """The experiment's policy, with its copies in place, before the first step. Raises `InputError` for a policy that
+    the machine or the options do not suit.
+    """
     builder = PlanBuilder(tuple(unit.name for unit in scenario.machine.units.values() if unit.model is not None))
     options = {name: value for name, value in experiment.policy.items() if name not in ("name", "home")}
     chosen, asked, name = policy_class(experiment), experiment.policy.get("home"), str(experiment.policy["name"])

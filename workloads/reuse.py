@@ -51,6 +51,7 @@ class Cause:
 
     @classmethod
     def of(cls, experiment: Experiment, scenario: Scenario) -> Cause:
+        """Of an experiment as its scenario found it."""
         chosen = scenario.quantization
         formats = (
             experiment.quantization,
@@ -140,6 +141,7 @@ class Reuse:
         self._kept.append(Lowered(cause, policy, block, dict(heard), tuple(used[name] for name in heard)))
 
     def clear(self) -> None:
+        """Forget all; the next run plans anew."""
         self._kept.clear()
 
 

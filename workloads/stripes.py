@@ -35,4 +35,5 @@ class Stripes:
 
 
 def is_striped(address: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each address is one of a striped copy, in the shape of `address`."""
     return np.asarray(address >= STRIPED)

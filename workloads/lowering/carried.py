@@ -9,7 +9,9 @@ from moe_cosim.workloads.lowering.sheet import Ints
 
 
 class Carried:
-    """The tokens given out so far, and of every move so far who may still ask for it."""
+    """The tokens given out so far, and of every move so far who may still ask for it. Arrays are [n], a row for each
+    move or each run that is asked about.
+    """
 
     def __init__(self, units: int) -> None:
         self.tokens = 0

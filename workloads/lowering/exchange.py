@@ -22,7 +22,8 @@ _SYNCHRONISE = Purpose(PURPOSES.index("synchronise"))
 def lower_exchange(scene: Scene, shares: Shares, gate_tokens: Ints) -> None:
     """One dispatch each way per cell, unit and kind (at once, deferred).
 
-    Deferred results travel after the next MoE layer's own, and that layer merges them.
+    Deferred results travel after the next MoE layer's own, and that layer merges them. `gate_tokens` [cells]: the token
+    that each layer's gate signals.
     """
     runs, sheet = scene.plan.runs, scene.sheet
     remote = np.flatnonzero(shares.unit != scene.gpu_index)

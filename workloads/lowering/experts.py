@@ -49,7 +49,7 @@ class _Runs(NamedTuple):
 
 
 def lower_experts(scene: Scene, run_tokens: Ints, gate_tokens: Ints) -> None:
-    """All runs of the plan. Arguments as `lower_moves` takes and returns them."""
+    """All runs of the plan. `run_tokens` [runs] and `gate_tokens` [cells] as `lower_moves` gives and takes them."""
     runs, sheet = scene.plan.runs, scene.sheet
     if not len(runs):
         return

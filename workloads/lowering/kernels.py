@@ -15,6 +15,7 @@ WEIGHTS, ACTIVATIONS, KV = (CONTENTS.index(name) for name in ("weights", "activa
 def add_kernels(
     scene: Scene, place: Place, purpose: str, tokens: int, busy_ps: ArrayLike, ranges: tuple[Range, ...]
 ) -> None:
+    """Streams on the GPU's first lane, one for each row of `place`, with what a kernel of its model takes to launch."""
     scene.sheet.add(
         STREAM,
         scene.gpu_lane,

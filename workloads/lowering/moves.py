@@ -34,7 +34,7 @@ class Triggers(NamedTuple):
 
 
 def lower_moves(scene: Scene, triggers: Triggers) -> Ints:
-    """Copies of all moves. Returns, per run, the token that its end must signal (-1: none)."""
+    """Copies of all moves. Returns, [runs], the token that the end of each must signal (-1: none)."""
     plan, sheet = scene.plan, scene.sheet
     moves, runs = plan.moves, plan.runs
     run_tokens = np.full(len(runs), -1, dtype=np.int64)

@@ -11,13 +11,13 @@ from moe_cosim.workloads.lowering.sheet import Ints
 
 
 def order_in_cell(begins: NDArray[np.bool_]) -> Ints:
-    """0, 1, … for rows of the same cell, of which each `begins` one."""
+    """[n] 0, 1, … for rows of the same cell, of which each `begins` [n] one."""
     rows = np.arange(len(begins))
     return rows - np.maximum.accumulate(np.where(begins, rows, 0))
 
 
 def starts(*columns: Ints) -> NDArray[np.bool_]:
-    """Rows that differ from the one before in any of the columns."""
+    """[n] rows that differ from the one before in any of the columns [n]."""
     found = np.zeros(len(columns[0]), dtype=bool)
     found[:1] = True
     for column in columns:
@@ -26,13 +26,13 @@ def starts(*columns: Ints) -> NDArray[np.bool_]:
 
 
 def grouped(group: Ints) -> Ints:
-    """Rows in the order of small numbers, those of one group as they were."""
+    """[n] rows in the order of small numbers `group` [n], those of one group as they were."""
     small = group.astype(np.uint16) if len(group) and group.max() < 1 << 16 else group
     return np.argsort(small, kind="stable")  # counts 16-bit numbers, compares larger ones
 
 
 def slices(group: Ints) -> Iterator[slice]:
-    """Rows in each of which `group` is one."""
+    """Rows in each of which `group` [n] is one."""
     changes = ((group[1:] != group[:-1]).nonzero()[0] + 1).tolist()
     if len(group):
         for begin, end in zip([0, *changes], [*changes, len(group)], strict=True):
@@ -40,5 +40,5 @@ def slices(group: Ints) -> Iterator[slice]:
 
 
 def segments(group: Ints, by: Ints) -> Iterator[Ints]:
-    """The rows of `by`, one part after the other in each of which `group` is one."""
+    """The rows of `by` [n], one part after the other in each of which `group` is one."""
     return (by[rows] for rows in slices(group[by]))

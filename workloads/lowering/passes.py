@@ -23,6 +23,8 @@ class Cells(NamedTuple):
 
 
 class PassKind(Enum):
+    """How tokens attend, and whether their keys and values are kept."""
+
     PROMPT = auto()
     """Of a decoder-only model: every token attends to those before it, and its keys and values are kept."""
     ENCODER = auto()

@@ -24,7 +24,9 @@ from moe_cosim.workloads.verify.draft import PlacedDraft
 
 @dataclass(frozen=True)
 class Scene:
-    """One lowering: its inputs, the sheet it writes, and the lanes it writes to."""
+    """One lowering: its inputs, the sheet it writes, and the lanes it writes to. Arrays are [n], a value for each row
+    that is asked about; times are ps.
+    """
 
     machine: Machine
     model: Model
@@ -42,14 +44,17 @@ class Scene:
 
     @cached_property
     def gpu(self) -> Unit:
+        """What computes the dense part: the GPU, or the only CPU of a machine without one."""
         return self.machine.main_unit
 
     @cached_property
     def gpu_model(self) -> UnitModel:
+        """What times its kernels."""
         return model_of(self.gpu)
 
     @cached_property
     def gpu_lane(self) -> int:
+        """Lane id of its first lane, in which all its kernels run."""
         return self.machine.lane_id(self.gpu.name, self.gpu.lanes[0])
 
     @cached_property
@@ -64,6 +69,7 @@ class Scene:
 
     @cached_property
     def dma(self) -> Unit:
+        """The copy engine beside its memory."""
         return next(u for u in self.machine.copy_units if u.local_memory == self.gpu.local_memory)
 
     def dma_lane(self, lane: str) -> int:

@@ -12,7 +12,7 @@ from moe_cosim.workloads.plan import Plan
 
 @dataclass(frozen=True)
 class Shares:
-    """One row per (run, unit that takes part), in the order of runs."""
+    """One row per (run, unit that takes part), in the order of runs; all columns [rows]."""
 
     run: Ints
     unit: Ints
@@ -23,10 +23,12 @@ class Shares:
     """...so many; 1: the whole expert."""
 
     def of(self, rows: Ints) -> Shares:
+        """The same of some `rows`, which may be indices or a mask."""
         return Shares(self.run[rows], self.unit[rows], self.slice[rows], self.slices[rows])
 
 
 def shares_of(plan: Plan) -> Shares:
+    """A run on one unit is one row, a run on a team one for each member."""
     unit = plan.runs["unit"].astype(np.int64)
     if not plan.teams:
         return Shares(np.arange(len(unit)), unit, np.zeros_like(unit), np.ones_like(unit))

@@ -55,7 +55,9 @@ def first_uses(move: I64, unit: I64, used_by: NDArray[np.uint64], first: Flags) 
 
 @compiled
 def ready_first(begins: Flags, waits: Flags, place: I64) -> None:
-    """`place` of rows where each segment, that one of them `begins`, has those that do not wait before the others."""
+    """`place` [n] of rows where each segment, that one of them `begins` [n], has those that do not wait before the
+    others.
+    """
     begin = 0
     while begin < len(begins):
         ready = 0

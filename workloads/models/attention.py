@@ -155,6 +155,7 @@ class Attention:
 
     @property
     def index_values_per_token(self) -> int:
+        """Numbers that the cache holds of a token for the index, beside its keys and values."""
         return self.index_dim if self.index_heads else 0
 
     @property
@@ -186,7 +187,9 @@ class Attention:
         return np.where(np.isin(layers, self.sliding_layers), np.minimum(context, self.sliding_window), context)
 
     def attended_tokens(self, layer: ArrayLike, context_tokens: ArrayLike) -> NDArray[np.int64]:
-        """How many of `context_tokens` each `layer` looks back on: those kept, or those that an index selects."""
+        """How many of `context_tokens` each `layer` looks back on: those kept, or those that an index selects.
+        Arguments broadcast.
+        """
         kept = self.kept_tokens(layer, context_tokens)
         return np.minimum(kept, self.index_topk) if self.index_topk else kept
 

@@ -36,10 +36,12 @@ class DecoderConfig(BaseModel):
 
     @property
     def kv_heads(self) -> int:
+        """Heads of keys and values; as many as of queries where the file does not say."""
         return self.num_key_value_heads or self.num_attention_heads
 
     @property
     def head_width(self) -> int:
+        """Numbers of a head; hidden size over heads where the file does not say."""
         return self.head_dim or self.hidden_size // self.num_attention_heads
 
     def check_heads(self, where: object) -> None:

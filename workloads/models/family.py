@@ -37,6 +37,7 @@ class Family(DecoderConfig):
     """Absent: not said."""
 
     def attention(self, where: object) -> Attention:
+        """Of the layers that `other_attention` has nothing about. Raises `InputError` for heads that cannot be."""
         self.check_heads(where)
         window, sliding = self.sliding(where)
         return Attention(
@@ -49,7 +50,9 @@ class Family(DecoderConfig):
         )
 
     def other_attention(self, where: object) -> OtherAttention:
-        """Of layers whose attention has other shapes."""
+        """Of layers whose attention has other shapes. Raises `InputError` where the file names layers that the model
+        does not have.
+        """
         return ()
 
     def check(self, where: object) -> None:
@@ -64,10 +67,13 @@ class Family(DecoderConfig):
         return 0
 
     def sliding(self, where: object) -> tuple[int | None, tuple[int, ...]]:
-        """The window and the layers that have it."""
+        """The window and the layers that have it. Raises `InputError` where the file's list of layers has another
+        length.
+        """
         return None, ()
 
     def moe_layers(self) -> tuple[int, ...]:
+        """Layers with experts, increasing, numbered from 0; all of them unless a family says otherwise."""
         return tuple(range(self.num_hidden_layers))
 
     def ffn(self) -> dict[str, Any]:

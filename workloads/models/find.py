@@ -62,6 +62,7 @@ def is_model_path(text: str) -> bool:
 
 
 def catalog_names() -> list[str]:
+    """Sorted, without ``.yaml``: those that ``moe-cosim list models`` shows."""
     return sorted(path.stem for path in CATALOG.glob("*.yaml"))
 
 

@@ -95,10 +95,12 @@ class Model:
 
     @property
     def router_weights(self) -> int:
+        """Number of weights of one MoE layer's router."""
         return sum(inner * columns for inner, columns in self.router_products)
 
     @property
     def embedding_params(self) -> int:
+        """Number of weights of the embedding; the head is counted apart."""
         return self.vocab * self.hidden
 
     @property
@@ -108,6 +110,7 @@ class Model:
 
     @property
     def routed_params(self) -> int:
+        """Number of weights of all routed experts of all MoE layers."""
         return len(self.moe_layers) * self.routed_experts * self.expert.weights
 
     @cached_property
@@ -138,6 +141,7 @@ class Model:
 
     @property
     def total_params(self) -> int:
+        """Number of weights; of tied embeddings once. See the class for what is left out."""
         return self.routed_params + sum(self.dense_params_by_layer) + self.embedding_params + self.head_params
 
     @property
@@ -175,6 +179,7 @@ class Model:
         return workload.context_tokens - (workload.prompt_tokens if self.encoder_layers else 0)
 
     def layers_with(self, attention: Attention) -> NDArray[np.int64]:
+        """[layers that have it] their indices, increasing."""
         return np.flatnonzero([each == attention for each in self.attention_by_layer])
 
     def title(self) -> str:

@@ -26,10 +26,12 @@ class Part:
 
     @property
     def params(self) -> int:
+        """Number of weights of all of them."""
         return self.rows * self.columns * self.layers * self.per_layer
 
     @property
     def active_params(self) -> int:
+        """Number of weights of those that one token uses."""
         return self.rows * self.columns * self.layers * self.active_per_layer
 
 

@@ -26,6 +26,8 @@ class StoredModules:
 
 @dataclass(frozen=True)
 class Scheme:
+    """What one `quantization_config` says of a checkpoint's modules."""
+
     groups: tuple[StoredModules, ...] = ()
     left_out: tuple[str, ...] = ()
     """Patterns of modules that stay at 16 bits."""

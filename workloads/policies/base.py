@@ -57,7 +57,9 @@ class Policy(ABC):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Put copies in place and take slots, before the first step."""
+        """Put copies in place and take slots, before the first step. May raise `InputError`: for options that do not
+        fit each other, or a machine without what the system needs.
+        """
 
     def plan_steps(self, first: int, last: int) -> None:
         """Decide the steps from `first` up to, but without, `last`; called once for each, in order.

@@ -35,6 +35,7 @@ class MachinePart:
 
     @classmethod
     def of(cls, unit: Unit) -> MachinePart:
+        """Name and local memory of a unit of the machine."""
         return cls(unit.name, unit.local_memory)
 
 
@@ -81,6 +82,7 @@ class Context:
 
     @cached_property
     def gpu(self) -> MachinePart:
+        """What computes the dense part; on a machine without a GPU, the CPU."""
         return MachinePart.of(self._machine.main_unit)
 
     @property
@@ -90,10 +92,12 @@ class Context:
 
     @property
     def gpu_memory(self) -> str:
+        """Its name: where experts that run there must lie."""
         return self.gpu.local_memory
 
     @cached_property
     def ndps(self) -> tuple[MachinePart, ...]:
+        """Units near the data, in the order of the machine; none on a machine without."""
         return tuple(MachinePart.of(unit) for unit in self._machine.near_data_units)
 
     @property
@@ -116,12 +120,14 @@ class Context:
         return np.array(found, dtype=np.int64)
 
     def require_cpu(self, policy: str) -> MachinePart:
+        """The first host unit. Raises `InputError` naming the policy on a machine without one."""
         found = self._machine.host_units
         if not found:
             raise InputError(self.where, "machine", self._machine.name, f"a machine with a CPU unit (policy {policy})")
         return MachinePart.of(found[0])
 
     def capacity_bytes(self, memory: str) -> int:
+        """Size of a memory, whatever lies in it."""
         return self._machine.memories[memory].capacity_bytes
 
     # -- other requests ---------------------------------------------------------------------
@@ -136,6 +142,7 @@ class Context:
     # -- copies of experts ------------------------------------------------------------------
 
     def expert_bytes(self, weight_format: WeightFormat) -> int:
+        """Stored size of one routed expert, scales included."""
         return weight_format.expert_bytes(self.model.expert)
 
     def keep_all(self, weight_format: WeightFormat) -> None:
@@ -178,7 +185,9 @@ class Context:
         return addresses
 
     def stripe_places(self, name: str, weight_format: WeightFormat, count: int) -> NDArray[np.int64]:
-        """Striped addresses of `count` places for one expert each; a run has one such region."""
+        """[count] striped addresses of places for one expert each; a run has one such region, and a second one is a
+        `ValueError`.
+        """
         if self.plan.stripes is not None:
             raise ValueError("the stripes of this plan are taken already")
         memories = self.home_memories
@@ -218,6 +227,7 @@ class Context:
         return max(self.addresses.free_bytes(self.gpu_memory), 0) // aligned(self.expert_bytes(weight_format))
 
     def require_slots(self, found: int, least: int, what: str) -> None:
+        """Raise `InputError` where the GPU's memory has room for fewer experts than the system needs."""
         if found < least:
             raise InputError(
                 self.where, f"{what} in {self.gpu_memory}", Plain(f"room for {found} experts"), f"at least {least}"
@@ -226,7 +236,9 @@ class Context:
     # -- unknowns ---------------------------------------------------------------------------
 
     def number(self, assumption: Assumption) -> float:
+        """The value of an assumption in its base unit, which the result then lists."""
         return self.assumptions.number(assumption)
 
     def choice(self, assumption: Assumption) -> str:
+        """The word that an assumption has, which the result then lists."""
         return self.assumptions.choice(assumption)

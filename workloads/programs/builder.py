@@ -51,22 +51,28 @@ class ProgramBuilder:
         return self
 
     def tag(self, phase: int, purpose: int) -> int:
+        """Index of a new tag of step 1, MoE layer 0; `phase` and `purpose` index `PHASES` and `PURPOSES`."""
         self._tags.append((1, 0, -1, phase, purpose, 0, 1))
         return len(self._tags) - 1
 
     def access(self, memory_name: str, op: int, size: int, offset: int = 0, block: int = 0) -> Access:
+        """`size` bytes of a memory from its byte `offset` on, in blocks of `block` bytes (0: one whole block)."""
         return Access(self.machine.memories[memory_name].base_address + offset, size, block, op)
 
     def read(self, memory_name: str, size: int, offset: int = 0, block: int = 0) -> Access:
+        """An access that reads, for `stream` and `copy`."""
         return self.access(memory_name, READ, size, offset, block)
 
     def write(self, memory_name: str, size: int, offset: int = 0, block: int = 0) -> Access:
+        """An access that writes, for `stream` and `copy`."""
         return self.access(memory_name, WRITE, size, offset, block)
 
     def compute(self, lane: str, busy_ps: int = 0, setup_ps: int = 0, tag: int = 0) -> ProgramBuilder:
+        """A kernel without traffic."""
         return self._add(lane, COMPUTE, busy_ps=busy_ps, setup_ps=setup_ps, tag=tag)
 
     def stream(self, lane: str, *accesses: Access, busy_ps: int = 0, setup_ps: int = 0, tag: int = 0) -> ProgramBuilder:
+        """A kernel whose accesses go on while it computes."""
         return self._traffic(lane, STREAM, accesses, busy_ps, setup_ps, tag)
 
     def go_on(self, lane: str, *accesses: Access, busy_ps: int = 0, tag: int = 0) -> ProgramBuilder:
@@ -76,6 +82,7 @@ class ProgramBuilder:
         return self
 
     def copy(self, lane: str, *accesses: Access, busy_ps: int = 0, setup_ps: int = 0, tag: int = 0) -> ProgramBuilder:
+        """Accesses in pairs: what is read, then where it is written."""
         return self._traffic(lane, COPY, accesses, busy_ps, setup_ps, tag)
 
     def _traffic(
@@ -87,9 +94,11 @@ class ProgramBuilder:
         return self._add(lane, kind, busy_ps=busy_ps, setup_ps=setup_ps, tag=tag, first_access=first, accesses=count)
 
     def signal(self, lane: str, token: int) -> ProgramBuilder:
+        """Give `token`; who waits for it waits for all that give it."""
         return self._add(lane, SIGNAL, token=token)
 
     def wait(self, lane: str, token: int) -> ProgramBuilder:
+        """Hold the lane until every signal of `token` has arrived."""
         return self._add(lane, WAIT, token=token)
 
     def build(self) -> Program:

@@ -19,7 +19,9 @@ _CONTENTS: Final = len(CONTENTS)
 
 @compiled
 def faults_of_tables(events: NDArray[np.void], accesses: NDArray[np.void], lanes: int, tags: int) -> int:
-    """All that can be told of each row alone, or of it and the rows of its copy."""
+    """All that can be told of each row alone, or of it and the rows of its copy. `events` and `accesses` are [rows] of
+    `EVENT` and `ACCESS`.
+    """
     faults = 0
     for row in range(len(accesses)):
         if accesses[row].op > WRITE:

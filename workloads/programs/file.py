@@ -37,6 +37,7 @@ class ProgramWriter:
         self._file = ColumnWriter(path, header)
 
     def add(self, program: Program) -> None:
+        """One block, whose tokens and tags are numbered on their own."""
         columns: dict[str, NDArray[Any]] = {}
         for table, dtype in _TABLES.items():
             records = getattr(program, table)
@@ -45,9 +46,11 @@ class ProgramWriter:
         self._file.add(columns)
 
     def close(self) -> None:
+        """Only now the file can be read."""
         self._file.close()
 
     def abandon(self) -> None:
+        """Close and remove what was written."""
         self._file.abandon()
 
 

@@ -11,8 +11,9 @@ from moe_cosim.workloads.programs.program import Program
 
 
 def join_programs(programs: Sequence[Program]) -> tuple[Program, NDArray[np.int64]]:
-    """One program of parts that follow each other in every lane, and where each of its events was among
-    those of all parts, one part after the other."""
+    """One program of parts that follow each other in every lane, and [events] where each of its events was among those
+    of all parts, one part after the other.
+    """
     first = programs[0]
     count, accesses, tags = (
         np.cumsum([0, *(len(getattr(program, table)) for program in programs)]).tolist()

@@ -101,7 +101,10 @@ _FEW_TOKENS: Final = 1024
 
 @dataclass(frozen=True)
 class Program:
-    """Event streams of all lanes. `events` are grouped by lane, in lane order, in program order."""
+    """Event streams of all lanes. `events` are grouped by lane, in lane order, in program order.
+
+    Tables are [rows] of records: `events` of `EVENT`, `accesses` of `ACCESS`, `tags` of `TAG`.
+    """
 
     lanes: tuple[tuple[str, str], ...]
     """(unit, lane) names; the same tuple as the machine's that runs it."""
@@ -169,7 +172,8 @@ def with_small_tokens(program: Program) -> Program:
 def dense_tokens(events: NDArray[np.void]) -> tuple[NDArray[np.void], int, int]:
     """`events` with the smallest token in use and the number of tokens from there to the largest.
 
-    Where that number is far beyond the number of events, tokens are numbered anew in a copy of them.
+    Where that number is far beyond the number of events, tokens are numbered anew in a copy of them. `events` is [rows]
+    of `EVENT`.
     """
     synchronising = np.flatnonzero(events["kind"] >= SIGNAL)
     if not len(synchronising):

@@ -56,7 +56,9 @@ class Allocator(ABC):
 
 
 def spare_bits(experts: int, average_bits: float, where: object = "allocation") -> int:
-    """Bits above 1 each that an average leaves to share: floor(experts * (average - 1))."""
+    """Bits above 1 each that an average leaves to share: floor(experts * (average - 1)). Raises `InputError` for an
+    average out of range.
+    """
     number = isinstance(average_bits, int | float) and not isinstance(average_bits, bool)
     if not number or not 1 <= average_bits <= MAX_BITS:
         raise InputError(where, "average_bits", average_bits, f"a number from 1 to {MAX_BITS}")
@@ -155,7 +157,9 @@ def allocate_layers(
     average_bits: float,
     where: object = "allocation",
 ) -> list[NDArray[np.int64]]:
-    """One allocation per layer, each with its own budget; layers may differ in experts."""
+    """One allocation per layer, each with its own budget; layers may differ in experts. Of each layer `importance`
+    [experts] and `losses` [experts, widths]; bits [experts].
+    """
     return [
         allocator.allocate(ranks, table, average_bits, where) for ranks, table in zip(importance, losses, strict=True)
     ]

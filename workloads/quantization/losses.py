@@ -78,7 +78,9 @@ class LossTable:
         return self
 
     def of_layer(self, layer: int, bits: tuple[int, ...] = BITS, where: object = "losses") -> NDArray[np.float64]:
-        """[experts, len(bits)] losses of one MoE layer at exactly these widths."""
+        """[experts, len(bits)] losses of one MoE layer at exactly these widths. Raises `InputError` where the table
+        lacks a width.
+        """
         missing = [width for width in bits if width not in self.bits]
         if missing:
             raise InputError(where, "bits", list(self.bits), f"a table that has {', '.join(map(str, bits))} bits")

@@ -37,6 +37,8 @@ def coupling_assumption(parameters: LatentParameters) -> Assumption:
 
 
 class GeneratorOptions(Options):
+    """Whose routing, of which kind of text, and by which version of the generator."""
+
     preset: str = option(
         ...,
         "parameters fitted to a model's traces",

@@ -34,7 +34,7 @@ _KEYS: Final = (*_TEXT, "layers", "experts", "top_k", "domains", "coupling", "po
 
 @dataclass(frozen=True)
 class LatentParameters:
-    """One model's routing. Arrays have one value per MoE layer; shares are of the variance of z."""
+    """One model's routing. Arrays are [layers], one value per MoE layer; shares are of the variance of z."""
 
     model: str
     source: str
@@ -84,6 +84,7 @@ class LatentParameters:
 
     @property
     def layers(self) -> int:
+        """MoE layers that the preset was fitted to."""
         return len(self.popularity)
 
     @property
@@ -111,11 +112,12 @@ class LatentParameters:
 
 
 def preset_names() -> list[str]:
+    """Sorted, without ``.yaml``: those that ``moe-cosim list routing-presets`` shows."""
     return sorted(entry.name.removesuffix(".yaml") for entry in _presets().iterdir() if entry.name.endswith(".yaml"))
 
 
 def load_preset(name: str, where: object = "experiment", folder: Path = Path()) -> LatentParameters:
-    """A packaged preset by name, or a YAML file of the same form by path (ends in ``.yaml``)."""
+    """A packaged preset by name, or a YAML file of the same form by path (ends in ``.yaml``). Raises `InputError`."""
     if name.endswith(".yaml"):
         path = folder / name
         return _parameters(read_yaml(path), path)

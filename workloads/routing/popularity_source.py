@@ -21,6 +21,8 @@ from moe_cosim.workloads.routing.trace_source import check_fits
 
 
 class PopularityOptions(Options):
+    """Where counts are, and how they are written."""
+
     file: str = option(
         ..., "how often each expert was chosen, or a recording of which that is counted", allowed="a path"
     )

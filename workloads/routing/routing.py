@@ -51,6 +51,7 @@ class RoutingShape:
 
     @property
     def tokens_per_sequence(self) -> int:
+        """Prompt and output together."""
         return self.prompt_tokens + self.output_tokens
 
 
@@ -65,6 +66,7 @@ class Routing:
     decode_experts: Experts
     """[steps, sequences, layers, k]."""
     decode_weights: Weights
+    """Same shape; sums to 1 over k."""
     num_experts: int
     source: str
     """One line: what it was drawn from, and the seed."""
@@ -89,7 +91,9 @@ class Routing:
 
 
 def check_tokens(experts: Experts, weights: Weights | None, num_experts: int, where: object, field: str) -> None:
-    """Refuse ids out of range or twice in a token, and weights that are not finite and >= 0."""
+    """Raise `InputError` for ids out of range or twice in a token, and for weights that are not finite and >= 0; both
+    are [..., k].
+    """
     if experts.ndim < 3 or experts.dtype != np.uint16:
         raise InputError(
             where, f"{field} experts", Plain(f"{experts.dtype} {experts.shape}"), "uint16 [..., token, layer, k]"
@@ -110,7 +114,7 @@ def check_tokens(experts: Experts, weights: Weights | None, num_experts: int, wh
 
 
 def normalised(weights: NDArray[Any]) -> Weights:
-    """`weights` scaled to sum to 1 over the last axis; equal weights where they sum to 0.
+    """`weights` [..., k] scaled to sum to 1 over the last axis; equal weights where they sum to 0.
 
     Rows that sum to 1 up to float32 rounding stay as they are, so that reading back changes nothing.
     """
@@ -156,7 +160,7 @@ routers: Final[Registry[type[RoutingSource]]] = Registry(
 
 
 def routing_source(options: Mapping[str, Any], where: object = "experiment", folder: Path = Path()) -> RoutingSource:
-    """The source an experiment's ``routing`` mapping describes."""
+    """The source an experiment's ``routing`` mapping describes. Raises `InputError`."""
     if "source" not in options:
         raise InputError(where, "routing.source", Plain("nothing"), routers.names())
     cls = routers.get(str(options["source"]), where, "routing.source")

@@ -166,7 +166,7 @@ def expert_counts(experts: NDArray[np.uint16], num_experts: int) -> NDArray[np.i
 
 
 def zipf_exponent(counts: NDArray[Any]) -> float:
-    """Slope of log count over log rank; nan when fewer than two experts are used."""
+    """Slope of log count over log rank of `counts` [experts]; nan when fewer than two experts are used."""
     used = np.sort(counts[counts > 0])[::-1]
     if len(used) < 2:
         return float("nan")
@@ -176,13 +176,13 @@ def zipf_exponent(counts: NDArray[Any]) -> float:
 
 
 def top_share(counts: NDArray[Any]) -> float:
-    """Share of the most used quarter of the experts (at least one)."""
+    """Share of the most used quarter of the experts (at least one) in `counts` [experts]."""
     most = np.sort(counts)[::-1][: max(1, round(len(counts) / 4))]
     return float(most.sum() / counts.sum())
 
 
 def cosine(a: NDArray[np.int64], b: NDArray[np.int64]) -> F64:
-    """Over the last axis."""
+    """Over the last axis of [..., n]."""
     x, y = a.astype(np.float64), b.astype(np.float64)
     product: F64 = (x * y).sum(-1) / np.sqrt((x * x).sum(-1) * (y * y).sum(-1))
     return product

@@ -56,6 +56,8 @@ REPEATED: Final = Assumption(
 
 
 class TraceOptions(Options):
+    """Which recording, and what to do where it is short."""
+
     file: str = option(..., "the recorded trace", allowed="the path of a routing trace")
     repeat: bool = option(False, "sequences beyond what the trace holds repeat others, token by token")
     format: str = option(
@@ -67,9 +69,9 @@ class TraceOptions(Options):
 
 @routers.register("trace")
 class TraceSource(RoutingSource):
-    """Each sequence is a window of a document, drawn with the seed: first windows of those that are long enough,
-    then of the short ones, then the windows after them. No token is read by two sequences as their own beginning
-    unless told to `repeat`. The first tokens are read as the prompt, the next ones decoded one by one.
+    """Each sequence is a window of a document, drawn with the seed: first windows of those that are long enough, then
+    of the short ones, then the windows after them. No token is read by two sequences as their own beginning unless told
+    to `repeat`. The first tokens are read as the prompt, the next ones decoded one by one.
     """
 
     summary: ClassVar[str] = "recorded routing: per-token ids, expert counts, router logits or JSON lines"
@@ -127,7 +129,7 @@ class TraceSource(RoutingSource):
 
 
 def check_fits(trace: Recording, shape: RoutingShape) -> None:
-    """Refuse a recording of another model."""
+    """Raise `InputError` for a recording of another model."""
     if trace.layers != shape.layers:
         raise InputError(trace.where, "layers", trace.layers, f"{shape.layers}, as the model has")
     if not isinstance(trace, ExpertPopularity) and trace.top_k != shape.top_k:

@@ -39,6 +39,7 @@ class DecodeSteps:
 
     @property
     def count(self) -> int:
+        """Decode steps until the batch has yielded what was asked of it."""
         return len(self.accepted)
 
     @property

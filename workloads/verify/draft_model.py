@@ -36,6 +36,7 @@ class DraftModel(DecoderConfig):
 
     @cached_property
     def attention(self) -> Attention:
+        """Grouped-query attention of every layer."""
         return Attention("gqa", self.num_attention_heads, self.kv_heads, self.head_width)
 
     @property
@@ -45,10 +46,12 @@ class DraftModel(DecoderConfig):
 
     @property
     def feed_forward_products(self) -> Products:
+        """(inputs, outputs) of a layer's products behind attention: gate and up as one, then down."""
         return (self.hidden_size, 2 * self.intermediate_size), (self.intermediate_size, self.hidden_size)
 
     @property
     def head_products(self) -> Products:
+        """(inputs, outputs) of the head."""
         return ((self.hidden_size, self.vocab_size),)
 
     @property
@@ -63,6 +66,7 @@ class DraftModel(DecoderConfig):
 
     @property
     def head_bytes(self) -> int:
+        """Size of the head at 16 bits."""
         return _bytes(self.head_products)
 
     @property

@@ -16,7 +16,9 @@ _SYNCHRONISE = Purpose(PURPOSES.index("synchronise"))
 
 
 def striped_kv(layout: ModelLayout, layer: Ints, offset: ArrayLike, size: ArrayLike, op: int) -> list[Range]:
-    """Ranges, one per memory, of the keys and values from `offset` on of a layer's cache, page by page."""
+    """Ranges, one per memory, of the keys and values from `offset` on of a layer's cache, page by page; `layer` [n],
+    the others broadcast to it.
+    """
     stripes = layout.kv_stripes
     assert stripes is not None
     count = len(stripes.starts)
@@ -27,8 +29,10 @@ def striped_kv(layout: ModelLayout, layer: Ints, offset: ArrayLike, size: ArrayL
 
 
 def lower_near_attention(scene: Scene, step: Ints, layer: Ints, seen: Ints) -> None:
-    """Decode attention of every (step, layer): queries go to the units beside the keys and values,
-    each of which attends for its share of the sequences over `seen` cached tokens, and values return."""
+    """Decode attention of every (step, layer): queries go to the units beside the keys and values, each of which
+    attends for its share of the sequences over `seen` cached tokens, and values return. `step`, `layer` and `seen` are
+    [cells].
+    """
     sheet, layout, work, queries = scene.sheet, scene.layout, scene.workload, scene.workload.queries
     assert layout.kv_stripes is not None
     attention, units = scene.model.attention, layout.attention_units

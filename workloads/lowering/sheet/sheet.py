@@ -66,7 +66,7 @@ class EventSheet:
         """By the id of the steps."""
 
     def new_tokens(self, count: int) -> Ints:
-        """`count` token ids nobody has."""
+        """[count] token ids nobody has."""
         first, self.next_token = self.next_token, self.next_token + count
         return np.arange(first, first + count)
 

@@ -36,6 +36,7 @@ class Glm4Moe(Family):
     topk_method: Literal["greedy", "group_limited_greedy", "noaux_tc"] = "noaux_tc"
 
     def score(self) -> RouterScore:
+        """How the router's logits become weights, by `scoring_func` and `topk_method`."""
         if self.scoring_func == "softmax":
             return "softmax"
         return "sigmoid-bias" if self.topk_method == "noaux_tc" else "sigmoid"

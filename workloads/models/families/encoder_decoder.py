@@ -68,6 +68,7 @@ class SwitchTransformers(EncoderDecoder):
         return self.num_hidden_layers + self.decoder_layer_count()
 
     def decoder_layer_count(self) -> int:
+        """As many as the encoder's where the file does not say."""
         return self.num_decoder_layers or self.num_hidden_layers
 
     def sparse_layers(self) -> tuple[Iterable[int], Iterable[int]]:

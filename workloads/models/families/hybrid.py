@@ -252,6 +252,7 @@ class NemotronH(Family):
 
     @property
     def mixers(self) -> str:
+        """The pattern without its blocks: a letter for each layer."""
         return self.pattern.replace("E", "").replace("-", "")
 
     def check(self, where: object) -> None:

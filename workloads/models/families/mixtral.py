@@ -119,6 +119,7 @@ class Qwen3Moe(Family):
         return self.sliding_window, tuple(range(self.first_sliding_layer(), self.num_hidden_layers))
 
     def first_sliding_layer(self) -> int:
+        """The first of the layers that slide, which go on to the last."""
         return 0
 
     def moe_layers(self) -> tuple[int, ...]:

@@ -23,6 +23,8 @@ class _Part(BaseModel):
 
 
 class ExpertsPart(_Part):
+    """The field ``experts``."""
+
     count: Few = option(..., "routed experts of a layer that have weights")
     top_k: Count = option(..., "experts of a token")
     intermediate: Count = option(..., "width of one expert")
@@ -34,6 +36,8 @@ class ExpertsPart(_Part):
 
 
 class RouterPart(_Part):
+    """The field ``router``."""
+
     score: RouterScore = option(..., "how logits become weights", allowed=one_of(get_args(RouterScore)))
     norm_topk: Flag = option(..., "whether the weights of the chosen experts are scaled to sum to 1")
 
@@ -50,6 +54,8 @@ class PrecisionPart(_Part):
 
 
 class GqaPart(_Part):
+    """Attention of kind ``gqa``."""
+
     kind: Literal["gqa"] = option(..., "grouped-query attention; multi-head with as many `kv_heads` as `heads`")
     heads: Count = option(..., "heads of queries")
     kv_heads: Count | None = option(None, "heads of keys and values; null: as many as of queries")
@@ -66,6 +72,8 @@ class GqaPart(_Part):
 
 
 class MlaPart(_Part):
+    """Attention of kind ``mla``."""
+
     kind: Literal["mla"] = option(..., "multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, 2.1)")
     heads: Count = option(..., "heads")
     q_lora_rank: Size = option(0, "width of compressed queries; 0: they are not compressed")
@@ -82,6 +90,8 @@ class MlaPart(_Part):
 
 
 class LinearPart(_Part):
+    """Attention of kind ``linear``."""
+
     kind: Literal["linear"] = option(..., "linear attention or Mamba-2: a state of fixed size per sequence")
     heads: Count = option(..., "heads of values")
     key_heads: Count = option(..., "heads of queries and keys (Mamba-2: groups)")
@@ -102,6 +112,8 @@ ATTENTION_PARTS: Final[dict[str, type[GqaPart | MlaPart | LinearPart]]] = {
 
 
 class ModelFile(_Part):
+    """The whole file."""
+
     says: ClassVar[str] = "one of the tables below"
 
     kind: Literal["model"] = option(..., "what this file describes")

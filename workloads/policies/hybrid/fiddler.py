@@ -13,6 +13,8 @@ from moe_cosim.workloads.policies.parts.resident_experts import ResidentExpertsP
 
 
 class FiddlerOptions(ResidentOptions):
+    """The crossover follows from two constants of Fiddler's code (the module says which)."""
+
     crossover_tokens: int = option(
         10, "a missing expert with so many tokens or more is fetched", unit="tokens", ge=0, le=1_000_000
     )

@@ -21,6 +21,8 @@ from moe_cosim.workloads.policies.parts.static_placement import Strategy
 
 
 class KTransformersOptions(StaticHybridOptions):
+    """Those of static placement, and expert deferral (SOSP 2025)."""
+
     placement: Strategy = option("frequency", str(ResidentOptions.model_fields["placement"].description))
     deferred_experts: int = option(
         0,

@@ -23,6 +23,8 @@ from moe_cosim.workloads.policies.parts.static_placement import Strategy, withou
 
 
 class StaticHybridOptions(ResidentOptions):
+    """Each as a flag of llama.cpp or KTransformers has it (the module says which)."""
+
     placement: Strategy = option("uniform", str(ResidentOptions.model_fields["placement"].description))
     gpu_share: float | None = option(
         None, "share of all experts in the GPU's memory, instead of gpu_experts", ge=0, le=1

@@ -24,6 +24,8 @@ WIDTHS = (1, 2, 3, 4)
 
 
 class CxlNdpOptions(Options):
+    """What the paper varies or leaves to the reader."""
+
     gpu_experts: int | None = option(
         None,
         "experts of each layer on the GPU (the paper: 4 of 8 for Mixtral-8x7B, 2 of 8 for 8x22B); null: as many as fit",

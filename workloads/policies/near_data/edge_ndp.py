@@ -41,6 +41,8 @@ RING_EXPERTS = 4
 
 
 class EdgeNdpOptions(Options):
+    """The three parts of the framework, to be turned off one by one."""
+
     tensor_parallel: bool = option(True, "slice every expert over all modules; else it runs in the module it lies in")
     balance: bool = option(True, "share missing experts between GPU and modules; else the GPU fetches none on demand")
     prefetch: bool = option(True, "keep the experts on the GPU that the prefill used most, as many as fit")

@@ -38,6 +38,8 @@ MIGRATION = Assumption(
 
 
 class MondeOptions(Options):
+    """How many experts stay on the GPU is ours: the paper moves the hot ones anew in every layer."""
+
     resident_experts: int | None = option(
         None,
         "with the assumption monde-migration at ceil-unless-resident: experts of each layer that the GPU keeps from "

@@ -20,6 +20,8 @@ from moe_cosim.workloads.policies.parts.gpu_prefill import GpuExpertsOptions, Gp
 
 
 class MondeDimmOptions(GpuExpertsOptions):
+    """As MoNDE's, for a machine that keeps experts of the prefill."""
+
     gpu_experts: int | None = option(
         0,
         "experts of each layer that the GPU keeps from the prefill on (MoNDE itself: none); null: as many as fit",

@@ -56,6 +56,8 @@ W_FLD = Assumption("hobbit-w-fld", 0.25, (0.0, 1.0), f"layer distance {_PRIORITY
 
 
 class HobbitOptions(Options):
+    """Thresholds and distance as the paper has them."""
+
     t1: float = option(0.6, "unimportance above which a missing expert comes at low precision", ge=0, le=1)
     t2: float = option(0.9, "unimportance above which it is skipped; at least t1", ge=0, le=1)
     low_format: str = option(

@@ -81,7 +81,7 @@ class Caches(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """Rows of demand, and what they deserve."""
+    """Rows of demand [rows], and what they deserve."""
 
     step: NDArray[np.int32]
     layer: NDArray[np.int32]
@@ -91,7 +91,7 @@ class Asked(NamedTuple):
     levels: NDArray[np.int8]
     """[steps, layers, experts] of the whole run: FULL, LOW or SKIP; LOW where nobody chose the expert."""
     guessed: NDArray[np.int32]
-    """Experts, by distance, step and layer."""
+    """[guesses] experts, by distance, step and layer."""
     guess_starts: I64
     """[distances, steps * layers + 1]"""
 

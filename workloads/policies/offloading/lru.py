@@ -27,6 +27,8 @@ SPECULATION_ACCURACY = Assumption(
 
 
 class LruOptions(CacheOptions):
+    """Slots, and the speculative loading of Eliseev and Mazur (arXiv 2312.17238, 3.2)."""
+
     speculative: bool = option(False, "fetch what the next layer's gate would choose for the present hidden state")
 
 

@@ -12,6 +12,8 @@ from moe_cosim.workloads.policies.parts.cells import rank_in_cell
 
 
 class OnDemandOptions(Options):
+    """How many fetched experts the GPU has room for at a time."""
+
     staging_experts: int | None = option(
         None, "slots of the staging area; null: as many as fit", unit="experts", ge=1, at_most=EXPERTS
     )

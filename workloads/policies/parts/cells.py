@@ -49,7 +49,7 @@ def order_in_cells(rows: DemandRows, *keys: NDArray[Any]) -> I64:
 
 
 def reordered(rows: DemandRows, order: I64) -> DemandRows:
-    """`order` moves rows within their cells only."""
+    """`order` [rows] moves rows within their cells only."""
     step, layer, expert, tokens, gate_weight, starts = rows
     return DemandRows(step[order], layer[order], expert[order], tokens[order], gate_weight[order], starts)
 

@@ -20,6 +20,7 @@ class ExpertCachePolicy(Policy):
         """Which of `candidates` (oldest use first) leaves."""
 
     def key(self, layer: int, expert: int) -> Key:
+        """One number for an expert of a MoE layer."""
         return layer * self.context.demand.num_experts + expert
 
     def fetch(

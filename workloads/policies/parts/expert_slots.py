@@ -31,6 +31,7 @@ class ExpertSlots:
         return list(self._copies)
 
     def copy(self, key: Key) -> Copy:
+        """The copy of an expert that has a slot; looking does not make it the last one used."""
         return self._copies[key]
 
     def used(self, key: Key) -> Copy:
@@ -74,6 +75,7 @@ class ExpertSlots:
         return copy
 
     def put(self, key: Key, copy: Copy) -> None:
+        """An expert that `place` or `leave` made room for, now the last one used."""
         self._copies[key] = copy
 
 

@@ -10,6 +10,8 @@ from moe_cosim.workloads.policies.parts.expert_slots import ExpertSlots
 
 
 class CacheOptions(Options):
+    """How large the cache is."""
+
     cache_experts: int | None = option(
         None, "slots per layer in the GPU's memory; null: as many as fit", unit="experts", ge=1, at_most=EXPERTS
     )
@@ -28,6 +30,7 @@ class GpuCachePolicy(ExpertCachePolicy):
         return demand.experts
 
     def pool(self, layer: int) -> ExpertSlots:
+        """The slots that the experts of a MoE layer share."""
         return self.pools[layer % len(self.pools)]
 
     def per_layer_pools(self, weight_format: WeightFormat, per_layer: int | None) -> None:
@@ -44,6 +47,9 @@ class GpuCachePolicy(ExpertCachePolicy):
         self.run_or_fetch(demand, self.context.quantization.expert_format)
 
     def run_or_fetch(self, demand: LayerDemand, weight_format: WeightFormat) -> None:
+        """Plan one layer: hits first, then misses in `fetch_order`, each fetched into a slot that nobody of this layer
+        waits for.
+        """
         pool = self.pool(demand.layer)
         gpu = self.context.gpu.name
         tokens = dict(zip(demand.experts, demand.tokens, strict=True))

@@ -18,6 +18,8 @@ I64 = NDArray[np.int64]
 
 
 class GpuExpertsOptions(Options):
+    """How many experts the GPU keeps."""
+
     gpu_experts: int | None = option(
         None,
         "experts of each layer that stay in the GPU's memory, those the prefill used most; null: as many as fit",
@@ -80,5 +82,5 @@ class GpuPrefillPolicy(BlockPolicy):
         self.hot[layer, expert] = True
 
     def run(self, rows: DemandRows, passing: NDArray[np.bool_]) -> None:
-        """Run all `rows`: those `passing` on the GPU, through the ring; the others where their copies are."""
+        """Run all `rows`: those `passing` [rows] on the GPU, through the ring; the others where their copies are."""
         self.copies.run_passing(self.plan, rows, self.ring, self.gpu, passing)

@@ -16,6 +16,8 @@ from moe_cosim.workloads.policies.parts.static_placement import Strategy, placed
 
 
 class ResidentOptions(Options):
+    """How many experts the GPU holds, and which."""
+
     gpu_experts: int | None = option(
         None,
         "experts of each layer in the GPU's memory from the start, on average over the layers; null: as many as fit",
@@ -66,7 +68,9 @@ class ResidentExpertsPolicy(BlockPolicy):
         return placed(strategy, count, tokens, context.seed)
 
     def take_places(self, held: NDArray[np.bool_], weight_format: WeightFormat, unit: int) -> None:
-        """Copies of the experts that are `held` in the GPU's memory, of the others at home, where `unit` runs them."""
+        """Copies of the experts that are `held` [layers, experts] in the GPU's memory, of the others at home, where
+        `unit` (an index into the plan's units) runs them.
+        """
         context = self.context
         self.held, self.gpu = held, self.plan.unit_index(context.gpu.name)
         self.weight_format = self.plan.format_index(weight_format)
@@ -81,5 +85,5 @@ class ResidentExpertsPolicy(BlockPolicy):
         return self.held[rows.layer, rows.expert]
 
     def run(self, rows: DemandRows, passing: NDArray[np.bool_], deferred: Column = False) -> None:
-        """Run all `rows`: those `passing` on the GPU, through the ring; the others where their copies are."""
+        """Run all `rows`: those `passing` [rows] on the GPU, through the ring; the others where their copies are."""
         self.copies.run_passing(self.plan, rows, self.ring, self.gpu, passing, deferred)

@@ -32,7 +32,8 @@ class ExpertLayout(Protocol):
     def holds(self, shards: Shards, prefix: str) -> bool:
         """Whether the layer's experts look like this."""
 
-    def expert(self, shards: Shards, prefix: str, number: int) -> ExpertWeights: ...
+    def expert(self, shards: Shards, prefix: str, number: int) -> ExpertWeights:
+        """Matrices of expert `number`, at 16 or 32 bits; `prefix` is the layer's, with its last dot."""
 
 
 class Separate:
@@ -42,9 +43,11 @@ class Separate:
         self._block, self._names = block, (gate, up, down)
 
     def holds(self, shards: Shards, prefix: str) -> bool:
+        """Whether the layer has tensors of this name."""
         return f"{prefix}{self._block}.0.{self._names[0]}.weight" in shards
 
     def expert(self, shards: Shards, prefix: str, number: int) -> ExpertWeights:
+        """Three tensors, read as they are."""
         return ExpertWeights(*(shards.tensor(f"{prefix}{self._block}.{number}.{name}.weight") for name in self._names))
 
 
@@ -53,9 +56,11 @@ class Fused:
     [experts, hidden, intermediate] (transformers 5)."""
 
     def holds(self, shards: Shards, prefix: str) -> bool:
+        """Whether the layer has tensors of this name."""
         return f"{prefix}mlp.experts.gate_up_proj" in shards
 
     def expert(self, shards: Shards, prefix: str, number: int) -> ExpertWeights:
+        """Gate and up are halves of one tensor's rows."""
         both = shards.tensor(f"{prefix}mlp.experts.gate_up_proj", number)
         gate, up = both.chunk(2, dim=0)
         return ExpertWeights(gate, up, shards.tensor(f"{prefix}mlp.experts.down_proj", number))
@@ -65,9 +70,11 @@ class Interleaved:
     """gpt-oss: rows of gate and up alternate; 16-bit tensors lie [experts, in, out]."""
 
     def holds(self, shards: Shards, prefix: str) -> bool:
+        """Whether the layer has tensors of this name."""
         return f"{prefix}mlp.experts.gate_up_proj" in shards
 
     def expert(self, shards: Shards, prefix: str, number: int) -> ExpertWeights:
+        """Stored [in, out], given [out, in]."""
         both = shards.tensor(f"{prefix}mlp.experts.gate_up_proj", number).T
         down = shards.tensor(f"{prefix}mlp.experts.down_proj", number).T
         return ExpertWeights(both[::2], both[1::2], down)
@@ -77,9 +84,11 @@ class InterleavedBlocks:
     """gpt-oss as published: mxfp4, ``_blocks`` [experts, out, in / 32, 16] and ``_scales`` [experts, out, in / 32]."""
 
     def holds(self, shards: Shards, prefix: str) -> bool:
+        """Whether the layer has tensors of this name."""
         return f"{prefix}mlp.experts.gate_up_proj_blocks" in shards
 
     def expert(self, shards: Shards, prefix: str, number: int) -> ExpertWeights:
+        """Unpacked from mxfp4, 32 weights to a scale."""
         both, down = (
             from_blocks(
                 *(shards.raw(f"{prefix}mlp.experts.{name}_proj_{part}", number) for part in ("blocks", "scales"))

@@ -34,6 +34,7 @@ class Shards:
         self._file_of = self._indexed() if (folder / _INDEX).exists() else self._listed([_ONE])
 
     def names(self) -> list[str]:
+        """All tensors of the folder, sorted."""
         return sorted(self._file_of)
 
     def __contains__(self, name: str) -> bool:
@@ -63,7 +64,7 @@ class Shards:
         return found
 
     def raw(self, name: str, part: int) -> Tensor:
-        """Element `part` of a tensor of bytes."""
+        """Element `part` of a tensor of bytes. Raises `InputError` for a tensor of another type."""
         path = self._at(name)
         with self._opened(path) as file:
             stored = file.get_slice(name)

@@ -21,13 +21,16 @@ from moe_cosim.workloads.routing.routing import normalised
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Arrays by name, as they are written (docs/quantization.md), and the routing that calibration saw."""
+    """Arrays of several shapes by name, as they are written (docs/quantization.md), and the routing that calibration
+    saw.
+    """
 
     arrays: dict[str, NDArray[Any]]
     trace: TokenTrace | None
 
     @classmethod
     def of_weights(cls, folder: CheckpointFolder, wanted: Wanted, losses: list[NDArray[np.float64]]) -> Measured:
+        """Of a measurement that looked at weights alone: `losses` of each layer [experts, widths]."""
         return cls(_common(folder, wanted, np.stack(losses), "relative squared error of weights"), None)
 
     @classmethod

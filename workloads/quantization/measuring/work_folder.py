@@ -19,8 +19,9 @@ _WANTED: Final = "wanted.json"
 
 
 class WorkFolder:
-    """One file of arrays per finished layer, and what the next layer starts from behind the last. Every file appears
-    whole; a layer counts when its own file is there, which is written last."""
+    """One file of arrays of any shape per finished layer, and what the next layer starts from behind the last. Every
+    file appears whole; a layer counts when its own file is there, which is written last.
+    """
 
     def __init__(self, path: Path, digest: str) -> None:
         """Made if it does not exist. Raises `InputError` for a folder that another measurement left."""
@@ -46,6 +47,7 @@ class WorkFolder:
         return next((layer for layer in range(layers) if not self._layer(layer).exists()), layers)
 
     def save_layer(self, layer: int, arrays: dict[str, NDArray[Any]]) -> None:
+        """The layer counts as finished from here on; the state that it began with is removed."""
         file = io.BytesIO()
         np.savez(file, **arrays)  # type: ignore[arg-type]
         write_whole(self._layer(layer), file.getvalue())
@@ -53,14 +55,17 @@ class WorkFolder:
             self._state(layer - 1).unlink(missing_ok=True)
 
     def layer(self, layer: int) -> dict[str, NDArray[Any]]:
+        """Arrays of a finished layer. Raises `InputError` for a damaged file."""
         return read_npz(self._layer(layer), "a finished layer; remove the folder to begin anew")
 
     def save_state(self, layer: int, state: dict[str, Any]) -> None:
+        """Tensors from which the layer behind `layer` goes on."""
         from safetensors.torch import save
 
         write_whole(self._state(layer), save({name: tensor.contiguous() for name, tensor in state.items()}))
 
     def state(self, layer: int) -> dict[str, Any]:
+        """What `save_state` kept behind `layer`, on the CPU."""
         from safetensors.torch import load_file
 
         found: dict[str, Any] = load_file(self._state(layer))

@@ -32,10 +32,12 @@ class GroupedWeight(QuantizedWeight):
 
     @property
     def rows(self) -> int:  # type: ignore[override]
+        """Outputs of the matrix."""
         return int(self.codes.shape[0])
 
     @property
     def columns(self) -> int:  # type: ignore[override]
+        """Inputs of the matrix."""
         return int(self.codes.shape[1])
 
     def dequantize(self) -> Tensor:

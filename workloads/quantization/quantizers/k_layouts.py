@@ -33,7 +33,7 @@ class Plane(NamedTuple):
         return joined
 
     def unpack(self, data: Bytes) -> Bytes:
-        """What `pack` packed."""
+        """What `pack` packed: `data` [blocks, bytes] as codes [blocks, 256]."""
         apart = data.reshape(len(data), -1, 1, self.stride) >> self._shifts
         return (apart & np.uint8(2**self.bits - 1)).reshape(len(data), -1)
 
@@ -97,7 +97,7 @@ class KType:
         return packed.view(np.uint8).reshape(len(packed), -1)
 
     def unpack(self, data: Bytes) -> KBlocks:
-        """What `pack` packed."""
+        """What `pack` packed: `data` [blocks, bytes of one]."""
         packed = np.ascontiguousarray(data).view(self.fields).reshape(-1)
         codes = self.low.unpack(packed["low"])
         if self.high is not None:

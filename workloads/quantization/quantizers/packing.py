@@ -12,7 +12,9 @@ _CHUNK: Final = 1 << 22
 
 
 def pack_codes(codes: NDArray[np.uint8], bits: int) -> bytes:
-    """Codes of 1 to 8 `bits`, the first in the lowest bits of the first byte; the last byte is filled up with zeros."""
+    """Codes of 1 to 8 `bits`, the first in the lowest bits of the first byte; the last byte is filled up with zeros.
+    `codes` of any shape, row by row.
+    """
     flat = codes.reshape(-1)
     parts = []
     for start in range(0, flat.size, _CHUNK):

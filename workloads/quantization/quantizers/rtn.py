@@ -81,5 +81,6 @@ class Rtn(Quantizer):
         return (steps + zeros).clamp_(0, 2**self.bits - 1).byte()
 
     def on_grid(self, codes: Tensor, grid: Grid) -> GroupedWeight:
+        """The weight that these codes on `grid` stand for, with the zero points that the grid has."""
         zero_bits = 0 if grid.zeros is None else self.bits
         return GroupedWeight(grouped_format(self.bits, self.group_size, zero_bits), codes, grid.scales, grid.zeros)

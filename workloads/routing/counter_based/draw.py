@@ -47,15 +47,19 @@ class Drawn:
     prefill_experts: Experts
     """[sequences, prompt, layers, k], the strongest choice first."""
     prefill_weights: Weights
+    """Same shape."""
     decode_experts: Experts
     """[output, sequences, layers, k]."""
     decode_weights: Weights
+    """Same shape."""
     experts: Experts
-    """All of the above in one piece."""
+    """All of the above in one piece, [tokens * layers * k] of the prefill, then of the decode."""
     weights: Weights
+    """Same shape."""
 
     @classmethod
     def empty(cls, shape: RoutingShape) -> Drawn:
+        """Room for all tokens of `shape`, not filled."""
         prefill = (shape.sequences, shape.prompt_tokens, shape.layers, shape.top_k)
         decode = (shape.output_tokens, shape.sequences, shape.layers, shape.top_k)
         split, total = int(np.prod(prefill)), int(np.prod(prefill)) + int(np.prod(decode))

@@ -29,7 +29,7 @@ def read_recording(path: Path, format_name: str = AUTO, router: ModelRouter | No
 
 
 def read_trace(path: Path, format_name: str = AUTO, top_k: int | None = None) -> TokenTrace:
-    """The same of a file that holds tokens, all of them in memory."""
+    """The same of a file that holds tokens, all of them in memory. Raises `InputError` for one of counts."""
     recording = read_recording(path, format_name, None if top_k is None else ModelRouter(top_k))
     if not isinstance(recording, Trace):
         raise InputError(path, "file", Plain(recording.what), "choices of single tokens")
@@ -37,7 +37,9 @@ def read_trace(path: Path, format_name: str = AUTO, top_k: int | None = None) ->
 
 
 def format_of(content: Content, router: ModelRouter | None) -> str:
-    """The one format that the content can be. Where it can be several the user has to say."""
+    """The one format that the content can be. Where it can be several the user has to say. Raises `InputError` for none
+    and for several.
+    """
     top_k = None if router is None else router.top_k
     found = [name for name, cls in trace_formats if cls().recognises(content, top_k)]
     if not found:

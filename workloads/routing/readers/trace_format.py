@@ -26,7 +26,10 @@ class ModelRouter:
 
 
 class TraceFormat(ABC):
-    """One layout, registered under the name that an experiment's ``routing.format`` uses."""
+    """One layout, registered under the name that an experiment's ``routing.format`` uses.
+
+    `read` raises `InputError` for a file that is not wholly what it should be.
+    """
 
     summary: ClassVar[str]
     """One line: what it holds."""
@@ -71,7 +74,7 @@ trace_formats: Final[Registry[type[TraceFormat]]] = Registry(
 
 
 def needed(router: ModelRouter | None, content: Content, what: str) -> ModelRouter:
-    """The model's router, for a layout that does not say k."""
+    """The model's router, for a layout that does not say k. Raises `InputError` where nobody said which model it is."""
     if router is None:
         allowed = f"the model's experts per token (--model): {what} do not say it"
         raise InputError(content.path, "top_k", Plain("nothing"), allowed)

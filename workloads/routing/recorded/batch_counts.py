@@ -57,14 +57,17 @@ class BatchCounts:
 
     @property
     def steps(self) -> int:
+        """Steps that were counted."""
         return len(self.counts)
 
     @property
     def layers(self) -> int:
+        """MoE layers that were counted."""
         return int(self.counts.shape[1])
 
     @property
     def num_experts(self) -> int:
+        """Experts of a layer, those without tokens among them."""
         return int(self.counts.shape[2])
 
     @property
@@ -79,7 +82,7 @@ class BatchCounts:
         return ", ".join(f"{count} of {tokens} tokens" for tokens, count in found) + more
 
     def deal(self, step: int, rng: np.random.Generator) -> Experts:
-        """[tokens, layers, k] of one step."""
+        """[tokens, layers, k] of one step. Raises `InputError` for a step too large to be dealt."""
         tokens = int(self.tokens[step])
         if tokens * self.layers * self.top_k > _MOST_CHOICES:
             raise InputError(

@@ -35,10 +35,12 @@ class ExpertPopularity:
 
     @property
     def layers(self) -> int:
+        """MoE layers that were counted."""
         return int(self.counts.shape[0])
 
     @property
     def num_experts(self) -> int:
+        """Experts of a layer, those never chosen among them."""
         return int(self.counts.shape[1])
 
     def draw(self, tokens: int, top_k: int, seed: int) -> Experts:
@@ -46,7 +48,7 @@ class ExpertPopularity:
 
         Systematic sampling (Madow, 1949): experts lie side by side on a line, each as long as its chance; k points one
         apart, the first anywhere in the first unit, hit k of them. Tokens see the line in one of `_ORDERS` orders, so
-        that neighbours are not always the same.
+        that neighbours are not always the same. Raises `InputError` where a layer used fewer than k experts.
         """
         used = (self.counts > 0).sum(axis=1)
         if int(used.min()) < top_k:

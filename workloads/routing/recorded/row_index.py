@@ -26,10 +26,12 @@ _Tokens = tuple[NDArray[np.int64], NDArray[np.uint64]]
 
 @dataclass(frozen=True)
 class RowIndex:
+    """What one pass over a recording's rows finds."""
+
     keys: NDArray[np.int64]
     """[tokens] of each sequence and token, increasing (`key_of`)."""
     layers: NDArray[np.int64]
-    """The numbers of the layers in the file, increasing: those without experts leave gaps."""
+    """[layers] their numbers in the file, increasing: those without experts leave gaps."""
     top_k: int
     has_weights: bool
     num_experts: int

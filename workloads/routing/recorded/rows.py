@@ -20,7 +20,7 @@ MOST_NUMBER: Final = 2**31
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows, in the order of the file."""
+    """Some rows [rows], in the order of the file."""
 
     sequence: NDArray[np.int64]
     token: NDArray[np.int64]
@@ -46,6 +46,7 @@ class RowSource(ABC):
     num_experts: int | None = None
     """Of a layer, where the file says it."""
     prompt_tokens: NDArray[np.int64] | None = None
+    """[documents], where the file says it."""
     domains: tuple[str, ...] | None = None
 
     @abstractmethod
@@ -54,7 +55,7 @@ class RowSource(ABC):
 
 
 def check_rows(rows: Rows, where: Path, unit: str) -> None:
-    """Refuse numbers beyond what they may be, and an expert twice in a row."""
+    """Raise `InputError` for numbers beyond what they may be, and for an expert twice in a row."""
     for name in ("sequence", "token", "layer"):
         numbers: NDArray[np.int64] = getattr(rows, name)
         bad = np.flatnonzero((numbers < 0) | (numbers >= MOST_NUMBER))

@@ -28,9 +28,11 @@ class TokenTrace(Trace):
     weights: Weights | None
     """Same shape, or None where the trace has none: then a token's experts weigh 1/k each."""
     offsets: NDArray[np.int64]
+    """[documents + 1]: where each begins among the tokens."""
     num_experts: int
     num_experts_known: bool = True
     prompt_tokens: NDArray[np.int64] | None = None
+    """[documents] of each, how many are its prompt; None: not said."""
     domains: tuple[str, ...] | None = None
     where: str = "trace"
 
@@ -67,7 +69,7 @@ class TokenTrace(Trace):
         return self.experts[tokens], None if self.weights is None else self.weights[tokens]
 
     def take_documents(self, chosen: NDArray[np.int64], layers: slice = slice(None)) -> TokenTrace:
-        """A trace of the documents `chosen`, in that order, and of some layers."""
+        """A trace of the documents `chosen` [n], in that order, and of some layers."""
         tokens = np.concatenate([np.arange(self.offsets[d], self.offsets[d + 1]) for d in chosen])
         return TokenTrace(
             experts=self.experts[tokens][:, layers],

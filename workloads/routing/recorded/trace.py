@@ -28,15 +28,18 @@ class Trace(ABC):
 
     @property
     @abstractmethod
-    def has_weights(self) -> bool: ...
+    def has_weights(self) -> bool:
+        """Whether it says how much each chosen expert weighs."""
 
     @property
     @abstractmethod
-    def layers(self) -> int: ...
+    def layers(self) -> int:
+        """MoE layers."""
 
     @property
     @abstractmethod
-    def top_k(self) -> int: ...
+    def top_k(self) -> int:
+        """Experts of a token."""
 
     @abstractmethod
     def take(self, tokens: NDArray[np.int64]) -> tuple[Experts, Weights | None]:
@@ -44,10 +47,12 @@ class Trace(ABC):
 
     @property
     def documents(self) -> int:
+        """Sequences, each read from its beginning."""
         return len(self.offsets) - 1
 
     @property
     def tokens(self) -> int:
+        """Of all documents together."""
         return int(self.offsets[-1])
 
     @property

@@ -88,6 +88,7 @@ class Shadow:
 
     @classmethod
     def of(cls, context: Context) -> Shadow:
+        """From the attention of a decode step and the assumption `relayout-window`."""
         layout = context.layout
         kv = layout.kv_stripes.memories if layout.kv_stripes is not None else ()
         units = layout.attention_units

@@ -34,6 +34,8 @@ EMA_WEIGHT = 0.3
 
 
 class TriMoeOptions(GpuExpertsOptions):
+    """Parts of the system, to be turned off one by one."""
+
     cpu: bool = option(True, "the CPU computes experts too")
     refine: bool = option(True, "bottleneck-aware refinement of the schedule")
     relayout: bool = option(

@@ -93,7 +93,7 @@ def schedule_layers(
 def makespan(
     costs: F64, place: NDArray[np.int64], drain: F64, delay: F64, modules: int, path: NDArray[np.int64]
 ) -> float:
-    """The formula for given paths."""
+    """The formula for given paths. Experts [e] on paths `path` [e] with `costs` [e, paths]; times as those."""
     load, module = np.zeros(2), np.zeros(modules)
     for e in range(len(place)):
         _put(costs, place, drain, delay, load, module, e, path[e], 1.0)

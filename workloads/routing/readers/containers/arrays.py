@@ -19,7 +19,9 @@ MOST_EXPERTS: Final = 65536
 
 
 def take(arrays: Arrays, name: str, dimensions: int, kinds: str, path: Path) -> NDArray[Any]:
-    """The array `name`, which must exist, with that many dimensions and a dtype kind of `kinds`."""
+    """The array `name`, of as many `dimensions` and a dtype kind of `kinds`. Raises `InputError` where it is absent or
+    of another shape or kind.
+    """
     if name not in arrays:
         raise InputError(path, name, Plain(f"no such array (only {', '.join(arrays)})"), f"an array {name}")
     array = arrays[name]
@@ -31,12 +33,12 @@ def take(arrays: Arrays, name: str, dimensions: int, kinds: str, path: Path) -> 
 
 
 def as_expert_ids(array: NDArray[Any], path: Path, field: str = "experts") -> NDArray[np.uint16]:
-    """Integers as expert ids; refuses what does not fit."""
+    """Integers of any shape as expert ids. Raises `InputError` for what does not fit."""
     if array.size and (int(array.min()) < 0 or int(array.max()) >= MOST_EXPERTS):
         raise InputError(path, field, Plain(f"ids {array.min()} to {array.max()}"), "ids from 0 to 65535")
     return np.ascontiguousarray(array, np.uint16)
 
 
 def from_half_brain(data: bytes) -> NDArray[np.float32]:
-    """bfloat16, which NumPy does not know, as float32."""
+    """bfloat16, which NumPy does not know, as float32. [n] of 2 n bytes."""
     return (np.frombuffer(data, "<u2").astype("<u4") << np.uint32(16)).view("<f4")

@@ -79,6 +79,7 @@ class Content:
 
     @cached_property
     def container(self) -> Container:
+        """How it is packed, by its first bytes; never by its name."""
         head = self.head
         if not head:
             return "folder"
@@ -117,7 +118,9 @@ class Content:
 
     @cached_property
     def arrays(self) -> Arrays:
-        """Those at the top of the tree, by name; a lone one is `LONE`, those of a list are called by their place."""
+        """Those at the top of the tree, by name; a lone one is `LONE`, those of a list are called by their place. They
+        have any shape.
+        """
         tree = self.tree
         if isinstance(tree, np.ndarray):
             return {LONE: tree}
@@ -142,6 +145,7 @@ class Content:
 
     @cached_property
     def columns(self) -> ParquetColumns:
+        """Of a Parquet file, read one by one."""
         return ParquetColumns(self.file(), self.path)
 
     def open(self) -> IO[bytes]:

@@ -18,7 +18,9 @@ _FLOAT32: Final = 0
 
 
 def read_gguf(path: Path, where: Path) -> Arrays:
-    """Tensors by name, rows first; those of other types are left out. `InputError` calls the file `where`."""
+    """Tensors of any shape by name, rows first; those of other types are left out. `InputError` calls the file
+    `where`.
+    """
     try:
         header = read_header(path)
     except InputError as error:

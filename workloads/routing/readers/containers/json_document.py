@@ -15,7 +15,9 @@ _MOST_BYTES: Final = 2**28
 
 
 def read_json(file: IO[bytes], where: Path) -> Any:
-    """The value, with arrays in place of (nested, even) lists of numbers."""
+    """The value, with arrays in place of (nested, even) lists of numbers. Raises `InputError`, calling the file
+    `where`.
+    """
     text = file.read(_MOST_BYTES + 1)
     if len(text) > _MOST_BYTES:
         raise InputError(where, "file", Plain("one JSON value of more than 256 MiB"), "JSON lines, .npz or Parquet")

@@ -50,7 +50,9 @@ def open_unpacked(path: Path) -> IO[bytes]:
 
 
 def unpacked_copy(path: Path) -> IO[bytes]:
-    """All of it in a temporary file that vanishes when it is closed: for readers that go back and forth."""
+    """All of it in a temporary file that vanishes when it is closed: for readers that go back and forth. Raises
+    `InputError` where there is no room for it.
+    """
     copy = tempfile.NamedTemporaryFile(prefix="moe-cosim-")  # noqa: SIM115 - the caller's to close
     with open_unpacked(path) as file:
         try:

@@ -20,11 +20,14 @@ _DTYPES: Final = {
 
 
 def is_safetensors(head: bytes) -> bool:
+    """By the first bytes: a length that may be, and the beginning of a JSON object."""
     return len(head) > 8 and 2 <= int.from_bytes(head[:8], "little") <= _MOST_HEADER and head[8:9] == b"{"
 
 
 def read_safetensors(path: Path, where: Path) -> Arrays:
-    """Every tensor. Nothing is read beyond the bytes that the file has; `InputError` calls the file `where`."""
+    """Every tensor, of any shape. Nothing is read beyond the bytes that the file has; `InputError` calls the file
+    `where`.
+    """
     allowed = "a whole .safetensors file"
     with path.open("rb") as file:
         size = path.stat().st_size

@@ -26,6 +26,7 @@ def has_records(content: Content, key: str) -> bool:
 
 
 def records_of(content: Content) -> list[Mapping[str, Any]]:
+    """The dump's passes, each a mapping. Raises `InputError` for a file without."""
     tree = content.tree
     records = tree.get("records") if isinstance(tree, Mapping) else None
     if not isinstance(records, list | tuple) or not records or not all(isinstance(one, Mapping) for one in records):
@@ -34,7 +35,7 @@ def records_of(content: Content) -> list[Mapping[str, Any]]:
 
 
 def array_of(record: Mapping[str, Any], key: str, dimensions: int, at: str, content: Content) -> NDArray[np.int64]:
-    """Whole numbers of one record."""
+    """Whole numbers of one record, of a shape of so many `dimensions`. Raises `InputError`."""
     try:
         array = np.asarray(record.get(key))
     except ValueError:
@@ -46,7 +47,9 @@ def array_of(record: Mapping[str, Any], key: str, dimensions: int, at: str, cont
 
 
 def logical_map(content: Content, layers: int) -> NDArray[np.int64] | None:
-    """[layers, physical] experts; None where the dump has none: then ids are the experts'."""
+    """[layers, physical] experts; None where the dump has none: then ids are the experts'. Raises `InputError` for a
+    map of other layers.
+    """
     if content.tree.get(_MAP) is None:
         return None
     found = array_of(content.tree, _MAP, 2, "file", content)

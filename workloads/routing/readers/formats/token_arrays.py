@@ -49,7 +49,8 @@ class TokenArrays(TraceFormat):
 def from_token_arrays(arrays: Arrays, path: Path) -> TokenTrace:
     """`experts` [tokens, layers, k] and `offsets` [documents + 1], with the optional arrays of our format.
 
-    Weights are scaled to sum to 1. Published traces name the kind of text `domain` or `dataset`.
+    Weights are scaled to sum to 1. Published traces name the kind of text `domain` or `dataset`. Raises `InputError`
+    for arrays that no model could have routed so.
     """
     experts = as_expert_ids(take(arrays, "experts", 3, "iu", path), path)
     if experts.size == 0:
