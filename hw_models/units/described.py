@@ -29,6 +29,7 @@ unit_models: Registry[type[DescribedModel]] = Registry(
         "moe_cosim.hw_models.units.gpu.tile",
         "moe_cosim.hw_models.units.gpu.measured",
         "moe_cosim.hw_models.units.ndp",
+        "moe_cosim.hw_models.units.bank_gemv",
         "moe_cosim.hw_models.units.cpu",
     ),
 )

@@ -41,6 +41,7 @@ _SYSTEMS: Final = {
     "monde": "MoNDE",
     "monde-dimm": "MoNDE (DIMM)",
     "on-demand": "On demand",
+    "sieve": "Sieve",
     "static-hybrid": "Static hybrid",
     "trimoe": "TriMoE",
     "embedded": "Embedded",

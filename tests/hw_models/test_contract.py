@@ -54,6 +54,11 @@ class TestMeasuredGpu(UnitModelContract):
         tables._read.cache_clear()
 
 
+class TestBankGemv(UnitModelContract):
+    unit_model = "bank-gemv"
+    fields = described("b200-hbm-pim", "pim")
+
+
 class TestSystolicArrays(UnitModelContract):
     unit_model = "systolic-arrays"
     fields = described("cxl-ndp", "core")

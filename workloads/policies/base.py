@@ -106,6 +106,7 @@ policies: Registry[type[Policy]] = Registry(
             "near_data.monde_dimm",
             "near_data.trimoe.policy",
             "near_data.edge_ndp",
+            "near_data.sieve",
             "precision.dynaexq",
             "precision.dymoe",
         )

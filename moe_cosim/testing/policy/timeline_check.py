@@ -156,8 +156,9 @@ def check_dispatch(prepared: Prepared, timeline: Timeline) -> int:
     # (step, layer, memory beside the unit, deferred): its kernels
     kernels: dict[Group, list[int]] = defaultdict(list)
     for row in rows_of(prepared, "expert", STREAM):
-        memory = machine.units[program.lanes[events["lane"][row]][0]].local_memory
-        if memory != gpu_memory:
+        unit = machine.units[program.lanes[events["lane"][row]][0]]
+        if unit.name != machine.main_unit.name:
+            memory = unit.local_memory
             cell = int(tags["step"][row]), int(tags["layer"][row])
             kernels[*cell, memory, (*cell, int(tags["expert"][row])) in deferred].append(row)
     arrived: dict[Group, int] = {}
@@ -167,8 +168,11 @@ def check_dispatch(prepared: Prepared, timeline: Timeline) -> int:
         ends = accesses[events["first_access"][row] + np.arange(2)]
         source, target = (machine.memory_list[i].name for i in machine.memory_index(ends["address"]))
         step, layer = int(tags["step"][row]), int(tags["layer"][row])
-        assert (source == gpu_memory) != (target == gpu_memory)
-        if source == gpu_memory:  # in lane order: at once, then deferred
+        assert gpu_memory in (source, target)
+        # within the GPU's own memory, to units inside it, what has not come yet goes there first
+        inside = source == target
+        if (step, layer, target, False) not in arrived if inside else source == gpu_memory:
+            # in lane order: at once, then deferred
             wanted = [(step, layer, target, late) for late in (False, True)]
             group = next(group for group in wanted if group in kernels and group not in arrived)
             arrived[group] = int(timeline.end_ps[row])

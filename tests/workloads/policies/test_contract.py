@@ -174,6 +174,14 @@ class TestEdgeNdpWithoutSlices(PolicyContract):
     scarce_experts = 1
 
 
+class TestSieve(PolicyContract):
+    policy = "sieve"
+    machines = {1: "b200-hbm-pim"}  # noqa: RUF012
+    machine_settings = {GPU_CAPACITY: "180 GB"}  # noqa: RUF012
+    settings = {"kv_cache": "near-data", "assumptions.kv-attention": "near-data"}  # noqa: RUF012
+    scarce_experts = None
+
+
 class TestDynaExq(PolicyContract):
     policy = "dynaexq"
     options = {"update_steps": 2, "margin": 0.0}  # noqa: RUF012
