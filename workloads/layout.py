@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from moe_cosim.experiment import Workload
 from moe_cosim.workloads.address_map import ALIGNMENT_BYTES, AddressMap, aligned
+from moe_cosim.workloads.batching.batching import WHOLE, Batching
+from moe_cosim.workloads.batching.places import HostPlaces, place_dense, place_kv
 from moe_cosim.workloads.models.attention import Attention
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.quantization.precisions import PartFormats
@@ -67,6 +69,9 @@ class ModelLayout:
     kv_page_bytes: int = 0
     """Contiguous keys and values of one sequence in a layer, where they are striped; 0: all of them."""
     cross: CrossLayout | None = None
+    batching: Batching = WHOLE
+    host: HostPlaces | None = None
+    """What of the above leaves the GPU's memory by `batching`: sizes count all, addresses are of what stays."""
 
 
 def place_model(
@@ -79,12 +84,16 @@ def place_model(
     kv_memories: tuple[str, ...] = (),
     attention_units: tuple[str, ...] = (),
     kv_page_tokens: int = 0,
+    batching: Batching = WHOLE,
+    host: str | None = None,
+    cpu: str | None = None,
 ) -> ModelLayout:
     """Give out the regions; `InputError` where the dense part alone does not fit.
 
     Keys and values lie in the GPU's memory (of layers with a sliding window no more than the window), or striped over
     `kv_memories` in pages of so many tokens of a sequence. `others` get scratch for activations, as far as they have
-    room for it.
+    room for it. By `batching` a part of the dense weights, and of keys and values, lies in the memory `host`, where the
+    unit `cpu` attends.
     """
     router_bytes = ACTIVATION_BYTES * model.router_weights
     matrices = model.expert.matrices
@@ -109,8 +118,19 @@ def place_model(
     # states are 16-bit as activations are
     state_bytes = of_attention(lambda each: ACTIVATION_BYTES * each.state_values)
     embedding = addresses.take("embedding", gpu_memory, embedding_bytes).address
-    head = embedding if model.tied_embeddings else addresses.take("head", gpu_memory, head_bytes).address
-    rows = workload.batch * max(workload.prompt_tokens, workload.queries) * max(model.top_k, 1)
+    ffn_bytes = np.where(sparse, shared_bytes, dense_ffn_bytes)
+    share = 1 - batching.dense_resident
+    dense, kept_attention, kept_ffn, kept_head = None, attention_bytes, ffn_bytes, head_bytes
+    if host is not None and share > 0:
+        own_head = 0 if model.tied_embeddings else head_bytes
+        dense = place_dense(addresses, gpu_memory, host, share, attention_bytes, ffn_bytes, own_head)
+        kept_attention, kept_ffn = attention_bytes - dense.attention_bytes, ffn_bytes - dense.ffn_bytes
+        kept_head -= dense.head_bytes
+    head = embedding if model.tied_embeddings else addresses.take("head", gpu_memory, kept_head).address
+    micro_batches = batching.sizes(workload.batch)
+    parts = [batching.split(size) for size in micro_batches]
+    # hidden states of a prompt's other micro-batches wait in host memory
+    rows = max(micro_batches[0] * workload.prompt_tokens, workload.batch * workload.queries) * max(model.top_k, 1)
     scratch = ACTIVATION_BYTES * rows * model.hidden
     kept = model.kept_tokens(np.arange(model.layers), model.cached_tokens(workload))
     drafted = workload.drafted_tokens  # the last step may write them behind all that is kept
@@ -120,14 +140,24 @@ def place_model(
         part = aligned(-(-kv_bytes // len(kv_memories)))
         starts = [addresses.take("KV cache", memory, part * model.layers).address for memory in kv_memories]
         kv_stripes, kv = Stripes(kv_memories, tuple(starts)), STRIPED + part * np.arange(model.layers, dtype=np.int64)
-    attention = per_layer("attention weights", attention_bytes)
+    attention = per_layer("attention weights", kept_attention)
+    sequence_bytes = (kv_per_token + index_per_token) * (kept + drafted) + state_bytes
     if kv is None:
-        kv = per_layer("KV cache", workload.batch * ((kv_per_token + index_per_token) * (kept + drafted) + state_bytes))
+        kv = per_layer("KV cache", int(sum(part.resident for part in parts)) * sequence_bytes)
+    kv_home = None
+    if host is not None and any(part.at_host for part in parts):
+        of_prompt = int(kv_per_token[0]) * int(model.kept_tokens(0, workload.prompt_tokens))
+        room = int(sequence_bytes.max())
+        kv_home = place_kv(addresses, gpu_memory, host, parts, model.layers, room, of_prompt)
     router = per_layer("router weights", same * router_bytes)
-    ffn = per_layer("shared and dense FFN", np.where(sparse, shared_bytes, dense_ffn_bytes))
+    ffn = per_layer("shared and dense FFN", kept_ffn)
     rooms = {gpu_memory: addresses.take("activations", gpu_memory, scratch)}
+    if host is not None:
+        prompts = ACTIVATION_BYTES * workload.batch * workload.prompt_tokens * model.hidden
+        rooms[host] = addresses.take("activations", host, prompts)
     for memory in others:
-        rooms[memory] = addresses.take("activations", memory, min(scratch, _whole_pages(addresses, memory)))
+        if memory not in rooms:
+            rooms[memory] = addresses.take("activations", memory, min(scratch, _whole_pages(addresses, memory)))
     return ModelLayout(
         attention=attention,
         attention_bytes=attention_bytes,
@@ -150,6 +180,8 @@ def place_model(
         attention_units=attention_units,
         kv_page_bytes=kv_page_tokens * int(kv_per_token[0]) if kv_memories else 0,
         cross=_place_cross(model, workload, formats, per_layer, decodes) if model.encoder_layers else None,
+        batching=batching,
+        host=None if host is None else HostPlaces(host, dense, kv_home, cpu),
     )
 
 

@@ -54,8 +54,7 @@ class Prepared:
 
 def prepare(experiment: Experiment) -> Prepared:
     """Build, route, choose the policy. Raises `InputError` for an experiment that cannot be."""
-    policy_class(experiment)  # a misspelt name is said before the routing is drawn
-    scenario = draw(experiment)
+    scenario = draw(experiment, policy_class(experiment).batching)
     cause = Cause.of(experiment, scenario)
     known = REUSE.find(cause, scenario.assumptions)
     if known is not None:

@@ -18,6 +18,7 @@ from moe_cosim.experiment import Experiment, Workload
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.software import Software
 from moe_cosim.workloads import blocks
+from moe_cosim.workloads.batching.batching import Batching
 from moe_cosim.workloads.blocks import Block
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.lowering.hooks import hook_names
@@ -44,6 +45,7 @@ class Cause:
     attending: tuple[str, ...]
     """Units near the data that attend."""
     kv_page_bytes: int
+    batching: Batching
     draft: PlacedDraft | None
     policy: type[Policy]
     options: str
@@ -68,6 +70,7 @@ class Cause:
             scenario.software,
             scenario.layout.attention_units,
             scenario.layout.kv_page_bytes,
+            scenario.layout.batching,
             scenario.draft,
             policy_class(experiment),
             repr(options),
@@ -85,6 +88,7 @@ class Cause:
             and self.software == other.software
             and self.attending == other.attending
             and self.kv_page_bytes == other.kv_page_bytes
+            and self.batching == other.batching
             and self.draft == other.draft
             and (
                 self.machine is other.machine

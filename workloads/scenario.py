@@ -17,6 +17,8 @@ from moe_cosim.hw_models.chosen import machine_of
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.software import Software, find_software
 from moe_cosim.workloads.address_map import AddressMap
+from moe_cosim.workloads.batching.batching import WHOLE, Batching, Outset, check_batching
+from moe_cosim.workloads.batching.places import cpu_of, host_memory, needs_host
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.draw import draw_demand
 from moe_cosim.workloads.kv_site import PAGE, attention_units, kv_memories
@@ -61,8 +63,9 @@ class Scenario:
     """Of so many other requests, how often each chose each expert (`PastRequests.counts`); None: nobody knows."""
 
 
-def draw(experiment: Experiment) -> Scenario:
-    """Build the machine, lay out the model, draw the routing. Raises `InputError` for what cannot be."""
+def draw(experiment: Experiment, declared: Callable[[Outset], Batching] = lambda outset: WHOLE) -> Scenario:
+    """Build the machine, lay out the model by the `declared` batching of its policy, draw the routing. Raises
+    `InputError` for what cannot be."""
     where = experiment.where
     assumptions = Assumptions(experiment.assumptions, where)
     machine = machine_of(experiment, assumptions)
@@ -75,7 +78,10 @@ def draw(experiment: Experiment) -> Scenario:
     _check_verified(model, experiment)
     decode = decode_steps(experiment)
     # before the routing is drawn, for what it refuses
-    addresses, layout = place(machine, model, experiment, quantization, assumptions)
+    outset = Outset(machine, model, experiment.workload, quantization, assumptions, experiment.policy, where)
+    batching = declared(outset)
+    check_batching(batching, outset)
+    addresses, layout = place(machine, model, experiment, quantization, assumptions, batching)
     draft = place_draft(experiment, machine, addresses, assumptions)
     demand = draw_demand(experiment, model, decode, assumptions)
     return Scenario(
@@ -121,20 +127,30 @@ def _note_context(model: Model, workload: Workload, assumptions: Assumptions) ->
 
 
 def place(
-    machine: Machine, model: Model, experiment: Experiment, quantization: Quantization, assumptions: Assumptions
+    machine: Machine,
+    model: Model,
+    experiment: Experiment,
+    quantization: Quantization,
+    assumptions: Assumptions,
+    batching: Batching = WHOLE,
 ) -> tuple[AddressMap, ModelLayout]:
     """Addresses of all but the experts, of which more may be taken; `InputError` where they do not fit."""
     if experiment.kv_cache != "gpu":  # who attends hangs on costs and on an assumption
-        return _place(machine, model, experiment, quantization, assumptions)
-    decided_by = machine, model, experiment.workload, quantization.parts
+        return _place(machine, model, experiment, quantization, assumptions, batching)
+    decided_by = machine, model, experiment.workload, quantization.parts, batching
     if not _PLACED or _PLACED[-1][0] != decided_by:
-        _PLACED.append((decided_by, *_place(machine, model, experiment, quantization, assumptions)))
+        _PLACED.append((decided_by, *_place(machine, model, experiment, quantization, assumptions, batching)))
     _, addresses, layout = _PLACED[-1]
     return addresses.copied(experiment.where), layout
 
 
 def _place(
-    machine: Machine, model: Model, experiment: Experiment, quantization: Quantization, assumptions: Assumptions
+    machine: Machine,
+    model: Model,
+    experiment: Experiment,
+    quantization: Quantization,
+    assumptions: Assumptions,
+    batching: Batching,
 ) -> tuple[AddressMap, ModelLayout]:
     workload = experiment.workload
     addresses = AddressMap(machine.memories, experiment.where)
@@ -146,7 +162,26 @@ def _place(
         raise InputError(
             experiment.where, "kv_cache", experiment.kv_cache, f"gpu ({model.name} does not attend alike in all layers)"
         )
+    policy = experiment.policy.get("name")
+    if kv and batching != WHOLE:
+        allowed = f"gpu (policy {policy} says itself where keys and values lie)"
+        raise InputError(experiment.where, "kv_cache", experiment.kv_cache, allowed)
+    host = host_memory(machine, policy, experiment.where) if needs_host(batching) else None
+    cpu = cpu_of(machine, policy, experiment.where) if batching.cpu_attention > 0 else None
     attending = attention_units(machine, model, workload, quantization.parts, assumptions) if kv else ()
     page_tokens = int(assumptions.number(PAGE)) if kv else 0
-    layout = place_model(model, workload, quantization.parts, addresses, gpu_memory, others, kv, attending, page_tokens)
+    layout = place_model(
+        model,
+        workload,
+        quantization.parts,
+        addresses,
+        gpu_memory,
+        others,
+        kv,
+        attending,
+        page_tokens,
+        batching,
+        host,
+        cpu,
+    )
     return addresses, layout

@@ -17,11 +17,12 @@ from moe_cosim.hw_models.formats import FP16, find_format
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.shapes import ExpertShape
 from moe_cosim.hw_models.software import find_software
+from moe_cosim.workloads.batching.batching import WHOLE, Outset, check_batching
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.models.attention import Attention
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.plan import Plan
-from moe_cosim.workloads.policies.base import Policy
+from moe_cosim.workloads.policies.base import Policy, policy_class
 from moe_cosim.workloads.prepare import lowering_of, policy_of
 from moe_cosim.workloads.programs.program import Program
 from moe_cosim.workloads.quantization.losses import LossTable, synthetic_losses
@@ -101,6 +102,7 @@ def scenario(
     losses: LossTable | None = None,
     of_model: Model | None = None,
     expert_format: str = "fp16",
+    software: str = "eager",
 ) -> tuple[Experiment, Scenario]:
     """An experiment that names `policy`, and what that is confronted with."""
     sequences, prompt_tokens, layers, k = routed.prefill_experts.shape
@@ -116,6 +118,7 @@ def scenario(
         routing={"source": "by hand"},
         workload=workload,
         policy={"name": policy, **(options or {})},
+        software=software,
     )
     resolved = Assumptions(assumptions)
     quantization = Quantization(
@@ -127,7 +130,14 @@ def scenario(
     )
     built = _machine(machine, tuple((machine_set or {}).items()), tuple((assumptions or {}).items()))
     chosen_model = of_model or model(layers, routed.num_experts, k)
-    addresses, layout = place(built, chosen_model, experiment, quantization, resolved)
+    batching = WHOLE
+    if policy != "by hand":
+        outset = Outset(
+            built, chosen_model, experiment.workload, quantization, resolved, experiment.policy, experiment.where
+        )
+        batching = policy_class(experiment).batching(outset)
+        check_batching(batching, outset)
+    addresses, layout = place(built, chosen_model, experiment, quantization, resolved, batching)
     return experiment, Scenario(
         built,
         chosen_model,

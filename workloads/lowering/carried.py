@@ -15,6 +15,8 @@ class Carried:
 
     def __init__(self, units: int) -> None:
         self.tokens = 0
+        self.kv_buffers: Ints = np.full(2, -1)
+        """The tokens of who had the two buffers for keys and values last: before last, last."""
         self._moves = 0
         self._arrival: NDArray[np.uint32] = np.zeros(0, np.uint32)
         self._used_by: NDArray[np.uint64] = np.zeros((0, -(-units // 64)), np.uint64)

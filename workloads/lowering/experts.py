@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.hw_models.components import Unit
+from moe_cosim.workloads.batching.batching import WHOLE
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.exchange import lower_exchange
@@ -45,7 +46,8 @@ class _Runs(NamedTuple):
     address: Ints
 
     def place(self, rows: Ints | slice, slot: int, part: int) -> Place:
-        return Place(self.step[rows], self.layer[rows], slot, self.order[rows] * _PER_RUN + part)
+        in_band = slot + slots.BAND * self.shares.part[rows]
+        return Place(self.step[rows], self.layer[rows], in_band, self.order[rows] * _PER_RUN + part)
 
 
 def lower_experts(scene: Scene, run_tokens: Ints, gate_tokens: Ints) -> None:
@@ -53,18 +55,20 @@ def lower_experts(scene: Scene, run_tokens: Ints, gate_tokens: Ints) -> None:
     runs, sheet = scene.plan.runs, scene.sheet
     if not len(runs):
         return
-    shares = shares_of(scene.plan)
+    shares = _by_part(scene, shares_of(scene.plan, scene.expert_parts))
     waits = scene.carried.first_uses(runs["move"][shares.run], shares.unit)
+    if scene.layout.batching != WHOLE:
+        _wait_for_layers(scene, shares, waits)
     line = shares.unit * 2 + runs["deferred"][shares.run]
-    by = _execution_order(line, scene.run_cell[shares.run], waits)
+    by = _execution_order(line, scene.run_cell[shares.run] * scene.expert_parts + shares.part, waits)
     line, own, waits = line[by], shares.of(by), waits[by]
     run = own.run
     cell = scene.run_cell[run]
-    begins = starts(line, cell)
+    begins = starts(line, cell, own.part)
     order = order_in_cell(begins)
-    columns = (runs["tokens"][run], runs["format"][run].astype(np.int64), runs["address"][run])
+    columns = (own.tokens, runs["format"][run].astype(np.int64), runs["address"][run])
     every = _Runs(own, waits, ~(begins | waits), *scene.step_and_layer(cell), order, *columns)
-    busy_ps, ends = _busy_ps(scene, every), run_tokens[run]
+    busy_ps, ends = _busy_ps(scene, every), np.where(_is_last(own), run_tokens[run], -1)
     for rows in slices(line):
         index, deferred = divmod(int(line[rows.start]), 2)
         unit = scene.machine.units[scene.plan.units[index]]
@@ -79,6 +83,39 @@ def lower_experts(scene: Scene, run_tokens: Ints, gate_tokens: Ints) -> None:
         if len(some):
             sheet.add(SIGNAL, lane, every.place(some, slot, _ENDED), _SYNCHRONISE, token=ends[some])
     lower_exchange(scene, shares, gate_tokens)
+
+
+def _wait_for_layers(scene: Scene, shares: Shares, waits: NDArray[np.bool_]) -> None:
+    """Experts that an earlier layer asked for are waited for before the first one of their layer, and run as one kernel
+    with those at hand: they are not among what `waits` [shares] any more."""
+    runs, moves = scene.plan.runs, scene.plan.moves
+    move = runs["move"][shares.run] - scene.plan.first_move
+    asked = np.full(len(move), -1, np.int64)  # of an earlier block
+    own = move >= 0
+    asked[own] = scene.cells(moves["step"], moves["layer"])[move[own]]
+    rows = np.flatnonzero(waits & (asked < scene.run_cell[shares.run]) & (shares.unit == scene.gpu_index))
+    waits[rows] = False
+    token = scene.carried.arrival(runs["move"][shares.run[rows]])
+    step, layer = scene.step_and_layer(scene.run_cell[shares.run[rows]])
+    place = Place(step, layer, slots.SHARED + slots.BAND * shares.part[rows], 1)
+    scene.sheet.add(WAIT, scene.gpu_lane, place, _SYNCHRONISE, token=token, count=1)
+
+
+def _by_part(scene: Scene, shares: Shares) -> Shares:
+    """In each cell those of one micro-batch after those of the other."""
+    if scene.expert_parts == 1:
+        return shares
+    gpu, found = scene.gpu_index, shares.of(np.lexsort((shares.part, scene.run_cell[shares.run])))
+    if (found.unit != gpu).any():
+        raise ValueError("experts run behind the attention of each micro-batch, and some beside the GPU")
+    return found
+
+
+def _is_last(shares: Shares) -> NDArray[np.bool_]:
+    """[shares] whether the run has no later part."""
+    last = np.full(int(shares.run.max()) + 1, -1, np.int64)
+    np.maximum.at(last, shares.run, shares.part)
+    return np.asarray(shares.part == last[shares.run])
 
 
 def _execution_order(line: Ints, cell: Ints, waits: NDArray[np.bool_]) -> Ints:
@@ -100,9 +137,9 @@ def _kernels(scene: Scene, unit: Unit, lane: int, slot: int, every: _Runs, line:
     formats, expert = scene.plan.formats, scene.plan.runs["expert"]
     bits = np.array([each.bits for each in formats])
     launch_ps = model_of(unit).expert_launch_ps
-    scratch = scene.layout.activations[unit.local_memory]
+    scratch, room = (each[unit.local_memory] for each in (scene.layout.activations, scene.layout.activation_bytes))
     for rows, weights in _alike(scene, every, line):
-        row_bytes = ACTIVATION_BYTES * scene.model.hidden * every.tokens[rows]
+        row_bytes = np.minimum(ACTIVATION_BYTES * scene.model.hidden * every.tokens[rows], room)
         purpose = Purpose(_EXPERT, expert[every.shares.run[rows]], bits[every.format[rows]], every.tokens[rows])
         scene.sheet.add(
             STREAM,

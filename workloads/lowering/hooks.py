@@ -22,6 +22,7 @@ from typing import ClassVar, Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.registry import Registry
 from moe_cosim.workloads.lowering import slots
@@ -99,7 +100,11 @@ def lower_hooks(scene: Scene, asked_for: Iterable[str]) -> None:
     Raises `InputError` for a name that nobody registered.
     """
     every, sparse = np.arange(scene.model.layers), scene.moe_layers
-    for number, name in enumerate(hook_names(scene.machine, asked_for)):
+    names = hook_names(scene.machine, asked_for)
+    if names and scene.expert_parts > 1:
+        allowed = f"one without {names[0]}: its experts run micro-batch by micro-batch"
+        raise InputError(f"machine {scene.machine.name}", "policy", Plain("a hook of the lowering"), allowed)
+    for number, name in enumerate(names):
         hook = lowering_hooks.get(name, "lowering", "hook")()
         for stage, layers, slots_of in (
             (hook.before_attention, every, (slots.BEFORE_ATTENTION, slots.OTHER_BEFORE_ATTENTION)),

@@ -148,7 +148,7 @@ def _settling(scene: Scene, cell: Ints, which: NDArray[np.bool_]) -> Ints:
         cells = np.flatnonzero(count)
         of_cell = np.empty_like(count)
         of_cell[cells] = scene.sheet.new_tokens(len(cells))
-        place = Place(*scene.step_and_layer(cells), slots.GATHER, 1)
+        place = Place(*scene.step_and_layer(cells), slots.GATHER + scene.last_band, 1)
         scene.sheet.add(WAIT, scene.gpu_lane, place, _SYNCHRONISE, token=of_cell[cells], count=count[cells])
         token[which] = of_cell[cell[which]]
     return token

@@ -10,16 +10,9 @@ from typing import NamedTuple
 import numpy as np
 
 from moe_cosim.hw_models.formats import FP16, WeightFormat
-from moe_cosim.workloads.lowering.scene import Scene
-from moe_cosim.workloads.lowering.sheet import Ints
-
-
-class Cells(NamedTuple):
-    """[cells] Layers of steps."""
-
-    step: Ints
-    layer: Ints
-    """Of the model."""
+from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.scene import Cells, Scene
+from moe_cosim.workloads.lowering.sheet import Ints, Place
 
 
 class PassKind(Enum):
@@ -54,6 +47,22 @@ class Pass:
     head_tokens: int
     """Whose next token is asked for: each sequence's last, or all that are verified."""
     head_ps: int
+    sequences: int
+    """All, or those of a micro-batch..."""
+    first_sequence: int = 0
+    """...and how many the micro-batches before it have..."""
+    number: int = 0
+    """...of which there are so many."""
+    band: int = 0
+    """What to add to the slots of its events (`slots.BAND`)."""
+
+    def attention_place(self, order: int = 0) -> Place:
+        """Among the events of the attention of this micro-batch, of which `order` may say 16."""
+        turns = 0 if self.band else slots.BAND * self.number
+        return Place(*self.every, slots.ATTENTION + self.band, turns + order)
+
+    def place(self, cells: Cells, slot: int, order: int = 0) -> Place:
+        return Place(cells.step, cells.layer, slot + self.band, order)
 
 
 def passes_of(scene: Scene) -> Iterator[Pass]:
@@ -61,7 +70,7 @@ def passes_of(scene: Scene) -> Iterator[Pass]:
     model, work, steps = scene.model, scene.workload, scene.steps
     tokens = work.batch * work.prompt_tokens, work.tokens_per_step
     heads = work.batch, work.tokens_per_step
-    times = _times(scene, tokens, heads)
+    times = times_of(scene, tokens, heads)
     first_steps = range(steps.start, min(steps.stop, 1))
     every = np.arange(model.layers)
     parts = (
@@ -88,6 +97,7 @@ def passes_of(scene: Scene) -> Iterator[Pass]:
             own.dense,
             head,
             own.head,
+            work.batch,
         )
 
 
@@ -102,7 +112,7 @@ class _Times(NamedTuple):
     head: int
 
 
-def _times(scene: Scene, tokens: tuple[int, ...], heads: tuple[int, ...]) -> list[_Times]:
+def times_of(scene: Scene, tokens: tuple[int, ...], heads: tuple[int, ...]) -> list[_Times]:
     """Of so many `tokens` each, of which `heads` are asked for the next one."""
     model, formats = scene.model, scene.formats
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.software import Software
 from moe_cosim.hw_models.units.base import UnitModel
 from moe_cosim.workloads.layout import ModelLayout
+from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.carried import Carried
 from moe_cosim.workloads.lowering.sheet import EventSheet, Ints
 from moe_cosim.workloads.models.model import Model
@@ -20,6 +22,14 @@ from moe_cosim.workloads.plan import Plan
 from moe_cosim.workloads.quantization.precisions import PartFormats
 from moe_cosim.workloads.verify.decode_steps import DecodeSteps
 from moe_cosim.workloads.verify.draft import PlacedDraft
+
+
+class Cells(NamedTuple):
+    """[cells] Layers of steps."""
+
+    step: Ints
+    layer: Ints
+    """Of the model."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +109,17 @@ class Scene:
     def moe_layers(self) -> Ints:
         """The model's layers that have experts."""
         return np.array(self.model.moe_layers, dtype=np.int64)
+
+    @cached_property
+    def expert_parts(self) -> int:
+        """Micro-batches behind whose attention experts run; 1: experts run on the whole batch."""
+        batching = self.layout.batching
+        return 1 if batching.experts_at_once else len(batching.sizes(self.workload.batch))
+
+    @property
+    def last_band(self) -> int:
+        """What to add to the slots of a layer's last micro-batch."""
+        return slots.BAND * (self.expert_parts - 1)
 
     @property
     def cell_count(self) -> int:

@@ -1,8 +1,8 @@
-"""Who computes what of a run: one unit all of it, or each member of a team its slice."""
+"""Who computes what of a run: one unit all of it, or each member of a team its slice; in one go, or in parts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -21,17 +21,36 @@ class Shares:
     """Which slice of the expert, of..."""
     slices: Ints
     """...so many; 1: the whole expert."""
+    part: Ints
+    """The micro-batch..."""
+    tokens: Ints
+    """...and its tokens."""
 
     def of(self, rows: Ints) -> Shares:
         """The same of some `rows`, which may be indices or a mask."""
-        return Shares(self.run[rows], self.unit[rows], self.slice[rows], self.slices[rows])
+        return Shares(*(getattr(self, column.name)[rows] for column in fields(self)))
 
 
-def shares_of(plan: Plan) -> Shares:
-    """A run on one unit is one row, a run on a team one for each member."""
+def shares_of(plan: Plan, parts: int = 1) -> Shares:
+    """A run on one unit is one row, a run on a team one for each member; of each so many `parts`, to which its tokens
+    are dealt as evenly as they can be (those without tokens are left out)."""
+    every = _shares(plan)
+    if parts == 1:
+        return every
+    # which parts of few tokens have one turns with the run
+    ends = (every.tokens[:, None] * np.arange(parts + 1) + every.run[:, None] % parts) // parts
+    tokens = np.diff(ends, axis=1)
+    row, part = np.nonzero(tokens)
+    found = every.of(row)
+    return replace(found, part=part, tokens=tokens[row, part])
+
+
+def _shares(plan: Plan) -> Shares:
+    tokens = plan.runs["tokens"]
     unit = plan.runs["unit"].astype(np.int64)
     if not plan.teams:
-        return Shares(np.arange(len(unit)), unit, np.zeros_like(unit), np.ones_like(unit))
+        none = np.zeros_like(unit)
+        return Shares(np.arange(len(unit)), unit, none, np.ones_like(unit), none, tokens)
     members = [[index] for index in range(len(plan.units))]
     members += [[plan.units.index(name) for name in team] for team in plan.teams]
     count = np.array([len(who) for who in members], dtype=np.int64)[unit]
@@ -40,4 +59,4 @@ def shares_of(plan: Plan) -> Shares:
     table = np.zeros((len(members), max(map(len, members))), dtype=np.int64)
     for index, who in enumerate(members):
         table[index, : len(who)] = who
-    return Shares(run, table[unit[run], piece], piece, count[run])
+    return Shares(run, table[unit[run], piece], piece, count[run], np.zeros_like(run), tokens[run])

@@ -2,6 +2,9 @@
 
 from typing import Final
 
+BAND: Final = 16
+"""Where experts run behind the attention of each micro-batch, a layer is a band of these slots for each of them."""
+
 DRAFT: Final = 0
 """On any lane, in what comes before the layers of a step."""
 START_SIGNAL: Final = 0
@@ -22,6 +25,7 @@ COMBINE: Final = 13
 # lanes of the DMA engines, the NDP cores and the CPU
 OTHER_BEFORE_ATTENTION: Final = 0
 NEAR_ATTENTION: Final = 1
+DENSE_LOADS: Final = 1
 OTHER_AFTER_GATE: Final = 2
 MOVES: Final = 3
 DISPATCH_WAIT: Final = 4

@@ -18,6 +18,7 @@ from moe_cosim.experiment import Experiment
 from moe_cosim.hw_models.formats import WeightFormat
 from moe_cosim.options import EXPERTS, TOP_K, Options, read_options
 from moe_cosim.registry import Registry
+from moe_cosim.workloads.batching.batching import WHOLE, Batching, Outset
 from moe_cosim.workloads.demand import LayerDemand
 from moe_cosim.workloads.policies.context import Context
 
@@ -54,6 +55,12 @@ class Policy(ABC):
         self.options = read_options(self.options_class, options, context.where, "policy", limits, ("home",))
         self.plan = context.plan
         self.prepare()
+
+    @classmethod
+    def batching(cls, outset: Outset) -> Batching:
+        """How the system goes through a layer, where that is not all at once on the GPU: asked before anything is
+        placed. `Outset.read` gives it its options."""
+        return WHOLE
 
     @abstractmethod
     def prepare(self) -> None:

@@ -15,6 +15,7 @@ from moe_cosim.hw_models.components import Unit
 from moe_cosim.hw_models.formats import WeightFormat
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.workloads.address_map import AddressMap, aligned
+from moe_cosim.workloads.batching.batching import Batching
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.layout import ModelLayout
 from moe_cosim.workloads.models.model import Model
@@ -57,6 +58,8 @@ class Context:
         self.where: object = scenario.where
         self.plan = plan
         self.residence = residence
+        self.batching: Batching = scenario.layout.batching
+        """As the policy declared it."""
         self.asked_costs = scenario.layout.kv_stripes is not None
         """Whether decisions may hang on rates or latencies: the policy looked at the `machine` or the `layout`, or
         what attends near the data was chosen, and given its place, by what that costs. While it is False, machines

@@ -93,6 +93,8 @@ PURPOSES: Final = (
     "host",
     "hook",
     "draft",
+    "load dense weights",
+    "move kv",
 )
 
 _FEW_TOKENS: Final = 1024

@@ -29,7 +29,7 @@ from moe_cosim.workloads.layout import place_model
 from moe_cosim.workloads.lowering.shares import shares_of
 from moe_cosim.workloads.models.find import find_model
 from moe_cosim.workloads.plan import Plan, join_plans
-from moe_cosim.workloads.policies.base import Policy, policies
+from moe_cosim.workloads.policies.base import Policy, policies, policy_class
 from moe_cosim.workloads.prepare import Prepared, policy_of, prepare
 from moe_cosim.workloads.quantization.precisions import PartFormats
 from moe_cosim.workloads.reuse import REUSE
@@ -166,7 +166,7 @@ class PolicyContract:
 
 def plan_in_blocks(experiment: Experiment, steps: int) -> Plan:
     """What the policy decides so many steps at a time; 0: one layer at a time."""
-    policy, plans = policy_of(experiment, draw(experiment)), []
+    policy, plans = policy_of(experiment, draw(experiment, policy_class(experiment).batching)), []
     last = policy.context.demand.steps
     for first in range(0, last, steps or 1):
         if steps:

@@ -85,7 +85,7 @@ def test_columns_of_one_slot_are_merged_by_order() -> None:
 @pytest.mark.parametrize(
     "place",
     [
-        Place(0, 0, 16),
+        Place(0, 0, 1 << 14),
         Place(0, 0, 0, 1 << 40),
         Place(0, 0, 0, -1),
         Place(0, LAYERS + 1, 0),

@@ -8,8 +8,8 @@ import numpy as np
 
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.kernels import KV, WEIGHTS, add_kernels, rows_of
-from moe_cosim.workloads.lowering.passes import Cells, Pass, PassKind
-from moe_cosim.workloads.lowering.scene import Scene
+from moe_cosim.workloads.lowering.passes import Pass, PassKind
+from moe_cosim.workloads.lowering.scene import Cells, Scene
 from moe_cosim.workloads.lowering.sheet import Place, Range
 from moe_cosim.workloads.programs.program import READ, WRITE
 

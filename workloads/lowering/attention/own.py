@@ -7,18 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.attention.host import lower_host_attention
 from moe_cosim.workloads.lowering.attention.near_data import lower_near_attention, striped_kv
-from moe_cosim.workloads.lowering.kernels import KV, WEIGHTS, add_kernels, rows_of
+from moe_cosim.workloads.lowering.attention.scores import scores_ps
+from moe_cosim.workloads.lowering.kernels import KV, add_kernels, add_launches, dense_weights, rows_of
 from moe_cosim.workloads.lowering.passes import Pass, PassKind
 from moe_cosim.workloads.lowering.scene import Scene
-from moe_cosim.workloads.lowering.sheet import Ints, Place, Range
+from moe_cosim.workloads.lowering.sheet import Ints, Range
 from moe_cosim.workloads.programs.program import READ, WRITE
 
 
 def lower_own_attention(scene: Scene, passes: Sequence[Pass]) -> None:
     """Projections and scores as one kernel: reads weights and the cache so far, appends to it."""
-    layout = scene.layout
+    if scene.layout.host is not None and scene.layout.host.kv is not None:
+        lower_host_attention(scene, passes)
+        return
     lowered = {
         PassKind.PROMPT: _prompt_attention,
         PassKind.ENCODER: _encoder_attention,
@@ -26,26 +29,29 @@ def lower_own_attention(scene: Scene, passes: Sequence[Pass]) -> None:
     }
     kernels = [lowered[each.kind](scene, each) for each in passes]
     for each, (kv, busy_ps) in zip(passes, kernels, strict=True):
-        weights = Range(layout.attention[each.every.layer], layout.attention_bytes[each.every.layer], READ, WEIGHTS)
-        ranges = (weights, *kv, rows_of(scene, each.tokens, READ))
-        add_kernels(scene, Place(*each.every, slots.ATTENTION), "attention", each.tokens, busy_ps, ranges)
+        ranges = (*dense_weights(scene, each.every, "attention"), *kv, rows_of(scene, each.tokens, READ))
+        if each.number:  # the first one's launches are the layer's
+            add_launches(scene, each.attention_place())
+        place = each.attention_place(int(each.number > 0))
+        add_kernels(scene, place, "attention", each.tokens, busy_ps, ranges)
 
 
 def _encoder_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
     """Every token attends to all, and what they attend to is used as it is made."""
     work, core = scene.workload, scene.model.attention.prompt_core
-    scores = scene.gpu_model.attention_ps(work.batch, work.prompt_tokens, work.prompt_tokens, core)
+    scores = scene.gpu_model.attention_ps(each.sequences, work.prompt_tokens, work.prompt_tokens, core)
     return [], each.projections_ps + np.asarray(scores)
 
 
 def _prompt_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]:
     """The prompt's own keys and values are used as they are made."""
     layer, work, layout = each.every.layer, scene.workload, scene.layout
-    scores = _scores_ps(scene, layer, np.full(len(layer), work.prompt_tokens), work.prompt_tokens)
+    seen = np.full(len(layer), work.prompt_tokens)
+    scores = scores_ps(scene, each.sequences, layer, seen, work.prompt_tokens)
     # what no window reaches any more is not kept
     kept = scene.model.kept_tokens(layer, work.prompt_tokens)
     per_token = (layout.kv_bytes_per_token + layout.index_bytes_per_token)[layer]
-    new_bytes = work.batch * (per_token * kept + layout.state_bytes[layer])
+    new_bytes = each.sequences * (per_token * kept + layout.state_bytes[layer])
     return _kv(scene, each, 0, 0, new_bytes), each.projections_ps + scores
 
 
@@ -59,39 +65,17 @@ def _decode_attention(scene: Scene, each: Pass) -> tuple[list[Range], ArrayLike]
     before = context - queries
     old = model.attended_tokens(layer, before + 1) - 1
     kv, index, state = (
-        work.batch * size[layer]
+        each.sequences * size[layer]
         for size in (layout.kv_bytes_per_token, layout.index_bytes_per_token, layout.state_bytes)
     )
     if layout.attention_units:
         lower_near_attention(scene, step, layer, old)
         return _kv(scene, each, 0, kv * before, 0), each.projections_ps
-    scores = _scores_ps(scene, layer, context, 1, queries)
+    scores = scores_ps(scene, each.sequences, layer, context, 1, queries)
     turn = before % model.kept_tokens(layer, model.cached_tokens(work))  # a window is a ring
     old_bytes = kv * old + index * before + state
     new_bytes = (kv + index) * queries + state
     return _kv(scene, each, old_bytes, (kv + index) * turn, new_bytes), each.projections_ps + scores
-
-
-def _scores_ps(scene: Scene, layer: Ints, context: Ints, queries: int, verified: int = 1) -> Ints:
-    """[cells] Time of the attention of `queries` new tokens a sequence on `context` keys; of a prompt's tokens on half
-    of them on average (causal). One query in decode may stand for several `verified` tokens side by side.
-
-    A linear layer multiplies every token with its state, as much work as attention to as many keys as a key is wide.
-    An index scores all keys.
-    """
-    model, batch, found = scene.model, scene.workload.batch, np.zeros(len(layer), dtype=np.int64)
-    share = 2 if queries > 1 else 1
-    for attention in model.attentions:
-        core = attention.prompt_core if queries > 1 else attention.core.of_queries(verified)
-        seen = (attention.attended_tokens(layer, context - verified + 1) + verified - 1) / share
-        if attention.kind == "linear":
-            seen = np.full(len(layer), attention.head_dim)
-        own = np.asarray(scene.gpu_model.attention_ps(batch, queries, seen, core))
-        if attention.index_heads:
-            rows, keys = queries * verified * attention.index_heads, batch * (context // share)
-            own = own + scene.gpu_model.dense_ps(rows, attention.index_dim, keys, scene.formats.kv)
-        found = np.where(np.isin(layer, model.layers_with(attention)), own, found)
-    return found
 
 
 def _kv(scene: Scene, each: Pass, old_bytes: ArrayLike, written: ArrayLike, new_bytes: ArrayLike) -> list[Range]:
@@ -100,4 +84,15 @@ def _kv(scene: Scene, each: Pass, old_bytes: ArrayLike, written: ArrayLike, new_
     if layout.kv_stripes is not None:
         return striped_kv(layout, layer, 0, old_bytes, READ) + striped_kv(layout, layer, written, new_bytes, WRITE)
     at = layout.kv[layer]
+    if each.first_sequence:
+        at = at + each.first_sequence * sequence_room(scene)[layer]
     return [Range(at, old_bytes, READ, KV), Range(at + np.asarray(written), new_bytes, WRITE, KV)]
+
+
+def sequence_room(scene: Scene) -> Ints:
+    """[layers] bytes that one sequence has for its keys and values, and its state."""
+    layout, model = scene.layout, scene.model
+    kept = model.kept_tokens(np.arange(model.layers), model.cached_tokens(scene.workload))
+    per_token = layout.kv_bytes_per_token + layout.index_bytes_per_token
+    found: Ints = per_token * (kept + scene.workload.drafted_tokens) + layout.state_bytes
+    return found

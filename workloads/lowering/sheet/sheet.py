@@ -13,7 +13,7 @@ from moe_cosim.workloads.programs.program import ACCESS, EVENT, TAG, Program
 
 Ints = NDArray[np.int64]
 
-_SLOTS: Final = 1 << 4
+_SLOTS: Final = 1 << 14
 _ORDERS: Final = 1 << 40
 _NOTHING: Final = np.zeros(0, np.int64)
 

@@ -1,0 +1,1 @@
+"""What is loaded for every step, and attention of sequences whose keys and values lie at the host."""
