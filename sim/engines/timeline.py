@@ -17,10 +17,12 @@ longer; it waited for a signal; or nothing that the program explains (an engine'
 
 @dataclass(frozen=True)
 class Timeline:
-    """One row per event of the program, in its order."""
+    """One row per event of the program, in its order; E events."""
 
     start_ps: NDArray[np.int64]
+    """[E]"""
     end_ps: NDArray[np.int64]
+    """[E]"""
     bound: NDArray[np.uint8] | None = None
     """[E] index into BOUNDS, said by the engine when it decides the event's end. None only for times
     that were kept without it (a recording, a run's folder of an older version)."""
@@ -31,6 +33,7 @@ class Timeline:
 
     @property
     def total_ps(self) -> int:
+        """When the last event ended; 0 of no events."""
         return int(self.end_ps.max(initial=0))
 
     def cut(self, order: NDArray[np.int64], lengths: Sequence[int]) -> Iterator[Timeline]:
@@ -55,7 +58,7 @@ class Timeline:
 
     @classmethod
     def join(cls, parts: Sequence[Timeline], order: NDArray[np.int64]) -> Timeline:
-        """The other way round."""
+        """The other way round: `order` [E] says where each event was among those of all parts."""
         row = np.empty(len(order), dtype=np.int64)
         row[order] = np.arange(len(order))
         columns: dict[str, Any] = {}

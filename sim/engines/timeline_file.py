@@ -50,9 +50,11 @@ class TimelineWriter:
         self._file.add(columns)
 
     def close(self) -> None:
+        """Only now the file can be read."""
         self._file.close()
 
     def abandon(self) -> None:
+        """Close the file unfinished: nobody wants it any more."""
         self._file.abandon()
 
 

@@ -50,7 +50,7 @@ class ProgramWriter:
         self._file.close()
 
     def abandon(self) -> None:
-        """Close and remove what was written."""
+        """Close the file unfinished: nobody wants it any more."""
         self._file.abandon()
 
 

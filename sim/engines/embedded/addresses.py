@@ -11,7 +11,9 @@ from moe_cosim.workloads.programs.program import Program
 
 
 def memory_of(machine: Machine, program: Program, rows: NDArray[np.int64], where: str) -> NDArray[np.int64]:
-    """Index into `machine.memory_list` for each access row; every range lies in one memory."""
+    """[rows] index into `machine.memory_list` for each of these access `rows`; every range lies in one memory, else
+    `InputError`.
+    """
     access = program.accesses[rows]
     memory = machine.memory_index(access["address"])
     ends = np.array([m.base_address + m.capacity_bytes for m in machine.memory_list] or [0], dtype=np.uint64)

@@ -38,7 +38,9 @@ class BlockRun:
         self._state: KernelState
 
     def timelines(self, blocks: Iterable[Program], step: Step) -> Iterator[Timeline]:
-        """Of each block, when all its events have ended. `step` goes on as the kernel's `advance` does."""
+        """Of each block, when all its events have ended. `step` goes on as the kernel's `advance` does. Raises
+        `RunError` that names what waits for what in a deadlock.
+        """
         from moe_cosim.sim.engines.embedded.kernel import LATE, OVER, RUNNING
 
         coming = iter(blocks)

@@ -20,6 +20,8 @@ EVENTS_PER_SLICE: Final = 50_000
 
 
 class EmbeddedOptions(Options):
+    """How finely the engine looks at traffic."""
+
     line_size: Literal[32, 64, 128, 256, 512, 1024, 2048, 4096] = option(
         LINE_BYTES, "what a unit asks for at a time", unit="bytes"
     )

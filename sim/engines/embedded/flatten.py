@@ -67,9 +67,9 @@ class FlatProgram(NamedTuple):
     lane_unit: NDArray[np.int64]  # [L]
     unit_latency_ps: NDArray[np.int64]  # [U, U] from the signalling unit to the waiting one
     token_start: NDArray[np.int64]  # [T + 1] offsets into token_signal
-    token_signal: NDArray[np.int64]  # events that signal, grouped by token
-    route: NDArray[np.void]  # of ROUTE
-    hop: NDArray[np.void]  # of HOP
+    token_signal: NDArray[np.int64]  # [signals] the events that signal, grouped by token
+    route: NDArray[np.void]  # [routes] of ROUTE
+    hop: NDArray[np.void]  # [hops] of HOP
     resource_rate: NDArray[np.float64]  # [R] bytes per ps
     mix_streams: NDArray[np.float64]  # [M, 17, 5] factor of a memory's rate by streams and read share; NaN: none
     mix_scattered: NDArray[np.float64]  # [M, 5] the same of scattered blocks

@@ -26,7 +26,9 @@ SCRATCH_ROWS: Final = 4
 
 @compiled_part
 def kernel_end(events: NDArray[np.void], row: int) -> int:
-    """One past the last part of the kernel whose first is in this row: the next row, where there is one part alone."""
+    """One past the last part of the kernel whose first is in this row: the next row, where there is one part alone.
+    `events` [E].
+    """
     end = row + 1
     while end < len(events) and _is_part(events[end], events[row].lane):
         end += 1

@@ -283,4 +283,5 @@ def _longer(table: NDArray[np.void], length: int) -> NDArray[np.void]:
 
 
 def ended_events(state: KernelState) -> int:
+    """How many events of the program have ended so far."""
     return int(state.counters["ended"][0])

@@ -98,14 +98,14 @@ class MachineTables(NamedTuple):
     route_of: NDArray[np.int64]  # [Q] index into `route`, or -1 of one whose route is not worked out
     pattern_keys: NDArray[np.int64]  # [Q] key or NO_KEY
     share_of: NDArray[np.float64]  # [Q] of the memory's peak, that the pattern reaches
-    route: NDArray[np.void]  # of ROUTE
+    route: NDArray[np.void]  # [routes] of ROUTE
     mix_streams: NDArray[np.float64]  # [M, 17, 5] and
     mix_scattered: NDArray[np.float64]  # [M, 5] and
     mix_together: NDArray[np.float64]  # [M, 5]: see `_mix_tables`
     refresh: NDArray[np.void]  # [M] of REFRESH
     refresh_turn: NDArray[np.int64]  # [M, T] see `refresh_tables`
     conflicts: NDArray[np.void]  # [M] of CONFLICTS
-    hop: NDArray[np.void]  # of HOP: a route's are [first_hop, first_hop + hops), memories first
+    hop: NDArray[np.void]  # [hops] of HOP: a route's are [first_hop, first_hop + hops), memories first
 
 
 _LEFT: Final[dict[Machine, MachineTables]] = {}

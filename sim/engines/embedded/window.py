@@ -30,6 +30,7 @@ class PendingBlock:
 
     @classmethod
     def of(cls, program: Program, first: int) -> Self:
+        """A block of which no event has run yet; its first event has the number `first`."""
         events = len(program.events)
         start_ps, end_ps = np.zeros((2, events), dtype=np.int64)
         return cls(
@@ -59,8 +60,9 @@ class EventWindow:
     begin: NDArray[np.int64]
     """[L] row of the first event that has not ended at the start."""
     heard: NDArray[np.int64]
-    """Rows of the heard signals."""
+    """[heard] rows of the heard signals, and"""
     heard_end_ps: NDArray[np.int64]
+    """[heard] when they ended."""
     pieces: tuple[Piece, ...]
     newest: PendingBlock
 
@@ -73,7 +75,9 @@ class EventWindow:
         return cls(program, np.arange(len(program.events)), starts[:-1], _NOTHING, _NOTHING, pieces, block)
 
     def followed_by(self, program: Program, first: int, state: KernelState, heard: NDArray[np.int64]) -> Self:
-        """What is left of this window, of which `heard` (rows, ascending) is kept, and the next block, `program`."""
+        """What is left of this window, of which `heard` [heard] (rows, ascending) is kept, and the next block,
+        `program`.
+        """
         lanes = range(len(program.lanes))
         begin, end = state.lane["next"], state.lane["end"]
         heard_of = np.searchsorted(heard, np.append(end - np.diff(self.program.lane_starts), end[-1:]))

@@ -12,7 +12,7 @@ from moe_cosim.sim.engines.makespan.layers import Ints, LayerEvents
 
 
 class Loads(NamedTuple):
-    """Terms of the experts' stage, one row each. An event may count in several sums, or in none."""
+    """Terms of the experts' stage, [terms]. An event may count in several sums, or in none."""
 
     event: Ints
     """Index into `LayerEvents`."""
@@ -22,6 +22,7 @@ class Loads(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Iterable[Loads]) -> Loads:
+        """All terms of several, one after the other."""
         return cls(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
 
@@ -39,5 +40,5 @@ class CostModel(ABC):
 
 
 def by_unit(layers: LayerEvents, events: Ints) -> Loads:
-    """Each event in its own unit's sum, with its time alone."""
+    """Each of these `events` [n] in its own unit's sum, with its time alone."""
     return Loads(events, layers.unit[events], layers.took_ps[events])

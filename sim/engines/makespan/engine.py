@@ -28,6 +28,8 @@ COST_MODELS: Final[dict[str, type[CostModel]]] = {
 
 
 class MakespanOptions(Options):
+    """By whose arithmetic the plan is added up."""
+
     model: Literal["policy", "units", "trimoe", "monde", "edge-ndp"] = option(
         "policy", "whose cost model: the policy's own, or one for all that are compared"
     )

@@ -13,7 +13,9 @@ from moe_cosim.sim.engines.timeline import COMPUTE_BOUND, TRAFFIC_BOUND, Timelin
 
 
 class LayerTimes(NamedTuple):
-    """ps of every cell. A layer takes its three stages, or as long as a copy engine needs for all its copies."""
+    """ps of every cell, [cells]. A layer takes its three stages, or as long as a copy engine needs for all its
+    copies.
+    """
 
     before: Ints
     experts: Ints
@@ -21,6 +23,8 @@ class LayerTimes(NamedTuple):
 
 
 class Evaluated(NamedTuple):
+    """What the sums of a cost model come to."""
+
     times: LayerTimes
     path_ps: Ints
     """[W] what each event adds to the whole."""

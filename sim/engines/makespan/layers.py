@@ -36,7 +36,8 @@ _WEIGHTS: Final = CONTENTS.index("weights")
 class LayerEvents:
     """What works in a block (signals and waits left out): W events, lane after lane, in each in order.
 
-    A *cell* is a layer of a step; what comes before the layers and after them are cells too.
+    A *cell* is a layer of a step; what comes before the layers and after them are cells too. Events are asked for, and
+    given, as indices [n] into the columns [W].
     """
 
     machine: Machine
@@ -80,6 +81,7 @@ class LayerEvents:
 
     @cached_property
     def cells(self) -> int:
+        """Number of cells of the block."""
         return int(self.cell.max(initial=-1)) + 1
 
     @cached_property

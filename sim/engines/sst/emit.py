@@ -51,6 +51,7 @@ def json_document(graph: Graph) -> dict[str, Any]:
 
 
 def json_text(graph: Graph) -> str:
+    """The same as JSON, which SST reads too."""
     return json.dumps(json_document(graph), indent=1) + "\n"
 
 

@@ -27,46 +27,68 @@ class SstError(RunError):
 
 
 class SstMissingError(SstError):
+    """SST, or a program that it needs, is not on the PATH."""
+
     kind = "not installed"
 
 
 class SstBuildFailedError(SstError):
+    """Our elements do not compile here."""
+
     kind = "elements not built"
 
 
 class SstLibraryMissingError(SstError):
+    """SST does not find an element library."""
+
     kind = "missing library"
 
 
 class SstBadConfigurationError(SstError):
+    """SST refuses the graph: an element, a parameter or a port that it does not have."""
+
     kind = "bad configuration"
 
 
 class SstDeadlockError(SstError):
+    """Every lane that had not ended waits for signals that nobody can give."""
+
     kind = "deadlock"
 
 
 class SstStopAtError(SstError):
+    """SST ended before all lanes had, though something could still happen."""
+
     kind = "stop-at reached"
 
 
 class SstExitAfterError(SstError):
+    """Wall time reached the limit of `SstOptions`."""
+
     kind = "exit-after reached"
 
 
 class SstKilledError(SstError):
+    """A signal ended SST."""
+
     kind = "killed"
 
 
 class SstOutOfMemoryError(SstError):
+    """The system had no memory left for it."""
+
     kind = "out of memory"
 
 
 class SstCrashedError(SstError):
+    """SST ended by a fault of its own."""
+
     kind = "crashed"
 
 
 class SstIncompleteError(SstError):
+    """SST ended as if all were well, and timelines are missing or short."""
+
     kind = "incomplete result"
 
 

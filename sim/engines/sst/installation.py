@@ -23,6 +23,8 @@ NEEDED_LIBRARIES: Final = ("memHierarchy", "merlin")
 
 @dataclass(frozen=True)
 class Installation:
+    """Programs, version and libraries of one SST, as its own programs say them."""
+
     sst: Path
     sst_info: Path
     sst_config: Path

@@ -20,6 +20,7 @@ class ProcessOutcome:
     """Standard output and error, in the order written."""
 
     def last_lines(self, count: int = _LAST_LINES) -> str:
+        """The end of what it printed, without empty lines: what an error shows."""
         lines = [line.rstrip() for line in self.output.splitlines() if line.strip()]
         return "\n".join(lines[-count:]) or "(it printed nothing)"
 

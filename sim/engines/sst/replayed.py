@@ -27,6 +27,8 @@ _WIRE_PS = 2
 
 @dataclass(frozen=True)
 class Replayed:
+    """What SST runs in place of a program, and how its rows lead back."""
+
     machine: Machine
     layout: Layout
     program: Program
@@ -37,6 +39,7 @@ class Replayed:
 
 
 def replayed(machine: Machine, program: Program) -> Replayed:
+    """The program itself where no copy is between memories of other devices."""
     layout = find_layout(machine)
     elsewhere = copies_between_others(machine, program, layout)
     if not elsewhere:

@@ -52,7 +52,9 @@ def run_command(installation: Installation, library: Path, options: SstOptions) 
 
 
 def launch_words(installation: Installation, ranks: int) -> list[str]:
-    """What starts `ranks` processes: mpirun, or the words in MOE_COSIM_LAUNCHER (``srun``, ``flux run``)."""
+    """What starts `ranks` processes: mpirun, or the words in MOE_COSIM_LAUNCHER (``srun``, ``flux run``). Raises
+    `SstMissingError` where there is none.
+    """
     launcher = shlex.split(os.environ.get(LAUNCHER, ""))
     if launcher:
         return [*launcher, "-n", str(ranks)]

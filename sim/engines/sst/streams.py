@@ -59,7 +59,10 @@ _OPEN_LOOPS: Final = 8
 
 @dataclass(frozen=True)
 class Stream:
-    """One device's part of a program. A kernel that several events of the program make up is one event here."""
+    """One device's part of a program. A kernel that several events of the program make up is one event here.
+
+    Tables are [rows] of records: `lanes` of `LANE`, `events` of `EVENT`, `accesses` of `ACCESS`.
+    """
 
     device: Device
     lanes: NDArray[np.void]
@@ -127,6 +130,7 @@ def unit_latencies(machine: Machine) -> NDArray[np.uint64]:
 
 
 def write_stream(path: Path, machine: Machine, program: Program, stream: Stream) -> None:
+    """The file as the module says: header, latencies, lanes, events, accesses. Raises `OSError`."""
     header = np.zeros(1, dtype=HEADER)
     header["magic"] = MAGIC
     header["version"] = VERSION
@@ -171,8 +175,8 @@ def restore(
 ) -> Timeline:
     """Back in the program's order; an event no device replayed stays at -1.
 
-    SST's clock is finer than the picoseconds it reports, and those are rounded down. A timer of whole
-    picoseconds still takes exactly its time, so what is at its floor is seen to be.
+    SST's clock is finer than the picoseconds it reports, and those are rounded down. A timer of whole picoseconds still
+    takes exactly its time, so what is at its floor is seen to be. `times` are [events of the stream] of `TIMES`.
     """
     start = np.full(len(replayed.program.events), -1, dtype=np.int64)
     end = np.full(len(replayed.program.events), -1, dtype=np.int64)

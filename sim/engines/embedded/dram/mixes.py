@@ -35,7 +35,9 @@ def factor_of(
     meeting: int,
 ) -> float:
     """`parts` in units of ONE_STREAM; of `demand` so much is `written`, so much `in_blocks`, and so much `meeting`
-    another in its banks; what others met that have gone counts on."""
+    another in its banks; what others met that have gone counts on. The tables are [memories, ...] as `FlatProgram` has
+    them.
+    """
     count: Any = min((parts + ONE_STREAM - 1) // ONE_STREAM, _MOST)
     place = (demand - written) / demand * _STEPS
     low: Any = min(int(place), _STEPS - 1)

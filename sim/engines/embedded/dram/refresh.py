@@ -45,10 +45,11 @@ def reached_ps(clock: Any, mean_ps: float) -> float:
 def closing_ps(
     clock: Any, turn: NDArray[np.int64], time_ps: float, offset: int, size: int, rate: float, owed_ps: float
 ) -> float:
-    """How much later than `time_ps` the last read of a flow is served, which came to `size` bytes from `offset` of
-    its memory at `rate` bytes per ps: at most the clock's `longest_ps`.
+    """How much later than `time_ps` the last read of a flow is served, which came to `size` bytes from `offset` of its
+    memory at `rate` bytes per ps: at most the clock's `longest_ps`.
 
-    `owed_ps`: what the flow should have begun earlier by; less than 0 where the memory does not limit it.
+    `owed_ps`: what the flow should have begun earlier by; less than 0 where the memory does not limit it. `turn`
+    [sets]: those of one memory in the order of their refreshes.
     """
     if clock.kind == ONE_BANK:
         return _bank_ps(clock, turn, time_ps, offset, size, rate)

@@ -56,7 +56,8 @@ def first_line_ps(clock: Any, rows: NDArray[np.void], offset: int, size: int, ti
 def leave_open(clock: Any, rows: NDArray[np.void], offset: int, size: int, now_ps: int, until_ps: float) -> None:
     """Rows of `size` bytes from `offset`, of which the last is used at `until_ps`, by an access that begins now.
 
-    Who begins later has used a set last; of those that begin at one time who needs it longer.
+    Who begins later has used a set last; of those that begin at one time who needs it longer. `rows` [sets] of
+    `OPEN_ROW`, of one memory.
     """
     first = last = offset // clock.set_bytes
     if offset + size > (first + 1) * clock.set_bytes:

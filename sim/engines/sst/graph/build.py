@@ -33,6 +33,8 @@ LONGEST: Final = "18000s"
 
 @dataclass(frozen=True)
 class BuildOptions:
+    """What of a machine is built, and how finely."""
+
     line_bytes: int = sizing.DEFAULT_LINE_BYTES
     reached: Collection[str] | None = None
     """Memories that units of other devices use; None: all of them."""

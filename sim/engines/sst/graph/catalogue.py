@@ -45,12 +45,15 @@ class Element:
         return bool(dot and rest) and _listed(scope, self.parameters)
 
     def has_port(self, name: str) -> bool:
+        """Whether there is a port of this name, numbered ones (``port%d``) included."""
         return _listed(name, self.ports)
 
     def has_slot(self, name: str) -> bool:
+        """Whether a sub-component can be put there."""
         return name in self.slots
 
     def has_statistic(self, name: str) -> bool:
+        """Whether SST can be asked for it."""
         return name in self.statistics
 
 

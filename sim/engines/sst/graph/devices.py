@@ -35,6 +35,8 @@ class Spoke:
 
 @dataclass(frozen=True)
 class Device:
+    """Units and memories behind one port of the network; `spoke` is how it is plugged in."""
+
     name: str
     units: tuple[Unit, ...]
     memories: tuple[Memory, ...]
@@ -45,6 +47,8 @@ class Device:
 
 @dataclass(frozen=True)
 class Router:
+    """A switch, or the middle of a link that several devices share."""
+
     name: str
     node: str
     """The machine's switch that it stands for; empty in the middle of a link."""
@@ -67,6 +71,8 @@ class Trunk:
 
 @dataclass(frozen=True)
 class Layout:
+    """A machine as devices, routers and trunks; without routers there is one device."""
+
     devices: tuple[Device, ...]
     routers: tuple[Router, ...] = ()
     trunks: tuple[Trunk, ...] = ()
@@ -82,6 +88,7 @@ class Layout:
         return next(i for i, device in enumerate(self.devices) if memory in [m.name for m in device.memories])
 
     def router(self, name: str) -> Router:
+        """The router of this name, which must be there."""
         return next(router for router in self.routers if router.name == name)
 
 

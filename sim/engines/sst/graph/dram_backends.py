@@ -23,7 +23,9 @@ def clock(dram: DramMemory) -> str:
 
 
 def commands(memory: Memory, dram: DramMemory) -> dict[str, Value]:
-    """Parameters of ``moecosim.CommandBackend``, which has no timings of its own."""
+    """Parameters of ``moecosim.CommandBackend``, which has no timings of its own. Raises `InputError` for a policy of
+    pages that it does not have.
+    """
     standard, controller = dram.standard, dram.controller
     if controller.page_policy != "open":
         found = Plain(f"{controller.page_policy} pages of {memory.name}")

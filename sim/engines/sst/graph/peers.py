@@ -50,6 +50,7 @@ class Peers:
         ]
 
     def of(self, device: Device) -> list[Member]:
+        """Memberships of the device's memories, each in one fabric."""
         return [member for memory in device.memories for member in self.members if member.memory == memory]
 
     def core_parameters(self, own: Sequence[Member]) -> dict[str, Value]:
@@ -71,6 +72,9 @@ class Peers:
         }
 
     def nic(self, slot: str, group: int, member: Member) -> SubComponent:
+        """The device's network interface to a fabric, as the sub-component `slot`; `group`: that of cores or of
+        memories.
+        """
         fabric = member.fabric
         return ports.nic(slot, fabric.bytes_per_s, group, fabric.latency_ps, self._line_bytes)
 

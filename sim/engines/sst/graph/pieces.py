@@ -25,12 +25,15 @@ class GraphPiece:
     """The node where they all end; empty where there are none."""
 
     def units(self, machine: Machine) -> tuple[Unit, ...]:
+        """Those of the machine in this piece."""
         return tuple(machine.units[node] for node in self.nodes if node in machine.units)
 
     def memories(self, machine: Machine) -> tuple[Memory, ...]:
+        """Those of the machine in this piece."""
         return tuple(machine.memories[node] for node in self.nodes if node in machine.memories)
 
     def has_parts(self, machine: Machine) -> bool:
+        """Whether anything but switches is in it."""
         return any(node in machine.units or node in machine.memories for node in self.nodes)
 
 

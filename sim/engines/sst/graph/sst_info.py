@@ -54,7 +54,9 @@ _KINDS: Final = ("Component", "SubComponent", "Module")
 
 
 def catalogue_document(installation: Installation, own_library: Path) -> dict[str, Any]:
-    """The document of `catalogue.json`; `own_library` is the folder of the compiled own elements."""
+    """The document of `catalogue.json`; `own_library` is the folder of the compiled own elements. Raises `RunError`
+    where ``sst-info`` fails.
+    """
     elements: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for library, names in USED.items():
