@@ -54,8 +54,9 @@ class Reproduction(ABC):
     title: ClassVar[str]
     cost_model: ClassVar[str | None] = None
     """What the engine ``makespan`` adds every plan up by (its option `model`); None: nothing is added up."""
-    full_length_only: ClassVar[frozenset[str]] = frozenset()
-    """Figures of which the short runs of `quick` say nothing."""
+    short: ClassVar[Mapping[str, Any]] = {}
+    """Attributes of the reproduction, and what they are where many sets are simulated (`fit`): shorter runs, of which
+    only the change from set to set counts."""
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     """Unknowns that are no assumption, for `fit`: attributes of the reproduction, and what each may be."""
 

@@ -26,7 +26,9 @@ _TABLES: Final = {
 @click.argument("name")
 @WORKERS
 @click.option("--no-sensitivity", is_flag=True, help="Leave out the sensitivity table.")
-@click.option("--quick", is_flag=True, help="Decode 64 tokens instead of the full lengths (not the figures).")
+@click.option(
+    "--quick", is_flag=True, help="Short runs (not the figures); with --fit: show the short runs of the search."
+)
 @click.option("--seeds", metavar="N", default="1", help="Routing seeds: with several, median and range of each cell.")
 @click.option("--seed", metavar="N", default="0", help="The first routing seed (default: 0).")
 @click.option("--fit", is_flag=True, help="Search the unknowns' ranges for the set that brings all cells closest.")

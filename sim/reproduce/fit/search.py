@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
-from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from moe_cosim import extras
 from moe_cosim.errors import InputError, MoeCosimError, Plain
-from moe_cosim.sim.reproduce.base import Reproduction, registry
-from moe_cosim.sim.reproduce.cell import Cell, over_seeds
-from moe_cosim.sim.reproduce.fit.distance import distance, noises
+from moe_cosim.sim.reproduce.base import registry
 from moe_cosim.sim.reproduce.fit.fitted import Fitted, FittedCell, FittedUnknown
-from moe_cosim.sim.reproduce.fit.unknowns import Unknown, settings_of, unknowns_of
-from moe_cosim.sim.reproduce.runs import RunKey, key, run_all
-from moe_cosim.sim.reproduce.seeds import routing_seeds, with_seed
-from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.reproduce.fit.screening import Screened, screened
+from moe_cosim.sim.reproduce.fit.simulated import SimulatedSets, Values
+from moe_cosim.sim.reproduce.fit.unknowns import Unknown
 from moe_cosim.sim.run_many import Counted
 
 _SEED: Final = 0
 """Of the search."""
 _DRAWN: Final = 0.4
 """Share of the trials that are drawn at random; they also say how special the default set is."""
+_AS_NEAR: Final = 1.01
+"""An unknown whose return to its default costs no more than 1 % of the distance returns."""
 TRIALS: Final = 60
 FEWEST: Final = 4
-
-Values = Mapping[str, Any]
 
 
 def fit(
@@ -39,117 +36,131 @@ def fit(
 ) -> Fitted:
     """One set for all cells, by the tree-structured Parzen estimator (Watanabe, arXiv 2304.11127).
 
-    With `quick`, runs are short, and figures left out that hang on the length. Every set is simulated with the first of
-    `seeds` routing seeds; what the others make of the default set is a cell's noise. Needs Optuna (the extra
-    ``sweep``). Raises `InputError` for an unknown name, fewer trials than 4, ranges that are points, and a reproduction
-    without unknowns.
+    The unknowns are all assumptions of the runs, over the ranges that they state, and the reproduction's own choices;
+    those that move no cell are left out. Sets are searched with short runs (`Reproduction.short`), which say how cells
+    change from where the default set has them in full length, with the first of `seeds` routing seeds; what the others
+    make of the default set is a cell's noise. The set found is simulated in full length; with `quick` nothing is. Needs
+    Optuna (the extra ``sweep``). Raises `InputError` for an unknown name, fewer trials than 4, ranges that are points,
+    and a reproduction without unknowns.
     """
     started = time.perf_counter()
     if trials < FEWEST:
         raise InputError("reproduce", "--trials", trials, f"a whole number from {FEWEST} on")
-    chosen = registry.get(name, "reproduce", "name")(quick)
-    if not chosen.variants():
+    kind = registry.get(name, "reproduce", "name")
+    full, short = kind(False), kind(False)
+    if not full.variants():
         raise InputError("reproduce", "--fit", Plain(f"{name}, which has no unknown"), "a reproduction of systems")
+    for attribute, value in kind.short.items():
+        setattr(short, attribute, value)
     optuna = extras.load("optuna", "reproduce --fit")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    search = _Search(chosen, workers or os.cpu_count() or 1, seeds)
-    drawn = max(1, round(_DRAWN * trials))
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=_SEED, n_startup_trials=drawn))
-    found: list[tuple[float, Values]] = []
-    failed, near = 0, 0
-    for number in range(trials):
-        trial = study.ask()
-        values: Values = {one.name: one.suggest(trial) for one in search.unknowns}
-        try:
-            far = search.distance(values)
-        except MoeCosimError:  # some sets exclude each other
-            study.tell(trial, state=optuna.trial.TrialState.FAIL)
-            failed += 1
-        else:
-            study.tell(trial, far)
-            found.append((far, values))
-            near += number < drawn and far <= search.default_distance
-        if progress is not None:
-            progress(number + 1, trials)
-    if not found:
-        raise InputError("reproduce", "--fit", Plain("no set that can run"), "ranges in which some can")
-    best, values = min(found, key=lambda one: one[0])
+    workers = workers or os.cpu_count() or 1
+    whole = None if quick else SimulatedSets(full, workers, seeds=1)
+    sets = SimulatedSets(short, workers, seeds, whole.default if whole else ())
+    search = _Search(sets, screened(sets, progress), optuna)
+    search.try_sets(trials, progress)
+    values, far = search.plainest()
+    shown = whole or sets
     return Fitted(
         name=name,
-        title=chosen.title,
-        cells=search.beside(values),
-        unknowns=[search.alone(one, values[one.name]) for one in search.unknowns],
+        title=full.title,
+        cells=[
+            FittedCell(
+                was.figure, was.cell, was.published, was.simulated, now.simulated, noise=noise, at_most=was.at_most
+            )
+            for was, now, noise in zip(shown.default, shown.cells(values), sets.noise, strict=True)
+        ],
+        unknowns=sorted((search.told(one, values) for one in search.unknowns), key=_needed),
+        asked=len(sets.unknowns),
         default_distance=search.default_distance,
-        fitted_distance=best,
+        fitted_distance=far,
         trials=trials,
-        failed=failed,
-        drawn=drawn,
-        as_near_as_default=near / drawn,
+        failed=search.failed,
+        drawn=search.drawn,
+        as_near_as_default=search.near / search.drawn,
         seeds=seeds,
         wall_s=time.perf_counter() - started,
     )
 
 
+def _needed(unknown: FittedUnknown) -> float:
+    """For those first without which the fitted set is farthest."""
+    return -math.inf if unknown.without is None else -unknown.without
+
+
 class _Search:
-    """The reproduction's cells under any set, and how far they are."""
+    """What is known of sets so far."""
 
-    def __init__(self, chosen: Reproduction, workers: int, seeds: int) -> None:
-        self._chosen, self._workers = chosen, workers
-        routings = routing_seeds(0, seeds)
-        runs = chosen.runs()
-        wanted = dict.fromkeys(with_seed(run, each) for each in routings for run in runs)
-        results = run_all(list(wanted), workers, None)
-        self._default = over_seeds(
-            self._told(lambda run, each=each: results[with_seed(run, each)])  # type: ignore[misc]
-            for each in routings
+    def __init__(self, sets: SimulatedSets, found: Screened, optuna: Any) -> None:
+        self._sets, self._found, self._optuna = sets, found, optuna
+        self.unknowns = found.moving
+        self.default_distance = sets.distance(sets.default)
+        self._tried: list[tuple[Values, float]] = [({}, self.default_distance), *found.tried]
+        self.failed, self.near, self.drawn = 0, 0, 0
+
+    def try_sets(self, trials: int, progress: Counted | None) -> None:
+        """A share of them drawn at random, then by what all before came to, those of one unknown elsewhere too."""
+        optuna, distributions = self._optuna, {one.name: one.distribution() for one in self.unknowns}
+        self.drawn = max(1, round(_DRAWN * trials))
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=_SEED))
+        for values, far in self._tried:
+            params = {one.name: one.drawn(values.get(one.name, one.default)) for one in self.unknowns}
+            study.add_trial(optuna.trial.create_trial(params=params, distributions=distributions, value=far))
+        for number in range(trials):
+            if number == self.drawn:
+                study.sampler = optuna.samplers.TPESampler(seed=_SEED, n_startup_trials=0)
+            trial = study.ask(distributions)
+            values = {one.name: one.value(trial.params[one.name]) for one in self.unknowns}
+            far = self._distance(values)
+            study.tell(trial, far)
+            self.near += number < self.drawn and far <= self.default_distance
+            if progress is not None:
+                progress(number + 1, trials)
+
+    def plainest(self) -> tuple[Values, float]:
+        """The nearest set, with every unknown back at its default whose place does not matter; and its distance."""
+        best, far = min(self._tried, key=lambda one: one[1])
+        values, enough = dict(best), far * _AS_NEAR
+        for unknown in sorted(self.unknowns, key=self._found.nearest, reverse=True):
+            if values.pop(unknown.name, unknown.default) == unknown.default:
+                continue
+            without = self._distance(values)
+            if without > enough:
+                values[unknown.name] = best[unknown.name]
+            else:
+                far = without
+        return values, far
+
+    def told(self, unknown: Unknown, values: Values) -> FittedUnknown:
+        """Its place, how near it alone comes (at its fitted value or an end), and how far the set is without it."""
+        name, value = unknown.name, values.get(unknown.name, unknown.default)
+        others = {each: at for each, at in values.items() if each != name}
+        alone = [(self.default_distance, unknown.default)]
+        alone += [(far, one[name]) for one, far in self._found.tried if name in one]
+        if name in values:
+            alone.append((self._distance({name: value}), value))
+        near, at = min(alone, key=lambda one: one[0])
+        without = self._distance(others if name in values else values)
+        return FittedUnknown(
+            name,
+            unknown.default,
+            value,
+            unknown.values,
+            unknown.place(value),
+            near,
+            at,
+            without if math.isfinite(without) else None,
         )
-        self._noise = noises(self._default)
-        self.default_distance = distance(self._default, self._noise)
-        rows = {row.name: row for run in runs for row in results[with_seed(run, 0)].assumptions}
-        self._asked = {run[0]: set[str]() for run in runs}
-        for run in runs:
-            self._asked[run[0]] |= {row.name for row in results[with_seed(run, 0)].assumptions}
-        self.unknowns: list[Unknown] = unknowns_of(chosen, rows.values())
 
-    def cells(self, values: Values) -> list[Cell]:
-        """Raises what a run raises that cannot be."""
-        chosen, settings = self._chosen, settings_of(self.unknowns, values)
-        own = {one.name: one.default for one in self.unknowns if not one.is_assumption}
-        for name, default in own.items():
-            setattr(chosen, name, values.get(name, default))
+    def _distance(self, values: Values) -> float:
+        """Infinite where a run cannot be: some sets exclude each other."""
+        for known, far in self._tried:
+            if known == values:
+                return far
         try:
-            results = run_all([self._under(run, settings) for run in chosen.runs()], self._workers, None)
-
-            def lookup(run: RunKey) -> Result:
-                return results[self._under(run, settings)]
-
-            return self._told(lookup)
-        finally:
-            for name, default in own.items():
-                setattr(chosen, name, default)
-
-    def _told(self, lookup: Callable[[RunKey], Result]) -> list[Cell]:
-        """The cells that runs of this length say something of."""
-        left_out = self._chosen.full_length_only if self._chosen.quick else ()
-        return [cell for cell in self._chosen.cells(lookup) if cell.figure not in left_out]
-
-    def distance(self, values: Values) -> float:
-        return distance(self.cells(values), self._noise)
-
-    def alone(self, unknown: Unknown, value: Any) -> FittedUnknown:
-        far = self.default_distance if value == unknown.default else self.distance({unknown.name: value})
-        place = unknown.place(value)
-        return FittedUnknown(unknown.name, unknown.default, value, unknown.values, place, far)
-
-    def beside(self, values: Values) -> list[FittedCell]:
-        return [
-            FittedCell(before.figure, before.cell, before.published, before.simulated, after.simulated, noise)
-            for before, after, noise in zip(self._default, self.cells(values), self._noise, strict=True)
-        ]
-
-    def _under(self, run: RunKey, settings: Values) -> RunKey:
-        """With what this experiment makes assumptions of."""
-        experiment, own = with_seed(run, 0)
-        asked = self._asked[experiment]
-        known = {path: value for path, value in settings.items() if path.removeprefix("assumptions.") in asked}
-        return key(experiment, {**known, **dict(own)})
+            far = self._sets.distance(self._sets.cells(values))
+        except MoeCosimError:
+            far = float("inf")
+            self.failed += 1
+        self._tried.append((values, far))
+        return far

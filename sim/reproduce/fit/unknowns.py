@@ -28,39 +28,59 @@ class Unknown:
     """Of a range; None of choices."""
     is_assumption: bool = True
 
-    def suggest(self, trial: Any) -> Any:
-        """The value that an Optuna trial takes, as an experiment writes it."""
+    def distribution(self) -> Any:
+        """What Optuna draws: a number in the dimension's unit, or a choice's index."""
+        from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
         if self.dimension is None:
-            return self.values[trial.suggest_categorical(self.name, range(len(self.values)))]
-        low, high = (parse_quantity(end, self.dimension, "fit", self.name) for end in self.values)
+            return CategoricalDistribution(tuple(range(len(self.values))))
+        low, high = (self._number(end) for end in self.values)
         if isinstance(self.default, int):
-            return trial.suggest_int(self.name, int(low), int(high), log=low > 0 and high / low >= _WIDE)
-        value = trial.suggest_float(self.name, low, high, log=low > 0 and high / low >= _WIDE)
-        return value if self.dimension == "number" else format_quantity(value, self.dimension)
+            return IntDistribution(int(low), int(high), log=self._by_logarithm)
+        return FloatDistribution(low, high, log=self._by_logarithm)
+
+    def value(self, drawn: float) -> Any:
+        """As an experiment writes what was drawn."""
+        if self.dimension is None:
+            return self.values[int(drawn)]
+        return drawn if self.dimension == "number" else format_quantity(drawn, self.dimension)
+
+    def drawn(self, value: Any) -> float:
+        """What `value` gives."""
+        if self.dimension is None:
+            return self.values.index(value)
+        return int(value) if isinstance(self.default, int) else self._number(value)
 
     def place(self, value: Any) -> float | None:
         """Where in the range, from 0 to 1; None of a choice."""
         if self.dimension is None:
             return None
-        low, high, at = (parse_quantity(one, self.dimension, "fit", self.name) for one in (*self.values, value))
-        if low > 0 and high / low >= _WIDE:
+        low, high, at = (self._number(one) for one in (*self.values, value))
+        if self._by_logarithm:
             low, high, at = map(math.log, (low, high, at))
         return (at - low) / (high - low)
 
+    @property
+    def elsewhere(self) -> list[Any]:
+        """Both ends of a range, or every choice, but the default."""
+        return [value for value in self.values if value != self.default]
+
+    @property
+    def _by_logarithm(self) -> bool:
+        low, high = (self._number(end) for end in self.values)
+        return low > 0 and high / low >= _WIDE
+
+    def _number(self, value: Any) -> float:
+        assert self.dimension is not None  # asked of ranges alone
+        return parse_quantity(value, self.dimension, "fit", self.name)
+
 
 def unknowns_of(chosen: Reproduction, used: Iterable[AssumptionRow]) -> list[Unknown]:
-    """The assumptions that the reproduction varies, over the ranges that its runs `used` state, and its own choices.
+    """The assumptions that the runs `used`, over the ranges that they state, and the reproduction's own choices.
 
     Raises `InputError` for a range that is a point, and where there is nothing to vary.
     """
-    declared = {row.name: row for row in used}
-    names = dict.fromkeys(
-        path.removeprefix("assumptions.")
-        for variant in chosen.variants()
-        for path in variant.settings
-        if path.startswith("assumptions.")
-    )
-    found = [_of_row(declared[name]) for name in names if name in declared]
+    found = [_of_row(row) for row in used if row.range]
     found += [
         Unknown(name, getattr(chosen, name), values, None, is_assumption=False)
         for name, values in chosen.choices.items()

@@ -7,9 +7,10 @@ pairs of which only 128/2048 is known; `LENGTHS` is this reproduction's choice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Final
 
+from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
 from moe_cosim.sim.reproduce.runs import RunKey, key
@@ -17,6 +18,13 @@ from moe_cosim.sim.results.result import Result
 
 LENGTHS: Final = ((128, 256), (128, 512), (128, 1024), (128, 2048), (512, 512))
 """(prompt, output) tokens; 128/2048 is the published pair."""
+_OTHER_LENGTHS: Final = (
+    ((128, 512), (128, 1024), (128, 2048)),
+    ((128, 128), (128, 512), (128, 2048)),
+    ((64, 1024), (128, 2048), (256, 1024)),
+    ((128, 2048), (512, 2048), (1024, 1024)),
+)
+"""What else the paper may have had beside its one pair."""
 _QUICK_LENGTHS: Final = ((128, 64),)
 _VARIANT_LENGTHS: Final = (128, 256)
 
@@ -55,12 +63,16 @@ class CxlNdpReproduction(Reproduction):
 
     title = "context-aware MoE on CXL GPU-NDP (arXiv 2512.04476) against MoNDE and HOBBIT"
     cost_model = "policy"
-    full_length_only = frozenset(f"end-to-end speed-up over MoNDE, {which}" for which in ("lowest", "highest"))
+    short: ClassVar[Mapping[str, Any]] = {"steps": 32}
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"lengths": (LENGTHS, *_OTHER_LENGTHS), "batch": (1, 2, 4)}
     systems = ("monde", "hobbit", "cxl-ndp-3bit", "cxl-ndp-2bit")
+    batch = 1
+    steps: int | None = None
+    """Decode steps simulated, in the middle of an output; None: all."""
 
-    @property
-    def lengths(self) -> tuple[tuple[int, int], ...]:
-        return _QUICK_LENGTHS if self.quick else LENGTHS
+    def __init__(self, quick: bool) -> None:
+        super().__init__(quick)
+        self.lengths = _QUICK_LENGTHS if quick else LENGTHS
 
     def runs(self) -> list[RunKey]:
         return [
@@ -71,8 +83,13 @@ class CxlNdpReproduction(Reproduction):
         ]
 
     def _run(self, system: str, model: str, lengths: tuple[int, int], **settings: object) -> RunKey:
-        lengths_set = {"workload.prompt_tokens": lengths[0], "workload.output_tokens": lengths[1]}
-        return key(_experiment(system, model), {**lengths_set, **settings})
+        prompt, output = lengths
+        size = {"workload.prompt_tokens": prompt, "workload.output_tokens": output}
+        if self.steps is not None and self.steps < output - 1:
+            size |= {"workload.output_tokens": self.steps + 1, "workload.skipped_tokens": (output - self.steps) // 2}
+        if self.batch > 1:
+            size["workload.batch"] = self.batch
+        return key(_experiment(system, model), {**size, **settings})
 
     def cells(self, lookup: Lookup) -> list[Cell]:
         return [
@@ -139,12 +156,13 @@ class CxlNdpReproduction(Reproduction):
         ]
 
     def _gains(
-        self, lookup: Lookup, model: str, system: str, baseline: str, rate: Callable[[Result], float]
+        self, lookup: Lookup, model: str, system: str, baseline: str, rate: Callable[[Result, int], float]
     ) -> list[float]:
         """Per length pair: the system's rate over the baseline's."""
         return [
-            rate(lookup(self._run(system, model, lengths))) / rate(lookup(self._run(baseline, model, lengths)))
-            for lengths in self.lengths
+            rate(lookup(self._run(system, model, (prompt, output))), output)
+            / rate(lookup(self._run(baseline, model, (prompt, output))), output)
+            for prompt, output in self.lengths
         ]
 
     # -- what it hangs on -------------------------------------------------------------------
@@ -204,16 +222,17 @@ class CxlNdpReproduction(Reproduction):
         ]
 
 
-def decode_rate(result: Result) -> float:
+def decode_rate(result: Result, _: int = 0) -> float:
     assert result.decode_tokens_per_s is not None  # every pair decodes
     return result.decode_tokens_per_s
 
 
-def end_to_end_rate(result: Result) -> float:
-    return result.end_to_end_tokens_per_s
+def end_to_end_rate(result: Result, output_tokens: int) -> float:
+    """Whole outputs of `output_tokens` per second."""
+    return 1 / mean_step.end_to_end_s(result, output_tokens)
 
 
-def near_data_rate(result: Result) -> float:
+def near_data_rate(result: Result, _: int = 0) -> float:
     """Expert kernels per second of the NDP's busy time."""
     assert result.near_data_busy_per_expert_s is not None  # both systems compute near the data
     return 1 / result.near_data_busy_per_expert_s

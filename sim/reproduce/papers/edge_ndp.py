@@ -22,10 +22,20 @@ MODELS: Final = ("deepseek-moe-16b", "qwen3-30b-a3b", "phi-3.5-moe", "mixtral-8x
 _LOSING: Final = MODELS[:2]
 MODULES: Final = 4
 """The middle of the published 2 to 6."""
+_EVERY: Final = tuple((model, modules) for modules in (2, 4, 6) for model in MODELS)
+_OVER: Final[dict[str, tuple[tuple[str, int], ...]]] = {
+    **{str(modules): tuple((model, modules) for model in MODELS) for modules in (2, 4, 6)},
+    "2, 4 and 6": _EVERY,
+    "2, 4 and 6 that fit 32 GB each": tuple(each for each in _EVERY if each[1] > 2 or each[0] in _LOSING),
+}
+"""(model, modules) that means and maxima may be over. The experts of Phi-3.5-MoE and Mixtral-8x7B, 79 and 90 GB, do not
+fit two modules of 32 GB; the paper leaves out what does not fit (second-hand)."""
 PROMPT_TOKENS: Final = 512
 OUTPUT_TOKENS: Final = 512
-_STEPS: Final = 64
 _QUICK_STEPS: Final = 4
+_SHORT_STEPS: Final = 16
+_VARIANT_STEPS: Final = 128
+"""Enough that the copies of the prefetch, which take some fifty steps, weigh little."""
 
 _PARTS: Final[dict[str, dict[str, Any]]] = {
     "tensor parallelism": {"policy.balance": False, "policy.prefetch": False},
@@ -43,42 +53,52 @@ class EdgeNdpReproduction(Reproduction):
 
     title = "edge GPU-NDP scheduling (arXiv 2601.03992) against MoNDE, Fiddler and on-demand fetching"
     cost_model = "edge-ndp"
-    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"modules": (2, 4, 6)}
-    modules = MODULES
+    short: ClassVar[Mapping[str, Any]] = {"steps": _SHORT_STEPS}
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"modules": tuple(_OVER)}
+    modules = str(MODULES)
+    """Of `_OVER`: the configurations of means and maxima."""
+
+    def __init__(self, quick: bool) -> None:
+        super().__init__(quick)
+        self.steps = _QUICK_STEPS if quick else OUTPUT_TOKENS - 1
 
     def runs(self) -> list[RunKey]:
         tensor_only = _PARTS["tensor parallelism"]
         return [
-            run_key
-            for model in MODELS
-            for run_key in (
-                *(self._run(system, model) for system in ("monde", "fiddler", "on-demand")),
-                *(self._run("edge-ndp", model, **part) for part in _PARTS.values()),
-                *(
-                    (self._run("monde", model, 2), self._run("edge-ndp", model, 2, **tensor_only))
-                    if model in _LOSING
-                    else ()
-                ),
-            )
+            *(
+                run_key
+                for model, modules in _OVER[self.modules]
+                for run_key in (
+                    *(self._run(system, model, modules) for system in ("monde", "fiddler", "on-demand")),
+                    *(self._run("edge-ndp", model, modules, **part) for part in _PARTS.values()),
+                )
+            ),
+            *(
+                run_key
+                for model in _LOSING
+                for run_key in (self._run("monde", model, 2), self._run("edge-ndp", model, 2, **tensor_only))
+            ),
         ]
 
-    def _run(self, system: str, model: str, modules: int | None = None, **settings: Any) -> RunKey:
-        steps = _QUICK_STEPS if self.quick else _STEPS
+    def _run(self, system: str, model: str, modules: int, **settings: Any) -> RunKey:
+        steps = min(settings.pop("steps", self.steps), self.steps)
         size: dict[str, Any] = {
             "workload.prompt_tokens": PROMPT_TOKENS,
             "workload.output_tokens": steps + 1,
             "workload.skipped_tokens": (OUTPUT_TOKENS - steps) // 2,
         }
         if system in ("edge-ndp", "monde"):
-            size["machine.use"] = f"rtx5080-dimm-ndp-{modules or self.modules}"
+            size["machine.use"] = f"rtx5080-dimm-ndp-{modules}"
         name = "edge-ndp" if system == "edge-ndp" else f"edge-{system}"
         return key(f"{name}-{model}", {**size, **settings})
 
     def cells(self, lookup: Lookup) -> list[Cell]:
+        over = _OVER[self.modules]
+
         def gains(rival: str) -> list[float]:
             return [
-                end_to_end_s(lookup(self._run(rival, m))) / end_to_end_s(lookup(self._run("edge-ndp", m)))
-                for m in MODELS
+                end_to_end_s(lookup(self._run(rival, *each))) / end_to_end_s(lookup(self._run("edge-ndp", *each)))
+                for each in over
             ]
 
         monde = gains("monde")
@@ -90,8 +110,8 @@ class EdgeNdpReproduction(Reproduction):
         ]
         for name, part in _PARTS.items():
             each = [
-                decode_s(lookup(self._run("monde", m))) / decode_s(lookup(self._run("edge-ndp", m, **part)))
-                for m in MODELS
+                decode_s(lookup(self._run("monde", *where))) / decode_s(lookup(self._run("edge-ndp", *where, **part)))
+                for where in over
             ]
             found.append(Cell("ablation, decode, mean over MoNDE", name, _ABLATION[name], sum(each) / len(each)))
         for model in _LOSING:
@@ -135,7 +155,8 @@ class EdgeNdpReproduction(Reproduction):
             for name, value in variant.settings.items()
             if name != "modules" and _applies(name.removeprefix("assumptions."), system)
         }
-        return self._run(system, model, variant.settings.get("modules", MODULES), **settings, **chosen)
+        modules = variant.settings.get("modules", MODULES)
+        return self._run(system, model, modules, steps=_VARIANT_STEPS, **settings, **chosen)
 
     def variant_cells(self, variant: Variant, lookup: Lookup) -> dict[str, float]:
         tensor_only = _PARTS["tensor parallelism"]
@@ -157,10 +178,10 @@ class EdgeNdpReproduction(Reproduction):
         return found
 
     def notes(self) -> list[str]:
-        steps = _QUICK_STEPS if self.quick else _STEPS
+        middle = "" if self.steps == OUTPUT_TOKENS - 1 else f"; {self.steps} decode steps in the middle are simulated"
         return [
-            f"{PROMPT_TOKENS} in, {OUTPUT_TOKENS} out, batch 1 as published; {steps} decode steps in the middle are "
-            "simulated, end to end is the prefill and that many times a step.",
+            f"{PROMPT_TOKENS} in, {OUTPUT_TOKENS} out, batch 1 as published{middle}. Sensitivity: of "
+            f"{min(_VARIANT_STEPS, self.steps)} steps; end to end is the prefill and the steps' mean for the rest.",
             f"{MODULES} modules (published: 2 to 6, without saying which for the means).",
             "MoNDE moves no expert at batch 1 (its rule rounded down): rounded up it would move one of 17-352 MB "
             "per layer.",

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
-from moe_cosim.sim.reproduce.mean_step import decode_s
+from moe_cosim.sim.reproduce.mean_step import decode_s, end_to_end_s
 from moe_cosim.sim.reproduce.runs import RunKey, key
 from moe_cosim.sim.results.result import Result
 
@@ -23,12 +22,13 @@ MODELS: Final = ("deepseek-v2", "qwen3-235b-a22b", "glm-4.5-air")
 BATCHES: Final = (256, 512, 768)
 _QUICK_BATCHES: Final = (256,)
 BASELINES: Final = ("klotski", "ktransformers", "monde-dimm")
-PROMPT_TOKENS: Final = 64
-OUTPUT_TOKENS: Final = 256
-"""Of the whole run; the lengths are this reproduction's choice."""
+LENGTHS: Final = (64, 256)
+"""(prompt, output) tokens of the whole run: this reproduction's choice."""
 _STEPS: Final = 8
 """Decode steps simulated, in the middle of the output."""
 _QUICK_STEPS: Final = 2
+_SHORT_POINTS: Final = (("deepseek-v2", 256), ("glm-4.5-air", 512))
+"""Where the speed-ups are lowest and highest."""
 _VARIANT_STEPS: Final = 4
 _VARIANT_MODELS: Final = ("deepseek-v2", "glm-4.5-air")
 """Latent and grouped-query attention; few and many experts that fit the GPU."""
@@ -55,38 +55,50 @@ class TriMoeReproduction(Reproduction):
 
     title = "TriMoE on GPU + AMX CPU + DIMM-NDP (arXiv 2603.01058) against Klotski, KTransformers and MoNDE"
     cost_model = "trimoe"
-    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"gpu_experts": (None, 4, 8, 16)}
+    short: ClassVar[Mapping[str, Any]] = {
+        "points": _SHORT_POINTS,
+        "steps": 3,
+        "baselines": BASELINES[1:],  # Klotski is never the best
+    }
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "gpu_experts": (None, 4, 8, 16),
+        "lengths": (LENGTHS, (64, 64), (32, 512), (128, 128), (256, 256)),
+        "deferred_experts": (0, 1, 2),
+    }
     gpu_experts: int | None = None
     """That the GPU keeps of each layer (MoNDE aside); None: as many as fit."""
+    lengths = LENGTHS
+    deferred_experts = 0
+    """KTransformers' of each layer and token."""
+    baselines = BASELINES
 
-    @property
-    def batches(self) -> tuple[int, ...]:
-        return _QUICK_BATCHES if self.quick else BATCHES
-
-    @property
-    def points(self) -> list[tuple[str, int]]:
-        return [(model, batch) for model in MODELS for batch in self.batches]
+    def __init__(self, quick: bool) -> None:
+        super().__init__(quick)
+        batches = _QUICK_BATCHES if quick else BATCHES
+        self.points: Sequence[tuple[str, int]] = [(model, batch) for model in MODELS for batch in batches]
+        self.steps = _QUICK_STEPS if quick else _STEPS
 
     def runs(self) -> list[RunKey]:
         return [
             run_key
             for model, batch in self.points
             for run_key in (
-                *(self._run(system, model, batch) for system in BASELINES),
+                *(self._run(system, model, batch) for system in self.baselines),
                 *(self._run("trimoe", model, batch, **part) for _, part in ABLATION),
             )
         ]
 
     def _run(self, system: str, model: str, batch: int, **settings: Any) -> RunKey:
-        steps = settings.pop("steps", _STEPS)
-        if self.quick:
-            steps = _QUICK_STEPS
+        steps = min(settings.pop("steps", self.steps), self.steps)
+        prompt, output = self.lengths
         size: dict[str, Any] = {
             "workload.batch": batch,
-            "workload.prompt_tokens": PROMPT_TOKENS,
+            "workload.prompt_tokens": prompt,
             "workload.output_tokens": steps + 1,
-            "workload.skipped_tokens": (OUTPUT_TOKENS - steps) // 2,
+            "workload.skipped_tokens": (output - steps) // 2,
         }
+        if self.deferred_experts and system == "ktransformers":
+            size["policy.deferred_experts"] = self.deferred_experts
         if self.gpu_experts is not None and system != "monde-dimm":
             size["policy.gpu_experts"] = self.gpu_experts
         return key(f"{system}-{model}", {**size, **settings})
@@ -95,7 +107,7 @@ class TriMoeReproduction(Reproduction):
 
     def cells(self, lookup: Lookup) -> list[Cell]:
         decode = {point: self._gain(lookup, *point, decode_s) for point in self.points}
-        whole = {point: self._gain(lookup, *point, end_to_end_s) for point in self.points}
+        whole = {point: self._gain(lookup, *point, self._end_to_end_s) for point in self.points}
         return [
             *_range("decode speed-up over the best baseline", decode, _DECODE),
             *_range("end-to-end speed-up over the best baseline", whole, _END_TO_END),
@@ -104,8 +116,11 @@ class TriMoeReproduction(Reproduction):
         ]
 
     def _gain(self, lookup: Lookup, model: str, batch: int, time: Callable[[Result], float]) -> float:
-        best = min(time(lookup(self._run(system, model, batch))) for system in BASELINES)
+        best = min(time(lookup(self._run(system, model, batch))) for system in self.baselines)
         return best / time(lookup(self._run("trimoe", model, batch)))
+
+    def _end_to_end_s(self, result: Result) -> float:
+        return end_to_end_s(result, self.lengths[1])
 
     def _ablation(self, lookup: Lookup) -> list[Cell]:
         """Geometric means over models and batches of each part's gain over the parts before."""
@@ -200,19 +215,14 @@ class TriMoeReproduction(Reproduction):
         return found
 
     def notes(self) -> list[str]:
-        steps = _QUICK_STEPS if self.quick else _STEPS
         return [
-            f"Lengths: {PROMPT_TOKENS} in, {OUTPUT_TOKENS} out, our choice. {steps} decode steps in the middle of the "
+            f"Lengths: {LENGTHS[0]} in, {LENGTHS[1]} out, our choice. {self.steps} decode steps in the middle of the "
             "output are simulated; end to end is the prefill and that many times a step.",
             "Baselines keep as many experts on the GPU as fit, except MoNDE, which keeps none between steps.",
             "Utilization counts the GPU as busy while it computes or fetches, as the paper's cost model does.",
             "Relayout overhead: the largest share of decode's critical path that DIMM-Link copies have.",
             f"Sensitivity: batch {self._variant_points[0][1]}, one assumption changed at a time.",
         ]
-
-
-def end_to_end_s(result: Result) -> float:
-    return mean_step.end_to_end_s(result, OUTPUT_TOKENS)
 
 
 def utilization(result: Result, kind: str) -> float:

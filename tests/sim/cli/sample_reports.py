@@ -102,9 +102,10 @@ def _reproduction(_: Tiny) -> Report:
             title=ODD,
             cells=[FittedCell(ODD, "mixtral-8x7b 2-bit", 8.7, 9.1, 8.8, 0.05)],
             unknowns=[
-                FittedUnknown("pcie5-efficiency", 1.0, 0.9, (0.8, 1.0), 0.5, 2.25),
-                FittedUnknown(ODD, "ideal", "output-stationary", ("ideal", "output-stationary"), None, 3.0),
+                FittedUnknown("pcie5-efficiency", 1.0, 0.9, (0.8, 1.0), 0.5, 2.25, 0.8, None),
+                FittedUnknown(ODD, "ideal", "weight-stationary", ("ideal", "weight-stationary"), None, 3.0, ODD, 2.5),
             ],
+            asked=61,
             default_distance=3.0,
             fitted_distance=2.0,
             trials=60,

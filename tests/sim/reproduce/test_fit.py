@@ -25,32 +25,33 @@ pytest.importorskip("optuna")
 
 RATE = AssumptionRow("rate", "32 GB/s", ["16 GB/s", "64 GB/s"], "guess")
 ROWS = AssumptionRow("rows", 16, [8, 32], "guess")
-"""The systems run at rate x rows x modules, so many per second; the publication says 64 GB/s, 24, 4."""
-PUBLISHED = 64 * 24 * 4
+POWER = AssumptionRow("power", "2 W", ["1 W", "3 W"], "guess")
+WARMTH = AssumptionRow("warmth", 0.5, [0.0, 1.0], "guess")
+"""The systems run at rate x rows x modules, so many per second; the publication says 64 GB/s, 24, 4. Neither power nor
+warmth decides anything."""
+PUBLISHED = (64 * 24 * 4, 64 * 4)
 
 
 class Made(Reproduction):
     title = "made up"
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"modules": (2, 4)}
     modules = 2
-    declared: ClassVar[list[AssumptionRow]] = [RATE, ROWS]
+    length = 1
 
     def runs(self) -> list[RunKey]:
-        return [key("fast", {"modules": self.modules}), key("slow", {"modules": self.modules})]
+        settings = {"modules": self.modules, "length": self.length}
+        return [key("fast", settings), key("slow", settings)]
 
     def cells(self, lookup: Callable[[RunKey], Any]) -> list[Cell]:
         fast, slow = (lookup(run) for run in self.runs())
         return [
-            Cell("rate", "fast", PUBLISHED, fast.value),
-            Cell("rate", "slow", PUBLISHED / 24, slow.value),
+            Cell("rate", "fast", PUBLISHED[0], fast.value),
+            Cell("rate", "slow", PUBLISHED[1], slow.value),
             Cell("bound", "fast", 1e9, fast.value, at_most=True),
         ]
 
     def variants(self) -> list[Variant]:
-        return [
-            Variant("(default set)", "", {}),
-            *(Variant(r.name, 0, {f"assumptions.{r.name}": 0}) for r in self.declared),
-        ]
+        return [Variant("(default set)", "", {})]
 
     def variant_runs(self, variant: Variant) -> list[RunKey]:
         return []
@@ -72,7 +73,8 @@ def _run_all(wanted: Sequence[RunKey], workers: int, progress: object) -> dict[R
         if rows >= 30 or (experiment == "slow" and "assumptions.rows" in settings):
             raise RunError("cannot be")
         value = rate * (rows if experiment == "fast" else 1) * settings["modules"] * (1 + settings["seed"] / 1000)
-        used = [RATE, ROWS] if experiment == "fast" else [RATE]
+        value *= 1.1 ** (settings["length"] - 1)
+        used = [RATE, ROWS, POWER, WARMTH] if experiment == "fast" else [RATE]
         results[run] = SimpleNamespace(value=value, assumptions=used)
     return results
 
@@ -80,7 +82,7 @@ def _run_all(wanted: Sequence[RunKey], workers: int, progress: object) -> dict[R
 @pytest.fixture(autouse=True)
 def _made_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(base.registry._entries, "made-up", Made)
-    monkeypatch.setattr("moe_cosim.sim.reproduce.fit.search.run_all", _run_all)
+    monkeypatch.setattr("moe_cosim.sim.reproduce.fit.simulated.run_all", _run_all)
 
 
 @pytest.fixture
@@ -107,6 +109,9 @@ def test_it_says_how_plausible_the_set_is_and_what_alone_would_settle_it(found: 
     assert next(u for u in found.unknowns if u.name == "modules").alone == pytest.approx(
         _far(by_hand["modules"] * 16 / 24, by_hand["modules"])
     )
+    without = next(u.without for u in found.unknowns if u.name == "modules")
+    assert without is not None
+    assert without > 2 * found.fitted_distance
     assert 0 < found.failed < found.trials
     assert 0 <= found.as_near_as_default <= 1
 
@@ -114,6 +119,29 @@ def test_it_says_how_plausible_the_set_is_and_what_alone_would_settle_it(found: 
 def _far(*ratios: float) -> float:
     """Of these cells and one bound that is met; noise is the floor."""
     return math.sqrt(sum((math.log(ratio) / FLOOR) ** 2 for ratio in ratios) / (len(ratios) + 1))
+
+
+def test_unknowns_that_move_no_cell_are_left_out(found: Fitted) -> None:
+    """Of all that the runs assume, whatever the reproduction's own sensitivity varies."""
+    assert {one.name for one in found.unknowns} == {"rate", "rows", "modules"}
+    assert found.asked == 5
+
+
+def test_an_unknown_that_the_set_does_not_need_is_back_at_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(f"{__name__}.PUBLISHED", (32 * 16 * 4, 32 * 4))
+    found = fit("made-up", 1, trials=40)
+    (moved,) = (one for one in found.unknowns if one.is_moved)
+    assert moved.fitted == {"modules": 4, "rate": "64 GB/s", "rows": 32}[moved.name]
+    assert found.fitted_distance == pytest.approx(0, abs=0.5)
+
+
+def test_cells_are_in_full_length_unless_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Made, "short", {"length": 2})
+    whole, quick = (fit("made-up", 1, quick, trials=8) for quick in (False, True))
+    whole_length, short = (found.cells[0].default for found in (whole, quick))
+    assert short == pytest.approx(1.1 * whole_length)
+    for found in (whole, quick):
+        assert found.shown_distances == pytest.approx((found.default_distance, found.fitted_distance))
 
 
 def test_the_same_search_finds_the_same(found: Fitted) -> None:
@@ -166,8 +194,13 @@ def test_a_table_of_cells_and_one_of_unknowns() -> None:
 
 
 def test_shipped_reproductions_have_unknowns() -> None:
+    """Their default is one of their choices, every choice has runs, and the short ones are other runs."""
     for name in ("cxl-ndp", "trimoe", "edge-ndp"):
-        chosen = base.registry.get(name)(quick=True)
+        chosen = base.registry.get(name)(quick=False)
+        full = set(chosen.runs())
+        for attribute, value in chosen.short.items():
+            setattr(chosen, attribute, value)
+        assert full.isdisjoint(chosen.runs())
         for choice, values in chosen.choices.items():
             assert getattr(chosen, choice) in values
             for value in values:
