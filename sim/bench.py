@@ -51,6 +51,7 @@ class Speed:
         return self.wall_s - self.planning_s - self.engine_s - self.measuring_s
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it, with rates per second of wall time."""
         rates = {
             "events_per_s": self.events / self.wall_s,
             "tokens_per_s": self.tokens / self.wall_s,

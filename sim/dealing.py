@@ -71,9 +71,11 @@ class Waiting(Generic[T]):
             self._count += 1
 
     def put_last(self, task: T) -> None:
+        """Behind all of its group."""
         self._groups.setdefault(self._group(task), deque()).append(task)
         self._count += 1
 
     def clear(self) -> None:
+        """Forget what waits."""
         self._groups.clear()
         self._count = 0

@@ -32,6 +32,7 @@ class Replay:
     """The event of smallest number that does not, or None."""
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         return asdict(self)
 
 

@@ -34,6 +34,7 @@ class Span:
         return span
 
     def holds(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Of each value whether it lies in the span, in the shape of `values`."""
         return np.asarray((values >= self.first) & (values <= self.last))
 
     def __str__(self) -> str:

@@ -39,6 +39,7 @@ def decide_all(experiment: Experiment, routings: Sequence[PromptRouting]) -> lis
 
 
 def bits_of(decisions: Sequence[Decision]) -> Bits:
+    """Of all prompts: [prompts, layers, experts]."""
     return np.stack([decision.bits for decision in decisions])
 
 
@@ -49,7 +50,7 @@ def arms(
     names: Sequence[str] = tuple(ARMS),
     everywhere: PromptRouting | None = None,
 ) -> dict[str, Bits]:
-    """The bits of every prompt in each of the arms `names`.
+    """The bits [prompts, layers, experts] of every prompt in each of the arms `names`.
 
     everywhere: the routing that is not one prompt's (default: all prompts together). Raises `InputError` as
     `Decider.decide` does, and for ``reversed`` and ``inverted`` of a policy that ranks no experts.
@@ -69,7 +70,7 @@ def arms(
 
 
 def dealt(bits: Bits, seed: int) -> Bits:
-    """Each layer's widths below `FULL` in random order."""
+    """Each layer's widths below `FULL` in random order; `bits` [prompts, layers, experts]."""
     draw = np.random.default_rng(seed)
     found = bits.copy()
     for prompt, layer in np.ndindex(bits.shape[:2]):
@@ -79,7 +80,9 @@ def dealt(bits: Bits, seed: int) -> Bits:
 
 
 def reversed_widths(bits: Bits, importance: NDArray[np.float64]) -> Bits:
-    """Each layer's widths below `FULL`, those of the most important expert to the least important one."""
+    """Each layer's widths below `FULL`, those of the most important expert to the least important one. Both arrays are
+    [prompts, layers, experts].
+    """
     found = bits.copy()
     for prompt, layer in np.ndindex(bits.shape[:2]):
         ranked = np.argsort(-importance[prompt, layer], kind="stable")
@@ -89,7 +92,9 @@ def reversed_widths(bits: Bits, importance: NDArray[np.float64]) -> Bits:
 
 
 def split(bits: Bits, importance: NDArray[np.float64], widths: Sequence[int]) -> Bits:
-    """Each layer's experts below `FULL` at these `widths`, the first to the most important."""
+    """Each layer's experts below `FULL` at these `widths`, the first to the most important. Both arrays are [prompts,
+    layers, experts].
+    """
     found = bits.copy()
     for prompt, layer in np.ndindex(bits.shape[:2]):
         ranked = np.argsort(-importance[prompt, layer], kind="stable")
@@ -118,7 +123,9 @@ def renamed_at_random(routings: Sequence[PromptRouting], seed: int) -> list[Prom
 
 
 def inverted(routings: Sequence[PromptRouting], importance: NDArray[np.float64]) -> list[PromptRouting]:
-    """The most important expert of each layer under the name of the least important one, and so on."""
+    """The most important expert of each layer under the name of the least important one, and so on. `importance`
+    [prompts, layers, experts].
+    """
     found = []
     for routing, ranks in zip(routings, importance, strict=True):
         ranked = np.argsort(-ranks, axis=1, kind="stable")

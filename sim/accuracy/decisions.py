@@ -29,7 +29,8 @@ _MIXES: Final = "a policy that allocates widths, and quantization.average_bits"
 class RanksExperts(Protocol):
     """A policy that orders a layer's experts by what the prompt routed."""
 
-    def importance(self, rows: DemandRows) -> NDArray[np.float64]: ...
+    def importance(self, rows: DemandRows) -> NDArray[np.float64]:
+        """[layers, experts] of the prompt's `rows`, the most important largest."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class PromptRouting:
     experts: Experts
     """[tokens, layers, k], the strongest first."""
     weights: Weights
-    """Same shape; sums to 1 over k."""
+    """Same shape as `experts`; sums to 1 over k."""
     num_experts: int
 
     def renamed(self, names: NDArray[np.int64]) -> PromptRouting:

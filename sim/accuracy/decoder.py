@@ -80,6 +80,7 @@ class Decoder:
 
     @property
     def vocabulary(self) -> int:
+        """Tokens that the model knows."""
         return int(self.model.config.vocab_size)
 
     def put(self, layer: int, expert: int, weights: ExpertWeights) -> None:

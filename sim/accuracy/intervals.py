@@ -24,6 +24,7 @@ class MeanInterval:
 
     @property
     def half(self) -> float:
+        """Half the interval's width."""
         return (self.high - self.low) / 2
 
     @property

@@ -53,6 +53,7 @@ class StudyRecord:
 
     @property
     def base(self) -> StudyCondition:
+        """The first method, with nothing else changed."""
         return StudyCondition(self.methods[0])
 
     def row(self, condition: StudyCondition, arm: str) -> int:
@@ -70,6 +71,7 @@ class StudyRecord:
         return np.asarray(self.arrays[name][row], np.float64)
 
     def save(self, folder: Path) -> None:
+        """Write the files that `load` reads into a folder, which is made. Raises `OSError`."""
         folder.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, Any] = dict(self.arrays)  # as typed, one might be savez's own option
         self._trace(arrays.pop("experts")).save(folder / "routing.npz")

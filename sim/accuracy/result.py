@@ -54,11 +54,14 @@ class AccuracyResult:
     version: str = field(default=VERSION)
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         return asdict(self)
 
 
 def arm_results(full: Scores, scored: Mapping[str, tuple[Bits, Scores]]) -> list[ArmResult]:
-    """Means and intervals of what was `scored`, the selector among it."""
+    """Means and intervals of what was `scored`, the selector among it. The bits of an arm are [prompts, layers,
+    experts].
+    """
     selector = scored["selector"][1].divergence.astype(np.float64)
     return [
         ArmResult(

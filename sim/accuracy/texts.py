@@ -56,7 +56,7 @@ class Tokens:
             raise InputError(folder / "config.json", "vocab_size", Plain(f"{vocabulary} and no tokenizer"), allowed)
 
     def of(self, text: bytes) -> NDArray[np.int64]:
-        """Raises `InputError` for a tokenizer that knows tokens which the model does not."""
+        """[tokens] of a text. Raises `InputError` for a tokenizer that knows tokens which the model does not."""
         if self._tokenizer is None:
             return np.frombuffer(text, np.uint8).astype(np.int64)
         written = text.decode(errors="replace")

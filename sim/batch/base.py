@@ -30,6 +30,7 @@ class JobState(StrEnum):
 
     @property
     def active(self) -> bool:
+        """Whether the element will still do something by itself."""
         return self in (JobState.PENDING, JobState.RUNNING)
 
 

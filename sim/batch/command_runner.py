@@ -16,6 +16,8 @@ _PATIENCE_S: Final = 120.0  # a busy controller answers late; past this it is ta
 
 @dataclass(frozen=True)
 class Answer:
+    """What a scheduler's program said."""
+
     status: int
     out: str
     err: str

@@ -40,6 +40,7 @@ class StopRequest:
         self.reason: str | None = None
 
     def asked(self) -> bool:
+        """Whether no more points should be begun."""
         return self.reason is not None
 
     @contextlib.contextmanager

@@ -111,7 +111,7 @@ def load_site(path: Path | None, scheduler: str | None, class_of: ClassOf) -> Si
 
 
 def site_of(tree: dict[str, Any], where: object, class_of: ClassOf) -> Site:
-    """A site from its fields, checked by its scheduler's class."""
+    """A site from its fields, checked by its scheduler's class. Raises `InputError`."""
     name = tree.get("scheduler")
     if not isinstance(name, str):
         raise InputError(where, "scheduler", name, "a scheduler's name")
@@ -121,7 +121,8 @@ def site_of(tree: dict[str, Any], where: object, class_of: ClassOf) -> Site:
 def parse_time(text: object, where: object, field: str) -> int:
     """Seconds of ``[days-]hours:minutes:seconds``, or of a number of minutes.
 
-    Two numbers (``10:30``) are minutes and seconds to some schedulers and hours and minutes to others: refused.
+    Two numbers (``10:30``) are minutes and seconds to some schedulers and hours and minutes to others: `InputError`, as
+    for less than a minute.
     """
     allowed = "[days-]hours:minutes:seconds such as 04:00:00, or minutes in quotes such as '90'"
     if not isinstance(text, str):
@@ -140,5 +141,6 @@ def parse_time(text: object, where: object, field: str) -> int:
 
 
 def hours_minutes_seconds(seconds: int) -> str:
+    """As ``04:00:00``, which all schedulers read alike; more than 99 hours have more digits."""
     minutes, rest = divmod(seconds, 60)
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest:02d}"

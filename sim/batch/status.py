@@ -36,6 +36,7 @@ class View:
 
     @classmethod
     def of(cls, submission: Submission) -> View:
+        """Asks the scheduler; one that cannot be asked is the view's `problem`."""
         record = submission.record()
         seen: dict[int, Seen] = {}
         problem = None
@@ -47,12 +48,15 @@ class View:
         return cls(submission, record, submission.point_ids(), seen, problem)
 
     def points(self, element: int) -> list[str]:
+        """Ids of the points of an element, which count from 1."""
         return self.point_ids[(element - 1) * self.record.chunk : element * self.record.chunk]
 
     def state(self, element: int) -> Seen:
+        """Of an element, from 1; gone where the scheduler does not name it."""
         return self.seen.get(element, _GONE)
 
     def active(self) -> bool:
+        """Whether any element waits or runs."""
         return any(seen.state.active for seen in self.seen.values())
 
     def active_points(self) -> set[str]:

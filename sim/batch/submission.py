@@ -61,28 +61,33 @@ class SubmissionRecord(BaseModel):
 
     @property
     def scheduler(self) -> str:
+        """Its name, as the site file has it."""
         return str(self.site["scheduler"])
 
     @property
     def elements(self) -> int:
+        """Elements of the array: points in chunks, the last one perhaps shorter."""
         return -(-self.points // self.chunk)
 
 
 class Submission:
-    """One submission on disk."""
+    """One submission on disk. Reading raises `InputError` where a file is missing or damaged."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     @property
     def id(self) -> str:
+        """The name of its folder."""
         return self.folder.name
 
     @property
     def store_path(self) -> Path:
+        """The store that its points go to."""
         return self.folder.parent.parent
 
     def record(self) -> SubmissionRecord:
+        """As ``submission.json`` has it now."""
         path = self.folder / RECORD
         try:
             return SubmissionRecord.model_validate_json(own_file.read(path))
@@ -99,6 +104,7 @@ class Submission:
             raise InputError(self.folder, "owner", found, "submissions of your own (or another site with --site)")
 
     def replace(self, record: SubmissionRecord) -> None:
+        """Write the record anew, whole."""
         write_whole(self.folder / RECORD, _document(record))
 
     def remove(self) -> None:
@@ -106,6 +112,7 @@ class Submission:
         shutil.rmtree(self.folder)
 
     def point_ids(self) -> list[str]:
+        """All its points, in the order in which elements take them."""
         path = self.folder / POINTS
         try:
             return own_file.read(path).decode("ascii").split()
@@ -120,6 +127,7 @@ class Submission:
         return self.point_ids()[(index - 1) * record.chunk : index * record.chunk]
 
     def log(self, name: str) -> Path:
+        """File of what an element or script of this name prints."""
         return self.folder / "log" / f"{name}.log"
 
     def used(self, index: int) -> Path:
@@ -143,7 +151,7 @@ def new_folder(store_path: Path) -> Path:
 
 
 def create(folder: Path, record: SubmissionRecord, point_ids: Sequence[str], scripts: dict[str, str]) -> Submission:
-    """Write a submission's folder; it appears whole."""
+    """Write a submission's folder; it appears whole. Raises `RunError` where that cannot be written."""
     try:
         with whole_folder(folder) as aside:
             (aside / "log").mkdir()

@@ -53,6 +53,7 @@ class Draft:
     collect: Job
 
     def scripts(self) -> dict[str, str]:
+        """What would be written, by the file's name."""
         return {
             POINTS_SCRIPT: points_script(self.scheduler, self.array, self.folder),
             COLLECT_SCRIPT: collect_script(self.scheduler, self.collect, self.folder),

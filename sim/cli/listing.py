@@ -32,7 +32,8 @@ _REGISTRIES: Final = {
 def listing(kind: str | None = None) -> dict[str, dict[str, str]]:
     """{kind: {name: line}} of one kind, or of all that have an entry.
 
-    Plug-ins that cannot be used come last, under ``left out``: "kind name" and, as the line, package and reason.
+    Plug-ins that cannot be used come last, under ``left out``: "kind name" and, as the line, package and reason. Raises
+    `InputError` for a kind that there is none of.
     """
     kinds = list(KINDS) if kind is None else [kind]
     if not set(kinds) <= set(KINDS):

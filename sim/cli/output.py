@@ -29,6 +29,7 @@ class Output:
 
     @property
     def for_people(self) -> bool:
+        """Whether tables are printed: neither JSON nor CSV."""
         return not (self.as_json or self.as_csv)
 
     def emit(self, document: Callable[[], Any], report: Callable[[], Report]) -> None:
@@ -62,7 +63,7 @@ def output_options(*tables: str) -> Callable[[Callable[..., Any]], Callable[...,
     """Give a command ``--json``, ``--csv`` and, where it has several tables, ``--table``; it gets `output`.
 
     `tables` are the names of its tables; the first is what ``--csv`` prints unless ``--table`` says otherwise. A
-    command without tables has ``--json`` alone.
+    command without tables has ``--json`` alone. The command raises `InputError` where they contradict each other.
     """
     options = [click.option("--json", "as_json", is_flag=True, help="Print as JSON.")]
     if tables:

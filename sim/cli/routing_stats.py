@@ -34,8 +34,9 @@ _MOST_CHOICES: Final = 2**25
 def routing_statistics(
     source: str, model: str | None, sequences: int, tokens: int, seed: int, format_name: str = AUTO
 ) -> RoutingStats:
-    """`source`: a recording (`model` says what the file does not, and has to be its); a preset, drawn in the
-    shape of `model` (default: the preset's own); or ``batch``, the generator of large batches (default: DeepSeek-V2).
+    """`source`: a recording (`model` says what the file does not, and has to be its); a preset, drawn in the shape of
+    `model` (default: the preset's own); or ``batch``, the generator of large batches (default: DeepSeek-V2). Raises
+    `InputError`.
     """
     if source == BATCH:
         found = find_model(model or "deepseek-v2", "--model")

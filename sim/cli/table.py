@@ -42,6 +42,7 @@ class Column:
 
     @property
     def shown_heading(self) -> str:
+        """What stands above it for people."""
         return self.heading or self.name.replace("_", " ")
 
     def text(self, value: Any) -> str:

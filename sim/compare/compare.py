@@ -42,6 +42,7 @@ class RunComparison:
     """Sentences: which class of experts went from where to where, against the baseline."""
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         return asdict(self)
 
 

@@ -32,11 +32,13 @@ class ComparedRun:
 
     @property
     def title(self) -> str:
+        """What it was called, and its policy."""
         name, policy = self.result.name, self.result.policy
         return f"{name} ({policy})" if name != self.source else f"{self.source} ({policy})"
 
     @property
     def system(self) -> str:
+        """The policy, by which tables name a run."""
         return self.result.policy
 
     @property

@@ -27,10 +27,11 @@ class Bounds:
 
 @dataclass(frozen=True)
 class CaseComparison:
-    """One case. Event errors are those of the durations of kernels and copies, against SST's.
+    """One case. Event errors are those of the durations of kernels and copies, against SST's; arrays are [kernels and
+    copies].
 
-    A kernel of several events counts once: SST runs it as one. Computes agree by construction and waits follow from
-    the rest, so neither is counted.
+    A kernel of several events counts once: SST runs it as one. Computes agree by construction and waits follow from the
+    rest, so neither is counted.
     """
 
     name: str
@@ -64,6 +65,7 @@ class CaseComparison:
         return self.embedded_ps / self.sst_ps - 1
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it: errors as shares, times in ps."""
         refreshed = self.refreshed_errors
         return {
             "name": self.name,
@@ -84,7 +86,7 @@ class CaseComparison:
 
 @dataclass(frozen=True)
 class CrossCheck:
-    """All cases against one SST."""
+    """All cases against one SST. Arrays are [kernels and copies] of all cases."""
 
     sst_version: str
     live: bool
@@ -95,6 +97,7 @@ class CrossCheck:
 
     @property
     def pooled_errors(self) -> NDArray[np.float64]:
+        """Event errors of all cases, each event as one."""
         return np.concatenate([case.event_errors for case in self.cases]) if self.cases else np.zeros(0)
 
     @property
@@ -124,6 +127,7 @@ class CrossCheck:
         return found
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         return {
             "suite": self.suite,
             "sst_version": self.sst_version,
@@ -147,6 +151,7 @@ def compare(
     sst_wall_s: float,
     embedded_wall_s: float,
 ) -> CaseComparison:
+    """One case's timelines of the same program; wall times are the engines' own."""
     events = program.events
     traffic = np.flatnonzero(np.isin(events["kind"], (STREAM, COPY)))
     begins = ~((events["kind"] == STREAM) & (events["count"] > 0))[traffic]

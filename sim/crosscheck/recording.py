@@ -57,6 +57,7 @@ class Recording:
 
     @classmethod
     def load(cls, folder: Path) -> Recording:
+        """The one of the SST that this project is proved with. Raises `InputError` where there is none."""
         path = folder / f"sst-{VERSION}.json"
         if not path.is_file():
             raise InputError(path, "recording", Plain("no such file"), "a recording (moe-cosim crosscheck --record)")
@@ -71,7 +72,7 @@ class Recording:
         return cls(about["sst_version"], about["command"], cases)
 
     def of(self, name: str, fingerprint: str) -> RecordedCase:
-        """The recorded case; refuses one that was recorded of another program."""
+        """The recorded case; `InputError` for one that was recorded of another program."""
         found = self.cases.get(name)
         if found is None or found.fingerprint != fingerprint:
             state = "not recorded" if found is None else "recorded of another program"

@@ -18,6 +18,8 @@ _FOLDER: Final = Path(str(files("moe_cosim.sim.crosscheck")))
 
 @dataclass(frozen=True)
 class Suite:
+    """Cases, what SST said about them, and how near the embedded engine has to come."""
+
     name: str
     cases: Callable[[], dict[str, Case]]
     recorded: Path

@@ -54,6 +54,7 @@ class Naming:
 
     @classmethod
     def of(cls, path: str | None, order: Sequence[str] = ()) -> Naming:
+        """From the label file at `path`, where there is one. Raises `InputError`."""
         return cls(LabelFile() if path is None else LabelFile.read(path), tuple(order))
 
     def column(self, name: str, unit: str | None = None) -> Label:

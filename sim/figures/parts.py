@@ -31,6 +31,7 @@ class Whole:
 
     @property
     def by(self) -> _Keys:
+        """What it can be split by."""
         return tuple(dict.fromkeys(key for _, keys, _ in self.tables for key in keys))
 
 

@@ -17,7 +17,9 @@ APART: Final = ("purpose", "unit", "phase", "bound")
 
 
 def kernel_seconds(run: KeptRun, apart: str = "purpose") -> dict[str, NDArray[np.float64]]:
-    """Seconds of each kernel and copy, by what `apart` names. Streams that continue a kernel are part of it."""
+    """Seconds of each kernel and copy, rising, [events] by what `apart` names. Streams that continue a kernel are part
+    of it. Raises `InputError` for another `apart`.
+    """
     if apart not in APART:
         raise InputError("kernels", "by", apart, APART)
     timeline = run.timeline

@@ -37,14 +37,17 @@ class KeptRun:
 
     @cached_property
     def experiment(self) -> Experiment:
+        """As ``experiment.yaml`` of the folder has it."""
         return load_experiment(self.folder / "experiment.yaml")
 
     @cached_property
     def result(self) -> Result:
+        """As ``result.json`` of the folder has it."""
         return Result.load(self.folder)
 
     @cached_property
     def machine(self) -> Machine:
+        """Built anew from the experiment."""
         return machine_of_experiment(self.experiment)
 
     @cached_property
@@ -60,6 +63,7 @@ class KeptRun:
 
 
 def machine_of_experiment(experiment: Experiment) -> Machine:
+    """With the experiment's assumptions. Raises `InputError`."""
     return machine_of(experiment, Assumptions(experiment.assumptions, experiment.where))
 
 

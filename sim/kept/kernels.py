@@ -40,10 +40,12 @@ class KernelClass:
 
     @property
     def intensity_op_per_byte(self) -> float:
+        """Operations for each byte read or written."""
         return self.operations / self.bytes
 
     @property
     def op_per_s(self) -> float:
+        """Operations over the time that the kernels took together."""
         return self.operations / self.seconds
 
 

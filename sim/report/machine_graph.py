@@ -21,6 +21,7 @@ class Use:
 
     @property
     def mean(self) -> float:
+        """Of all instances, each counted alike."""
         return sum(self.shares) / len(self.shares)
 
     @property
@@ -70,6 +71,8 @@ class DeviceLink:
 
 @dataclass(frozen=True)
 class MachineGraph:
+    """What is drawn of a machine: devices that are alike as one, and the links between these."""
+
     devices: list[DeviceGroup]
     links: list[DeviceLink]
 

@@ -48,6 +48,7 @@ def variables(dark: bool = False) -> dict[str, str]:
 
 
 def line(style: Style) -> str:
+    """The colour of a line or an outline, as CSS; it follows the page's scheme."""
     return f"var(--series-{_place(style)})"
 
 

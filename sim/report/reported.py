@@ -32,18 +32,22 @@ class ReportedRun:
 
     @property
     def result(self) -> Result:
+        """As the folder has it."""
         return self.kept.result
 
     @property
     def machine(self) -> Machine:
+        """As the folder has it."""
         return self.kept.machine
 
     @property
     def timeline(self) -> RunTimeline:
+        """As the folder has it."""
         return self.kept.timeline
 
     @property
     def title(self) -> str:
+        """Policy, machine and model, as people call them."""
         return f"{system(self.result.policy)} on {self.result.machine}, {model(self.result.model)}"
 
     @cached_property
@@ -70,6 +74,7 @@ class ReportedRun:
 
     @cached_property
     def transfers(self) -> Transfers:
+        """Of all events that work, for sums over time."""
         return Transfers.of(self.machine, self.timeline, np.ones(len(self.works), np.bool_))
 
 

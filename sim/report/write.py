@@ -43,6 +43,7 @@ class WrittenReport:
     bytes: int
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         return asdict(self)
 
 

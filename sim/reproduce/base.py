@@ -45,6 +45,7 @@ class Reproduced:
     version: str = field(default=VERSION)
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         return {**asdict(self), "cells": [cell.as_dict() for cell in self.cells]}
 
 

@@ -34,22 +34,27 @@ class Cell:
 
     @property
     def ratio(self) -> float:
+        """Simulated over published; 1 is as published."""
         return self.simulated / self.published
 
     @property
     def seeds(self) -> int:
+        """Routing seeds that it was simulated with."""
         return len(self._values)
 
     @property
     def median(self) -> float:
+        """Over the seeds."""
         return median(self._values)
 
     @property
     def low(self) -> float:
+        """Lower end of the interval where there is one, else the least of the seeds."""
         return min(self._values) if self.interval is None else self.interval[0]
 
     @property
     def high(self) -> float:
+        """Upper end of the interval where there is one, else the largest of the seeds."""
         return max(self._values) if self.interval is None else self.interval[1]
 
     @property

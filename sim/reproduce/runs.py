@@ -16,6 +16,7 @@ RunKey = tuple[str, tuple[tuple[str, Any], ...]]
 
 
 def key(experiment: str, settings: Settings) -> RunKey:
+    """What tells runs apart, whatever order their settings were given in."""
     return experiment, tuple(sorted(settings.items()))
 
 

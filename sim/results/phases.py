@@ -21,13 +21,17 @@ class Phases:
     _watch: Stopwatch = field(default_factory=Stopwatch)
 
     def lowered(self) -> None:
+        """The time since the last call was planning and lowering."""
         self.lowering_s += self._watch.lap_s()
 
     def simulated(self) -> None:
+        """The time since the last call was the engine's."""
         self.engine_s += self._watch.lap_s()
 
     def measured(self) -> None:
+        """The time since the last call was measuring."""
         self.measuring_s += self._watch.lap_s()
 
     def written(self) -> None:
+        """The time since the last call was writing."""
         self.writing_s += self._watch.lap_s()

@@ -18,6 +18,7 @@ class Row:
     """A field may be called `name_` where Python needs ``name`` itself; outside it is ``name``."""
 
     def as_dict(self) -> dict[str, Any]:
+        """As the result's file has it."""
         row: Any = type(self)
         return dict(zip(_keys(row), vars(self).values(), strict=True))  # values are in the order of the fields
 

@@ -64,6 +64,7 @@ class Sensitivity:
 
     @property
     def failed(self) -> list[VariedRun]:
+        """Runs that ended with an error, which no swing counts."""
         return [run for run in self.runs if run.error is not None]
 
     def as_dict(self) -> dict[str, Any]:

@@ -47,9 +47,11 @@ class Swing:
 
     @property
     def swing(self) -> float:
+        """From the lowest to the highest figure."""
         return self.highest - self.lowest
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         return {**vars(self), "swing": self.swing}
 
 

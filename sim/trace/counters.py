@@ -25,7 +25,7 @@ _NS_PER_S: Final = 10**9
 
 @dataclass(frozen=True)
 class Counter:
-    """Values hold from their time until the next."""
+    """Values hold from their time until the next; both are [samples]."""
 
     track: int
     time_ns: NDArray[np.int64]

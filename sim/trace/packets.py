@@ -55,7 +55,7 @@ EVENT, STEP, TOKENS, BYTES, BOUND, LANE = range(1, 7)
 
 
 class Packets(NamedTuple):
-    """What is to be written, in order of time. `row` is that of the slice, or of the counter's sample."""
+    """What is to be written, [packets] in order of time. `row` is that of the slice, or of the counter's sample."""
 
     time_ns: NDArray[np.int64]
     type_: NDArray[np.uint8]
@@ -63,7 +63,7 @@ class Packets(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Of counters."""
+    """Of counters, [samples]."""
 
     track: NDArray[np.uint32]
     value_bits: NDArray[np.uint64]
@@ -89,7 +89,9 @@ def encode(
     arrows: Arrows,
     buffer: NDArray[np.uint8],
 ) -> int:
-    """Write the packets [first, past) to the end of `buffer`; where they begin in it. It must have room for all."""
+    """Write the packets [first, past) to the end of `buffer`; where they begin in it. It must have room for all.
+    `slices` [slices] of records, `buffer` [bytes].
+    """
     at = len(buffer)
     for index in range(past - 1, first - 1, -1):
         packet_end = at

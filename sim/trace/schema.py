@@ -17,6 +17,8 @@ class TraceFile(IntEnum):
 
 
 class TracePacket(IntEnum):
+    """The message TracePacket (trace_packet.proto)."""
+
     TIMESTAMP = 8
     TRUSTED_PACKET_SEQUENCE_ID = 10
     TRACK_EVENT = 11
@@ -30,6 +32,8 @@ SEQ_NEEDS_INCREMENTAL_STATE: Final = 2
 
 
 class TrackDescriptor(IntEnum):
+    """The message TrackDescriptor (track_descriptor.proto)."""
+
     UUID = 1
     NAME = 2
     PARENT_UUID = 5
@@ -43,10 +47,14 @@ CHILD_ORDERING_EXPLICIT: Final = 3
 
 
 class CounterDescriptor(IntEnum):
+    """The message CounterDescriptor (counter_descriptor.proto)."""
+
     UNIT_NAME = 6
 
 
 class InternedData(IntEnum):
+    """The message InternedData (interned_data.proto)."""
+
     EVENT_CATEGORIES = 1
     EVENT_NAMES = 2
     DEBUG_ANNOTATION_NAMES = 3
@@ -61,6 +69,8 @@ class Interned(IntEnum):
 
 
 class TrackEvent(IntEnum):
+    """The message TrackEvent (track_event.proto)."""
+
     CATEGORY_IIDS = 3
     DEBUG_ANNOTATIONS = 4
     TYPE = 9
@@ -75,6 +85,8 @@ TYPE_SLICE_BEGIN, TYPE_SLICE_END, TYPE_INSTANT, TYPE_COUNTER = 1, 2, 3, 4
 
 
 class DebugAnnotation(IntEnum):
+    """The message DebugAnnotation (debug_annotation.proto)."""
+
     NAME_IID = 1
     UINT_VALUE = 3
     STRING_VALUE_IID = 17

@@ -42,7 +42,7 @@ class Selection:
 
 
 def layer_of(tags: NDArray[np.void]) -> NDArray[np.int16]:
-    """-1 outside the layers; the head, which is tagged with the one behind the last, is outside too."""
+    """Of tags [n]: -1 outside the layers; the head, which is tagged with the one behind the last, is outside too."""
     return np.where(tags["purpose"] == _HEAD, np.int16(-1), tags["layer"])
 
 

@@ -46,6 +46,7 @@ class WrittenTrace:
     """Of the run."""
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         return asdict(self)
 
 

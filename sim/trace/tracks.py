@@ -65,6 +65,7 @@ class Tracks:
         self.residency = [self._add(memory.name, residency, "B") for memory in machine.memory_list]
 
     def packets(self) -> bytes:
+        """The descriptors of all tracks, parents first."""
         return b"".join(track.packet() for track in self._all)
 
     def _add(self, name: str, parent: int = 0, unit: str | None = None, description: str = "") -> int:

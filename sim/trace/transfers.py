@@ -15,7 +15,7 @@ from moe_cosim.workloads.programs.program import COPY, READ
 
 @dataclass(frozen=True)
 class Transfers:
-    """One row per access with bytes, in order of `way`; `through` says which rows a resource has carried."""
+    """One row [n] per access with bytes, in order of `way`; `through` says which rows a resource has carried."""
 
     event: NDArray[np.int64]
     begin_ns: NDArray[np.int64]

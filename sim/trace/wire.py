@@ -29,13 +29,16 @@ def varint(value: int) -> bytes:
 
 
 def number(field: int, value: int) -> bytes:
+    """A field of whole numbers, as a varint."""
     return varint(key(field, VARINT)) + varint(value)
 
 
 def text(field: int, value: str) -> bytes:
+    """A field of UTF-8."""
     return message(field, value.encode())
 
 
 def message(field: int, *parts: bytes) -> bytes:
+    """A field that holds another message, whose fields are `parts`."""
     data = b"".join(parts)
     return varint(key(field, LENGTH)) + varint(len(data)) + data

@@ -36,9 +36,11 @@ class ComparedRow:
 
     @property
     def fitted(self) -> bool:
+        """Whether a constant of the prediction saw the measurement."""
         return self.row.fitted if self.fitted_apart is None else self.fitted_apart
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         return {
             "kind": self.kind,
             "file": self.row.file.name,

@@ -53,6 +53,7 @@ class CsvRow:
 
     @property
     def fitted(self) -> bool:
+        """What the column ``fitted`` says: whether a constant saw this row."""
         return self.truth(FITTED)
 
     def truth(self, column: str) -> bool:
@@ -63,6 +64,7 @@ class CsvRow:
         return _TRUTH[said]
 
     def error(self, column: str, allowed: str | Collection[str]) -> InputError:
+        """What is to be raised about a cell: it names file, line and column."""
         found = self.text(column)
         shown = found if found else Plain("nothing")
         return InputError(self.file, f"line {self.line}, {column}", shown, allowed)

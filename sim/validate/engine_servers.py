@@ -39,6 +39,7 @@ class EngineCurve:
 
     @property
     def saturated_bytes_per_s(self) -> float:
+        """What the engine's memory gives at most."""
         return self.bytes_per_s[-1]
 
     def latency_at_ps(self, bytes_per_s: float) -> float:

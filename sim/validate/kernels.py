@@ -114,10 +114,10 @@ def _predicted(row: CsvRow, layer: _Layer, choices: Choices) -> tuple[str, int, 
 
 
 def layer_ps(machine: Machine, tokens: NDArray[np.int64], shape: ExpertShape, weights: WeightFormat) -> int:
-    """Time of one fused kernel over experts with these `tokens` on the machine's GPU, alone.
+    """Time of one fused kernel over experts with these `tokens` [experts] on the machine's GPU, alone.
 
-    As an engine has it: a launch, then the longer of the kernel and its traffic (weights, and activations in and
-    out), which waits for the memory once.
+    As an engine has it: a launch, then the longer of the kernel and its traffic (weights, and activations in and out),
+    which waits for the memory once.
     """
     unit = machine.main_unit
     model = model_of(unit)

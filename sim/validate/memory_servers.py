@@ -57,6 +57,9 @@ class ServedMemory:
     """The curves (`mlc_w`, random) that were looked at when its constants were chosen."""
 
     def memory(self, read_share: float) -> LoadedMemory:
+        """Under a mix of which so much is read, from 0 to 1: the rate is that of DRAM, link or way, whichever is
+        least.
+        """
         dram = 1 / (read_share / self.read_bytes_per_s + (1 - read_share) / self.write_bytes_per_s)
         link = math.inf if self.protocol is None else self.protocol.bytes_per_s(read_share)
         rate = min(dram, link, self.path_bytes_per_s)
@@ -64,6 +67,7 @@ class ServedMemory:
 
     @property
     def conflicts(self) -> RowConflicts:
+        """Its banks, and what a row that has to be closed costs."""
         return RowConflicts(_CHANNELS * _BANKS_PER_CHANNEL, self.row_open_ps, _REOPEN_PS, _WRITE_RECOVERY_PS)
 
 

@@ -26,6 +26,7 @@ class Ranking:
     """(the one measured larger, the one that was predicted as large or larger)."""
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         return {
             "group": self.group,
             "metric": self.metric,

@@ -25,6 +25,7 @@ class Statistics:
 
     @classmethod
     def of(cls, errors: Sequence[float]) -> Statistics:
+        """Without errors, `n` is 0 and the rest unknown."""
         if not errors:
             return cls(0)
         signed = np.asarray(errors, dtype=np.float64)
@@ -39,4 +40,5 @@ class Statistics:
         )
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         return asdict(self)

@@ -26,6 +26,7 @@ class Group:
     errors: Statistics
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         named = {"kind": self.kind, "metric": self.metric, "by": self.by, "group": self.group, "fitted": self.fitted}
         return {**named, **self.errors.as_dict()}
 

@@ -27,6 +27,8 @@ _STATES: Final = {
 
 
 class FluxSite(Site):
+    """In Flux's words."""
+
     queue: Word | None = None
     """Queue."""
     bank: Word | None = None

@@ -22,6 +22,8 @@ _KILLED: Final = 128 + 9
 
 
 class GridEngineSite(Site):
+    """In Grid Engine's words."""
+
     queue: Word | None = None
     """Queue."""
     project: Word | None = None

@@ -26,6 +26,8 @@ _STATES: Final = {
 
 
 class LsfSite(Site):
+    """In LSF's words."""
+
     queue: Word | None = None
     """Queue."""
     project: Word | None = None

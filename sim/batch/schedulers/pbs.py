@@ -18,6 +18,8 @@ _SIGNALLED: Final = 256  # an Exit_status above it is a signal
 
 
 class PbsSite(Site):
+    """In PBS's words."""
+
     queue: Word | None = None
     """Queue."""
     account: Word | None = None

@@ -35,6 +35,8 @@ _STATES: Final = {
 
 
 class SlurmSite(Site):
+    """In Slurm's words."""
+
     partition: Word | None = None
     """Queue."""
     account: Word | None = None
@@ -97,7 +99,9 @@ class Slurm(Scheduler[SlurmSite]):
         return Command(("scancel", "--quiet", *job_ids))
 
     def elements(self, job_ids: Sequence[str]) -> dict[int, Seen]:
-        """The queue's view, and the accounting's of what has left the queue, where a site keeps accounts."""
+        """The queue's view, and the accounting's of what has left the queue, where a site keeps accounts. `RunError`
+        where the queue cannot be asked.
+        """
         jobs = f"--jobs={','.join(job_ids)}"
         answer = self.run_command(
             ("squeue", "--noheader", "--array", "--states=all", "--format=%K|%T", jobs),

@@ -42,6 +42,7 @@ def _dram(name: str, refresh: str) -> Callable[[Memory], Memory]:
 
 
 def memory_cases() -> list[Case]:
+    """On HBM3 and DDR5, with every kind of refresh, each named after its memory."""
     basic = {case.name: case for case in basic_cases.TABLE.cases if case.name not in _OTHER}
     return [
         *(told_nothing(case, _dram(_HBM, "per-bank"), "hbm3-") for case in basic.values()),

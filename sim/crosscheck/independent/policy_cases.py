@@ -51,6 +51,7 @@ def _without_floors(case: Case) -> Case:
 
 
 def policy_cases() -> list[Case]:
+    """A case for each policy, on a machine that it is for."""
     return [
         _step("on-demand", "every expert fetched", "on-demand", "h100-host"),
         _step(

@@ -27,6 +27,7 @@ _REGION_BYTES: Final = 4 << 20
 
 
 def random_cases() -> list[Case]:
+    """One for each of `SEEDS`."""
     return [_case(seed) for seed in SEEDS]
 
 

@@ -36,6 +36,7 @@ class BarSeries:
 
     @property
     def heights(self) -> list[float | None]:
+        """Medians by category."""
         return [None if spread is None else spread[0] for spread in self.spreads]
 
 
@@ -56,6 +57,7 @@ class Bars:
     is_framed: ClassVar[bool] = False
 
     def draw(self, axes: Any) -> None:
+        """A category's bars share its width, or lie on each other; whiskers are the middle half."""
         count = 1 if self.stacked else len(self.series)
         width = _WIDTH / count
         below = [0.0] * len(self.categories)
@@ -93,6 +95,7 @@ class Bars:
         return place + (0.25 if place >= len(self.categories) - self.means else 0.0)
 
     def table(self) -> FigureTable:
+        """A row for each category, a column for each series."""
         rows = [(name, *(one.heights[place] for one in self.series)) for place, name in enumerate(self.categories)]
         names = [one.name or self.y_label for one in self.series]
         return FigureTable((self.x_label, *names), tuple(rows), self.y_label, self.means)

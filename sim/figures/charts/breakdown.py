@@ -59,6 +59,7 @@ class Breakdown:
         return [index + gap * self._groups.index(group) for index, (group, _) in enumerate(self.bars)]
 
     def draw(self, axes: Any) -> None:
+        """Bars of a group stand together, under its name where there are several."""
         places, below = self.places, np.zeros(len(self.bars))
         for part in self.parts:
             axes.bar(
@@ -83,6 +84,7 @@ class Breakdown:
             above.spines["top"].set_visible(False)
 
     def table(self) -> FigureTable:
+        """A row for each bar, a column for each part."""
         rows: list[tuple[Cell, ...]] = [
             (group, name, *(part.heights[index] for part in self.parts))
             for index, (group, name) in enumerate(self.bars)
@@ -94,7 +96,9 @@ class Breakdown:
 
 
 def breakdown_of(tables: Tables, request: FigureRequest, naming: Naming) -> tuple[Breakdown, Points]:
-    """The chart and its points: means over the seeds, so that parts sum to the mean of the whole."""
+    """The chart and its points: means over the seeds, so that parts sum to the mean of the whole. Raises
+    `InputError`.
+    """
     whole = _whole(request)
     x = request.column("x", "variant")
     if request.share and request.baseline is not None:

@@ -57,6 +57,7 @@ class Cdf:
     is_framed: ClassVar[bool] = False
 
     def draw(self, axes: Any) -> None:
+        """Steps at every value, with marks that lie apart on the curves."""
         for index, curve in enumerate(self.curves):
             first = index * len(curve.value) // (_MARKS * len(self.curves))
             axes.step(
@@ -68,6 +69,7 @@ class Cdf:
         axes.set_ylim(0, 101)
 
     def table(self) -> FigureTable:
+        """A row for each curve, a column for each quantile."""
         head = ("", "Values", *(f"{100 * share:g} %" for share in _QUANTILES))
         rows: list[tuple[Cell, ...]] = [
             (one.name, float(one.count), *(one.quantile(share) for share in _QUANTILES)) for one in self.curves
@@ -76,7 +78,9 @@ class Cdf:
 
 
 def cdf_of(sources: FigureSources, request: FigureRequest, naming: Naming) -> tuple[Cdf, Points | None]:
-    """Of a column over points, or of what single kernels and steps took in runs that kept their events."""
+    """Of a column over points, or of what single kernels and steps took in runs that kept their events. Raises
+    `InputError`.
+    """
     if (request.of is None) == (request.y is None):
         found = Plain("both --of and --y" if request.of else "neither --of nor --y")
         raise InputError("plot", "--of", found, "--of kernels or steps, of runs, or --y COLUMN, of points")

@@ -46,6 +46,7 @@ class HeatMap:
     legend_title: ClassVar[str] = ""
 
     def draw(self, axes: Any) -> None:
+        """Cells without a value are hatched."""
         cells = np.array([[np.nan if cell is None else cell for cell in row] for row in self.cells])
         axes.patch.set(hatch="////", edgecolor="#bbbbbb", facecolor="white", linewidth=0)
         image = axes.imshow(cells, cmap=SEQUENTIAL, aspect="auto", origin="lower", interpolation="nearest")
@@ -67,12 +68,13 @@ class HeatMap:
                     axes.text(column, row, three_digits(cell), ha="center", va="center", fontsize=6, color=ink)
 
     def table(self) -> FigureTable:
+        """As it is drawn, the first row of the map first."""
         rows = [(name, *cells) for name, cells in zip(self.rows, self.cells, strict=True)]
         return FigureTable((f"{self.y_label} / {self.x_label}", *self.columns), tuple(rows), self.label)
 
 
 def heatmap_of(sources: FigureSources, request: FigureRequest, naming: Naming) -> tuple[HeatMap, Points | None]:
-    """Of a run's experts with ``--of``, else medians of y over x (columns) and hue (rows)."""
+    """Of a run's experts with ``--of``, else medians of y over x (columns) and hue (rows). Raises `InputError`."""
     if request.of is not None:
         if request.x or request.y or request.hue or request.condition:
             raise InputError("plot", "--of", Plain("with --x, --y, --hue or --where"), "--of alone, of one run")

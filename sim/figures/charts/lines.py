@@ -50,6 +50,7 @@ class Lines:
     is_framed: ClassVar[bool] = False
 
     def draw(self, axes: Any) -> None:
+        """Medians, with the middle half as a band; over categories as whiskers."""
         for index, line in enumerate(self.lines):
             name = line.name or None
             how = {"color": line.style.colour, "marker": line.style.marker, "label": name, **EDGED}
@@ -69,6 +70,7 @@ class Lines:
             axes.set_xticks(places, [f"{place:g}" for place in places])
 
     def table(self) -> FigureTable:
+        """A row for each place, a column for each line's median."""
         places = self.categories or sorted({x for line in self.lines for x in line.x})
         rows = []
         for index, place in enumerate(places):

@@ -43,6 +43,7 @@ class ParetoChart:
     is_framed: ClassVar[bool] = False
 
     def draw(self, axes: Any) -> None:
+        """All points, and the front as steps to the axes' ends."""
         for one in self.scatters:
             axes.plot(one.x, one.y, one.style.marker, color=one.style.colour, label=one.name or None, **EDGED)
         set_axes(axes, self.x_label, self.y_label, self.log)
@@ -71,6 +72,7 @@ class ParetoChart:
         return [x_limits[0], *x, x[-1]], [y[0], *y, worst_y]
 
     def table(self) -> FigureTable:
+        """A row for each point, with whether it is on the front."""
         front = set(self.front)
         rows = [
             (one.name, x, y, "yes" if (x, y) in front else "")

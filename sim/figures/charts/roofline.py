@@ -62,6 +62,7 @@ class Roofline:
     legend_title: ClassVar[str] = ""
 
     def draw(self, axes: Any) -> None:
+        """A roof for each unit and operand type; marks are as large as the kernels' share of the time."""
         low = min(point.intensity for point in self.points) / _MARGIN
         high = _MARGIN * max(
             *(point.intensity for point in self.points),
@@ -95,6 +96,7 @@ class Roofline:
         return list(dict.fromkeys(point.name for point in self.points))
 
     def table(self) -> FigureTable:
+        """A row for each class of kernels."""
         head = ("Unit", "Kernels", "Operations per byte", self.y_label, "Roof", "Share of the unit's time (%)")
         rows = []
         for point in self.points:
@@ -105,7 +107,7 @@ class Roofline:
 
 
 def roofline_of(sources: FigureSources, request: FigureRequest, naming: Naming) -> Roofline:
-    """Of one run that kept its events; of both phases unless one is asked for."""
+    """Of one run that kept its events; of both phases unless one is asked for. Raises `InputError`."""
     if request.condition is not None:
         raise InputError("plot", "--where", Plain("with --kind roofline"), "no condition: it is of one run")
     if request.phase is not None and request.phase not in PHASES:

@@ -34,6 +34,7 @@ class Tornado:
     legend_title: ClassVar[str] = ""
 
     def draw(self, axes: Any) -> None:
+        """A bar for each assumption, from the answer in use to both ends of its swing."""
         answer = self.swings[0].answer / self.factor
         for place, swing in enumerate(self.swings):
             low, high = swing.lowest / self.factor, swing.highest / self.factor
@@ -57,6 +58,7 @@ class Tornado:
         axes.grid(visible=True, axis="x")
 
     def table(self) -> FigureTable:
+        """A row for each assumption, the widest swing first."""
         head = ("Assumption", "In use", self.x_label, "Lowest", "Lowest at", "Highest", "Highest at")
         rows = [
             (
@@ -70,7 +72,8 @@ class Tornado:
 
 def tornado_of(sources: FigureSources, request: FigureRequest, naming: Naming) -> Tornado:
     """Of the folder of a run with ``--sensitivity``: of the figure `y` (default: the first that was asked for then), or
-    of how many times better it is than that of the run `baseline`."""
+    of how many times better it is than that of the run `baseline`. Raises `InputError`.
+    """
     runs = sources.kept_runs("a tornado")
     if len(runs) > 1:
         raise InputError("plot", "SOURCE", Plain(f"{len(runs)} runs"), "one run, for its tornado")

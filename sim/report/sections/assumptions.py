@@ -24,6 +24,7 @@ _MOST: Final = 12
 
 
 def parts(run: ReportedRun) -> list[Part]:
+    """Tornados where the run has a sensitivity, and the table of all."""
     rows = [
         [row.name, _said(row.value), " to ".join(_said(end) for end in row.range), row.source]
         for row in run.result.assumptions

@@ -27,6 +27,7 @@ SPANS: Final = 240
 
 
 def parts(run: ReportedRun) -> list[Part]:
+    """A chart for each memory and link that moved something; resources of one kind share one."""
     timeline = run.timeline
     total_ns = timeline.total_ps // 1000
     moved = bytes_by_span(run.machine, run.transfers, total_ns, SPANS)

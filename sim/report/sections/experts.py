@@ -33,6 +33,7 @@ _MAPS: Final = (
 
 
 def parts(run: ReportedRun) -> list[Part]:
+    """Maps of tokens, units and what `_MAPS` names, of decode where there is one."""
     if not (run.tags["expert"] >= 0).any():
         return [Sentence("No expert ran.")]
     phase = "decode" if run.result.decode_steps else None

@@ -18,6 +18,7 @@ READS = (
 
 
 def parts(run: ReportedRun) -> list[Part]:
+    """The drawing, and the table of precisions."""
     graph = machine_graph(run.machine, run.result)
     says = f"The machine {run.result.machine}: " + "; ".join(
         f"{component(device.name)}: " + ", ".join(f"{component(part.name)} {part.use.text}" for part in device.parts)

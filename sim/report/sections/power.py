@@ -23,6 +23,7 @@ READS: Final = (
 
 
 def parts(run: ReportedRun) -> list[Part]:
+    """One chart of the components that take most, the rest as one; a sentence where power is unknown."""
     power, energy = run.result.power_over_time, run.result.energy
     if power is None or energy is None or not power.watts:
         return [Sentence("Power is unknown: this run was made by a version that did not count energy.", True)]

@@ -31,6 +31,7 @@ _LEAST, _LARGEST = 40, 600
 
 
 def parts(run: ReportedRun) -> list[Part]:
+    """A chart for each unit that computed, and the table of its kernels."""
     names = group_names(run.machine)
     classes = by_part(kernel_classes(run.kept), names)
     found: list[Part] = []

@@ -40,6 +40,7 @@ class RanRouting:
 
 
 def parts(run: ReportedRun) -> list[Part]:
+    """A table of figures and charts of loads; a sentence where no expert ran."""
     if not (run.tags["expert"] >= 0).any():
         return [Sentence("No expert ran.")]
     found = ran_routing(run)
@@ -58,6 +59,7 @@ def parts(run: ReportedRun) -> list[Part]:
 
 
 def ran_routing(run: ReportedRun) -> RanRouting:
+    """Of decode steps where there are some, else of the prefill. Counts are those of experts that ran."""
     ran = run.works & (run.tags["expert"] >= 0) & (run.tags["purpose"] == PURPOSES.index("expert"))
     phase = "decode" if run.result.decode_steps else None
     if phase is not None:

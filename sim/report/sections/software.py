@@ -15,6 +15,7 @@ _SOFTWARE: Final = "software"
 
 
 def section(runs: Sequence[ReportedRun]) -> Section:
+    """A bar and a row for each run."""
     amounts = {run.name: _parts(run) for run in runs}
     says = "Shares of the whole run: software, and events by what bounds them; a bar for each run."
     chart = stack("The run's length", says, amounts, "s", "time", lambda name: name[:1].upper() + name[1:])

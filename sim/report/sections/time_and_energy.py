@@ -13,6 +13,7 @@ from moe_cosim.sim.results.rows import PathRow
 
 
 def section(runs: Sequence[ReportedRun]) -> Section:
+    """A panel of time and one of energy, each with all runs."""
     panels = [Panel("Time", [*_times(runs), *(_path_table(run) for run in runs)]), Panel("Energy", _energies(runs))]
     return Section(
         "time-and-energy",

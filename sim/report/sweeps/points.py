@@ -51,6 +51,8 @@ class SweptConfiguration:
 
 @dataclass(frozen=True)
 class SweepPoints:
+    """What a report draws of a store; a configuration has a value for each axis and each metric."""
+
     axes: list[SweptAxis]
     metrics: list[Label]
     configurations: list[SweptConfiguration]

@@ -88,6 +88,7 @@ def _cell(axis: SweptAxis, at: Any) -> str:
 
 
 def parameters(points: SweepPoints) -> Section:
+    """A panel for each metric, in it a chart for each parameter."""
     panels = [
         Panel(metric.name, [_against(points, axis, place) for axis in range(len(points.axes))])
         for place, metric in enumerate(points.metrics)

@@ -189,6 +189,7 @@ class EdgeNdpReproduction(Reproduction):
 
 
 def end_to_end_s(result: Result) -> float:
+    """Seconds of the prefill and of `OUTPUT_TOKENS` steps like the mean one."""
     return mean_step.end_to_end_s(result, OUTPUT_TOKENS)
 
 

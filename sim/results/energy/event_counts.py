@@ -41,6 +41,7 @@ class Columns(NamedTuple):
 
     @classmethod
     def of(cls, units: int, memories: int, types: int) -> Columns:
+        """For a machine with so many units and memories, and so many types of operands."""
         copies = 2 * units * memories
         rows = copies + memories * memories
         operations = rows + memories
@@ -74,7 +75,7 @@ class OverTime(NamedTuple):
 
 
 class EventCounts(NamedTuple):
-    """One event's counts."""
+    """One event's counts, [counts]: the column, and what is added to it."""
 
     column: NDArray[np.int64]
     amount: NDArray[np.int64]

@@ -59,6 +59,7 @@ class Activity:
 
     @property
     def total_ps(self) -> int:
+        """When the last event so far ended."""
         return max(int(self._sums.lane_end_ps.max(initial=0)), 0)
 
     @property
@@ -68,6 +69,7 @@ class Activity:
 
     @property
     def last_head_ps(self) -> int:
+        """When the last token so far was there: the end of the last event of the head."""
         return int(self._sums.figures[1])
 
     @property

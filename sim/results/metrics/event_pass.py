@@ -39,7 +39,9 @@ long in all."""
 
 
 class Spells(NamedTuple):
-    """When lanes work: disjoint spells in order, lane after lane. Events that follow at once are one spell."""
+    """When lanes work: disjoint spells in order, lane after lane, [spells]. Events that follow at once are one
+    spell.
+    """
 
     start_ps: NDArray[np.int64]
     end_ps: NDArray[np.int64]
@@ -58,7 +60,9 @@ def count_events(
     sums: Sums,
     spells: Spells,
 ) -> None:
-    """Add a block to `sums` and fill `spells`, which has room for one spell per event."""
+    """Add a block to `sums` and fill `spells`, which has room for one spell per event. `events` and times are [E],
+    `accesses` and `tags` [rows] of records.
+    """
     spell, target, memories = -1, 0, len(places.base) - 1
     for lane in range(len(spells.number)):
         spells.number[lane] = 0

@@ -14,14 +14,14 @@ _NEVER_PS: Final = 2**62
 
 
 class Groups(NamedTuple):
-    """Lanes whose spells are put together."""
+    """Lanes whose spells are put together; `lane` is [lanes of all groups]."""
 
     first: NDArray[np.int64]  # [G + 1] into `lane`
     lane: NDArray[np.int64]
 
 
 class Merged(NamedTuple):
-    """Disjoint spells in order, group after group."""
+    """Disjoint spells [spells] in order, group after group."""
 
     start_ps: NDArray[np.int64]
     end_ps: NDArray[np.int64]
@@ -48,7 +48,7 @@ def merge_spells(
 ) -> None:
     """Fill `merged` with the unions of the groups' `fresh` and `carried` spells; count those that end by the horizon.
 
-    `at`: scratch for a group's lanes.
+    `at` [L]: scratch for a group's lanes.
     """
     found = 0
     for group in range(len(groups.first) - 1):

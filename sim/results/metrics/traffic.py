@@ -37,6 +37,9 @@ def traffic_table(machine: Machine, activity: Activity) -> NDArray[np.int64]:
 
 
 def memory_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list[MemoryRow]:
+    """One row per memory, in the machine's order. `table` [resources, contents, read or written] in bytes, whose first
+    resources are the memories.
+    """
     rows = []
     for memory, (read, written) in zip(machine.memory_list, table.sum(axis=1).tolist(), strict=False):
         achieved = (read + written) / total_ps * 1e12 if total_ps else 0.0
@@ -55,7 +58,9 @@ def memory_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> li
 
 
 def link_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list[LinkRow]:
-    """One row per direction of every link with a finite rate, and per port of a memory with an internal peak."""
+    """One row per direction of every link with a finite rate, and per port of a memory with an internal peak. `table`
+    as `memory_rows` has it, of all resources. `table` [resources, contents, read or written].
+    """
     rows = []
     for resource, carried in zip(machine.resources, table.sum(axis=(1, 2)).tolist(), strict=True):
         if resource.kind not in ("link", "port") or math.isinf(resource.bytes_per_s):
@@ -76,7 +81,9 @@ def link_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list
 
 
 def bytes_by_kind(machine: Machine, activity: Activity, table: NDArray[np.int64]) -> dict[str, TrafficRow]:
-    """Per content: bytes through memories, through links one by one, and what crossed any, once."""
+    """Per content: bytes through memories, through links one by one, and what crossed any, once. `table` [resources,
+    contents, read or written].
+    """
     memories = len(machine.memory_list)
     links = [index for index, resource in enumerate(machine.resources) if resource.kind not in ("memory", "port")]
     through, over = table[:memories].sum(axis=(0, 2)).tolist(), table[links].sum(axis=(0, 2)).tolist()

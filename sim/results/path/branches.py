@@ -20,7 +20,10 @@ _BRANCH: Final = 2
 
 
 class BlockEvents(NamedTuple):
-    """A block's events and times. Rows are counted through the run: its own begin at `first_row`."""
+    """A block's events and times. Rows are counted through the run: its own begin at `first_row`.
+
+    E events of the block, L lanes; tables and columns are [E] where they say nothing else.
+    """
 
     events: NDArray[np.void]
     tags: NDArray[np.void]
@@ -35,7 +38,7 @@ class BlockEvents(NamedTuple):
 
 
 class Known(NamedTuple):
-    """Events of earlier blocks at which a walk may arrive."""
+    """Events of earlier blocks at which a walk may arrive, [known]."""
 
     row: NDArray[np.int64]  # ascending
     end_ps: NDArray[np.int64]
@@ -43,7 +46,9 @@ class Known(NamedTuple):
 
 
 class Branches(NamedTuple):
-    """What is found: events from which walks are told apart, and the sums on the way to the one before."""
+    """What is found: events [branches] from which walks are told apart, and the sums [sums] on the way to the one
+    before.
+    """
 
     row: NDArray[np.int64]
     end_ps: NDArray[np.int64]
@@ -57,7 +62,7 @@ class Branches(NamedTuple):
 def mark_branches(block: BlockEvents, live: NDArray[np.int64], live_from_ps: int, mark: NDArray[np.uint8]) -> int:
     """Mark the events of a block from which, or at which, walks begin or join; their number.
 
-    Walks begin at the rows `live` and at signals that end after `live_from_ps`.
+    Walks begin at the rows `live` [n] and at signals that end after `live_from_ps`. `mark` is [E].
     """
     for index in range(len(live)):
         _mark(block, live[index] - block.first_row, mark)
@@ -183,7 +188,9 @@ def _find(known: Known, row: int) -> int:
 
 @compiled
 def sum_walk(block: BlockEvents, begin: int, known: Known, sums: NDArray[np.int64], touched: NDArray[np.int32]) -> int:
-    """Add to `sums` the time from row `begin` back to where the walk leaves the block; where it goes on."""
+    """Add to `sums` the time from row `begin` back to where the walk leaves the block; where it goes on. `sums` [cells]
+    ps, of which `touched` are those that are not 0.
+    """
     row, before = begin - block.first_row, begin
     while row >= 0:
         _, before = _add_event(block, row, known, sums, touched, 0)
@@ -193,7 +200,9 @@ def sum_walk(block: BlockEvents, begin: int, known: Known, sums: NDArray[np.int6
 
 @compiled
 def follow(branches: Branches, known: Known, row: int, sums: NDArray[np.int64]) -> None:
-    """Add the sums of all branches from `row` back to the run's beginning. `known`: the branches' rows."""
+    """Add the sums of all branches from `row` back to the run's beginning. `known`: the branches' rows. `sums` [cells]
+    ps.
+    """
     while row >= 0:
         place = _find(known, row)
         for part in range(branches.past[place - 1] if place else 0, branches.past[place]):

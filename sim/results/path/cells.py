@@ -18,7 +18,7 @@ _PS_PER_S: Final = 1e12
 
 
 def cells(unit: NDArray[np.int64], tags: NDArray[np.void] | None, bound: NDArray[Any]) -> NDArray[np.int64]:
-    """Of events by their unit, their tags (None: all are 0) and what bounds them."""
+    """[n] of events by their unit, their tags (None: all are 0) and what bounds them."""
     found: NDArray[np.int64] = unit * CELLS_PER_UNIT + bound
     if tags is not None:
         found += (tags["phase"].astype(np.int64) * _SHAPE[1] + tags["purpose"]) * _SHAPE[2]

@@ -27,7 +27,7 @@ SEGMENT: Final = np.dtype([("event", "<i8"), ("time_ps", "<i8"), ("bound", "<i8"
 
 @dataclass(frozen=True)
 class CriticalPath:
-    """`segments` (SEGMENT records) in the order of time; their `time_ps` sum to the run's total."""
+    """`segments` ([n] of SEGMENT) in the order of time; their `time_ps` sum to the run's total."""
 
     machine: Machine
     program: Program
@@ -35,6 +35,7 @@ class CriticalPath:
 
     @property
     def total_ps(self) -> int:
+        """The length of the run."""
         return int(self.segments["time_ps"].sum())
 
     def rows(self) -> list[PathRow]:

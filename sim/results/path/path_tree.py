@@ -48,7 +48,9 @@ class PathTree:
         self._is_tagged = False
 
     def add(self, program: Program, timeline: Timeline, following: NDArray[np.int64] | None) -> None:
-        """The next block. `following`: the `last_signal` of the block after it; None: nothing follows."""
+        """The next block. `following` [events of the next]: the `last_signal` of the block after it; None: nothing
+        follows. Raises `RunError` for an engine that does not say what bounds its events.
+        """
         from moe_cosim.sim.results.path.branches import BlockEvents
 
         if timeline.bound is None or timeline.last_signal is None:

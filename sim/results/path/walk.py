@@ -20,7 +20,8 @@ def walk(
     segments: NDArray[np.void],
 ) -> int:
     """Fill `segments` from the last to the first; their number: at most two per event visited. -1: signals that wait
-    for each other, as only a file can say."""
+    for each other, as only a file can say. Columns are [E], `segments` [room] of SEGMENT.
+    """
     found = 0
     for _ in range(len(lane)):
         if bound[event] == LATENCY_BOUND:

@@ -53,6 +53,7 @@ def registries() -> dict[str, Registry[Any]]:
 
 @cache
 def core_digest() -> str:
+    """Of all code but plug-ins; read once in a process."""
     return _digest_of(_paths(_core()))
 
 

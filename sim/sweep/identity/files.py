@@ -35,6 +35,7 @@ class FilesSeen:
         self._inner: dict[str, list[str]] = {}
 
     def digest(self, path: str) -> str:
+        """Of a file's content; as `file_digest`."""
         if path not in self._digests:
             self._digests[path] = file_digest(path)
         return self._digests[path]

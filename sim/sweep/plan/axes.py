@@ -43,7 +43,7 @@ class Interval:
 
     @classmethod
     def read(cls, written: Mapping[str, Any], where: object, field: str) -> Interval:
-        """From ``{range: [low, high], spacing, unit, integer}``."""
+        """From ``{range: [low, high], spacing, unit, integer}``. Raises `InputError`."""
         for key in written:
             if key not in _RANGE_FIELDS:
                 raise InputError(where, f"{field}.{key}", Plain("an unknown field"), _RANGE_FIELDS)
@@ -84,7 +84,7 @@ class Interval:
         return f"{value:g} {self.unit}" if float(f"{value:g}") == value else f"{value!r} {self.unit}"
 
     def steps(self, written: Mapping[str, Any], where: object, field: str) -> list[float]:
-        """The values of ``step`` or ``count``."""
+        """The values of ``step`` or ``count``. Raises `InputError`."""
         if ("step" in written) == ("count" in written):
             raise InputError(where, field, dict(written), "a range with either step or count")
         if "count" in written:

@@ -39,7 +39,7 @@ def settings_of(sweep: SweepFile, where: object) -> Iterator[Settings]:
 
 
 def zipped(group: Mapping[str, Any], where: object, field: str) -> list[Settings]:
-    """Axes that advance together."""
+    """Axes that advance together. Raises `InputError` for axes of different lengths."""
     if not group:
         raise InputError(where, field, Plain("nothing"), "axes of one length")
     columns = {path: axis_values(written, where, f"{field}.{path}") for path, written in group.items()}

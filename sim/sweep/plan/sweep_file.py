@@ -56,7 +56,9 @@ class SweepFile(_Part):
 
 
 def find_sweep(source: str | Path) -> Path:
-    """The file of a path, or of the name of a sweep that ships with the package."""
+    """The file of a path, or of the name of a sweep that ships with the package. Raises `InputError` where there is
+    none.
+    """
     for path in (Path(source), _shipped() / f"{source}.yaml"):
         if os.path.isfile(path):  # unlike Path.is_file, does not raise for a name too long to be one
             return path

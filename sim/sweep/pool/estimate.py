@@ -40,6 +40,7 @@ class Estimate:
     """What is wrong with those of the points tried that would fail."""
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         return asdict(self)
 
 

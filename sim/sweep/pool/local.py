@@ -47,9 +47,11 @@ class SweepOutcome:
 
     @property
     def done(self) -> int:
+        """Points that need nothing more: finished now or before, or failed."""
         return self.finished + self.skipped + len(self.failures)
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         return asdict(self)
 
 

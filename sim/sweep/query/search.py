@@ -62,6 +62,7 @@ class Found:
     stopped_by: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         return asdict(self)
 
 

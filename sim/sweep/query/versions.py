@@ -19,7 +19,8 @@ class Versioned(Protocol):
         """Digest by component, as JSON."""
 
     @property
-    def finished_utc(self) -> str: ...
+    def finished_utc(self) -> str:
+        """When it was computed, in ISO 8601, by which the newest is told."""
 
 
 @dataclass(frozen=True)

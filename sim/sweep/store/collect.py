@@ -28,6 +28,7 @@ class Collected:
     """Points and parts with wrong checksums, now in ``damaged/``; their points count as missing."""
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         return asdict(self)
 
 

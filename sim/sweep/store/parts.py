@@ -54,6 +54,7 @@ def ids(folder: Path) -> set[str]:
 
 
 def has_column(part: Path, column: str) -> bool:
+    """Whether the part has it; its header alone is read."""
     return column in _parquet().read_schema(part).names
 
 

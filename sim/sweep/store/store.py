@@ -119,6 +119,7 @@ class Store:
         return self.failed_names() - self.finished_ids()
 
     def progress(self, plan: SweepPlan) -> Progress:
+        """Ids of the plan's points by what the store has of them, in the plan's order."""
         finished, failed = self.finished_ids(), self.failed_names()
         ids = [point.id for point in plan.points]
         return Progress(
@@ -160,7 +161,7 @@ class Store:
         return record.error if record is not None else None
 
     def set_damaged_aside(self, ids: Sequence[str]) -> list[str]:
-        """Check the files of these points; move damaged ones to ``damaged/``. Their ids."""
+        """Check the files of these points and move those with a `DamagedError` to ``damaged/``. Their ids."""
         wanted = set(ids)
         damaged = []
         for point_id, path in sorted(self._loose("points").items()):

@@ -31,6 +31,7 @@ class GpuDevice:
 
     @property
     def words(self) -> set[str]:
+        """Words of its name by which somebody may mean it."""
         return set(self.name.split("-")) - _SAYS_NOTHING
 
     @property

@@ -41,6 +41,7 @@ def _fields(tree: Mapping[str, Any], path: Path, prefix: str = "") -> Iterator[d
 
 
 def description_report(document: Mapping[str, Any]) -> Report:
+    """One table, a row for each field of `describe`'s document."""
     columns = (
         Column("field", role="key"),
         Column("value"),

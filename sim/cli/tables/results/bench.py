@@ -11,6 +11,7 @@ _PHASES = ("planning", "engine", "measuring", "other")
 
 
 def bench_report(speeds: Sequence[Speed]) -> Report:
+    """Two tables: rates, and what share of the wall time each phase took."""
     rates = (
         Column("benchmark", role="key"),
         Column("experiment", priority=2),

@@ -51,6 +51,7 @@ def plan_report(plan: SweepPlan, estimate: Estimate | None, workers: int, all_po
 
 
 def outcome_report(outcome: SweepOutcome) -> Report:
+    """One line: how many points were computed, there already, failed or left."""
     left = outcome.wanted - outcome.done
     counts = (
         f"{outcome.finished:,} points computed, {outcome.skipped:,} were in the store, {len(outcome.failures):,} failed"
@@ -113,6 +114,7 @@ def status_report(found: Mapping[str, Any]) -> Report:
 
 
 def collected_report(found: Collected) -> Report:
+    """One line: how many points are in how many parts."""
     return [Note(f"{found.points:,} points in {found.parts} parts; {found.compacted:,} compacted now")]
 
 
