@@ -35,6 +35,7 @@ class Assumption:
         return parse_quantity(self.value, self.dimension, where, self.name)
 
     def as_dict(self) -> dict[str, Any]:
+        """As results have it."""
         return {"name": self.name, "value": self.value, "range": list(self.range), "source": self.source}
 
 
@@ -98,10 +99,11 @@ class Assumptions:
             self._heard[name] = self.basis(name)
 
     def used(self) -> list[Assumption]:
+        """In the order in which they were first asked for."""
         return list(self._used.values())
 
     def check_all_settings_used(self) -> None:
-        """Refuse settings for assumptions that nothing in this run declares."""
+        """Raise `InputError` for a setting of an assumption that nothing in this run declares."""
         for name in self._settings:
             if name not in self._used:
                 raise InputError(self._where, f"assumptions.{name}", name, self._used)

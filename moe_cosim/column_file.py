@@ -33,7 +33,9 @@ _FEW: Final = 4
 
 
 class ColumnWriter:
-    """Appends blocks to a new file; `close` makes it readable. Raises `OSError`."""
+    """Appends blocks to a new file; `close` makes it readable. Columns are [rows] of whole numbers. Raises
+    `OSError`.
+    """
 
     def __init__(self, path: Path, header: Mapping[str, Any]) -> None:
         self._archive = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED)
@@ -41,6 +43,7 @@ class ColumnWriter:
         self._blocks = 0
 
     def add(self, columns: Columns) -> None:
+        """One block; its columns may differ in length, and from those of other blocks."""
         pieces: list[NDArray[Any]] = []
         entries = [(name, column.dtype.str, len(column), _narrow(column, pieces)) for name, column in columns.items()]
         with self._archive.open(str(self._blocks), "w", force_zip64=True) as member:
@@ -50,6 +53,7 @@ class ColumnWriter:
         self._blocks += 1
 
     def close(self) -> None:
+        """The file is whole from here on."""
         self._archive.close()
 
     def abandon(self) -> None:
@@ -59,12 +63,15 @@ class ColumnWriter:
 
 
 class ColumnFile:
-    """What `ColumnWriter` wrote. Every method raises `InputError` saying what is `allowed` for anything else."""
+    """What `ColumnWriter` wrote, columns [rows]. Every method raises `InputError` saying what is `allowed` for anything
+    else.
+    """
 
     def __init__(self, path: Path, allowed: str) -> None:
         self._path, self._allowed = path, allowed
 
     def header(self) -> dict[str, Any]:
+        """What the file was begun with."""
         try:
             with zipfile.ZipFile(self._path) as archive:
                 if archive.getinfo(_HEADER).file_size > TEXT_BYTES:
@@ -74,6 +81,7 @@ class ColumnFile:
             raise self._refusal(error) from None
 
     def blocks(self) -> Iterator[dict[str, NDArray[Any]]]:
+        """One by one, in the order in which they were added."""
         try:
             left = most_unpacked(self._path)
             with zipfile.ZipFile(self._path) as archive:

@@ -30,6 +30,7 @@ class Compiling:
         return self._seconds + (time.perf_counter() - self._began_s if self._depth else 0.0)
 
     def begin(self) -> None:
+        """The compiler starts; the first one announces it, if anybody wants to hear."""
         if not self._depth:
             self._began_s = time.perf_counter()
         self._depth += 1
@@ -39,6 +40,7 @@ class Compiling:
             self.announce(f"compiling the engine, {often}")
 
     def end(self) -> None:
+        """The compiler is done; the time counts from the outermost `begin`."""
         self._depth -= 1
         if not self._depth:
             self._seconds += time.perf_counter() - self._began_s

@@ -107,6 +107,7 @@ class Workload(_Part):
 
     @property
     def generated_tokens(self) -> int:
+        """Of all sequences together."""
         return self.batch * self.output_tokens
 
 
@@ -149,6 +150,7 @@ class Window(_Part):
 
     @property
     def is_whole(self) -> bool:
+        """Whether nothing is extrapolated."""
         return self.steps is None and self.layers is None
 
 
@@ -196,10 +198,12 @@ class Experiment(_Part):
 
     @property
     def engine_name(self) -> str:
+        """The engine, however it is written."""
         return self.engine if isinstance(self.engine, str) else str(self.engine.get("name", ""))
 
     @property
     def engine_options(self) -> dict[str, Any]:
+        """What the engine is told beside its name."""
         return {} if isinstance(self.engine, str) else {k: v for k, v in self.engine.items() if k != "name"}
 
     def with_settings(self, settings: Mapping[str, Any]) -> Experiment:
@@ -238,7 +242,7 @@ def _checked(tree: Mapping[str, Any], where: object, file: str) -> Experiment:
 
 
 def parse_settings(texts: Iterable[str]) -> dict[str, Any]:
-    """``path=value`` texts of the command line; values are read as YAML."""
+    """``path=value`` texts of the command line; values are read as YAML. Raises `InputError`."""
     settings: dict[str, Any] = {}
     for text in texts:
         path, equals, value = text.partition("=")

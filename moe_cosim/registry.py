@@ -89,6 +89,7 @@ class Registry(Generic[T]):
         return self._entries[name]
 
     def names(self) -> list[str]:
+        """Sorted; every plug-in is imported for it."""
         self._load()
         return sorted(self._entries)
 

@@ -127,7 +127,9 @@ class _Pass:
 
 
 def chosen_of(output: Any, top_k: int) -> tuple[Experts, Weights]:
-    """Ids and weights [tokens, k] of what a router returns: logits, or a tuple with ids in it."""
+    """Ids and weights [tokens, k] of what a router returns: logits, or a tuple with ids in it. Raises `InputError` for
+    what is neither.
+    """
     parts = [
         to_host(part) for part in (output if isinstance(output, tuple | list) else [output]) if hasattr(part, "shape")
     ]
@@ -162,7 +164,7 @@ def _softmax(logits: NDArray[Any]) -> Weights:
 
 
 def to_host(tensor: Any) -> NDArray[Any]:
-    """A tensor as an array; one of floating point as float32 (NumPy knows no bfloat16)."""
+    """A tensor as an array of its shape; one of floating point as float32 (NumPy knows no bfloat16)."""
     if isinstance(tensor, np.ndarray):
         return tensor
     tensor = tensor.detach()

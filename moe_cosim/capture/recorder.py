@@ -20,7 +20,9 @@ class _Document:
 
 
 class RoutingRecorder:
-    """What was routed so far: every sequence of every batch is a document, its prompt first."""
+    """What was routed so far: every sequence of every batch is a document, its prompt first. `InputError` for passes
+    that do not go on with the same sequences.
+    """
 
     def __init__(self, num_experts: int) -> None:
         self._num_experts = num_experts

@@ -38,9 +38,12 @@ def problems(draw: st.DrawFn, most: int = 12, convex: bool = False) -> Problem:
 
 
 class AllocatorContract:
+    """Subclasses set `allocator`, a registered name."""
+
     allocator: ClassVar[str]
 
     def made(self) -> Allocator:
+        """The allocator under test."""
         return allocators.get(self.allocator)()
 
     @many

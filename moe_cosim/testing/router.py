@@ -31,6 +31,8 @@ SHAPES = (
 
 
 class RouterContract:
+    """Subclasses set `router`, a registered name, and its `options`."""
+
     router: ClassVar[str]
     options: ClassVar[Mapping[str, Any]] = {}
     """An experiment's ``routing`` without its ``source``."""
@@ -40,13 +42,16 @@ class RouterContract:
     seed_matters: ClassVar[bool] = True
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """A test for each of `shapes`."""
         if "shape" in metafunc.fixturenames:
             metafunc.parametrize("shape", self.shapes, ids=_shape_id)
 
     def source(self) -> RoutingSource:
+        """A new source with `options`."""
         return routing_source({"source": self.router, **self.options}, "contract", Path())
 
     def draw(self, shape: RoutingShape, seed: int) -> Routing:
+        """From a new source, under `assumptions`."""
         return self.source().draw(shape, seed, Assumptions(self.assumptions))
 
     def test_it_has_the_shape_asked_for(self, shape: RoutingShape) -> None:

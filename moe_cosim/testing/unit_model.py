@@ -35,6 +35,8 @@ LARGEST = 2**31 - 1
 
 
 class UnitModelContract:
+    """Subclasses set `unit_model`, a registered name, and a description's `fields`."""
+
     unit_model: ClassVar[str]
     fields: ClassVar[Mapping[str, Any]]
     """A description's ``model`` without its ``kind``."""

@@ -27,11 +27,14 @@ from moe_cosim.workloads.programs.program import COPY, SIGNAL, STREAM, WAIT, Pro
 
 
 class EngineContract:
+    """Subclasses set `engine`, a registered name."""
+
     engine: ClassVar[str]
     options: ClassVar[Mapping[str, Any]] = {}
     """An experiment's ``engine`` without its ``name``."""
 
     def made(self) -> Engine:
+        """A new engine with `options`."""
         return engines.get(self.engine).from_options(self.options, "contract")
 
     @few

@@ -18,6 +18,7 @@ ALWAYS_PEAK = AccessEfficiency((64.0, 4096.0), (1.0, 1.0), (1.0, 1.0))
 def unit(
     name: str, lanes: int | Sequence[str] = 1, memory: str = "m", window_bytes: float = np.inf, kind: str = "gpu"
 ) -> Unit:
+    """A unit without a model; `lanes` by number or by name."""
     names = tuple(f"l{i}" for i in range(lanes)) if isinstance(lanes, int) else tuple(lanes)
     return Unit(name, kind, names, memory, window_bytes)
 
@@ -32,10 +33,12 @@ def memory(
     interleave_bytes: int = 256,
     capacity: int = 1 << 30,
 ) -> Memory:
+    """`rate` in bytes/s, `capacity` and `base` in bytes."""
     return Memory(name, "hbm", capacity, base, channels, interleave_bytes, rate, efficiency, latency_ps)
 
 
 def link(a: str, b: str, rate: float = np.inf, latency_ps: int = 0) -> Link:
+    """Between `a` and `b`, named after both; `rate` in bytes/s of one direction."""
     return Link(f"{a}-{b}", (a, b), rate, 1.0, latency_ps)
 
 
@@ -47,4 +50,5 @@ def one_memory(units: Sequence[Unit], part: Memory | None = None, latency_ps: in
 
 
 def star(units: Sequence[Unit], memories: Sequence[Memory], links: Sequence[Link], switch: Switch) -> Machine:
+    """All parts around one switch, if the links say so."""
     return Machine("star", units, memories, links, [switch])

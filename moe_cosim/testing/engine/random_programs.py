@@ -39,6 +39,7 @@ class RandomCase:
     steps: tuple[tuple[str, str, dict[str, Any]], ...]
 
     def machine(self) -> Machine:
+        """Built anew, its parts in the case's order."""
         return Machine("random", self.units, self.memories, self.links, self.switches)
 
     def shuffled(self, seed: int) -> Machine:
@@ -55,6 +56,7 @@ class RandomCase:
         return Machine("random", mixed(units), mixed(self.memories), mixed(self.links), mixed(self.switches))
 
     def program(self, machine: Machine) -> Program:
+        """The case's steps on it; each lane runs its own in their order."""
         builder = ProgramBuilder(machine)
         for kind, lane, fields in self.steps:
             if kind == "compute":

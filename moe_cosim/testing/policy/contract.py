@@ -68,6 +68,8 @@ CASES = (
 
 
 class PolicyContract:
+    """Subclasses set `policy`, a registered name, and where it needs them options, settings and machines."""
+
     policy: ClassVar[str]
     options: ClassVar[Mapping[str, Any]] = {}
     settings: ClassVar[Mapping[str, Any]] = {}
@@ -80,6 +82,7 @@ class PolicyContract:
     ``one per layer``; None: the policy takes all or nothing, so there are no such cases."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """A test for each case that the policy's machines have; scarce ones unless `scarce_experts` is None."""
         if "case" in metafunc.fixturenames:
             cases = [case for case in CASES if case.devices in self.machines]
             cases = [case for case in cases if self.scarce_experts is not None or not case.scarce]
@@ -88,6 +91,7 @@ class PolicyContract:
             metafunc.parametrize("case", cases, ids=[case.name for case in cases])
 
     def experiment(self, case: SmallRun) -> Experiment:
+        """The case under this policy, with so little memory as the case says."""
         machine_set = dict(self.machine_settings)
         if case.scarce:
             machine_set[GPU_CAPACITY] = f"{self._scarce_bytes(case)} B"
@@ -115,9 +119,11 @@ class PolicyContract:
         return addresses.used_bytes(gpu_memory) + experts * aligned(FP16.expert_bytes(model.expert))
 
     def prepared(self, case: SmallRun) -> Prepared:
+        """Planned and lowered once for all tests of the case."""
         return prepared(self.experiment(case).to_yaml())
 
     def timeline(self, case: SmallRun) -> Timeline:
+        """Run once for all tests of the case, on the embedded engine."""
         return timeline(self.experiment(case).to_yaml())
 
     # -- the contract -----------------------------------------------------------------------
@@ -197,6 +203,7 @@ def prepared(experiment_yaml: str) -> Prepared:
 
 @cache
 def timeline(experiment_yaml: str) -> Timeline:
+    """Of an experiment, run once in a process."""
     found = prepared(experiment_yaml)
     return engines.get("embedded")().run(found.machine, found.program)
 

@@ -31,7 +31,7 @@ class _Use(NamedTuple):
 
 
 def rows_of(prepared: Prepared, purpose: str, kind: int) -> NDArray[np.int64]:
-    """Events of one purpose and kind."""
+    """[n] the events of one purpose and kind."""
     events, tags = prepared.program.events, prepared.program.tags
     return np.flatnonzero((tags["purpose"][events["tag"]] == PURPOSES.index(purpose)) & (events["kind"] == kind))
 

@@ -53,6 +53,7 @@ class Recorded:
         self.python.chmod(0o755)
 
     def site(self, **fields: Any) -> Path:
+        """A site file for this cluster, with `fields`."""
         return self.sweeping.site(scheduler=self.scheduler, python=str(self.python), **fields)
 
     def submit(self, points: int, hold: bool = False, codes: dict[str, int] | None = None, **fields: Any) -> None:
@@ -63,13 +64,16 @@ class Recorded:
         self.sweeping.submit("--site", self.site(lines=lines, **fields), "--chunk", 1, "--time", "5")
 
     def state(self, element: int) -> JobState:
+        """Of an element, from 1, as the scheduler has it now."""
         return self.sweeping.view().state(element).state
 
     def ran(self) -> dict[str, list[list[Any]]]:
+        """By element (and ``collect``), what each of its runs left: words, environment and folder."""
         marks = (self.sweeping.submissions()[-1].folder / "ran").glob("*")
         return {mark.name: [json.loads(line) for line in mark.read_text().splitlines()] for mark in marks}
 
     def wait_collected(self) -> None:
+        """Until the job behind the array has run; fails after `SECONDS`."""
         wait_for(lambda: "collect" in self.ran(), SECONDS, self.ran)
 
 
@@ -81,18 +85,23 @@ def said_by_script(mark: list[Any]) -> list[Any]:
 
 
 class SchedulerContract:
+    """Subclasses set `scheduler`, a registered name, and a job id that it does not know; they override `cluster`."""
+
     scheduler: ClassVar[str]
     unknown_job: ClassVar[str]
 
     @pytest.fixture
     def cluster(self) -> Any:
+        """Starts the scheduler for a test, or what stands in for it."""
         raise NotImplementedError("a scheduler's test class starts its cluster")
 
     @pytest.fixture
     def recorded(self, cluster: Any, tmp_path: Path) -> Recorded:
+        """A new submission's folder on that cluster."""
         return Recorded(tmp_path, self.scheduler)
 
     def bare(self, **fields: Any) -> Scheduler[Site]:
+        """The scheduler with a site of these `fields`, asked directly."""
         return schedulers.get(self.scheduler)(site_of({"scheduler": self.scheduler, **fields}, "site", site_class))
 
     def test_every_element_runs_once_and_then_what_collects(self, recorded: Recorded, tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class Sweeping:
         return self
 
     def site(self, **fields: Any) -> Path:
+        """A site file beside the sweep."""
         path = self.folder / "site.yaml"
         path.write_text(json.dumps(fields))
         return path
@@ -46,20 +47,24 @@ class Sweeping:
         return printed
 
     def attempt(self, command: str, *arguments: object) -> tuple[int, str]:
+        """Exit status and output of a command; other exceptions than an exit are raised."""
         result = CliRunner().invoke(main, ["sweep", command, *(str(each) for each in arguments)])
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         return result.exit_code, result.output
 
     def submit(self, *arguments: object) -> Submission:
+        """The submission that the command made, which must succeed."""
         self.run("submit", self.sweep, "--out", self.path, *arguments)
         return self.submissions()[-1]
 
     @property
     def store(self) -> Store:
+        """Opened anew."""
         return Store.open(self.path)
 
     def submissions(self) -> list[Submission]:
+        """All of the store, the oldest first."""
         return submissions(self.path)
 
     def view(self) -> View:
@@ -74,6 +79,7 @@ class Sweeping:
         return last
 
     def finished(self) -> int:
+        """Points that the store has results of."""
         return len(self.store.finished_ids())
 
     def stamps(self) -> dict[str, tuple[str, float]]:
@@ -83,6 +89,7 @@ class Sweeping:
 
 
 def wait_for(condition: Callable[[], bool], seconds: float, what: Callable[[], object] = lambda: "") -> None:
+    """Poll until the condition holds; fail after so many seconds, saying `what`."""
     limit = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < limit, f"not within {seconds} s: {what()}"

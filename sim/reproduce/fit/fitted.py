@@ -33,15 +33,19 @@ class FittedUnknown:
 
     @property
     def is_moved(self) -> bool:
+        """Whether the fit needs it elsewhere than its default."""
         return bool(self.fitted != self.default)
 
     @property
     def at_end(self) -> bool:
+        """Whether it was moved to an end of its range, which then limits the fit."""
         return self.is_moved and self.place is not None and not END < self.place < 1 - END
 
 
 @dataclass(frozen=True)
 class FittedCell:
+    """One published number, with the defaults and as fitted."""
+
     figure: str
     cell: str
     published: float
@@ -54,9 +58,11 @@ class FittedCell:
 
     @property
     def ratio(self) -> float:
+        """As fitted over published."""
         return self.fitted / self.published
 
     def under(self, value: float) -> Cell:
+        """The cell with another simulated value."""
         return Cell(self.figure, self.cell, self.published, value, at_most=self.at_most)
 
 
@@ -123,6 +129,7 @@ class Fitted:
         ]
 
     def as_dict(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
         document = asdict(self)
         for row, cell in zip(document["cells"], self.cells, strict=True):
             row["ratio"] = cell.ratio

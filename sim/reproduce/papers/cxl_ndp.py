@@ -223,6 +223,7 @@ class CxlNdpReproduction(Reproduction):
 
 
 def decode_rate(result: Result, _: int = 0) -> float:
+    """Tokens per second of the decode steps."""
     assert result.decode_tokens_per_s is not None  # every pair decodes
     return result.decode_tokens_per_s
 

@@ -226,11 +226,13 @@ class TriMoeReproduction(Reproduction):
 
 
 def utilization(result: Result, kind: str) -> float:
+    """Share of the decode in which units of a kind work, copies included; the mean over them."""
     rows = [row.decode_utilization_with_copies for row in result.units if row.kind == kind]
     return float(sum(rows) / len(rows))
 
 
 def overhead(result: Result) -> float:
+    """Share of the decode that DIMM-Link is on the critical path."""
     on_path = sum(row.seconds for row in result.critical_path if row.phase == "decode" and row.unit.endswith(".link"))
     return float(on_path / result.decode_s)
 

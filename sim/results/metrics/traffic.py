@@ -37,9 +37,7 @@ def traffic_table(machine: Machine, activity: Activity) -> NDArray[np.int64]:
 
 
 def memory_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list[MemoryRow]:
-    """One row per memory, in the machine's order. `table` [resources, contents, read or written] in bytes, whose first
-    resources are the memories.
-    """
+    """One row per memory, in the machine's order, of `table` [resources, contents, 2] as `traffic_table` gives it."""
     rows = []
     for memory, (read, written) in zip(machine.memory_list, table.sum(axis=1).tolist(), strict=False):
         achieved = (read + written) / total_ps * 1e12 if total_ps else 0.0
@@ -58,8 +56,8 @@ def memory_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> li
 
 
 def link_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list[LinkRow]:
-    """One row per direction of every link with a finite rate, and per port of a memory with an internal peak. `table`
-    as `memory_rows` has it, of all resources. `table` [resources, contents, read or written].
+    """One row per direction of every link with a finite rate, and per port of a memory with an internal peak; `table`
+    [resources, contents, 2] as `traffic_table` gives it.
     """
     rows = []
     for resource, carried in zip(machine.resources, table.sum(axis=(1, 2)).tolist(), strict=True):
@@ -81,8 +79,8 @@ def link_rows(machine: Machine, table: NDArray[np.int64], total_ps: int) -> list
 
 
 def bytes_by_kind(machine: Machine, activity: Activity, table: NDArray[np.int64]) -> dict[str, TrafficRow]:
-    """Per content: bytes through memories, through links one by one, and what crossed any, once. `table` [resources,
-    contents, read or written].
+    """Per content: bytes through memories, through links one by one, and what crossed any, once; `table` [resources,
+    contents, 2] as `traffic_table` gives it.
     """
     memories = len(machine.memory_list)
     links = [index for index, resource in enumerate(machine.resources) if resource.kind not in ("memory", "port")]
