@@ -42,6 +42,7 @@ _SYSTEMS: Final = {
     "monde-dimm": "MoNDE (DIMM)",
     "on-demand": "On demand",
     "sieve": "Sieve",
+    "specmoe": "SpecMoE",
     "static-hybrid": "Static hybrid",
     "trimoe": "TriMoE",
     "embedded": "Embedded",

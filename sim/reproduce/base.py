@@ -99,7 +99,17 @@ registry: Registry[type[Reproduction]] = Registry(
     "reproductions",
     tuple(
         f"moe_cosim.sim.reproduce.papers.{name}"
-        for name in ("cxl_ndp", "trimoe", "edge_ndp", "infinity", "dynaexq", "dymoe", "cxl_ndp_accuracy")
+        for name in (
+            "cxl_ndp",
+            "trimoe",
+            "edge_ndp",
+            "infinity",
+            "dynaexq",
+            "dymoe",
+            "sieve",
+            "specmoe",
+            "cxl_ndp_accuracy",
+        )
     ),
 )
 

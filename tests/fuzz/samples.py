@@ -28,6 +28,7 @@ SYSTEMS: Final[tuple[tuple[str, Tree], ...]] = (
     ("rtx5080-host", {"name": "fiddler"}),
     ("h100-amx-dimm-ndp", {"name": "klotski"}),
     ("b200-hbm-pim", {"name": "sieve"}),
+    ("h100-host", {"name": "specmoe", "draft_experts": 2, "follow": "random"}),
     ("h100-host", {"name": "dymoe", "cache_experts": 2, "low_format": "int4", "retention": 0.5}),
     ("h100-host", {"name": "dynaexq", "high_share": 0.25, "update_steps": 2, "margin": 0.0}),
 )

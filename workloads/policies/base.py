@@ -114,6 +114,7 @@ policies: Registry[type[Policy]] = Registry(
             "near_data.trimoe.policy",
             "near_data.edge_ndp",
             "near_data.sieve",
+            "offloading.specmoe",
             "precision.dynaexq",
             "precision.dymoe",
         )

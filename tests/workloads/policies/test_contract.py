@@ -182,6 +182,19 @@ class TestSieve(PolicyContract):
     scarce_experts = None
 
 
+class TestSpecMoe(PolicyContract):
+    policy = "specmoe"
+    options = {"draft_experts": 2}  # noqa: RUF012
+    scarce_experts = None
+
+
+class TestSpecMoeDrawn(PolicyContract):
+    policy = "specmoe"
+    options = {"draft_experts": 1, "follow": "random"}  # noqa: RUF012
+    settings = {"workload.verify": {"draft_tokens": 2, "acceptance": 0.5}}  # noqa: RUF012
+    scarce_experts = None
+
+
 class TestDynaExq(PolicyContract):
     policy = "dynaexq"
     options = {"update_steps": 2, "margin": 0.0}  # noqa: RUF012
