@@ -29,8 +29,8 @@ from moe_cosim.sim.results.rows import Extrapolation
 from moe_cosim.sim.run_folder import RunFolder
 from moe_cosim.sim.window import extrapolate, spans
 from moe_cosim.workloads.blocks import Block
-from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.programs.program import Program
+from moe_cosim.workloads.run_kinds import AnyPrepared, prepare_run
 
 
 def run(
@@ -70,7 +70,7 @@ def run(
 def _run(experiment: Experiment, engine: Engine, progress: Progress | None, recorder: Recorder) -> Result:
     """Blocks of steps are planned, lowered, run, measured and kept one after the other, then dropped."""
     phases = Phases()
-    prepared = prepare(experiment)
+    prepared = prepare_run(experiment)
     meter = Meter(prepared, engine.assumed(prepared.machine))
     phases.lowered()
     extrapolation, finished = _simulate(prepared, engine, progress, phases)
@@ -87,7 +87,7 @@ def _run(experiment: Experiment, engine: Engine, progress: Progress | None, reco
 
 
 def _simulate(
-    prepared: Prepared, engine: Engine, progress: Progress | None, phases: Phases
+    prepared: AnyPrepared, engine: Engine, progress: Progress | None, phases: Phases
 ) -> tuple[Extrapolation | None, Iterator[tuple[Block, Timeline]]]:
     """The run's blocks as they finish on `engine`; or its window there, and the rest extrapolated."""
     machine, window, where = prepared.machine, prepared.experiment.window, prepared.experiment.where
@@ -105,7 +105,7 @@ def _simulate(
 
 
 def _finished(
-    prepared: Prepared, engine: Engine, progress: Progress | None, phases: Phases
+    prepared: AnyPrepared, engine: Engine, progress: Progress | None, phases: Phases
 ) -> Iterator[tuple[Block, Timeline]]:
     """An engine may take blocks ahead of the one that finishes."""
     under_way: deque[Block] = deque()

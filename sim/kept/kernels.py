@@ -15,7 +15,7 @@ from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.sim.kept.kept_run import KeptRun
 from moe_cosim.sim.results.energy.tally import EnergyTally
 from moe_cosim.workloads.programs.program import PHASES, PURPOSES
-from moe_cosim.workloads.scenario import draw
+from moe_cosim.workloads.run_kinds import draw_scenario
 
 _EXPERTS: Final = "experts"
 """The part of a model whose kernels have their width in their tags."""
@@ -66,7 +66,7 @@ class Roof:
 
 def kernel_classes(run: KeptRun) -> list[KernelClass]:
     """Those that compute, the longest first. Operations and bytes are counted as the energy of the run is."""
-    scenario, timeline = draw(run.experiment), run.timeline
+    scenario, timeline = draw_scenario(run.experiment), run.timeline
     program = timeline.program
     bits = program.tags["weight_bits"][program.events["tag"]]
     stored = _expert_formats(run)

@@ -21,14 +21,14 @@ from moe_cosim.sim.results.rows import AssumptionRow, Extrapolation
 from moe_cosim.sim.results.run_timeline import RunTimeline
 from moe_cosim.version import VERSION
 from moe_cosim.workloads.blocks import Block
-from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.programs.program import Program
+from moe_cosim.workloads.run_kinds import AnyPrepared
 
 
 class Meter:
     """Adds up a run's blocks; of each it keeps sums alone, once the next is there."""
 
-    def __init__(self, prepared: Prepared, engine_assumed: Sequence[Assumption] = ()) -> None:
+    def __init__(self, prepared: AnyPrepared, engine_assumed: Sequence[Assumption] = ()) -> None:
         """`engine_assumed`: what the run's engine takes in the place of what the machine says."""
         scenario = prepared.scenario
         self._prepared = prepared

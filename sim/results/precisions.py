@@ -8,13 +8,13 @@ from moe_cosim.hw_models.components import Unit
 from moe_cosim.hw_models.formats import WeightFormat
 from moe_cosim.sim.results.rows import AssumptionRow, PrecisionRow
 from moe_cosim.workloads.plan import Plan
-from moe_cosim.workloads.scenario import Scenario
+from moe_cosim.workloads.run_kinds import AnyScenario
 
 
 class Precisions:
     """Which formats of experts which units ran, as plans go by."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: AnyScenario) -> None:
         self._scenario = scenario
         self._experts: dict[tuple[str, WeightFormat], None] = {}
 

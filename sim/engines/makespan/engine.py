@@ -62,7 +62,7 @@ class MakespanEngine(Engine):
             raise InputError(experiment.where, "window", found, "the whole program (engine makespan takes seconds)")
         if not self._of_policy:
             return self
-        name = policy_class(experiment).cost_model
+        name = "units" if experiment.neurons is not None else policy_class(experiment).cost_model
         if name not in COST_MODELS:
             raise InputError(experiment.where, f"cost model of policy {experiment.policy['name']}", name, COST_MODELS)
         return type(self)(name)

@@ -17,7 +17,7 @@ from moe_cosim.hw_models.machine import Machine
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.programs.program import PURPOSES, Program
-from moe_cosim.workloads.scenario import Scenario
+from moe_cosim.workloads.run_kinds import AnyScenario
 
 if TYPE_CHECKING:  # compiled: Numba takes a while to import
     from moe_cosim.sim.results.energy.event_counts import Columns, Meanings
@@ -40,7 +40,7 @@ _PARTS: Final = {
 class EnergyTally:
     """Sums over all events so far, in whole bytes, operations, picoseconds and thousandths of rows."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: AnyScenario) -> None:
         from moe_cosim.sim.results.energy.event_counts import USES, EventCounts, OverTime
 
         self._scenario, machine = scenario, scenario.machine
@@ -109,7 +109,7 @@ def _columns(machine: Machine, types: int) -> Columns:
     return Columns.of(len(machine.units), len(machine.memories), types)
 
 
-def _tables(scenario: Scenario, types: tuple[str, ...]) -> Meanings:
+def _tables(scenario: AnyScenario, types: tuple[str, ...]) -> Meanings:
     from moe_cosim.sim.results.energy.event_counts import MOST_BITS, PURPOSE_COUNT, Meanings
 
     machine, parts = scenario.machine, scenario.quantization.parts

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from moe_cosim.sim.results.rows import VerifySummary
-from moe_cosim.workloads.scenario import Scenario
+from moe_cosim.workloads.run_kinds import AnyScenario
 
 
-def verify_summary(scenario: Scenario) -> VerifySummary | None:
+def verify_summary(scenario: AnyScenario) -> VerifySummary | None:
     """None where nothing is drafted."""
     work, steps = scenario.workload, scenario.decode
     if work.verify is None or not steps.count:

@@ -1,0 +1,1 @@
+"""Published rules of which neurons lie and run where."""
