@@ -60,7 +60,9 @@ class Scenario:
     draft: PlacedDraft | None = None
     """The model that drafts; None: drafting costs nothing."""
     past: Callable[[int], NDArray[np.float32]] | None = None
-    """Of so many other requests, how often each chose each expert (`PastRequests.counts`); None: nobody knows."""
+    """[requests, MoE layers, experts] of so many other requests, how often each chose each expert
+    (`PastRequests.counts`); None: nobody knows.
+    """
 
 
 def draw(experiment: Experiment, declared: Callable[[Outset], Batching] = lambda outset: WHOLE) -> Scenario:

@@ -36,10 +36,12 @@ class Sequences(NamedTuple):
 
     @property
     def at_host(self) -> int:
+        """Those whose keys and values leave the GPU's memory."""
         return self.on_cpu + self.streamed
 
     @property
     def all(self) -> int:
+        """Of the micro-batch."""
         return self.resident + self.at_host
 
 

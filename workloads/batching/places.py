@@ -17,7 +17,7 @@ I64 = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class DenseHome:
-    """The dense weights that are loaded for every step; arrays run over the model's layers."""
+    """The dense weights that are loaded for every step; arrays are [layers] of the model, sizes in bytes."""
 
     address: I64
     """In host memory: first what is loaded of the attention, behind it that of the feed-forward part."""
@@ -31,6 +31,7 @@ class DenseHome:
 
     @property
     def layer_bytes(self) -> I64:
+        """What is loaded of each layer in a step."""
         found: I64 = self.attention_bytes + self.ffn_bytes
         return found
 
@@ -118,4 +119,5 @@ def place_kv(
 
 
 def needs_host(batching: Batching) -> bool:
+    """Whether anything leaves the GPU's memory."""
     return batching.dense_resident < 1 or not batching.keeps_kv

@@ -62,6 +62,7 @@ class Pass:
         return Place(*self.every, slots.ATTENTION + self.band, turns + order)
 
     def place(self, cells: Cells, slot: int, order: int = 0) -> Place:
+        """Among the events of this pass, in its band of slots."""
         return Place(cells.step, cells.layer, slot + self.band, order)
 
 

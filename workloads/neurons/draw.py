@@ -72,7 +72,7 @@ class Draw:
 
 
 def normals(of: int, shape: tuple[int, ...]) -> F32:
-    """Normals of the shared pool, run by run: which ones the key `of` and the place say."""
+    """Normals of the shared pool in this shape, run by run: which ones the key `of` and the place say."""
     count = int(np.prod(shape))
     runs = np.arange(-(-count // LONGEST_RUN), dtype=np.uint64)
     words = (runs + np.uint64(1)) * _GOLDEN + np.uint64(of)

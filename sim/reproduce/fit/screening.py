@@ -18,6 +18,8 @@ MOVES: Final = 0.01
 
 @dataclass(frozen=True)
 class Screened:
+    """What the runs with one unknown elsewhere have shown."""
+
     moving: list[Unknown] = field(default_factory=list)
     tried: list[tuple[Values, float]] = field(default_factory=list)
     """Sets of one unknown elsewhere, with their distances."""

@@ -67,6 +67,7 @@ class SimulatedSets:
                 setattr(chosen, name, default)
 
     def distance(self, cells: list[Cell]) -> float:
+        """Of cells from the published numbers, over their noise."""
         return distance(cells, self.noise)
 
     def _scaled(self, cells: list[Cell]) -> list[Cell]:

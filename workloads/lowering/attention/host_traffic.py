@@ -28,7 +28,8 @@ _BACK: Final = _TURN + 8
 @dataclass(frozen=True)
 class Turns:
     """Micro-batches of all layers and steps of a pass, one after the other: they take turns in two buffers of the GPU's
-    memory."""
+    memory. Arrays are [cells], but for `buffers` [2].
+    """
 
     step: Ints
     """[cells] from the pass's first."""
@@ -40,6 +41,7 @@ class Turns:
 
     @classmethod
     def of(cls, scene: Scene, passes: Sequence[Pass]) -> Turns:
+        """Of the micro-batches of one pass, which have the same cells."""
         step, layer = passes[0].every
         assert scene.layout.host is not None
         assert scene.layout.host.kv is not None
@@ -68,7 +70,9 @@ class Turns:
 def send_prompt(
     scene: Scene, each: Pass, share: HostShare, turns: Turns, sequence_bytes: Ints, made: Ints, stored: Ints
 ) -> None:
-    """Keys and values of a prompt, of so many bytes a sequence, from the buffer to their home."""
+    """Keys and values of a prompt, of so many bytes a sequence, from the buffer to their home. `made` and `stored`
+    [cells]: the tokens waited for and given.
+    """
     size = share.parts.at_host * sequence_bytes
     home = share.cpu_kv(each.every.layer)
     ranges = Range(turns.buffer(each), size, READ, KV), Range(home, size, WRITE, KV)
@@ -76,7 +80,9 @@ def send_prompt(
 
 
 def send(scene: Scene, each: Pass, share: HostShare, per_token: Ints, written: Ints, asked: Ints) -> None:
-    """Queries, keys and values of new tokens: to the CPU's scratch, or home behind what is `written`."""
+    """Queries, keys and values of new tokens: to the CPU's scratch, or home behind what is `written`. Arrays are
+    [cells]; `asked`: the token that begins it.
+    """
     layout, parts, layer = scene.layout, share.parts, each.every.layer
     here, ranges = layout.activations[scene.gpu.local_memory], []
     if parts.on_cpu:
@@ -98,7 +104,9 @@ def send(scene: Scene, each: Pass, share: HostShare, per_token: Ints, written: I
 def end_on_cpu(
     scene: Scene, each: Pass, share: HostShare, per_token: Ints, seen: Ints, written: Ints, returned: Ints
 ) -> None:
-    """The CPU attends to its share over `seen` cached tokens, and what it attends to returns."""
+    """The CPU attends to its share over `seen` cached tokens, and what it attends to returns. Arrays are [cells];
+    `returned`: the token given.
+    """
     parts, unit, attention = share.parts, scene.machine.units[_cpu(scene)], scene.model.attention
     model, lane = model_of(unit), _cpu_lane(scene)
     there, back = attention.query_bytes(ACTIVATION_BYTES)
@@ -126,7 +134,9 @@ def end_on_cpu(
 def load(
     scene: Scene, each: Pass, share: HostShare, turns: Turns, sequence_bytes: Ints, free: Ints, arrived: Ints
 ) -> None:
-    """Keys and values of so many bytes a sequence into the buffer, once that is `free`."""
+    """Keys and values of so many bytes a sequence into the buffer, once that is `free`. `free` and `arrived` [cells]:
+    the tokens waited for and given.
+    """
     size = share.parts.streamed * sequence_bytes
     home = share.streamed_kv(each.every.layer)
     ranges = Range(home, size, READ, KV), Range(turns.buffer(each), size, WRITE, KV)
