@@ -108,6 +108,8 @@ registry: Registry[type[Reproduction]] = Registry(
             "dymoe",
             "sieve",
             "specmoe",
+            "speculating_experts",
+            "wisp",
             "cxl_ndp_accuracy",
         )
     ),

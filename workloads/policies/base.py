@@ -106,6 +106,8 @@ policies: Registry[type[Policy]] = Registry(
             "near_data.cxl_ndp",
             "offloading.all_on_gpu",
             "offloading.infinity",
+            "offloading.speculating_experts",
+            "offloading.wisp",
             "batched.klotski",
             "hybrid.static_hybrid",
             "hybrid.ktransformers",

@@ -42,6 +42,24 @@ class TestMoeInfinity(PolicyContract):
     scarce_experts = 1
 
 
+class TestSpeculatingExperts(PolicyContract):
+    policy = "speculating-experts"
+    scarce_experts = 2
+
+
+class TestSpeculatingExpertsThatFetchAgain(PolicyContract):
+    policy = "speculating-experts"
+    options = {"execute": False}  # noqa: RUF012
+    settings = {"assumptions.speculating-hit-rate": 0.6}  # noqa: RUF012
+    scarce_experts = None
+
+
+class TestWisp(PolicyContract):
+    policy = "wisp"
+    options = {"cache_experts": 3, "prefetch": True}  # noqa: RUF012
+    scarce_experts = None
+
+
 class TestMonde(PolicyContract):
     policy = "monde"
     scarce_experts = 1
