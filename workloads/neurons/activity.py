@@ -89,8 +89,10 @@ class NeuronActivity:
 
     @property
     def steps(self) -> int:
+        """The prompt, and every decode step."""
         return int(self.tokens.shape[0])
 
     @property
     def layers(self) -> int:
+        """Layers of the model."""
         return int(self.tokens.shape[1])

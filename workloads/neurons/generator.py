@@ -16,6 +16,8 @@ PROFILED_TEXTS = 128
 
 
 class ActivityGeneratorOptions(Options):
+    """How alike tokens and layers are; each may be measured in a recording (`ActivityStatistics`)."""
+
     density: float | None = option(None, "share of the neurons that a token needs; null: the model's", gt=0, lt=1)
     hot_share: float = option(0.8, "of the work, what the busiest 20 % of the neurons do in all texts", gt=0, le=1)
     next_similarity: float = option(0.9, "of a token's neurons, the share that the next one needs too", gt=0, le=1)

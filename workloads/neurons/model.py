@@ -62,6 +62,7 @@ class NeuronModel(BaseModel):
 
     @cached_property
     def attention(self) -> Attention:
+        """Grouped-query attention of every layer."""
         return Attention("gqa", self.heads, self.kv_heads, self.hidden // self.heads)
 
     @cached_property
@@ -83,6 +84,7 @@ class NeuronModel(BaseModel):
 
     @property
     def layer_bytes(self) -> int:
+        """Size of a layer's weights: neurons of both blocks, and the projection between them."""
         return self.projection_bytes + sum(block.neurons * block.bytes_per_neuron for block in self.blocks)
 
     @property

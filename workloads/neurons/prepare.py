@@ -26,6 +26,7 @@ class PreparedNeurons:
 
     @property
     def machine(self) -> Machine:
+        """The one that the experiment describes."""
         return self.scenario.machine
 
     @cached_property

@@ -29,6 +29,7 @@ class ActivityStatistics:
     """Of the busiest fifth in other texts, the share that is not among the busiest fifth in this one."""
 
     def as_dict(self) -> dict[str, object]:
+        """As ``--json`` prints it."""
         return asdict(self)
 
 

@@ -24,6 +24,8 @@ _ALLOWED = "boolean arrays qkv and mlp [tokens, layers, neurons] (.npz)"
 
 
 class ActivityTraceOptions(Options):
+    """Which recording."""
+
     file: str = option(..., "the recording", allowed="the path of a .npz file (docs/neurons.md)")
 
 

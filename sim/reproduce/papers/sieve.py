@@ -46,6 +46,7 @@ class SieveReproduction(Reproduction):
 
     @property
     def batches(self) -> tuple[int, ...]:
+        """Sequences at a time; few of them where it has to be quick."""
         return _QUICK_BATCHES if self.quick else BATCHES
 
     def runs(self) -> list[RunKey]:

@@ -34,7 +34,7 @@ class Lane:
 
 @dataclass(frozen=True)
 class NeuronScene:
-    """One block's lowering."""
+    """One block's lowering. Arrays are [cells]."""
 
     machine: Machine
     model: NeuronModel
@@ -47,14 +47,17 @@ class NeuronScene:
 
     @cached_property
     def gpu_model(self) -> UnitModel:
+        """What times the GPU's kernels."""
         return model_of(self.machine.main_unit)
 
     @cached_property
     def near_models(self) -> tuple[UnitModel, ...]:
+        """What times the kernels of each unit of `near`."""
         return tuple(model_of(unit) for unit in self.near)
 
     @cached_property
     def gpu(self) -> Lane:
+        """Of the GPU's kernels."""
         unit = self.machine.main_unit
         return Lane(self.machine.lane_id(unit.name, unit.lanes[0]))
 
@@ -63,14 +66,17 @@ class NeuronScene:
 
     @cached_property
     def activations(self) -> Lane:
+        """Of the GPU's copy engine, for activations."""
         return self._copies("activations")
 
     @cached_property
     def weights(self) -> Lane:
+        """Of the GPU's copy engine, for weights of neurons that became hot."""
         return self._copies("weights")
 
     @cached_property
     def prefetch(self) -> Lane:
+        """Of the GPU's copy engine, for the layers of the prefill."""
         return self._copies("prefetch")
 
     def _copies(self, lane: str) -> Lane:
@@ -80,6 +86,7 @@ class NeuronScene:
 
     @cached_property
     def cores(self) -> tuple[Lane, ...]:
+        """Of each unit of `near`, for its kernels."""
         return tuple(Lane(self.machine.lane_id(unit.name, unit.lanes[0])) for unit in self.near)
 
     @cached_property
@@ -102,9 +109,11 @@ class NeuronScene:
         return Place(cells.step, cells.layer, 0, lane.order)
 
     def wait(self, lane: Lane, cells: LayerCells, token: Ints, count: ArrayLike) -> None:
+        """Hold the lane until `count` signals of each token have arrived."""
         self.sheet.add(WAIT, lane.index, self._place(lane, cells), _SYNCHRONISE, token=token, count=count)
 
     def signal(self, lane: Lane, cells: LayerCells, token: Ints) -> None:
+        """Give the tokens."""
         self.sheet.add(SIGNAL, lane.index, self._place(lane, cells), _SYNCHRONISE, token=token)
 
     def copy(
@@ -123,6 +132,7 @@ class NeuronScene:
         busy_ps: ArrayLike,
         ranges: tuple[Range, ...],
     ) -> None:
+        """A kernel with its traffic."""
         place, what = self._place(lane, cells), self._purpose(purpose)
         self.sheet.add(STREAM, lane.index, place, what, setup_ps=setup_ps, busy_ps=busy_ps, ranges=ranges)
 
@@ -132,7 +142,7 @@ class NeuronScene:
 
 @dataclass(frozen=True)
 class LayerCells:
-    """Layers of steps, in any number."""
+    """Layers of steps [cells], in any number."""
 
     step: Ints
     layer: Ints
@@ -141,6 +151,7 @@ class LayerCells:
 
     @classmethod
     def all_of(cls, steps: range, layers: int) -> LayerCells:
+        """Every layer of these steps, step after step."""
         step = np.repeat(np.arange(steps.start, steps.stop), layers)
         return cls(step, np.tile(np.arange(layers), len(steps)), np.arange(len(step)))
 
@@ -154,7 +165,7 @@ class LayerCells:
 
 
 def at(step: Ints, layer: int) -> LayerCells:
-    """What belongs to no layer: before them (-1) or behind them (their number)."""
+    """What belongs to no layer: before them (-1) or behind them (their number). `step` [cells]."""
     return LayerCells(step, np.full(len(step), layer), np.arange(len(step)))
 
 

@@ -44,7 +44,7 @@ class MapProblem:
         return gpu, self.near_ps[block] * (work.sum(axis=1) - on_gpu) / self.units
 
     def objective_ps(self, hot: NDArray[np.bool_]) -> float:
-        """Equation 1: the sum over stages of the longer of the two."""
+        """Equation 1: the sum over stages of the longer of the two. `hot` [layers, clusters]."""
         return float(sum(np.maximum(*self.stage_ps(hot, block)).sum() for block in range(len(self.clusters.slices))))
 
 

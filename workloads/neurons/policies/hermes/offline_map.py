@@ -44,7 +44,8 @@ def hottest_first(problem: MapProblem) -> Bools:
 
 def by_integer_program(problem: MapProblem, where: object) -> Bools:
     """The same by HiGHS (scipy, the extra ``ilp``): whole numbers of clusters of each class of frequency of each stage
-    go to the GPU. `InputError` where scipy is not there."""
+    go to the GPU. `InputError` where scipy is not there. [layers, clusters].
+    """
     try:
         from scipy.optimize import Bounds, LinearConstraint, milp
         from scipy.sparse import coo_array
@@ -92,7 +93,7 @@ def by_integer_program(problem: MapProblem, where: object) -> Bools:
 
 
 def at_random(problem: MapProblem, seed: int) -> Bools:
-    """As many neurons as the GPU's memory holds, any of them (the paper's Hermes-random)."""
+    """[layers, clusters]: as many neurons as the GPU's memory holds, any of them (the paper's Hermes-random)."""
     layers, count = problem.frequency.shape
     ranked = np.random.Generator(np.random.PCG64(seed)).permutation(layers * count)
     hot = np.zeros(layers * count, np.bool_)

@@ -17,7 +17,9 @@ States = NDArray[np.int8]
 
 
 def first_states(prompt_frequency: NDArray[np.floating]) -> States:
-    """From how often each was active in the prompt: 16 stages, 0 below 2 % and 15 above 90 %, evenly between."""
+    """From how often each was active in the prompt [layers, clusters]: 16 stages, 0 below 2 % and 15 above 90 %, evenly
+    between.
+    """
     stage = 1 + np.floor((prompt_frequency - 0.02) / (0.90 - 0.02) * (HIGHEST - 1))
     stage = np.clip(stage, 1, HIGHEST - 1)
     stage = np.where(prompt_frequency < 0.02, 0, np.where(prompt_frequency > 0.90, HIGHEST, stage))
@@ -25,7 +27,7 @@ def first_states(prompt_frequency: NDArray[np.floating]) -> States:
 
 
 def next_states(states: States, active: NDArray[np.bool_]) -> States:
-    """Up by 4 where active, else down by 1, from 0 to 15."""
+    """Up by 4 where active, else down by 1, from 0 to 15; both [layers, clusters]."""
     return np.where(active, np.minimum(states + RISE, HIGHEST), np.maximum(states - 1, 0)).astype(np.int8)
 
 
