@@ -92,7 +92,7 @@ def _read_memory(name: str, fields: Fields, places: Places) -> Memory:
         "interleave",
         "peak",
         "latency",
-        optional=("speed", "sequential_read", "internal_peak", "row_timeout"),
+        optional=("speed", "sequential_read", "internal_peak", "row_timeout", "energy"),
     )
     capacity_bytes = fields.whole("capacity", "bytes", most=MOST_CAPACITY_BYTES)
     channels = Channels(

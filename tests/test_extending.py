@@ -1,10 +1,8 @@
-"""Packages of somebody else: the one of docs/extending.md, one with a plug-in of each kind, and faulty ones."""
+"""Packages of somebody else: one with a plug-in of each kind, and faulty ones (docs/extending.md's: tests/docs)."""
 
 from __future__ import annotations
 
-import re
 import shutil
-import tomllib
 from pathlib import Path
 from subprocess import CompletedProcess
 from xml.etree import ElementTree
@@ -64,28 +62,6 @@ def outcome(site: Path, working: Path, *words: object) -> tuple[CompletedProcess
             name = case.attrib["classname"].rpartition(".")[2]
             failed.setdefault(name, set()).add(case.attrib["name"].partition("[")[0])
     return done, failed
-
-
-def test_the_package_of_the_documentation(tmp_path: Path, working: Path) -> None:
-    page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-    files = dict(re.findall(r"^`([\w.]+)`\n\n```\w+\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
-    project = tomllib.loads(files.pop("pyproject.toml"))["project"]
-    points = {group.removeprefix("moe_cosim."): found for group, found in project["entry-points"].items()}
-    assert points == {"policies": {"busy-to-gpu": "busy_to_gpu"}}
-    test = working / "test_busy_to_gpu.py"
-    test.write_text(files.pop(test.name))
-    site = tmp_path / "site"
-    install(site, project["name"], files, points, project["version"])
-    done, failed = outcome(site, working, test)
-    assert (done.returncode, failed) == (0, {}), done.stdout
-    commands = re.findall(r"^    moe-cosim (run .*)$", page, re.MULTILINE)
-    assert commands
-    quick = ("--set", "workload.prompt_tokens=4", "--set", "workload.output_tokens=2")
-    for command in commands:
-        done = fresh_python(site, "-m", "moe_cosim", *command.split(), *quick, folder=working)
-        assert done.returncode == 0, done.stderr
-    shown = fresh_python(site, "-m", "moe_cosim", "show", "policy", "busy-to-gpu", folder=working)
-    assert "an expert with so many tokens moves to the GPU" in shown.stdout
 
 
 def test_one_of_each_kind_meets_its_contract(site: Path, working: Path) -> None:

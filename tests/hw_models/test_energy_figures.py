@@ -108,3 +108,12 @@ def test_area_and_price_are_of_the_devices_that_say_them(tiny: Tiny) -> None:
     found = run(tiny.path, price | devices, keep=()).energy
     assert found is not None
     assert (found.area_mm2, found.price_usd) == (821, 35000)
+
+
+def test_a_memorys_own_energy_takes_the_place_of_its_standards() -> None:
+    own = dict.fromkeys(("read", "write", "port"), "2 pJ/bit") | {"activate": "1 nJ"}
+    own |= dict.fromkeys(("background_per_gb", "refresh_per_gb"), "0.5 W")
+    energy = _machine("h100-host", devices__host__memories__dram__energy=own).memories["host.dram"].energy
+    assert energy is not None
+    assert energy.read_j_per_bit == pytest.approx(2e-12)
+    assert energy.activate_j == pytest.approx(1e-9)
