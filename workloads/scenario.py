@@ -81,7 +81,7 @@ def draw(experiment: Experiment, declared: Callable[[Outset], Batching] = lambda
     decode = decode_steps(experiment)
     # before the routing is drawn, for what it refuses
     outset = Outset(machine, model, experiment.workload, quantization, assumptions, experiment.policy, where)
-    batching = declared(outset)
+    batching = declared(outset) if machine.has_gpu else WHOLE  # whoever streams needs one, and says so
     check_batching(batching, outset)
     addresses, layout = place(machine, model, experiment, quantization, assumptions, batching)
     draft = place_draft(experiment, machine, addresses, assumptions)

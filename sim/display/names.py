@@ -30,6 +30,8 @@ _SYSTEMS: Final = {
     "cxl-ndp": "CXL-NDP",
     "dymoe": "DyMoE",
     "dynaexq": "DynaExq",
+    "flexgen": "FlexGen",
+    "moe-lightning": "MoE-Lightning",
     "edge-ndp": "Edge-NDP",
     "fiddler": "Fiddler",
     "hobbit": "HOBBIT",

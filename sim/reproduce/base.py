@@ -110,6 +110,7 @@ registry: Registry[type[Reproduction]] = Registry(
             "specmoe",
             "speculating_experts",
             "wisp",
+            "moe_lightning",
             "cxl_ndp_accuracy",
         )
     ),

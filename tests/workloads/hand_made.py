@@ -131,7 +131,7 @@ def scenario(
     built = _machine(machine, tuple((machine_set or {}).items()), tuple((assumptions or {}).items()))
     chosen_model = of_model or model(layers, routed.num_experts, k)
     batching = WHOLE
-    if policy != "by hand":
+    if policy != "by hand" and built.has_gpu:
         outset = Outset(
             built, chosen_model, experiment.workload, quantization, resolved, experiment.policy, experiment.where
         )

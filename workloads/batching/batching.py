@@ -62,6 +62,8 @@ class Batching:
     experts_at_once: bool = True
     """Whether experts run once, on the whole batch, when all micro-batches have attended; False: behind the attention
     of each micro-batch, on its tokens."""
+    cpu_ahead: bool = True
+    """Whether the GPU projects the next micro-batch before the CPU's share of one has returned; False: it waits."""
 
     def __post_init__(self) -> None:
         """Raises `ValueError` for shares that are none, or sum to more than all sequences."""
@@ -81,6 +83,10 @@ class Batching:
         count = 1 if self.micro_batch is None else -(-batch // self.micro_batch)
         each, more = divmod(batch, count)
         return [each + (index < more) for index in range(count)]
+
+    def expert_parts(self, batch: int) -> int:
+        """Micro-batches behind whose attention experts run; 1: they run on the whole batch."""
+        return 1 if self.experts_at_once else len(self.sizes(batch))
 
     def split(self, sequences: int) -> Sequences:
         """A micro-batch of so many, by who attends to what; shares are rounded."""

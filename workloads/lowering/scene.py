@@ -113,8 +113,7 @@ class Scene:
     @cached_property
     def expert_parts(self) -> int:
         """Micro-batches behind whose attention experts run; 1: experts run on the whole batch."""
-        batching = self.layout.batching
-        return 1 if batching.experts_at_once else len(batching.sizes(self.workload.batch))
+        return self.layout.batching.expert_parts(self.workload.batch)
 
     @property
     def last_band(self) -> int:

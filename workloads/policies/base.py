@@ -109,6 +109,8 @@ policies: Registry[type[Policy]] = Registry(
             "offloading.speculating_experts",
             "offloading.wisp",
             "batched.klotski",
+            "batched.flexgen",
+            "batched.moe_lightning",
             "hybrid.static_hybrid",
             "hybrid.ktransformers",
             "hybrid.fiddler",

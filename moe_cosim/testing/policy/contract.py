@@ -153,7 +153,8 @@ class PolicyContract:
 
     def test_experts_are_in_their_slot_when_read_and_stay_until_done(self, case: SmallRun) -> None:
         found = self.prepared(case)
-        assert check_slots(found, self.timeline(case)) == len(shares_of(found.plan).run)
+        parts = found.scenario.layout.batching.expert_parts(case.batch)
+        assert check_slots(found, self.timeline(case)) == len(shares_of(found.plan, parts).run)
 
     def test_nothing_precedes_its_gate_or_outlasts_its_layer(self, case: SmallRun) -> None:
         check_causality(self.prepared(case), self.timeline(case))

@@ -109,7 +109,8 @@ def check_causality(prepared: Prepared, timeline: Timeline) -> None:
         return [(int(tags["step"][row]), int(tags["layer"][row])) for row in rows]
 
     gate, combine = rows_of(prepared, "gate", STREAM), rows_of(prepared, "combine", STREAM)
-    gate_end = dict(zip(cells(gate), timeline.end_ps[gate].tolist(), strict=True))
+    # of micro-batches the first gate, and the last combination
+    gate_end = dict(zip(cells(gate[::-1]), timeline.end_ps[gate[::-1]].tolist(), strict=True))
     combine_start = dict(zip(cells(combine), timeline.start_ps[combine].tolist(), strict=True))
     on_gpu = np.flatnonzero(program.events["lane"] == program.lanes.index((prepared.machine.main_unit.name, "main")))
     begin: dict[Cell, int] = {}

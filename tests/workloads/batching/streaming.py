@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +39,6 @@ class StreamingOptions(Options):
     gpu_experts: int = option(EXPERTS, "of each layer; the others are loaded")
 
 
-@policies.register(NAME)
 class Streaming(LayerStreamPolicy):
     summary = "loads what its options say, and chooses nothing"
     homes = ("host",)
@@ -55,6 +56,12 @@ class Streaming(LayerStreamPolicy):
         demand = self.context.demand
         held = np.tile(np.arange(demand.num_experts) < self.options.gpu_experts, (demand.layers, 1))
         self.take_layers(self.context.quantization.expert_format, held)
+
+
+def known() -> AbstractContextManager[object]:
+    """While it lasts experiments may name it; lists of what ships stay as they are."""
+    policies.names()  # all others are there
+    return patch.dict(policies._entries, {NAME: Streaming})
 
 
 @dataclass(frozen=True)
@@ -122,15 +129,16 @@ def ran(
     machine_set: Mapping[str, Any] | None = None,
 ) -> Ran:
     """So many decode steps, without what software takes."""
-    found = decided(
-        routed(batch, prompt, steps),
-        NAME,
-        options,
-        machine=machine,
-        machine_set=machine_set,
-        of_model=of_model,
-        software="ideal",
-    )
+    with known():
+        found = decided(
+            routed(batch, prompt, steps),
+            NAME,
+            options,
+            machine=machine,
+            machine_set=machine_set,
+            of_model=of_model,
+            software="ideal",
+        )
     program = lower_plan(found.scenario, found.plan)
     program.validate()
     timeline = engines.get("embedded")().run(found.scenario.machine, program)

@@ -15,7 +15,7 @@ from moe_cosim.sim.engines.base import engines
 from moe_cosim.workloads.prepare import lowering_of, policy_of
 from moe_cosim.workloads.programs.join import join_programs
 from moe_cosim.workloads.programs.program import CONTENTS, COPY, PURPOSES, READ, STREAM
-from tests.workloads.batching.streaming import EXPERTS, LAYERS, MACHINE, NAME, Ran, ran, routed
+from tests.workloads.batching.streaming import EXPERTS, LAYERS, MACHINE, NAME, Ran, known, ran, routed
 from tests.workloads.hand_made import scenario
 
 BATCH, PROMPT, STEPS = 8, 2048, 4
@@ -204,8 +204,9 @@ def test_a_run_in_blocks_is_the_same_run() -> None:
     """What is on its way, and who had which buffer, goes over from block to block."""
     options = {"dense_resident": 0.5, "kv_resident": 0.25, "micro_batch": 3, "gpu_experts": 1}
     whole = ran(options, BATCH, 64, STEPS)
-    experiment, confronted = scenario(routed(BATCH, 64, STEPS), NAME, options, machine=MACHINE, software="ideal")
-    policy, lowering, programs = policy_of(experiment, confronted), lowering_of(confronted), []
+    with known():
+        experiment, confronted = scenario(routed(BATCH, 64, STEPS), NAME, options, machine=MACHINE, software="ideal")
+        policy, lowering, programs = policy_of(experiment, confronted), lowering_of(confronted), []
     for first, last in pairwise((0, 2, 3, 1 + STEPS)):
         policy.plan_steps(first, last)
         programs.append(lowering.lower(policy.plan.take(), first, last))

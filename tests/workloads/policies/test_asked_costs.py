@@ -9,7 +9,7 @@ import pytest
 from moe_cosim.experiment import Experiment, experiment_names, load_experiment
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.testing.policy.contract import plan_bytes
-from moe_cosim.workloads.policies.base import Policy, policies
+from moe_cosim.workloads.policies.base import Policy, policies, policy_class
 from moe_cosim.workloads.policies.context import Context
 from moe_cosim.workloads.prepare import policy_of
 from moe_cosim.workloads.scenario import Scenario, draw
@@ -61,8 +61,9 @@ def planned(experiment: Experiment, confronted: Scenario) -> tuple[Policy, bytes
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_whoever_asked_for_no_costs_plans_the_same_at_any_rates(name: str) -> None:
     experiment = EXPERIMENTS[name]
-    policy, plan = planned(experiment, draw(experiment))
-    confronted = draw(experiment)
+    declared = policy_class(experiment).batching
+    policy, plan = planned(experiment, draw(experiment, declared))
+    confronted = draw(experiment, declared)
     _, other = planned(experiment, replace(confronted, machine=otherwise_fast(confronted.machine)))
     assert policy.context.asked_costs == (name in ASKING)
     assert (other != plan) == policy.context.asked_costs

@@ -238,6 +238,23 @@ class TestDyMoeThatLeavesOut(PolicyContract):
     scarce_experts = None
 
 
+class BesideACpu(PolicyContract):
+    """Policies that stream from a host's memory to a GPU that its CPU helps."""
+
+    machines = {1: "rtx4090-xeon-6454s"}  # noqa: RUF012
+    scarce_experts = None
+
+
+class TestFlexGen(BesideACpu):
+    policy = "flexgen"
+    options = {"micro_batch": 3}  # noqa: RUF012
+
+
+class TestMoeLightning(BesideACpu):
+    policy = "moe-lightning"
+    options = {"micro_batch": 2, "gpu_weights": 0.1}  # noqa: RUF012
+
+
 def subclasses(cls: type[PolicyContract]) -> set[type[PolicyContract]]:
     return {one for direct in cls.__subclasses__() for one in {direct, *subclasses(direct)}}
 

@@ -90,13 +90,13 @@ def _lower_decode(scene: Scene, passes: Sequence[Pass], shares: Sequence[HostSha
         times = scene.gpu_model.dense_ps(each.tokens, inner, columns, scene.formats.attention)
         number, parts = each.number, share.parts
         if number:
-            add_launches(scene, _ahead(passes, number, _LAUNCH))
+            add_launches(scene, _begin(scene, passes, number, _LAUNCH))
         rows = rows_of(scene, each.tokens, READ)
         weights = dense_weights(scene, each.every, "attention", 0, ahead)
-        place = _ahead(passes, number, _PROJECT)
+        place = _begin(scene, passes, number, _PROJECT)
         add_kernels(scene, place, "attention", each.tokens, int(times[:-1].sum()), (*weights, rows))
         if parts.at_host:
-            sheet.add(SIGNAL, lane, _ahead(passes, number, _ASK), _SYNCHRONISE, token=asked[number])
+            sheet.add(SIGNAL, lane, _begin(scene, passes, number, _ASK), _SYNCHRONISE, token=asked[number])
             send(scene, each, share, per_token, written, asked[number])
         if parts.on_cpu:
             end_on_cpu(scene, each, share, per_token, seen, written, returned[number])
@@ -122,9 +122,11 @@ def _lower_decode(scene: Scene, passes: Sequence[Pass], shares: Sequence[HostSha
         scene.carried.kv_buffers = turns.last(freed)
 
 
-def _ahead(passes: Sequence[Pass], number: int, order: int) -> Place:
-    """Of what comes before the attention of the micro-batch before ends."""
-    return passes[number - 1].attention_place(_AHEAD + order) if number else passes[0].attention_place(order)
+def _begin(scene: Scene, passes: Sequence[Pass], number: int, order: int) -> Place:
+    """Of what begins a micro-batch: before the attention of the one before ends, where the GPU goes ahead."""
+    if number and scene.layout.batching.cpu_ahead:
+        return passes[number - 1].attention_place(_AHEAD + order)
+    return passes[number].attention_place(order)
 
 
 def _rows(place: Place, rows: Ints) -> Place:

@@ -20,9 +20,10 @@ from moe_cosim.workloads.programs.program import COPY, PURPOSES, READ, SIGNAL, S
 _SYNCHRONISE: Final = Purpose(PURPOSES.index("synchronise"))
 _ATTENTION, _MOVE_KV = PURPOSES.index("attention"), PURPOSES.index("move kv")
 
-# order in a lane of a micro-batch's copies to the host; those of the one after it come before what returns
+# order in a lane of a micro-batch's copies to the host, and of what returns (behind those of the one after it, where
+# the GPU goes ahead)
 _TURN: Final = 16
-_BACK: Final = _TURN + 8
+_BACK: Final = 8
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,8 @@ def end_on_cpu(
     scene.sheet.add(SIGNAL, lane, place(2), _SYNCHRONISE, token=done)
     here, size = scene.layout.activations[scene.gpu.local_memory], parts.on_cpu * back
     ranges = Range(scratch, size, READ, ACTIVATIONS), Range(here, size, WRITE, ACTIVATIONS)
-    _copy(scene, each, "activations", _TURN * each.number + _BACK, done, ranges, returned, _ATTENTION)
+    turn = each.number + scene.layout.batching.cpu_ahead
+    _copy(scene, each, "activations", _TURN * turn + _BACK, done, ranges, returned, _ATTENTION)
 
 
 def load(
