@@ -90,8 +90,8 @@ DEVICE_MISTAKES = {
     ),
     "unknown unit model": (
         ("kind: systolic-arrays", "kind: systolic-array"),
-        "device.yaml: units.core.model.kind: found 'systolic-array'; allowed: one of cpu-kernels, measured-gpu, "
-        "systolic-arrays, tile-gpu (did you mean 'systolic-arrays'?)",
+        "device.yaml: units.core.model.kind: found 'systolic-array'; allowed: one of bank-gemv, cpu-kernels, "
+        "measured-gpu, systolic-arrays, tile-gpu (did you mean 'systolic-arrays'?)",
     ),
     "memory of another device": (
         ("local_memory: dram", "local_memory: hbm"),
