@@ -20,6 +20,7 @@ from moe_cosim.hw_models.access_rate import PS_PER_S, channel_cap, line_time_ps,
 from moe_cosim.hw_models.components import LINE_BYTES, Memory, Unit
 from moe_cosim.hw_models.cxl.crossing import crossed
 from moe_cosim.hw_models.dram.mix import mix_factors
+from moe_cosim.hw_models.flash.access import FlashRun, flash_run
 from moe_cosim.hw_models.machine import Machine, Path
 
 _ROUNDING_PS = 1e-3
@@ -78,10 +79,14 @@ def move_alone_ps(machine: Machine, source: str, target: str, size_bytes: int, u
     """Time of one copy of `size_bytes` from memory `source` to memory `target` by the DMA engine `unit`.
 
     Without `unit` it is the DMA engine beside the target, else the one beside the source, else the
-    machine's first. Raises `InputError` for parts that the machine does not have.
+    machine's first; from flash memory the one beside that, and by way of host memory where its path says so.
+    Raises `InputError` for parts that the machine does not have.
     """
     engine = _unit(machine, unit) if unit is not None else _dma(machine, source, target)
     a, b = _memory(machine, source), _memory(machine, target)
+    between = machine.bounce_memory(source, target) if unit is None else None
+    if between is not None:
+        return sum(move_alone_ps(machine, *ends, size_bytes) for ends in ((source, between), (between, target)))
     data = machine.path(source, target)
     latency_ps = machine.copy_latency_ps(engine.name, source, target)
     if not size_bytes:
@@ -93,10 +98,15 @@ def move_alone_ps(machine: Machine, source: str, target: str, size_bytes: int, u
     for memory, side in zip((a, b), sides, strict=True):
         weights[memory.name] = weights.get(memory.name, 0.0) + 1.0 / side.share
     use = _use(machine, data, machine.path(source, engine.name), weights)
-    cap = min(window, sides[0].cap, sides[1].cap)
     at, to = (_index(machine, name) for name in (source, target))
     written, streams = ({at: 0.5}, {at: 2.0}) if at == to else ({at: 0.0, to: 1.0}, {at: 1.0, to: 1.0})
-    return _drain_ps(machine, [_Flow(latency_ps, float(size_bytes), cap, use, written, streams)])
+    flow = _Flow(latency_ps, float(size_bytes), min(window, sides[0].cap, sides[1].cap), use, written, streams)
+    if b.flash is not None:  # what is written goes to any die
+        flow.cap = min(window, sides[0].cap)
+    if a.flash is not None:
+        flow.cap = sides[1].cap
+        _from_flash(machine, flow, at, flash_run(a, engine, size_bytes, size_bytes, False, latency_ps))
+    return _drain_ps(machine, [flow])
 
 
 def _access(
@@ -105,12 +115,28 @@ def _access(
     """One of the accesses of an event that moves `of_bytes` in all: its share of the window is that of its bytes."""
     memory = _memory(machine, name)
     there, back = machine.path(unit.name, name), machine.path(name, unit.name)
-    latency_ps = machine.round_trip_ps(unit.name, name)
+    latency_ps = machine.round_trip_ps(unit.name, name, is_write)
     side = _side(memory, size_bytes, is_write, machine.is_inside(unit.name, name))
     window = window_cap(unit.window_bytes, size_bytes, of_bytes, LINE_BYTES, latency_ps + side.line_ps)
     use = _use(machine, there if is_write else back, back, {name: 1.0 / side.share})
     at = _index(machine, name)
-    return _Flow(latency_ps, float(size_bytes), min(window, side.cap), use, {at: float(is_write)}, {at: streams})
+    flow = _Flow(latency_ps, float(size_bytes), min(window, side.cap), use, {at: float(is_write)}, {at: streams})
+    if memory.flash is not None:
+        flow.cap = math.inf
+        _from_flash(machine, flow, at, flash_run(memory, unit, size_bytes, of_bytes, is_write, latency_ps))
+    return flow
+
+
+def _from_flash(machine: Machine, flow: _Flow, at: int, run: FlashRun) -> None:
+    """What the drive, resource `at`, does to a flow of which it is the first memory: see the embedded engine's."""
+    flow.use[at] *= run.page_factor
+    rates = {resource: machine.resources[resource].bytes_per_s / PS_PER_S / use for resource, use in flow.use.items()}
+    fixed = min(run.cap, flow.cap, *rates.values())
+    early_ps = run.first_bytes / (run.page_factor * min(run.cap, rates[at]))
+    if run.window < fixed:
+        early_ps += run.last_burst_bytes * (1 / run.window - 1 / fixed)
+    flow.latency_ps = max(flow.latency_ps - math.floor(early_ps), 0)
+    flow.cap = min(flow.cap, run.cap, run.window)
 
 
 def _drain_ps(machine: Machine, flows: Sequence[_Flow]) -> int:
@@ -209,7 +235,7 @@ def _memory(machine: Machine, name: str) -> Memory:
 
 def _dma(machine: Machine, source: str, target: str) -> Unit:
     engines = machine.copy_units
-    for memory in (target, source):
+    for memory in (source, target) if _memory(machine, source).flash is not None else (target, source):
         for engine in engines:
             if engine.local_memory == memory:
                 return engine

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from moe_cosim.hw_models.dram.memory import DramMemory
     from moe_cosim.hw_models.dram.row_conflicts import RowConflicts
     from moe_cosim.hw_models.energy import MemoryEnergy, TransferEnergy, UnitEnergy
+    from moe_cosim.hw_models.flash.flash_memory import FlashMemory
     from moe_cosim.hw_models.units.base import UnitModel
 
 
@@ -67,6 +68,8 @@ class Unit:
     """Whether it sits inside its local memory, with no wire, switch or port between."""
     energy: UnitEnergy | None = None
     """None, here and in the other parts: unknown."""
+    command_bytes: int = 0
+    """What one command of its queue asks a flash memory for; the window is so many commands. 0: it has no queue."""
 
     @cached_property
     def role(self) -> Role:
@@ -89,7 +92,8 @@ class Memory:
 
     name: str
     kind: str
-    """``hbm``, ``gddr``, ``host``, ``cxl`` (memory only), ``ndp`` (memory with cores beside it) or ``cache``."""
+    """``hbm``, ``gddr``, ``host``, ``cxl`` (memory only), ``ndp`` (memory with cores beside it), ``cache`` or
+    ``flash``."""
     capacity_bytes: int
     base_address: int
     channels: int
@@ -108,6 +112,12 @@ class Memory:
     """What reads over a link with credits wait for rows of others; None where rows stay open until others are asked
     for, which the rates of mixes hold."""
     energy: MemoryEnergy | None = None
+    flash: FlashMemory | None = None
+    """What a memory of pages has beyond this; None of any other."""
+
+    def first_byte_ps(self, writes: bool) -> int:
+        """`latency_ps` of a read, or that of a write."""
+        return self.flash.write_latency_ps if writes and self.flash is not None else self.latency_ps
 
     @property
     def array_bytes_per_s(self) -> float:

@@ -142,7 +142,15 @@ class Machine:
             self.name,
             [replace(unit, window_bytes=0.0, energy=None) for unit in self.units.values()],
             [
-                (m.name, m.kind, m.capacity_bytes, m.base_address, m.channels, m.interleave_bytes)
+                (
+                    m.name,
+                    m.kind,
+                    m.capacity_bytes,
+                    m.base_address,
+                    m.channels,
+                    m.interleave_bytes,
+                    m.flash and m.flash.path,
+                )
                 for m in self.memories.values()
             ],
             [(link.name, link.ends) for link in self.links.values()],
@@ -202,14 +210,28 @@ class Machine:
         """The links on the `way`."""
         return [self._ways.link(a, b) for a, b in itertools.pairwise(self._ways.way(source, target))]
 
+    def bounce_memory(self, source: str, target: str) -> str | None:
+        """The host memory by way of which a copy from flash memory `source` goes to `target`; None: straight.
+
+        `InputError` where the path of the flash memory leads over the host, and the machine has no memory there.
+        """
+        flash = self.memories[source].flash
+        if flash is None or flash.path == "direct" or self.memories[target].kind == "host":
+            return None
+        for name, memory in self.memories.items():
+            if memory.kind == "host":
+                return name
+        allowed = "direct: the machine has no host memory"
+        raise InputError(f"machine {self.name}", f"memories.{source}.path", "host", allowed)
+
     def is_at_hand(self, unit: str, memory: str) -> bool:
         """Whether nothing limits the rate between the two but the memory itself: they are parts of one device."""
         return not self.path(memory, unit).resources and not self.path(unit, memory).resources
 
-    def round_trip_ps(self, unit: str, memory: str) -> int:
+    def round_trip_ps(self, unit: str, memory: str, writes: bool = False) -> int:
         """Unloaded: from `unit` to `memory`, one access, and back."""
         there, back = self.path(unit, memory), self.path(memory, unit)
-        return there.latency_ps + self.memories[memory].latency_ps + back.latency_ps
+        return there.latency_ps + self.memories[memory].first_byte_ps(writes) + back.latency_ps
 
     def copy_latency_ps(self, unit: str, source: str, target: str) -> int:
         """Unloaded: from the engine's request for a line at `source` to the acknowledgement from `target`.
@@ -218,10 +240,10 @@ class Machine:
         fabric the line goes straight over that.
         """
         if any(source != target and {source, target} <= set(peer.members) for peer in self.peers.values()):
-            ends = self.memories[source].latency_ps + self.memories[target].latency_ps
+            ends = self.memories[source].latency_ps + self.memories[target].first_byte_ps(writes=True)
             way = self.path(unit, source).latency_ps + self.path(source, target).latency_ps
             return way + ends + self.path(target, unit).latency_ps
-        return self.round_trip_ps(unit, source) + self.round_trip_ps(unit, target)
+        return self.round_trip_ps(unit, source) + self.round_trip_ps(unit, target, writes=True)
 
     def _find_path(self, source: str, target: str) -> Path:
         if self.is_inside(source, target) or self.is_inside(target, source):

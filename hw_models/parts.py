@@ -14,12 +14,13 @@ from moe_cosim.hw_models.dram.description import Channels, read_dram
 from moe_cosim.hw_models.dram.memory import DramMemory
 from moe_cosim.hw_models.dram.row_conflicts import RowConflicts
 from moe_cosim.hw_models.energy import TransferEnergy, UnitEnergy
+from moe_cosim.hw_models.flash.description import read_flash, read_queue
 from moe_cosim.hw_models.merge import Places
 from moe_cosim.hw_models.units.described import unit_models
 from moe_cosim.hw_models.units.kinds import Role, unit_kinds
 from moe_cosim.quantity import format_quantity
 
-MEMORY_KINDS = ("hbm", "gddr", "host", "cxl", "ndp", "cache")
+MEMORY_KINDS = ("hbm", "gddr", "host", "cxl", "ndp", "cache", "flash")
 MOST_CAPACITY_BYTES = 10**15
 """1 PB: so that the addresses of 1024 such memories fit into 63 bits."""
 MOST_CHANNELS = 65536
@@ -62,6 +63,7 @@ def read_device(tree: Mapping[str, Any], reading: Reading, places: Places) -> De
     memories = tuple(_read_memory(name, child, places) for name, child in fields.children("memories"))
     units = tuple(_read_unit(name, child, [m.name for m in memories]) for name, child in fields.children("units"))
     _check_inside(fields, units, memories)
+    _check_queues(fields, units, memories)
     switch = _read_switch(fields.child("switch"))
     wires: tuple[Link, ...] = ()
     if units or memories:
@@ -84,6 +86,8 @@ def read_device(tree: Mapping[str, Any], reading: Reading, places: Places) -> De
 
 
 def _read_memory(name: str, fields: Fields, places: Places) -> Memory:
+    if "kind" in fields and fields.word("kind", MEMORY_KINDS) == "flash":
+        return read_flash(name, fields, MOST_CAPACITY_BYTES)
     fields.only(
         "kind",
         "standard",
@@ -129,7 +133,10 @@ def _conflicts(fields: Fields, dram: DramMemory | None, channels: int) -> RowCon
 
 
 def _read_unit(name: str, fields: Fields, memories: list[str]) -> Unit:
-    fields.only("kind", "lanes", "local_memory", "window", optional=("model", "inside", "energy"))
+    fields.only("kind", "lanes", "local_memory", optional=("window", "queue", "model", "inside", "energy"))
+    if ("window" in fields) == ("queue" in fields):
+        raise fields.error("window", Plain("both" if "queue" in fields else "nothing"), "this field, or a queue")
+    queue = read_queue(fields.child("queue")) if "queue" in fields else None
     kind, role = fields.text("kind"), fields.registered("kind", unit_kinds).role
     if ("model" in fields) == (role == Role.COPY):
         raise fields.error("model", kind, "a model for every unit that computes, none for one that copies")
@@ -145,11 +152,28 @@ def _read_unit(name: str, fields: Fields, memories: list[str]) -> Unit:
         kind=kind,
         lanes=lanes,
         local_memory=fields.word("local_memory", memories),
-        window_bytes=fields.positive("window", "bytes"),
+        window_bytes=fields.positive("window", "bytes") if queue is None else queue.depth * queue.command_bytes,
         model=model,
         inside=fields.flag("inside"),
         energy=UnitEnergy.read(fields.child("energy")) if "energy" in fields else None,
+        command_bytes=0 if queue is None else queue.command_bytes,
     )
+
+
+def _check_queues(fields: Fields, units: Sequence[Unit], memories: Sequence[Memory]) -> None:
+    """A flash memory has a queue beside it, of a unit that copies; a queue asks a flash memory for whole pages."""
+    pages = {memory.name: memory.flash.page_bytes for memory in memories if memory.flash is not None}
+    queues = [unit for unit in units if unit.command_bytes]
+    for unit in queues:
+        where, page = f"units.{unit.name}.queue", pages.get(unit.local_memory)
+        if page is None or unit.role != Role.COPY:
+            raise fields.error(where, Plain(f"a queue of a {unit.kind} unit"), "one of a dma unit beside flash memory")
+        if unit.command_bytes % page:
+            found = Plain(format_quantity(unit.command_bytes, "bytes"))
+            raise fields.error(f"{where}.command", found, f"whole pages of {format_quantity(page, 'bytes')}")
+    for name in pages:
+        if not any(unit.local_memory == name for unit in queues):
+            raise fields.error("units", Plain("no queue"), f"a dma unit with a queue beside {name}, which is flash")
 
 
 def _check_inside(fields: Fields, units: Sequence[Unit], memories: Sequence[Memory]) -> None:

@@ -17,6 +17,7 @@ from benchmarks.sst_ramulator import table
 from ledger.parts import SIMULATED
 from moe_cosim.options import OptionRow, Options, option_rows
 from moe_cosim.sim.engines.base import engines
+from moe_cosim.sim.validate.validate import validate
 from moe_cosim.workloads.models import find_model
 from moe_cosim.workloads.models.model_file.fields import (
     ATTENTION_PARTS,
@@ -104,6 +105,16 @@ def _trace_formats() -> str:
     return "\n".join([*head, *rows])
 
 
+def _flash() -> str:
+    """Published bandwidths of drives beside the engine's."""
+    head = ["| drive | access | MB/s published | simulated | error | |", "|---|---|---|---|---|---|"]
+    for row in validate("flash").rows:
+        drive, access = row.what.split(", ", 1)
+        seen = "seen" if row.fitted else ""
+        head.append(f"| {drive} | {access} | {row.measured:.0f} | {row.predicted:.0f} | {row.error:+.1%} | {seen} |")
+    return "\n".join(head)
+
+
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "policies": lambda: _table("policy", policies),
     "routers": lambda: _table("source", routers),
@@ -112,6 +123,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "model-file": _model_file,
     "families": _families,
     "ramulator": table,
+    "flash": _flash,
     **{part: partial(reproduction_table, part) for part in SIMULATED},
     "headlines": partial(reproduction_table, "cxl-ndp", _HEADLINES),
 }

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.hw_models.formats import WeightFormat
+from moe_cosim.workloads.bounce import BounceBuffers
 from moe_cosim.workloads.stripes import Stripes
 
 RUN: Final = np.dtype(
@@ -82,6 +83,8 @@ class Plan:
     first_run: int = 0
     """Number of the first row of `runs`: rows are counted through the whole run."""
     first_move: int = 0
+    bounce: BounceBuffers | None = None
+    """By way of which moves from flash memory reach the GPU where its path leads over the host."""
 
 
 class _Table:
@@ -141,6 +144,7 @@ class PlanBuilder:
         self._first_move = 0
         self._teams: list[tuple[str, ...]] = []
         self.stripes: Stripes | None = None
+        self.bounce: BounceBuffers | None = None
         self._step = 0
         self._layer = 0
 
@@ -271,6 +275,7 @@ class PlanBuilder:
             tuple(self._teams),
             self._first_run,
             self._first_move,
+            self.bounce,
         )
         self._first_run, self._first_move = self._runs.next, self._moves.next
         self._residents.clear()

@@ -79,7 +79,8 @@ def fingerprint(machine: Machine, program: Program, told_dram: bool = False) -> 
     """
     digest = hashlib.sha256()
     for unit in machine.units.values():
-        digest.update(repr((unit.name, unit.lanes, unit.window_bytes)).encode())
+        queue = (unit.command_bytes,) if unit.command_bytes else ()
+        digest.update(repr((unit.name, unit.lanes, unit.window_bytes, *queue)).encode())
     for memory in machine.memories.values():
         place = (memory.name, memory.base_address, memory.capacity_bytes, memory.channels, memory.interleave_bytes)
         if told_dram and memory.dram is not None:
@@ -87,6 +88,8 @@ def fingerprint(machine: Machine, program: Program, told_dram: bool = False) -> 
         else:
             share = memory.efficiency
             speed = (memory.peak_bytes_per_s, memory.latency_ps, share.block_bytes, share.read, share.write)
+        if memory.flash is not None:
+            speed = (speed, memory.flash)
         digest.update(repr((place, speed)).encode())
     for link in machine.links.values():
         protocol = (link.protocol,) if link.protocol else ()

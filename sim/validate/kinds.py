@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from moe_cosim.sim.validate import cxl, dram, kernels, llm, systems
+from moe_cosim.sim.validate import cxl, dram, flash, kernels, llm, systems
 from moe_cosim.sim.validate.kind import MeasurementKind
 
 KINDS: Final[dict[str, MeasurementKind]] = {
@@ -46,6 +46,13 @@ KINDS: Final[dict[str, MeasurementKind]] = {
             dram.REQUIRED,
             dram.OPTIONAL,
             dram.compare,
+        ),
+        MeasurementKind(
+            "flash",
+            "bandwidth of an NVMe drive by block length, queue depth and share of reads",
+            flash.REQUIRED,
+            flash.OPTIONAL,
+            flash.compare,
         ),
     )
 }

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from moe_cosim.hw_models.components import Unit
 from moe_cosim.workloads.lowering import slots
+from moe_cosim.workloads.lowering.from_flash import PER_MOVE, drives, lower_reads
 from moe_cosim.workloads.lowering.order import grouped, order_in_cell, segments, starts
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import Ints, Place, Purpose, Range
@@ -20,8 +21,7 @@ _WEIGHTS = CONTENTS.index("weights")
 _SYNCHRONISE = Purpose(PURPOSES.index("synchronise"))
 
 # order of one move's events in its lane
-_GATE, _AFTER_RUN, _AFTER_MOVE, _COPY, _DONE, _SETTLED = range(6)
-_PER_MOVE = 6
+_GATE, _READ, _AFTER_RUN, _AFTER_MOVE, _COPY, _DONE, _SETTLED = range(PER_MOVE)
 
 
 class Triggers(NamedTuple):
@@ -43,10 +43,12 @@ def lower_moves(scene: Scene, triggers: Triggers) -> Ints:
     arrival = sheet.new_tokens(len(moves))
     cell = scene.cells(moves["step"], moves["layer"])
     step, layer = scene.step_and_layer(cell)
-    order = order_in_cell(starts(cell)) * _PER_MOVE
+    order = order_in_cell(starts(cell)) * PER_MOVE
     source, target, early = moves["source"], moves["target"], moves["early"]
     memory = scene.machine.memory_index(np.concatenate((source, target))).reshape(2, -1)
-    lanes = _lanes(scene, *memory)
+    drive = drives(scene, memory[0], memory[1], moves["prefetch"])
+    buffered = lower_reads(scene, cell, order, np.where(drive.stops, drive.lane, -1), *triggers)
+    lanes = np.where((drive.lane >= 0) & ~drive.stops, drive.lane, _lanes(scene, *memory))
     after_run = _same_cell_runs(scene, cell)
     after_move = scene.carried.add_moves(arrival, target, lanes)
     blocked = after_run >= 0
@@ -63,6 +65,9 @@ def lower_moves(scene: Scene, triggers: Triggers) -> Ints:
             first = mine[asked]
             first = first[starts(cell[first])]
             sheet.add(WAIT, lane, place(first, _GATE), _SYNCHRONISE, token=tokens[cell[first]], count=1)
+        rows = mine[buffered.read[mine] >= 0]
+        if len(rows):
+            sheet.add(WAIT, lane, place(rows, _READ), _SYNCHRONISE, token=buffered.read[rows], count=1)
         rows = mine[blocked[mine]]
         if len(rows):
             token, count = run_tokens[after_run[rows]], _sharers(scene)[after_run[rows]]
@@ -71,7 +76,7 @@ def lower_moves(scene: Scene, triggers: Triggers) -> Ints:
         if len(rows):
             token = scene.carried.arrival(after_move[rows])
             sheet.add(WAIT, lane, place(rows, _AFTER_MOVE), _SYNCHRONISE, token=token, count=1)
-        for rows, formats, ranges in _copies(scene, mine):
+        for rows, formats, ranges in _copies(scene, mine, buffered.source):
             bits, expert = np.array([each.bits for each in plan.formats])[formats], moves["expert"][rows]
             purpose = Purpose(PURPOSES.index("move weights"), expert, bits)
             sheet.add(COPY, lane, place(rows, _COPY), purpose, setup_ps=scene.software.copy_ps, ranges=ranges)
@@ -82,10 +87,10 @@ def lower_moves(scene: Scene, triggers: Triggers) -> Ints:
     return run_tokens
 
 
-def _copies(scene: Scene, rows: Ints) -> Iterator[tuple[Ints, Ints, tuple[Range, ...]]]:
+def _copies(scene: Scene, rows: Ints, source: Ints) -> Iterator[tuple[Ints, Ints, tuple[Range, ...]]]:
     """Rows of moves whose two ends lie alike, their formats and ranges: a pair for each part of a striped end."""
     moves = scene.plan.moves
-    sources, targets, formats = moves["source"][rows], moves["target"][rows], moves["format"][rows].astype(np.int64)
+    sources, targets, formats = source[rows], moves["target"][rows], moves["format"][rows].astype(np.int64)
     sizes = np.array([each.expert_bytes(scene.model.expert) for each in scene.plan.formats])
     spread = is_striped(sources) + 2 * is_striped(targets)
     kind = formats * 4 + spread
@@ -116,8 +121,8 @@ def _parts(scene: Scene, source: Ints, target: Ints, size: int) -> list[Range]:
 
 
 def _lanes(scene: Scene, source: Ints, target: Ints) -> Ints:
-    """The lane that makes each move between memories: the GPU's engine where it takes part, else that of the module
-    whose memory holds the whole copy (its source, of two)."""
+    """The lane that makes each move between memories, flash aside: the GPU's engine where it takes part, else that of
+    the module whose memory holds the whole copy (its source, of two)."""
     machine = scene.machine
     on_gpu = (source == scene.gpu_memory) | (target == scene.gpu_memory)
     lanes = np.where(scene.plan.moves["prefetch"], scene.dma_lane("prefetch"), scene.dma_lane("weights"))

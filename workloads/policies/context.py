@@ -16,6 +16,7 @@ from moe_cosim.hw_models.formats import WeightFormat
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.workloads.address_map import AddressMap, aligned
 from moe_cosim.workloads.batching.batching import Batching
+from moe_cosim.workloads.bounce import BounceBuffers
 from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.layout import ModelLayout
 from moe_cosim.workloads.models.model import Model
@@ -161,6 +162,16 @@ class Context:
         )
         self._homes[weight_format] = grid
         self.plan.reside(weight_format, grid)
+        self._take_bounce_buffers(weight_format)
+
+    def _take_bounce_buffers(self, weight_format: WeightFormat) -> None:
+        """Where experts come from flash memory by way of the host's; large enough for the largest format."""
+        ways = {self._machine.bounce_memory(home, self.gpu_memory) for home in self.home_memories}
+        size, experts = aligned(self.expert_bytes(weight_format)), self.demand.num_experts
+        for memory in ways - {None}:
+            if self.plan.bounce is None or self.plan.bounce.each_bytes < size:
+                region = self.addresses.take("bounce buffers", str(memory), 2 * experts * size)
+                self.plan.bounce = BounceBuffers(region.address, size, experts)
 
     def keep_striped(self, weight_format: WeightFormat) -> None:
         """As `keep_all`, each copy in equal parts over all home memories (one memory, or a mixed home: as it is)."""

@@ -15,6 +15,7 @@ HOMES: Final = {
     "host": "host memory",
     "mixed": "host memory and an NDP unit",
     "gpu": "a GPU",
+    "flash": "flash memory",
 }
 """What an experiment may name as ``policy.home``, and what a machine must have for it."""
 

@@ -19,7 +19,9 @@ ChannelBackend::ChannelBackend(SST::ComponentId_t id, SST::Params& params)
     const SST::UnitAlgebra bandwidth(params.find<std::string>("bandwidth", "0B/s"));
     const auto channels = params.find<uint32_t>("channels", 1);
     interleave_bytes_ = params.find<uint64_t>("interleave_bytes", 256);
+    page_bytes_ = params.find<uint64_t>("page_bytes", 0);
     const SST::UnitAlgebra latency(params.find<std::string>("latency", "0ps"));
+    const SST::UnitAlgebra write_latency(params.find<std::string>("write_latency", latency.toString()));
     const SST::UnitAlgebra row_miss(params.find<std::string>("row_miss", "0ps"));
     row_bytes_ = params.find<uint64_t>("row_bytes", 0);
     const auto banks = params.find<uint32_t>("banks", 1);
@@ -28,8 +30,10 @@ ChannelBackend::ChannelBackend(SST::ComponentId_t id, SST::Params& params)
         output->fatal(CALL_INFO, 1, "%s: parameter 'bandwidth' must be positive, in B/s\n", name.c_str());
     if (channels < 1 || interleave_bytes_ < 1 || banks < 1)
         output->fatal(CALL_INFO, 1, "%s: 'channels', 'interleave_bytes' and 'banks' must be at least 1\n", name.c_str());
-    if (!latency.hasUnits("s") || !row_miss.hasUnits("s"))
-        output->fatal(CALL_INFO, 1, "%s: 'latency' and 'row_miss' must be times\n", name.c_str());
+    if (!latency.hasUnits("s") || !write_latency.hasUnits("s") || !row_miss.hasUnits("s"))
+        output->fatal(CALL_INFO, 1, "%s: 'latency', 'write_latency' and 'row_miss' must be times\n", name.c_str());
+    if (page_bytes_ > 0 && interleave_bytes_ % page_bytes_ != 0)
+        output->fatal(CALL_INFO, 1, "%s: 'interleave_bytes' must be whole pages\n", name.c_str());
     if (arbitration != "fair" && arbitration != "fifo")
         output->fatal(CALL_INFO, 1, "%s: 'arbitration' is '%s', must be 'fair' or 'fifo'\n", name.c_str(),
                       arbitration.c_str());
@@ -45,6 +49,7 @@ ChannelBackend::ChannelBackend(SST::ComponentId_t id, SST::Params& params)
 
     is_fair_ = arbitration == "fair";
     latency_ps_ = picoseconds(latency.toString());
+    write_latency_ps_ = picoseconds(write_latency.toString());
     row_miss_ = picoseconds(row_miss.toString()) * FINE;
     fine_per_byte_ = 1e12 * FINE * channels / bandwidth.getDoubleValue();
     channels_.resize(channels);
@@ -65,7 +70,7 @@ void ChannelBackend::accept(const Request& request) {
     const uint64_t end = request.address + std::max<uint64_t>(request.bytes, 1);
     const uint64_t first_block = request.address / interleave_bytes_;
     const uint64_t last_block = (end - 1) / interleave_bytes_;
-    const uint32_t slot = new_pending(request.id, uint32_t(last_block - first_block + 1));
+    const uint32_t slot = new_pending(request, uint32_t(last_block - first_block + 1));
     const Rates& rate = rates(request.block_bytes);
     const double fine_per_byte = request.is_write ? rate.write : rate.read;
     const uint32_t stream = is_fair_ ? dense_stream(request) : 0;
@@ -76,9 +81,11 @@ void ChannelBackend::accept(const Request& request) {
     uint64_t address = request.address;
     for (uint64_t block = first_block; block <= last_block; ++block) {
         const uint64_t until = std::min(end, (block + 1) * interleave_bytes_);
-        const auto bytes = double(std::min(request.bytes, until - address));
+        const auto bytes = double(in_pages(address, std::min(address + request.bytes, until)));
         const Piece piece{address, arrival, Fine(std::llround(bytes * fine_per_byte)), slot};
-        const auto index = uint32_t(block % channels_.size());
+        // What is written to pages goes to any die, here to each in turn.
+        const bool anywhere = page_bytes_ > 0 && request.is_write;
+        const auto index = uint32_t((anywhere ? written_pages_++ : block) % channels_.size());
         Channel& channel = channels_[index];
         if (!is_fair_ || (channel.waiting.empty() && channel.free <= arrival)) {
             transfer(channel, piece);
@@ -108,11 +115,25 @@ void ChannelBackend::transfer(Channel& channel, const Piece& piece) {
     busy_ += piece.duration;
 
     Pending& pending = pending_[piece.pending];
-    pending.last_end = std::max(pending.last_end, channel.free);
+    pending.last_end = std::max(pending.last_end, page_bytes_ > 0 ? sensed(piece, pending, start) : channel.free);
     if (--pending.pieces == 0) {
         const Fine wait = pending.last_end - std::min(pending.last_end, now());
-        answers_->send((wait + FINE / 2) / FINE + latency_ps_, new IndexEvent(piece.pending));
+        const uint64_t latency_ps = pending.is_write ? write_latency_ps_ : latency_ps_;
+        answers_->send((wait + FINE / 2) / FINE + latency_ps, new IndexEvent(piece.pending));
     }
+}
+
+// Bytes of [begin, end), or of the pages that it touches.
+uint64_t ChannelBackend::in_pages(uint64_t begin, uint64_t end) const {
+    if (page_bytes_ == 0) return end - begin;
+    return (end + page_bytes_ - 1) / page_bytes_ * page_bytes_ - begin / page_bytes_ * page_bytes_;
+}
+
+// From when the latency of a page counts, which holds the time that the page keeps its die busy: a read is answered
+// no earlier than that is over, a write is in the drive's buffer before.
+ChannelBackend::Fine ChannelBackend::sensed(const Piece& piece, const Pending& pending, Fine start) const {
+    const Fine latency = latency_ps_ * FINE;
+    return pending.is_write || piece.duration <= latency ? start : start + piece.duration - latency;
 }
 
 // When the piece's bank has its row open. Rows of different banks open side by side.
@@ -129,14 +150,14 @@ ChannelBackend::Fine ChannelBackend::bank_ready(Channel& channel, const Piece& p
 
 ChannelBackend::Fine ChannelBackend::now() { return getCurrentSimTime(ps_) * FINE; }
 
-uint32_t ChannelBackend::new_pending(ReqId id, uint32_t pieces) {
+uint32_t ChannelBackend::new_pending(const Request& request, uint32_t pieces) {
     if (free_pending_.empty()) {
-        pending_.push_back({id, 0, pieces});
+        pending_.push_back({request.id, 0, pieces, request.is_write});
         return uint32_t(pending_.size() - 1);
     }
     const uint32_t slot = free_pending_.back();
     free_pending_.pop_back();
-    pending_[slot] = {id, 0, pieces};
+    pending_[slot] = {request.id, 0, pieces, request.is_write};
     return slot;
 }
 

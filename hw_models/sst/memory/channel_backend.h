@@ -28,6 +28,8 @@ public:
         {"channels", "(uint) Number of channels", "1"},
         {"interleave_bytes", "(uint) Consecutive blocks of this size lie on consecutive channels", "256"},
         {"latency", "(string) Unloaded, from the request's arrival to the response, transfer excluded", "0ps"},
+        {"write_latency", "(string) The same of writes; as latency where it is not given", ""},
+        {"page_bytes", "(uint) Least that is moved, on a die for each channel; the latencies then hold the time of a page; 0: no pages", "0"},
         {"arbitration", "(string) 'fair': request streams take turns on a channel; 'fifo': in order of arrival", "fair"},
         {"efficiency_block_bytes", "(array) Lengths of contiguous blocks for which the shares are given", "[1]"},
         {"efficiency_read", "(array) Share of the peak that reads of such blocks reach", "[1.0]"},
@@ -54,6 +56,7 @@ private:
         ReqId id;
         Fine last_end;
         uint32_t pieces;  // not served yet
+        bool is_write;
     };
     // The part of a request that lies in one block of one channel.
     struct Piece {
@@ -78,7 +81,9 @@ private:
     };
 
     Fine now();
-    uint32_t new_pending(ReqId id, uint32_t pieces);
+    uint32_t new_pending(const Request& request, uint32_t pieces);
+    uint64_t in_pages(uint64_t begin, uint64_t end) const;
+    Fine sensed(const Piece& piece, const Pending& pending, Fine start) const;
     const Rates& rates(uint64_t block_bytes);
     uint32_t dense_stream(const Request& request);
     void serve(uint32_t channel);
@@ -93,7 +98,9 @@ private:
     Efficiency efficiency_;
     double fine_per_byte_;  // of one channel at its peak
     uint64_t interleave_bytes_;
+    uint64_t page_bytes_;
     uint64_t latency_ps_;
+    uint64_t write_latency_ps_;
     uint64_t row_bytes_;
     Fine row_miss_;
     bool is_fair_;
@@ -106,6 +113,7 @@ private:
     uint64_t requests_ = 0;
     uint64_t read_bytes_ = 0;
     uint64_t written_bytes_ = 0;
+    uint64_t written_pages_ = 0;
     uint64_t row_misses_ = 0;
     Fine busy_ = 0;
     SST::Statistics::Statistic<uint64_t>* requests_statistic_;

@@ -18,6 +18,15 @@ from moe_cosim.sim.engines.embedded.dram.meeting import time_together
 from moe_cosim.sim.engines.embedded.dram.mixes import ONE_STREAM, factor_of
 from moe_cosim.sim.engines.embedded.dram.refresh_tables import UNKNOWN
 from moe_cosim.sim.engines.embedded.dram.rows import lines_ps
+from moe_cosim.sim.engines.embedded.flash import (
+    command_of,
+    first_bytes,
+    flash_turn_ps,
+    page_ps,
+    paged,
+    piece_of,
+    under_way,
+)
 from moe_cosim.sim.engines.embedded.parts import BUSY, kernel_end, survey_kernel
 from moe_cosim.sim.engines.embedded.tables import (
     COEFFICIENT_ONE,
@@ -156,6 +165,20 @@ def fill(
             is_read = ends == 2 or accesses[source].op != WRITE
             latency_ps = float(route.latency_ps)
             turn_ps = latency_ps + line_ps
+            window, least = t.window_bytes[unit], float(line_bytes)
+            page_factor = paged(part, accesses[source])
+            first_pages = own = 0.0
+            if part.page_bytes > 0:
+                cap = cap / page_factor if is_read else np.inf  # what is written goes to any die
+                line_ps = page_ps(part, share)
+                piece = piece_of(accesses[source])
+                window = under_way(window, t.command_bytes[unit], piece)
+                least = command_of(t.command_bytes[unit], piece, float(part.page_bytes))
+                own = max(window * (size / total), min(least, size))
+                commands = own / least
+                first_pages = first_bytes(float(part.page_bytes), part.channels, not is_read)
+                first_pages = min(size * page_factor, min(max(own, float(part.page_bytes)), first_pages))
+                turn_ps = flash_turn_ps(part, accesses[source], share, latency_ps, least, commands, is_read)
             if is_read and clock.kind != UNKNOWN:
                 line = min(min(np.float64(line_bytes), size), np.float64(part.interleave_bytes))
                 turn_ps += clock.wait_ps * np.ceil(line / clock.bank_bytes)
@@ -164,7 +187,7 @@ def fill(
                     if own < 2.0 * part.port_bytes_per_s / access_rate.PS_PER_S * turn_ps:  # else it limits nothing
                         turn_ps = max(turn_ps + lines_ps(clock, own, turn_ps), line_ps)
             first_line_ps = second_line_ps = line_ps
-            first_weight = second_weight = 1.0 / share
+            first_weight = second_weight = page_factor / share
             flow = flows[at]
             flow.writes = WRITES if ends == 1 and accesses[source].op == WRITE else READS
             flow.first_scattered = flow.second_scattered = _is_scattered(part, accesses[source])
@@ -179,8 +202,10 @@ def fill(
                 other, line_ps = _memory_side(part, part.port_bytes_per_s, accesses[target], share, line_bytes)
                 turn_ps += line_ps
                 second_line_ps = line_ps
+                if part.page_bytes > 0:
+                    other = np.inf
                 cap = min(cap, other)
-                second_weight = 1.0 / share
+                second_weight = paged(part, accesses[target]) / share
                 flow.writes = ONWARD
                 flow.second_scattered = _is_scattered(part, accesses[target])
                 flow.second_streams = _streams(flow.second_scattered, meeting[memory[target]])
@@ -188,7 +213,7 @@ def fill(
                     first_weight += second_weight
                     flow.writes = WITHIN
                     flow.first_streams *= 4  # each of the two counted both
-            of_window = _window_cap(t.window_bytes[unit], size, total, float(line_bytes), turn_ps)
+            of_window = _window_cap(window, size, total, least, turn_ps)
             if not min(of_window, cap) > 0.0:
                 return False
             flow.route = place
@@ -220,10 +245,13 @@ def fill(
             known = not np.isnan(t.mix_scattered[memory[source], 0]) and not np.isnan(
                 t.mix_scattered[memory[target], 0]
             )
-            if known and of_window < fixed and route.queues == 0:
+            if (known or first_pages > 0.0) and of_window < fixed and route.queues == 0:
                 whole = size * (kernel_bytes / total) if is_part else size
-                of_window, early_ps = _bursts(whole, of_window * turn_ps, of_window, fixed, burst_rate)
+                held = own if first_pages > 0.0 else of_window * turn_ps
+                of_window, early_ps = _bursts(whole, held, of_window, fixed, burst_rate)
                 latency_ps = max(latency_ps - early_ps, 0.0)
+            if first_pages > 0.0:  # the latency holds their time
+                latency_ps = max(latency_ps - first_pages / (page_factor * min(cap, first_rate)), 0.0)
             flow.latency_ps = int(latency_ps)
             flow.closes = memory[source] if is_read and clock.kind != UNKNOWN else -1
             flow.offset = offset

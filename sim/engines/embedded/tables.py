@@ -53,6 +53,7 @@ MEMORY_PART: Final = np.dtype(
         ("port_bytes_per_s", np.float64),
         ("array_bytes_per_s", np.float64),
         ("scattered_below", np.int64),  # bytes: shorter blocks are scattered
+        ("page_bytes", np.int64),  # of flash; 0 of any other
     ]
 )
 
@@ -91,6 +92,7 @@ class MachineTables(NamedTuple):
 
     lane_unit: NDArray[np.int64]  # [L]
     window_bytes: NDArray[np.float64]  # [U]
+    command_bytes: NDArray[np.float64]  # [U] as in Unit
     inside: NDArray[np.int64]  # [U] the memory it sits inside, or NO_MEMORY
     memory: NDArray[np.void]  # [M] of MEMORY_RANGE, by address
     memory_part: NDArray[np.void]  # [M] of MEMORY_PART, in the machine's order
@@ -128,8 +130,8 @@ def new_tables(machine: Machine) -> MachineTables:
     names = [memory.name for memory in memories]
     ranges = [(m.base_address, m.base_address + m.capacity_bytes, index) for index, m in enumerate(memories)]
     parts = [
-        (m.base_address, m.channels, m.interleave_bytes, m.peak_bytes_per_s, m.array_bytes_per_s, scattered)
-        for m, scattered in zip(memories, _scattered_below(machine), strict=True)
+        (m.base_address, m.channels, m.interleave_bytes, m.peak_bytes_per_s, m.array_bytes_per_s, scattered, page)
+        for m, scattered, page in zip(memories, _scattered_below(machine), _pages(machine), strict=True)
     ]
     mix_streams, mix_scattered, mix_together = _mix_tables(machine)
     refresh, refresh_turn = refresh_tables(memories)
@@ -137,6 +139,7 @@ def new_tables(machine: Machine) -> MachineTables:
     empty = MachineTables(
         lane_unit=np.array([unit_index[unit] for unit, _ in machine.lanes], dtype=np.int64),
         window_bytes=np.array([unit.window_bytes for unit in units], dtype=np.float64),
+        command_bytes=np.array([unit.command_bytes for unit in units], dtype=np.float64),
         inside=np.array([names.index(u.local_memory) if u.inside else NO_MEMORY for u in units], dtype=np.int64),
         memory=np.array(sorted(ranges, key=lambda entry: entry[0]), dtype=MEMORY_RANGE),
         memory_part=np.array(parts, dtype=MEMORY_PART),
@@ -181,6 +184,11 @@ def _conflicts(memory: Memory) -> tuple[float, float, float]:
 def _scattered_below(machine: Machine) -> list[int]:
     """[M] bytes below which blocks are scattered."""
     return [m.channels * SCATTERED_BYTES if m.dram is not None else 0 for m in machine.memory_list]
+
+
+def _pages(machine: Machine) -> list[int]:
+    """[M] bytes of a page of flash; 0 of any other memory."""
+    return [0 if m.flash is None else m.flash.page_bytes for m in machine.memory_list]
 
 
 def with_room(tables: MachineTables, slots: int) -> MachineTables:
@@ -247,7 +255,7 @@ def _route(machine: Machine, key: int) -> tuple[int, int, list[_Hop]]:
     at = [source]
     if op in (READ, WRITE):
         data = machine.path(memory, unit) if op == READ else machine.path(unit, memory)
-        latency_ps = machine.round_trip_ps(unit, memory)
+        latency_ps = machine.round_trip_ps(unit, memory, op == WRITE)
     else:
         other = machine.memory_list[target - 1].name
         data = machine.path(memory, other)

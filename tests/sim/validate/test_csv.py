@@ -70,7 +70,7 @@ def test_an_unknown_kind_is_named() -> None:
     found = cli("validate", "kernel")
     assert found.exit_code == 2
     assert found.stderr == (
-        "moe-cosim: validate: kind: found 'kernel'; allowed: one of cxl, dram, kernels, llm, systems "
+        "moe-cosim: validate: kind: found 'kernel'; allowed: one of cxl, dram, flash, kernels, llm, systems "
         "(did you mean 'kernels'?)\n"
     )
 

@@ -23,7 +23,7 @@ class Belady(GpuCachePolicy):
     """Per-layer slots as `lru`, evicting by the true future. Fetches on demand only."""
 
     summary = "per-layer cache that knows the future (upper bound of any replacement rule)"
-    homes = ("host", "cxl", "near-data", "mixed")
+    homes = ("host", "cxl", "near-data", "mixed", "flash")
     options_class = CacheOptions
     options: CacheOptions
 

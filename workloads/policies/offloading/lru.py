@@ -37,7 +37,7 @@ class LruCache(GpuCachePolicy):
     """Each layer has a cache of its own."""
 
     summary = "per-layer LRU expert cache on the GPU, optional speculative loading (Mixtral-offloading)"
-    homes = ("host", "cxl", "near-data", "mixed")
+    homes = ("host", "cxl", "near-data", "mixed", "flash")
     options_class = LruOptions
     assumptions = (SPECULATION_ACCURACY,)
     options: LruOptions

@@ -24,7 +24,7 @@ class OnDemand(BlockPolicy):
     """No cache: a staging area, empty again at the next layer."""
 
     summary = "every expert fetched over the link when the gate asks for it"
-    homes = ("host", "cxl", "near-data", "mixed")
+    homes = ("host", "cxl", "near-data", "mixed", "flash")
     options_class = OnDemandOptions
     options: OnDemandOptions
 

@@ -40,7 +40,7 @@ def memory_controller(memory: Memory, section: str, number: int, timing: MemoryT
 
 def _backend(memory: Memory, number: int, timing: MemoryTiming) -> tuple[str, SubComponent]:
     """(the controller's clock, its back end)."""
-    if timing == "shares" or memory.kind == "cache":
+    if timing == "shares" or memory.kind in ("cache", "flash"):
         return CONTROLLER_CLOCK, SubComponent("backend", "moecosim.ChannelBackend", _shares(memory))
     if memory.dram is None:
         found = Plain(f"no DRAM timings of {memory.name} ({memory.standard or memory.kind})")
@@ -58,6 +58,9 @@ def _backend(memory: Memory, number: int, timing: MemoryTiming) -> tuple[str, Su
 def _shares(memory: Memory) -> Mapping[str, Value]:
     """Channels that reach the shares of their peak that the machine's description gives."""
     efficiency = memory.efficiency
+    pages: dict[str, Value] = {}
+    if memory.flash is not None:
+        pages = {"page_bytes": memory.flash.page_bytes, "write_latency": f"{memory.flash.write_latency_ps}ps"}
     return {
         "mem_size": f"{memory.capacity_bytes}B",
         "bandwidth": f"{round(memory.peak_bytes_per_s)}B/s",
@@ -67,6 +70,7 @@ def _shares(memory: Memory) -> Mapping[str, Value]:
         "efficiency_block_bytes": _array(efficiency.block_bytes),
         "efficiency_read": _array(efficiency.read),
         "efficiency_write": _array(efficiency.write),
+        **pages,
     }
 
 

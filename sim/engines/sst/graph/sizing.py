@@ -35,6 +35,9 @@ def check_line_bytes(machine: Machine, line_bytes: object, where: object) -> int
         if interleave % line and line % interleave:
             found = Plain(f"{line} with {memory.name} interleaved over channels every {interleave} bytes")
             raise InputError(where, "line_size", found, "a divisor or a multiple of the interleaving")
+        if memory.flash is not None and line % memory.flash.page_bytes:
+            found = Plain(f"{line} with pages of {memory.flash.page_bytes} bytes in {memory.name}")
+            raise InputError(where, "line_size", found, "whole pages")
     for unit in machine.units.values():
         if unit.window_bytes < line:
             found = Plain(f"{line} with {unit.name}'s window of {unit.window_bytes:.0f} bytes")

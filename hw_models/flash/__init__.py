@@ -1,0 +1,1 @@
+"""Flash memory behind NVMe queues: pages, dies, commands, and the way to the GPU."""
