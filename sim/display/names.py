@@ -30,6 +30,7 @@ _SYSTEMS: Final = {
     "cxl-ndp": "CXL-NDP",
     "dymoe": "DyMoE",
     "dynaexq": "DynaExq",
+    "dali": "DALI",
     "flexgen": "FlexGen",
     "moe-lightning": "MoE-Lightning",
     "edge-ndp": "Edge-NDP",

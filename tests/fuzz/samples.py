@@ -30,6 +30,7 @@ SYSTEMS: Final[tuple[tuple[str, Tree], ...]] = (
     ("rtx4090-2x-xeon-6454s", {"name": "static-hybrid"}),
     ("rtx5080-host", {"name": "fiddler"}),
     ("h100-amx-dimm-ndp", {"name": "klotski"}),
+    ("rtx3090-epyc-7542", {"name": "dali", "window_steps": 1}),
     ("b200-hbm-pim", {"name": "sieve"}),
     ("h100-host", {"name": "specmoe", "draft_experts": 2, "follow": "random"}),
     ("h100-host", {"name": "dymoe", "cache_experts": 2, "low_format": "int4", "retention": 0.5}),

@@ -114,6 +114,7 @@ policies: Registry[type[Policy]] = Registry(
             "hybrid.static_hybrid",
             "hybrid.ktransformers",
             "hybrid.fiddler",
+            "hybrid.dali",
             "near_data.monde_dimm",
             "near_data.trimoe.policy",
             "near_data.edge_ndp",

@@ -116,6 +116,11 @@ class TestFiddler(OnModules):
     options = {"crossover_tokens": 2}  # noqa: RUF012
 
 
+class TestDali(OnModules):
+    policy = "dali"
+    options = {"window_steps": 2}  # noqa: RUF012
+
+
 class TestKlotski(OnModules):
     policy = "klotski"
 
