@@ -76,7 +76,8 @@ def product_s(
     """Seconds of a kernel that multiplies [`row_tiles` x `size`, `inner`] by `matrices` of [`inner`, `columns`].
 
     Compute: multiprocessors take tiles in waves, of which the last may be part empty. Memory: `moved_bytes` at the
-    achieved rate, or below where fewer parts of matrices are asked for than there are multiprocessors.
+    achieved rate, or below where fewer parts of matrices are asked for than there are multiprocessors. Arrays are
+    [kernels].
     """
     across = np.ceil(columns / c.tile_columns)
     waves = np.ceil(row_tiles * across * c.splits / gpu.multiprocessors) / c.splits

@@ -42,6 +42,7 @@ class RamulatorConfig:
     standard: str
     organisation: Mapping[str, int]
     rate: int
+    """Megatransfers per second."""
     timings: Mapping[str, int]
     """Clocks, by Ramulator's names."""
     mapping: str

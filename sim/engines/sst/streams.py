@@ -161,7 +161,7 @@ def read_stream(
 
 
 def read_times(path: Path, stream: Stream) -> NDArray[np.void]:
-    """[events] TIMES of a device. Raises `RunError` where the file is not there or of another length."""
+    """[events] TIMES of a device, in ps. Raises `RunError` where the file is not there or of another length."""
     expected = len(stream.events) * TIMES.itemsize
     size = path.stat().st_size if path.is_file() else None
     if size != expected:

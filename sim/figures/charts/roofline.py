@@ -35,7 +35,7 @@ class KernelPoint:
     intensity: float
     """Operations per byte."""
     rate: float
-    """As the axis shows it."""
+    """Operations per second, in the unit that the axis shows."""
     share: float
     """Of the time of all kernels of its unit."""
 

@@ -65,7 +65,9 @@ def packet_bytes(line_bytes: int) -> int:
 
 
 def buffer_bytes(raw_rate: float, credit_loop_ps: int, line_bytes: int) -> int:
-    """Rate x the time until a credit is back, rounded up to whole packets, with one loop to spare."""
+    """`raw_rate` (bytes per second) x the time until a credit is back, rounded up to whole packets, with one loop to
+    spare.
+    """
     packet = packet_bytes(line_bytes)
     loop_ps = credit_loop_ps + _ELEMENT_LATENCY_PS + _LEAST_PACKETS * packet / raw_rate * 1e12
     return max(_LEAST_PACKETS, math.ceil(2 * raw_rate * loop_ps * 1e-12 / packet)) * packet

@@ -82,7 +82,9 @@ def schedule_layers(
     path: NDArray[np.int64],
     span: F64,
 ) -> None:
-    """As `schedule`, for layers whose experts are rows starts[c] to starts[c + 1]; fills `span` [layers] too."""
+    """As `schedule`, for layers whose experts are rows starts[c] to starts[c + 1]; fills `span` [layers], in ps,
+    too.
+    """
     for cell in range(len(span)):
         first, last = starts[cell], starts[cell + 1]
         here = costs[first:last], place[first:last], drain[first:last], delay[first:last]
@@ -93,7 +95,7 @@ def schedule_layers(
 def makespan(
     costs: F64, place: NDArray[np.int64], drain: F64, delay: F64, modules: int, path: NDArray[np.int64]
 ) -> float:
-    """The formula for given paths. Experts [e] on paths `path` [e] with `costs` [e, paths]; times as those."""
+    """The formula, in ps, for given paths `path` [n]; arguments as `schedule` has them."""
     load, module = np.zeros(2), np.zeros(modules)
     for e in range(len(place)):
         _put(costs, place, drain, delay, load, module, e, path[e], 1.0)
