@@ -33,6 +33,7 @@ _SYSTEMS: Final = {
     "dali": "DALI",
     "flexgen": "FlexGen",
     "moe-lightning": "MoE-Lightning",
+    "moe-gen": "MoE-Gen",
     "edge-ndp": "Edge-NDP",
     "fiddler": "Fiddler",
     "hobbit": "HOBBIT",

@@ -111,6 +111,7 @@ registry: Registry[type[Reproduction]] = Registry(
             "speculating_experts",
             "wisp",
             "moe_lightning",
+            "moe_gen",
             "cxl_ndp_accuracy",
         )
     ),

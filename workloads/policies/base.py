@@ -111,6 +111,7 @@ policies: Registry[type[Policy]] = Registry(
             "batched.klotski",
             "batched.flexgen",
             "batched.moe_lightning",
+            "batched.moe_gen",
             "hybrid.static_hybrid",
             "hybrid.ktransformers",
             "hybrid.fiddler",

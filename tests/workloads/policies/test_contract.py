@@ -255,6 +255,11 @@ class TestFlexGen(BesideACpu):
     options = {"micro_batch": 3}  # noqa: RUF012
 
 
+class TestMoeGen(BesideACpu):
+    policy = "moe-gen"
+    options = {"micro_batch": 2, "cpu_share": 0.5}  # noqa: RUF012
+
+
 class TestMoeLightning(BesideACpu):
     policy = "moe-lightning"
     options = {"micro_batch": 2, "gpu_weights": 0.1}  # noqa: RUF012

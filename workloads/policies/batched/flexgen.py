@@ -29,11 +29,10 @@ class FlexGen(ZigzagPolicy):
     """The percentages of a published policy are `gpu_weights` and `micro_batch`."""
 
     summary = "zig-zag blocks of micro-batches: weights, keys and values stream through the GPU (arXiv 2303.06865)"
-    placements = (False,)
     cpu_ahead = False
     options_class = FlexGenOptions
     options: FlexGenOptions
 
     @classmethod
-    def allowed(cls, options: ZigzagOptions) -> Sequence[bool]:
-        return (isinstance(options, FlexGenOptions) and options.cpu_attention,)
+    def cpu_shares(cls, options: FlexGenOptions) -> Sequence[float]:
+        return (float(options.cpu_attention),)

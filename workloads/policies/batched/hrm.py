@@ -48,11 +48,24 @@ class LayerTime(NamedTuple):
 
     link: float
     cpu: float
-    gpu: float
+    attention: float
+    """Of the GPU..."""
+    experts: float
+    """...as this."""
+
+    @property
+    def gpu(self) -> float:
+        return self.attention + self.experts
 
     @property
     def whole(self) -> float:
-        return max(self)
+        """Where everything overlaps (eq. 12)."""
+        return max(self.link, self.cpu, self.gpu)
+
+    @property
+    def in_turn(self) -> float:
+        """Where experts begin when both have attended."""
+        return max(self.link, max(self.cpu, self.attention) + self.experts)
 
 
 @dataclass(frozen=True)
@@ -76,23 +89,29 @@ class LayerCosts:
         return cls(experts, 2 * model.top_k * model.expert.weights, kv, pair)
 
     def layer_s(
-        self, rates: RooflineRates, batch: int, micro_batch: int, context: float, loaded: float, cpu_attention: bool
+        self,
+        rates: RooflineRates,
+        batch: int,
+        expert_batches: float,
+        context: float,
+        loaded: float,
+        cpu_attention: float,
     ) -> LayerTime:
-        """Of `batch` sequences of `context` tokens whose experts run `micro_batch` by micro-batch, of which the share
-        `loaded` comes over the link; the CPU attends to all sequences or to none, whose keys and values then come over
-        the link, too."""
-        micro_batches = batch / micro_batch
+        """Of `batch` sequences of `context` tokens whose experts run `expert_batches` times, of which the share
+        `loaded` comes over the link; the CPU attends to its share of the sequences, and what the GPU attends to comes
+        over the link, too."""
         kv, attending = self.kv_bytes * context * batch, self.attention_operations * context * batch
-        ffn = max(
-            self.expert_bytes / rates.gpu_bytes_per_s * micro_batches,
+        experts = max(
+            self.expert_bytes / rates.gpu_bytes_per_s * expert_batches,
             self.ffn_operations * batch / rates.gpu_operations_per_s,
         )
-        link = loaded * self.expert_bytes + (0 if cpu_attention else kv)
+        cpu = 0.0
         if cpu_attention:
-            cpu = max(kv / rates.cpu_bytes_per_s, attending / rates.cpu_operations_per_s)
-            return LayerTime(link / rates.link_bytes_per_s, cpu, ffn)
-        on_gpu = max(kv / rates.gpu_bytes_per_s, attending / rates.gpu_operations_per_s)
-        return LayerTime(link / rates.link_bytes_per_s, 0.0, ffn + on_gpu)
+            cpu = cpu_attention * max(kv / rates.cpu_bytes_per_s, attending / rates.cpu_operations_per_s)
+        on_gpu = 1 - cpu_attention
+        link = (loaded * self.expert_bytes + on_gpu * kv) / rates.link_bytes_per_s
+        attention = on_gpu * max(kv / rates.gpu_bytes_per_s, attending / rates.gpu_operations_per_s)
+        return LayerTime(link, cpu, attention, experts)
 
 
 def _bytes_per_s(ps: int) -> float:

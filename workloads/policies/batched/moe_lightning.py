@@ -14,6 +14,8 @@ different lanes share the link evenly, which is what pages are for. A layer's pi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.policies.batched.zigzag import ZigzagOptions, ZigzagPolicy
 
@@ -23,6 +25,9 @@ class MoeLightning(ZigzagPolicy):
     """On a machine without a CPU unit its search has only the GPU to attend."""
 
     summary = "zig-zag micro-batches, attention on the CPU, weights in pages, policy by a roofline (arXiv 2411.11217)"
-    placements = (True, False)
     options_class = ZigzagOptions
     options: ZigzagOptions
+
+    @classmethod
+    def cpu_shares(cls, options: ZigzagOptions) -> Sequence[float]:
+        return 1.0, 0.0

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 
@@ -49,9 +50,8 @@ class ZigzagPolicy(LayerStreamPolicy):
     others are loaded a layer ahead. Subclasses say who attends."""
 
     homes = ("host",)
-    placements: ClassVar[Sequence[bool]]
-    """Whether the CPU attends: what the search may choose from."""
     cpu_ahead: ClassVar[bool] = True
+    experts_at_once: ClassVar[bool] = False
     options_class = ZigzagOptions
     options: ZigzagOptions
 
@@ -60,9 +60,15 @@ class ZigzagPolicy(LayerStreamPolicy):
         return cls.choice(outset).batching
 
     @classmethod
-    def allowed(cls, options: ZigzagOptions) -> Sequence[bool]:
-        """Of `placements`, those that the options leave."""
-        return cls.placements
+    @abstractmethod
+    def cpu_shares(cls, options: Any) -> Sequence[float]:
+        """Shares of the sequences to which the CPU attends: what the search may choose from. `options` are of the
+        class that `options_class` names."""
+
+    @classmethod
+    def seconds(cls, time: LayerTime) -> float:
+        """What the search minimises."""
+        return time.whole
 
     @classmethod
     def choice(cls, outset: Outset) -> Choice:
@@ -74,15 +80,16 @@ class ZigzagPolicy(LayerStreamPolicy):
         # as the artifact has them: keys of the whole output for who attends
         context = work.decode_context + work.output_tokens
         found: list[Choice] = []
-        for on_cpu in cls.allowed(options):
-            if on_cpu and not outset.machine.host_units and len(cls.allowed(options)) > 1:
+        shares = cls.cpu_shares(options)
+        for on_cpu in shares:
+            if on_cpu and not outset.machine.host_units and 0 in shares:
                 continue
             for size in [options.micro_batch] if options.micro_batch else SIZES:
                 batching = Batching(
                     kv_resident=0.0,
-                    cpu_attention=float(on_cpu),
+                    cpu_attention=on_cpu,
                     micro_batch=min(size, work.batch),
-                    experts_at_once=False,
+                    experts_at_once=cls.experts_at_once,
                     cpu_ahead=cls.cpu_ahead,
                 )
                 if len(batching.sizes(work.batch)) > MOST_MICRO_BATCHES:
@@ -90,7 +97,8 @@ class ZigzagPolicy(LayerStreamPolicy):
                 stay = cls._stay(outset, batching, options)
                 if stay is not None:
                     loaded = 1 - stay / (layers * experts)
-                    time = costs.layer_s(rates, work.batch, batching.sizes(work.batch)[0], context, loaded, on_cpu)
+                    runs = 1 if cls.experts_at_once else work.batch / max(batching.sizes(work.batch))
+                    time = costs.layer_s(rates, work.batch, runs, context, loaded, on_cpu)
                     found.append(Choice(batching, stay, time))
                 if size >= work.batch:
                     break
@@ -98,7 +106,7 @@ class ZigzagPolicy(LayerStreamPolicy):
             gpu_memory = outset.machine.main_unit.local_memory
             tried = f"micro-batches of {options.micro_batch or f'1 to {SIZES[-1]}'} sequences"
             raise InputError(outset.where, f"room in {gpu_memory}", Plain(tried), "fewer sequences or shorter prompts")
-        return min(found, key=lambda one: one.time.whole)
+        return min(found, key=lambda one: cls.seconds(one.time))
 
     @staticmethod
     def _stay(outset: Outset, batching: Batching, options: ZigzagOptions) -> int | None:

@@ -41,7 +41,7 @@ def test_a_layer_by_the_equations() -> None:
     weights = 8 * 3 * 4096 * 14336 * 2
     kv = 2 * 8 * 128 * 2
     costs = LayerCosts(weights, 2 * 2 * 3 * 4096 * 14336, kv, 2 * model.attention.core.products_per_pair)
-    on_cpu, on_gpu = (costs.layer_s(T4, 504, 36, 546, 0.95, where) for where in (True, False))
+    on_cpu, on_gpu = (costs.layer_s(T4, 504, 14, 546, 0.95, where) for where in (1, 0))
     assert on_cpu.link == pytest.approx(0.95 * weights / 16e9)  # 167 ms
     assert on_cpu.cpu == pytest.approx(504 * 546 * kv / 100e9)  # 11 ms
     assert on_cpu.gpu == pytest.approx(14 * weights / 300e9)  # 132 ms, which 5 ms of arithmetic are behind
