@@ -30,6 +30,7 @@ from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.routing.readers.trace_format import trace_formats
 from moe_cosim.workloads.routing.routing import routers
 from moe_cosim.yaml_file import yaml_text
+from tests.docs import reference
 from tests.docs_figures import reproduction_table
 from tests.workloads.models.published import published_parameters
 
@@ -121,6 +122,9 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "trace-formats": _trace_formats,
     "engines": lambda: _table("engine", engines),
     "model-file": _model_file,
+    **{f"{kind}-file": partial(reference.table, kind) for kind in reference.FILES},
+    "unit-models": reference.unit_models,
+    "site-file": reference.site_table,
     "families": _families,
     "ramulator": table,
     "flash": _flash,

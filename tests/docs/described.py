@@ -88,5 +88,6 @@ _READERS: Final[dict[str, Callable[[Path], object]]] = {
     "sweep": plan_sweep,
     "site": lambda path: load_site(path, None, site_class),
     "labels": LabelFile.read,
+    "used-below": read_yaml,  # by a command, in a process that has what the page installed
 }
 KINDS: Final = tuple(_READERS)

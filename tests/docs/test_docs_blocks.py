@@ -59,12 +59,14 @@ def test_all_blocks_of_a_page_run_in_order(page: str, run: Run) -> None:
 
 @pytest.mark.parametrize("page", BLOCKS)
 def test_no_block_is_neither_run_nor_marked(page: str) -> None:
-    for block in BLOCKS[page]:
+    for index, block in enumerate(BLOCKS[page]):
         assert block.language in LANGUAGES, f"{block.where}: {block.language or 'no language'}"
         assert set(block.marks) <= set(MARKS), block.where
         assert "slow" not in block.marks or block.marks["slow"], f"{block.where}: slow, and does not say why"
         assert "needs" not in block.marks or block.slow, f"{block.where}: may be left out, so it is to be marked slow"
         if block.language == "yaml":
             assert block.marks.get("as", "").split()[:1] in [[kind] for kind in KINDS], block.where
+        if block.marks.get("as") == "used-below":
+            assert any(block.name in other.text for other in BLOCKS[page][index + 1 :]), block.where
         if block.language == "text" and "output" not in block.marks:
             assert not re.search(r"^(\$|moe-cosim|python|pip|make) ", block.text, re.MULTILINE), block.where
