@@ -10,6 +10,7 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.build import build_machine
 from moe_cosim.hw_models.flash.pages import command_of, command_turn_ps, die_wait_ps, paged_bytes, under_way
+from moe_cosim.sim.engines.sst.graph.sizing import check_line_bytes
 
 NAND = "devices.ssd.memories.nand"
 QUEUE = "devices.ssd.units.dma.queue"
@@ -172,6 +173,13 @@ def test_a_drive_has_a_queue_and_nothing_else_has(tmp_path: Any, memory: str, qu
     with pytest.raises(InputError) as caught:
         build_machine(tmp_path / "machine.yaml", Assumptions())
     assert expected in str(caught.value)
+
+
+def test_sst_takes_whole_pages_alone() -> None:
+    found = machine()
+    assert check_line_bytes(found, 4096, "sst engine") == 4096
+    with pytest.raises(InputError, match=r"line_size: found 256 with pages of 4096 bytes in ssd\.nand; allowed: whole"):
+        check_line_bytes(found, 256, "sst engine")
 
 
 def test_a_path_over_the_host_needs_host_memory(tmp_path: Any) -> None:

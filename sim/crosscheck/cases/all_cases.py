@@ -10,6 +10,7 @@ from moe_cosim.sim.crosscheck.cases import (
     dimm_policy_cases,
     fabric_cases,
     fabric_levels_cases,
+    flash_cases,
     policy_cases,
 )
 
@@ -24,6 +25,7 @@ def all_cases() -> dict[str, Case]:
         *dimm_policy_cases.CASES,
         *fabric_levels_cases.TABLE.cases,
         *cxl_cases.TABLE.cases,
+        *flash_cases.CASES,
     ]
     found = {case.name: case for case in cases}
     if len(found) < len(cases):
