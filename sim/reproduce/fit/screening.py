@@ -14,6 +14,8 @@ from moe_cosim.sim.run_many import Counted
 
 MOVES: Final = 0.01
 """A cell that changes by more than 1 % is moved."""
+_TOGETHER: Final = 4
+"""Neighbours of a list belong to one part of a machine, and often nothing hangs on any."""
 
 
 @dataclass(frozen=True)
@@ -34,20 +36,16 @@ class Screened:
 def screened(sets: SimulatedSets, progress: Counted | None = None) -> Screened:
     """Unknowns that move no cell from where the default set has it are left out; choices of the reproduction stay.
 
-    Those of one dimension are moved all together first, then halves of them: where a part moves nothing (energies,
-    say), none of it is tried alone.
+    Neighbours in the list of assumptions are moved together first: where that moves nothing (energies, say), none of
+    them is tried alone.
     """
-    by_dimension: dict[str | None, list[Unknown]] = {}
-    for unknown in sets.unknowns:
-        if unknown.is_assumption:
-            by_dimension.setdefault(unknown.dimension, []).append(unknown)
-    alone = {one.name for unknowns in by_dimension.values() for one in _perhaps(sets, unknowns)}
+    still = _still(sets)
     found: list[Unknown] = []
     tried: list[tuple[Values, float]] = []
     failed = 0
     for number, unknown in enumerate(sets.unknowns):
         moves = not unknown.is_assumption
-        for value in unknown.elsewhere if moves or unknown.name in alone else ():
+        for value in () if unknown.name in still else unknown.elsewhere:
             values = {unknown.name: value}
             try:
                 cells = sets.cells(values)
@@ -64,14 +62,16 @@ def screened(sets: SimulatedSets, progress: Counted | None = None) -> Screened:
     return Screened(found, [each for each in tried if names.issuperset(each[0])], failed)
 
 
-def _perhaps(sets: SimulatedSets, unknowns: list[Unknown]) -> list[Unknown]:
-    """Those that are not in a part that together moves nothing."""
-    half = len(unknowns) // 2
-    if not half:
-        return unknowns
-    if not any(_moves(sets, {one.name: one.values[end] for one in unknowns}) for end in (0, -1)):
-        return []
-    return [*_perhaps(sets, unknowns[:half]), *_perhaps(sets, unknowns[half:])]
+def _still(sets: SimulatedSets) -> set[str]:
+    """Assumptions that move nothing even together with their neighbours."""
+    assumptions = [unknown for unknown in sets.unknowns if unknown.is_assumption]
+    parts = [assumptions[at : at + _TOGETHER] for at in range(0, len(assumptions), _TOGETHER)]
+    return {
+        unknown.name
+        for part in parts
+        if not any(_moves(sets, {one.name: one.values[end] for one in part}) for end in (0, -1))
+        for unknown in part
+    }
 
 
 def _moves(sets: SimulatedSets, values: Values) -> bool:

@@ -58,6 +58,7 @@ def fit(
     whole = None if quick else SimulatedSets(full, workers, seeds=1)
     sets = SimulatedSets(short, workers, seeds, whole.default if whole else ())
     search = _Search(sets, screened(sets, progress), optuna)
+    search.try_together()
     search.try_sets(trials, progress)
     values, far = search.plainest()
     shown = whole or sets
@@ -98,8 +99,17 @@ class _Search:
         self._tried: list[tuple[Values, float]] = [({}, self.default_distance), *found.tried]
         self.failed, self.near, self.drawn = 0, 0, 0
 
+    def try_together(self) -> None:
+        """What was tried alone, the nearest first, each on top of those before that brought the cells nearer."""
+        values, far = min(self._tried, key=lambda one: one[1])
+        for alone, _ in sorted(self._found.tried, key=lambda one: one[1]):
+            both = {**values, **alone}
+            nearer = self._distance(both)
+            if nearer < far:
+                values, far = both, nearer
+
     def try_sets(self, trials: int, progress: Counted | None) -> None:
-        """A share of them drawn at random, then by what all before came to, those of one unknown elsewhere too."""
+        """A share of them drawn at random, then by what all before came to, the ends and those together too."""
         optuna, distributions = self._optuna, {one.name: one.distribution() for one in self.unknowns}
         self.drawn = max(1, round(_DRAWN * trials))
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=_SEED))
@@ -119,16 +129,13 @@ class _Search:
 
     def plainest(self) -> tuple[Values, float]:
         """The nearest set, with every unknown back at its default whose place does not matter; and its distance."""
-        best, far = min(self._tried, key=lambda one: one[1])
-        values, enough = dict(best), far * _AS_NEAR
-        for unknown in sorted(self.unknowns, key=self._found.nearest, reverse=True):
-            if values.pop(unknown.name, unknown.default) == unknown.default:
-                continue
-            without = self._distance(values)
-            if without > enough:
-                values[unknown.name] = best[unknown.name]
-            else:
-                far = without
+        values, far = min(self._tried, key=lambda one: one[1])
+        enough = far * _AS_NEAR
+        for unknown in 2 * sorted(self.unknowns, key=self._found.nearest, reverse=True):  # one may go once others have
+            fewer = {name: value for name, value in values.items() if name != unknown.name}
+            without = self._distance(fewer)
+            if without <= enough:
+                values, far = fewer, without
         return values, far
 
     def told(self, unknown: Unknown, values: Values) -> FittedUnknown:
@@ -140,7 +147,7 @@ class _Search:
         if name in values:
             alone.append((self._distance({name: value}), value))
         near, at = min(alone, key=lambda one: one[0])
-        without = self._distance(others if name in values else values)
+        without = self._distance(others)
         return FittedUnknown(
             name,
             unknown.default,

@@ -27,7 +27,7 @@ LENGTHS: Final = (64, 256)
 _STEPS: Final = 8
 """Decode steps simulated, in the middle of the output."""
 _QUICK_STEPS: Final = 2
-_SHORT_POINTS: Final = (("deepseek-v2", 256), ("glm-4.5-air", 512))
+_SHORT_POINTS: Final = (("deepseek-v2", 256), ("glm-4.5-air", 256))
 """Where the speed-ups are lowest and highest."""
 _VARIANT_STEPS: Final = 4
 _VARIANT_MODELS: Final = ("deepseek-v2", "glm-4.5-air")
@@ -57,12 +57,12 @@ class TriMoeReproduction(Reproduction):
     cost_model = "trimoe"
     short: ClassVar[Mapping[str, Any]] = {
         "points": _SHORT_POINTS,
-        "steps": 3,
+        "steps": 2,
         "baselines": BASELINES[1:],  # Klotski is never the best
     }
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "gpu_experts": (None, 4, 8, 16),
-        "lengths": (LENGTHS, (64, 64), (32, 512), (128, 128), (256, 256)),
+        "lengths": (LENGTHS, (64, 64), (32, 512), (128, 128)),
         "deferred_experts": (0, 1, 2),
     }
     gpu_experts: int | None = None

@@ -1,0 +1,86 @@
+"""The tables of fits in docs, printed from what ``moe-cosim reproduce NAME --fit --json`` left."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+from ledger.__main__ import FOLDER
+from moe_cosim.sim.reproduce.cell import Cell
+from tests.docs_figures import kept_cells
+
+FITS: Final = FOLDER.parent / "fits"
+FITTED: Final = tuple(sorted(path.stem for path in FITS.glob("*.json")))
+"""Reproductions that have one."""
+_NEAREST: Final = 4
+"""Unknowns left at their defaults that are shown, those that alone come nearest."""
+
+
+def kept_fit(part: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((FITS / f"{part}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def cells_table(part: str) -> str:
+    """Published, the paper's arithmetic on the default set's plans, simulated by default, and fitted."""
+    arithmetic = [cell.arithmetic for cell in _in_order(part)]
+    lines = [
+        "| figure | cell | published | paper's arithmetic | default | ratio | fitted | ratio |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    before = ""
+    for cell, sums in zip(kept_fit(part)["cells"], arithmetic, strict=True):
+        published, default, fitted = cell["published"], cell["default"], cell["fitted"]
+        figure = "" if cell["figure"] == before else cell["figure"]
+        before = cell["figure"]
+        lines.append(
+            f"| {figure} | {cell['cell']} | {published:g} | {sums:.4g} | {default:.4g} | {default / published:.2f} "
+            f"| {fitted:.4g} | {fitted / published:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def unknowns_table(part: str) -> str:
+    """What the fitted set has elsewhere, what it would be without each; and what alone comes nearest."""
+    found = kept_fit(part)
+    moved = [one for one in found["unknowns"] if one["fitted"] != one["default"]]
+    others = sorted((one for one in found["unknowns"] if one not in moved), key=lambda one: float(one["alone"]))
+    lines = [
+        "| unknown | range | default | fitted | place | without | alone | at |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for one in [*moved, *others[:_NEAREST]]:
+        is_moved = one in moved
+        place = f"{one['place']:.2f}" if is_moved and one["place"] is not None else ""
+        end = ", an end" if one["at_end"] else ""
+        without = "cannot run" if one["without"] is None else f"{one['without']:.2f}"
+        lines.append(
+            f"| `{one['name']}` | {_range(one)} | {_said(one['default'])} | {_said(one['fitted']) if is_moved else ''} "
+            f"| {place}{end} | {without if is_moved else ''} | {one['alone']:.2f} | {_said(one['alone_at'])} |"
+        )
+    return "\n".join((*lines, "", *(f"- {note}" for note in found["notes"])))
+
+
+def _in_order(part: str) -> list[Cell]:
+    """The ledger's, as the fit has them; where an extreme lies may differ."""
+    kept = list(kept_cells(part))
+    found = []
+    for cell in kept_fit(part)["cells"]:
+        same = [one for one in kept if (one.figure, one.published) == (cell["figure"], cell["published"])]
+        (only,) = [one for one in same if one.cell == cell["cell"]] if len(same) > 1 else same
+        found.append(only)
+    return found
+
+
+def _range(one: dict[str, Any]) -> str:
+    return (", " if one["place"] is None else " to ").join(map(_said, one["range"]))
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list):  # pairs of lengths
+        return (
+            " ".join("/".join(map(str, pair)) for pair in value)
+            if isinstance(value[0], list)
+            else "/".join(map(str, value))
+        )
+    return "as many as fit" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
