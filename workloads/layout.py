@@ -148,7 +148,9 @@ def place_model(
     if host is not None and any(part.at_host for part in parts):
         of_prompt = int(kv_per_token[0]) * int(model.kept_tokens(0, workload.prompt_tokens))
         room = int(sequence_bytes.max())
-        kv_home = place_kv(addresses, gpu_memory, host, parts, model.layers, room, of_prompt)
+        of_token = max(model.attention.prompt_query_bytes(ACTIVATION_BYTES))  # what is attended takes their place
+        queries = workload.prompt_tokens * of_token if batching.cpu_prefill else 0
+        kv_home = place_kv(addresses, gpu_memory, host, parts, model.layers, room, of_prompt, queries)
     router = per_layer("router weights", same * router_bytes)
     ffn = per_layer("shared and dense FFN", kept_ffn)
     rooms = {gpu_memory: addresses.take("activations", gpu_memory, scratch)}

@@ -2,7 +2,8 @@
 
 Sources of the parts: FlexGen (arXiv 2303.06865, 3: zig-zag block schedule, shares of weights and cache by place),
 MoE-Lightning (arXiv 2411.11217, 4: attention of micro-batches on the CPU beside the GPU), MoE-Gen (arXiv 2503.09716, 4:
-attention in micro-batches, experts once for all of them).
+attention in micro-batches, experts once for all of them), CoX-MoE (arXiv 2605.17889: attention of the prompt on the
+CPU).
 """
 
 from __future__ import annotations
@@ -64,14 +65,19 @@ class Batching:
     of each micro-batch, on its tokens."""
     cpu_ahead: bool = True
     """Whether the GPU projects the next micro-batch before the CPU's share of one has returned; False: it waits."""
+    cpu_prefill: bool = False
+    """Whether the CPU attends to its share in the prefill, too; False: the GPU attends to all prompts."""
 
     def __post_init__(self) -> None:
-        """Raises `ValueError` for shares that are none, or sum to more than all sequences."""
+        """Raises `ValueError` for shares that are none, or sum to more than all sequences, and for prompts on a CPU
+        that has no share."""
         shares = (self.dense_resident, self.kv_resident, self.cpu_attention)
         if any(not 0 <= share <= 1 for share in shares) or self.kv_resident + self.cpu_attention > 1 + 1e-9:
             raise ValueError(f"shares of {self} are not in 0..1, or of more than all sequences")
         if self.micro_batch is not None and self.micro_batch < 1:
             raise ValueError("a micro-batch of no sequence")
+        if self.cpu_prefill and not self.cpu_attention:
+            raise ValueError("the CPU attends to prompts, and its share is none")
 
     @property
     def keeps_kv(self) -> bool:

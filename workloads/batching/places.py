@@ -52,6 +52,9 @@ class KvHome:
     """Room of one sequence in a layer."""
     buffers: I64
     """[2] in the GPU's memory; micro-batches take turns, through the layers of a step."""
+    queries: I64 | None = None
+    """[2] in host memory, in turns as they: what the CPU attends to of a prompt beside its keys and values, then what
+    it has attended. None: the GPU attends to all prompts."""
 
 
 @dataclass(frozen=True)
@@ -105,17 +108,24 @@ def place_kv(
     layers: int,
     sequence_bytes: int,
     prompt_bytes: int,
+    query_bytes: int = 0,
 ) -> KvHome:
     """Homes for the sequences of each micro-batch that leave the GPU, and two buffers of what passes through it: those
-    it attends to with all their keys and values, in the prefill all of them with those of the prompt."""
+    it attends to with all their keys and values, in the prefill all of them with those of the prompt. Where the CPU
+    attends to prompts, `query_bytes` a sequence go with them."""
     at_host = sum(part.at_host for part in parts)
     each = aligned(at_host * sequence_bytes)
     first = addresses.take("KV cache", memory, each * layers).address
-    passing = max(max(part.streamed * sequence_bytes, part.at_host * prompt_bytes) for part in parts)
-    room = aligned(passing)
+    of_prompts = [part.at_host * prompt_bytes + part.on_cpu * query_bytes for part in parts]
+    room = aligned(max(*(part.streamed * sequence_bytes for part in parts), *of_prompts))
     start = addresses.take("KV cache in turn", gpu_memory, 2 * room).address
     home = first + each * np.arange(layers, dtype=np.int64)
-    return KvHome(home, sequence_bytes, np.array([start, start + room], dtype=np.int64))
+    buffers = np.array([start, start + room], dtype=np.int64)
+    if not query_bytes:
+        return KvHome(home, sequence_bytes, buffers)
+    room = aligned(max(part.on_cpu for part in parts) * query_bytes)
+    start = addresses.take("queries of prompts in turn", memory, 2 * room).address
+    return KvHome(home, sequence_bytes, buffers, np.array([start, start + room], dtype=np.int64))
 
 
 def needs_host(batching: Batching) -> bool:

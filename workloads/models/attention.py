@@ -178,6 +178,15 @@ class Attention:
         size = bytes_per_value * self.heads * self.head_dim
         return size, size
 
+    def prompt_query_bytes(self, bytes_per_value: int = 2) -> tuple[int, int]:
+        """Bytes per token of a prompt to whoever attends to it in the prefill, beside what the cache keeps, and back,
+        one layer: queries, and the keys and values that latent attention expands; attended values.
+        """
+        core = self.prompt_core
+        expanded = self.heads * (self.qk_nope_head_dim + self.v_head_dim) if self.kind == "mla" else 0
+        there = self.heads * core.key_dim + expanded
+        return bytes_per_value * there, bytes_per_value * self.heads * core.value_dim
+
     def kept_tokens(self, layer: ArrayLike, context_tokens: ArrayLike) -> NDArray[np.int64]:
         """Of how many of `context_tokens` each `layer` keeps keys and values: all, or a sliding window of them
         (broadcast)."""

@@ -36,6 +36,7 @@ class StreamingOptions(Options):
     cpu_attention: float = option(0.0, "as in Batching")
     micro_batch: int | None = option(None, "as in Batching")
     experts_at_once: bool = option(True, "as in Batching")
+    cpu_prefill: bool = option(False, "as in Batching")
     gpu_experts: int = option(EXPERTS, "of each layer; the others are loaded")
 
 
@@ -49,7 +50,12 @@ class Streaming(LayerStreamPolicy):
     def batching(cls, outset: Outset) -> Batching:
         found = outset.read(StreamingOptions)
         return Batching(
-            found.dense_resident, found.kv_resident, found.cpu_attention, found.micro_batch, found.experts_at_once
+            found.dense_resident,
+            found.kv_resident,
+            found.cpu_attention,
+            found.micro_batch,
+            found.experts_at_once,
+            cpu_prefill=found.cpu_prefill,
         )
 
     def prepare(self) -> None:

@@ -33,16 +33,23 @@ def test_micro_batches_and_their_parts_are_the_batch(batch: int, size: int, resi
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"dense_resident": 1.5}, {"kv_resident": -0.1}, {"kv_resident": 0.6, "cpu_attention": 0.6}, {"micro_batch": 0}],
+    [
+        {"dense_resident": 1.5},
+        {"kv_resident": -0.1},
+        {"kv_resident": 0.6, "cpu_attention": 0.6},
+        {"micro_batch": 0},
+        {"cpu_prefill": True},
+    ],
 )
 def test_shares_of_more_than_all_are_no_batching(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"shares|micro-batch"):
+    with pytest.raises(ValueError, match=r"shares?|micro-batch"):
         Batching(**wrong)
 
 
 @pytest.mark.parametrize(
     ("options", "machine", "said"),
     [
+        ({"kv_resident": 0.0, "cpu_attention": 1.0, "cpu_prefill": True}, "rtx4090-host", "a machine with a CPU unit"),
         ({"kv_resident": 0.0, "cpu_attention": 0.5}, "rtx4090-host", "a machine with a CPU unit"),
         ({"dense_resident": 0.5}, "h100-cxl-ndp", "a machine with host memory"),
     ],

@@ -8,9 +8,11 @@ from typing import Final
 
 import numpy as np
 
+from moe_cosim.workloads.batching.places import KvHome
 from moe_cosim.workloads.layout import ACTIVATION_BYTES
 from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.attention.host_share import HostShare
+from moe_cosim.workloads.lowering.attention.scores import prompt_rows_ps
 from moe_cosim.workloads.lowering.kernels import ACTIVATIONS, KV
 from moe_cosim.workloads.lowering.passes import Pass
 from moe_cosim.workloads.lowering.scene import Scene, model_of
@@ -24,12 +26,13 @@ _ATTENTION, _MOVE_KV = PURPOSES.index("attention"), PURPOSES.index("move kv")
 # the GPU goes ahead)
 _TURN: Final = 16
 _BACK: Final = 8
+_PER_COPY: Final = 3
 
 
 @dataclass(frozen=True)
 class Turns:
     """Micro-batches of all layers and steps of a pass, one after the other: they take turns in two buffers of the GPU's
-    memory. Arrays are [cells], but for `buffers` [2].
+    memory. Arrays are [cells].
     """
 
     step: Ints
@@ -38,7 +41,7 @@ class Turns:
     layers: int
     micro_batches: int
     first_step: int
-    buffers: Ints
+    home: KvHome
 
     @classmethod
     def of(cls, scene: Scene, passes: Sequence[Pass]) -> Turns:
@@ -46,13 +49,23 @@ class Turns:
         step, layer = passes[0].every
         assert scene.layout.host is not None
         assert scene.layout.host.kv is not None
-        buffers, first = scene.layout.host.kv.buffers, passes[0].steps.start
-        return cls(step - first, layer, scene.model.layers, len(passes), first, buffers)
+        home, first = scene.layout.host.kv, passes[0].steps.start
+        return cls(step - first, layer, scene.model.layers, len(passes), first, home)
 
     def buffer(self, each: Pass) -> Ints:
         """[cells] address."""
+        found: Ints = self.home.buffers[self._turn(each)]
+        return found
+
+    def queries(self, each: Pass) -> Ints:
+        """[cells] where in host memory the CPU has what it attends to of a prompt."""
+        assert self.home.queries is not None
+        found: Ints = self.home.queries[self._turn(each)]
+        return found
+
+    def _turn(self, each: Pass) -> Ints:
         cells = (self.first_step + self.step) * self.layers + self.layer
-        found: Ints = self.buffers[(cells * self.micro_batches + each.number) % 2]
+        found: Ints = (cells * self.micro_batches + each.number) % 2
         return found
 
     def before_last(self, tokens: Ints, each: Pass, earlier: Ints) -> Ints:
@@ -69,15 +82,59 @@ class Turns:
 
 
 def send_prompt(
-    scene: Scene, each: Pass, share: HostShare, turns: Turns, sequence_bytes: Ints, made: Ints, stored: Ints
+    scene: Scene,
+    each: Pass,
+    share: HostShare,
+    turns: Turns,
+    sequence_bytes: Ints,
+    made: Ints,
+    stored: Ints,
+    query_bytes: int = 0,
 ) -> None:
-    """Keys and values of a prompt, of so many bytes a sequence, from the buffer to their home. `made` and `stored`
-    [cells]: the tokens waited for and given.
+    """Keys and values of a prompt, of so many bytes a sequence, from the buffer to their home; before them what lies
+    behind them for the CPU, `query_bytes` together. `made` and `stored` [cells]: the tokens waited for and given.
     """
-    size = share.parts.at_host * sequence_bytes
+    size, buffer, order = share.parts.at_host * sequence_bytes, turns.buffer(each), _TURN * each.number
     home = share.cpu_kv(each.every.layer)
-    ranges = Range(turns.buffer(each), size, READ, KV), Range(home, size, WRITE, KV)
-    _copy(scene, each, "activations", _TURN * each.number, made, ranges, stored, _MOVE_KV)
+    if query_bytes:
+        there = Range(buffer + size, query_bytes, READ, ACTIVATIONS)
+        ranges = there, Range(turns.queries(each), query_bytes, WRITE, ACTIVATIONS)
+        sent = scene.sheet.new_tokens(len(made))
+        _copy(scene, each, "activations", order, made, ranges, sent, _ATTENTION)
+        made, order = sent, order + _PER_COPY
+    ranges = Range(buffer, size, READ, KV), Range(home, size, WRITE, KV)
+    _copy(scene, each, "activations", order, made, ranges, stored, _MOVE_KV)
+
+
+def end_prompt_on_cpu(
+    scene: Scene, each: Pass, share: HostShare, turns: Turns, sequence_bytes: Ints, stored: Ints, returned: Ints
+) -> None:
+    """The CPU attends to its share of a prompt, of so many bytes of keys and values a sequence, and what it attends to
+    returns. `stored` and `returned` [cells]: the tokens waited for and given.
+    """
+    parts, layer, sheet = share.parts, each.every.layer, scene.sheet
+    model, lane, tokens = model_of(scene.machine.units[_cpu(scene)]), _cpu_lane(scene), scene.workload.prompt_tokens
+    there, back = (parts.on_cpu * tokens * size for size in scene.model.attention.prompt_query_bytes(ACTIVATION_BYTES))
+    queries = turns.queries(each)
+
+    def place(order: int) -> Place:
+        return Place(*each.every, slots.NEAR_ATTENTION, _TURN * each.number + order)
+
+    sheet.add(WAIT, lane, place(0), _SYNCHRONISE, token=stored, count=1)
+    attends = (
+        Range(share.cpu_kv(layer), parts.on_cpu * sequence_bytes, READ, KV),
+        Range(queries, there, READ, ACTIVATIONS),
+        Range(queries, back, WRITE, ACTIVATIONS),
+    )
+    busy_ps = prompt_rows_ps(scene, model, parts.on_cpu, layer)
+    purpose = Purpose(_ATTENTION, tokens=parts.on_cpu * tokens)
+    sheet.add(STREAM, lane, place(1), purpose, setup_ps=model.launch_ps, busy_ps=busy_ps, ranges=attends)
+    done = sheet.new_tokens(len(layer))
+    sheet.add(SIGNAL, lane, place(2), _SYNCHRONISE, token=done)
+    target = turns.buffer(each) + parts.at_host * sequence_bytes
+    ranges = Range(queries, back, READ, ACTIVATIONS), Range(target, back, WRITE, ACTIVATIONS)
+    # while the next one's go the other way; nothing is prefetched for a prompt
+    _copy(scene, each, "prefetch", _TURN * each.number, done, ranges, returned, _ATTENTION)
 
 
 def send(scene: Scene, each: Pass, share: HostShare, per_token: Ints, written: Ints, asked: Ints) -> None:

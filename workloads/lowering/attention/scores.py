@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from moe_cosim.hw_models.units.base import UnitModel
 from moe_cosim.workloads.lowering.scene import Scene
 from moe_cosim.workloads.lowering.sheet import Ints
 
@@ -28,3 +29,12 @@ def scores_ps(scene: Scene, sequences: int, layer: Ints, context: Ints, queries:
             own = own + scene.gpu_model.dense_ps(rows, attention.index_dim, keys, scene.formats.kv)
         found = np.where(np.isin(layer, model.layers_with(attention)), own, found)
     return found
+
+
+def prompt_rows_ps(scene: Scene, model: UnitModel, sequences: int, layer: Ints) -> Ints:
+    """[cells] Time of a prompt's attention on a unit that runs it as products of matrices: the queries of all heads
+    that share keys and values are their rows. Tokens attend to half of the prompt on average (causal)."""
+    attention, tokens = scene.model.attention, scene.workload.prompt_tokens
+    core = attention.prompt_core
+    keys = sequences * attention.attended_tokens(layer, tokens) / 2
+    return np.asarray(model.dense_ps(tokens * core.heads // core.kv_heads, keys, core.values_per_key, scene.formats.kv))
