@@ -26,6 +26,8 @@ from moe_cosim.workloads.models.model_file.fields import (
     PrecisionPart,
     RouterPart,
 )
+from moe_cosim.workloads.neurons.policies.base import neuron_policies
+from moe_cosim.workloads.neurons.source import SOURCES
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.routing.readers.trace_format import trace_formats
 from moe_cosim.workloads.routing.routing import routers
@@ -117,8 +119,15 @@ def _flash() -> str:
     return "\n".join(head)
 
 
+def _neuron_sources() -> str:
+    head = ["| source | option | default | allowed | unit | meaning |", "|---|---|---|---|---|---|"]
+    return "\n".join([*head, *(row for name, cls in SOURCES.items() for row in _rows(name, cls))])
+
+
 TABLES: Final[dict[str, Callable[[], str]]] = {
     "policies": lambda: _table("policy", policies),
+    "neuron-policies": lambda: _table("policy", neuron_policies),
+    "neuron-sources": _neuron_sources,
     "routers": lambda: _table("source", routers),
     "trace-formats": _trace_formats,
     "engines": lambda: _table("engine", engines),

@@ -11,6 +11,7 @@ from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.run import run
 from moe_cosim.workloads.limits import check_size
 from moe_cosim.workloads.models.find import find_model
+from moe_cosim.workloads.neurons.model import find_neuron_model
 
 BATCH, PROMPT, OUTPUT = 2, 16, 6
 """Cut down to these, so that all of them take seconds."""
@@ -44,7 +45,9 @@ def test_it_runs(name: str) -> None:
 @pytest.mark.parametrize("name", experiment_names())
 def test_its_full_length_is_within_the_limits_of_size(name: str) -> None:
     experiment = load_experiment(name)
-    check_size(find_model(experiment.model), experiment.workload, name)
+    dense = experiment.neurons is not None
+    model = find_neuron_model(experiment.model, name).plain if dense else find_model(experiment.model)
+    check_size(model, experiment.workload, name)
 
 
 def test_nothing_beats_all_experts_on_the_gpu_and_nothing_is_slower_than_on_demand() -> None:

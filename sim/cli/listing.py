@@ -14,6 +14,7 @@ LEFT_OUT: Final = "left out"
 
 _REGISTRIES: Final = {
     "policies": "moe_cosim.workloads.policies.base:policies",
+    "neuron-policies": "moe_cosim.workloads.neurons.policies.base:neuron_policies",
     "routers": "moe_cosim.workloads.routing.routing:routers",
     "trace-formats": "moe_cosim.workloads.routing.readers.trace_format:trace_formats",
     "formats": "moe_cosim.hw_models.formats:formats",
@@ -120,6 +121,7 @@ class Kind:
 
 KINDS: Final[dict[str, Kind]] = {
     "policies": Kind("policy", _summaries("policies")),
+    "neuron-policies": Kind("neuron-policy", _summaries("neuron-policies")),
     "machines": Kind("machine", _catalog("machine")),
     "devices": Kind("device", _catalog("device")),
     "links": Kind("link", _catalog("link")),

@@ -36,6 +36,8 @@ _SYSTEMS: Final = {
     "moe-gen": "MoE-Gen",
     "edge-ndp": "Edge-NDP",
     "fiddler": "Fiddler",
+    "hermes": "Hermes",
+    "hermes-base": "Hermes-base",
     "hobbit": "HOBBIT",
     "klotski": "Klotski",
     "ktransformers": "KTransformers",

@@ -12,6 +12,7 @@ from moe_cosim.sim.cli.output import Output, output_options
 
 _PLUG_INS: Final = {
     "policy": "a system's rules: options, and what its publication leaves open",
+    "neuron-policy": "a system's rules for neurons of a dense model: options and assumptions",
     "router": "a source of routing: options and assumptions",
     "trace-format": "a layout of recorded routing: what writes it, and what tells it",
     "engine": "an engine: options",

@@ -34,12 +34,14 @@ def registries() -> dict[str, Registry[Any]]:
     from moe_cosim.sim.engines.base import engines
     from moe_cosim.workloads.lowering.hooks import lowering_hooks
     from moe_cosim.workloads.models.family import families
+    from moe_cosim.workloads.neurons.policies.base import neuron_policies
     from moe_cosim.workloads.policies.base import policies
     from moe_cosim.workloads.quantization.allocation import allocators
     from moe_cosim.workloads.routing.routing import routers
 
     return {
         "policy": policies,
+        "neuron-policy": neuron_policies,
         "engine": engines,
         "router": routers,
         "allocator": allocators,

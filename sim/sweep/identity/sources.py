@@ -75,7 +75,7 @@ class Sources:
     def _named(self, experiment: Experiment) -> list[Component]:
         """What the experiment names itself; paths are left out."""
         names = (
-            ("policy", experiment.policy.get("name")),
+            ("policy" if experiment.neurons is None else "neuron-policy", experiment.policy.get("name")),
             ("engine", experiment.engine_name),
             ("router", experiment.routing.get("source")),
             ("allocator", experiment.quantization.allocation),
