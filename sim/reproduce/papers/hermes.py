@@ -97,7 +97,7 @@ class HermesReproduction(Reproduction):
 
         return [
             Variant("(default set)", "", {}),
-            assume("hermes-dimm-rate", "51.2 GB/s"),
+            assume("hermes-dimm-share", 0.475),
             assume("hermes-link-rate", "25.9 GB/s"),
             assume("hermes-synchronisation", "20 us"),
             assume("hermes-kernel-launch", "10 us"),
@@ -151,5 +151,5 @@ def mlp_s(result: Result) -> float:
 
 def _that_apply(settings: Any, system: str) -> dict[str, Any]:
     """Those of a variant that the system's experiment makes."""
-    modules = ("assumptions.hermes-dimm-rate", "assumptions.hermes-kernel-launch")
+    modules = ("assumptions.hermes-dimm-share", "assumptions.hermes-kernel-launch")
     return {name: value for name, value in settings.items() if not (system == "host" and name in modules)}

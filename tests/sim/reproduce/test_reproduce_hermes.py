@@ -45,4 +45,4 @@ def test_its_cells_are_those_of_the_paper() -> None:
     found = chosen.variant_cells(variant, lambda wanted: took("hermes"))
     assert found["over Hermes-base, opt-66b"] == 1.0
     settings = [dict(wanted[1]) for wanted in chosen.variant_runs(variant)]
-    assert sum("assumptions.hermes-dimm-rate" in each for each in settings) == 3  # the host has no modules
+    assert sum("assumptions.hermes-dimm-share" in each for each in settings) == 3  # the host has no modules
