@@ -7,9 +7,9 @@ names a module that registers when it is imported. The entry point's name is the
 that plug-in imports that module and no other. A module may register several plug-ins; each is best given
 an entry point, for a name without one is found only by importing every module of the group.
 
-There are the groups ``moe_cosim.`` with ``policies``, ``engines``, ``routers``, ``trace_formats``, ``allocators``,
-``formats``, ``model_families``, ``unit_kinds``, ``unit_models``, ``lowering_hooks``, ``schedulers`` and
-``reproductions``.
+There are the groups ``moe_cosim.`` with ``policies``, ``neuron_policies``, ``engines``, ``routers``, ``trace_formats``,
+``allocators``, ``formats``, ``model_families``, ``unit_kinds``, ``unit_models``, ``lowering_hooks``, ``schedulers``
+and ``reproductions``.
 """
 
 from __future__ import annotations

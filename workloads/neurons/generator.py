@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.experiment import Workload
 from moe_cosim.options import Options, option
+from moe_cosim.quantity import format_quantity
+from moe_cosim.workloads.limits import memory_bytes
 from moe_cosim.workloads.neurons.activity import Clusters, NeuronActivity, Profile
 from moe_cosim.workloads.neurons.draw import Draw
 from moe_cosim.workloads.neurons.latent import ActivityTargets, Latent
@@ -37,11 +40,12 @@ def generated(
         density, options.hot_share, options.next_similarity, options.far_similarity, options.layer_similarity
     )
     clusters = Clusters.of(model, options.cluster_neurons)
+    prompt, output = workload.prompt_tokens, workload.decoded_tokens
+    begins = prompt + workload.skipped_tokens
+    _check_size((begins + 3 * output) * model.layers * clusters.count, where)
     draw = Draw(Latent.solved(wanted, where), clusters, model.layers, options.bundle_neurons, seed)
     texts = np.concatenate([draw.active(-1 - text, 0, 1) for text in range(PROFILED_TEXTS)])
     profile = Profile(texts.mean(axis=0, dtype=np.float32), draw.correlated)
-    prompt, output = workload.prompt_tokens, workload.decoded_tokens
-    begins = prompt + workload.skipped_tokens
     frequency = np.zeros(profile.frequency.shape, np.float32)
     tokens = np.zeros((output, model.layers, clusters.count), np.uint16)
     for text in range(workload.batch):
@@ -53,3 +57,12 @@ def generated(
         f"{options.next_similarity:.3g} of them needed by the next token, clusters of {options.cluster_neurons}"
     )
     return NeuronActivity(clusters, profile, frequency, tokens, source)
+
+
+def _check_size(needed_bytes: int, where: object) -> None:
+    """`InputError` for activity that would not fit this computer's memory: a byte for every cluster of a text's tokens,
+    two more for those of decode."""
+    if needed_bytes > memory_bytes():
+        found = Plain(f"{format_quantity(needed_bytes, 'bytes')} of activity")
+        allowed = f"at most the {format_quantity(memory_bytes(), 'bytes')} of memory of this computer (shorter texts)"
+        raise InputError(where, "workload", found, allowed)

@@ -16,6 +16,7 @@ from moe_cosim.hw_models.formats import FP16
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.software import Software, find_software
 from moe_cosim.workloads.demand import Demand
+from moe_cosim.workloads.limits import check_size
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.neurons.activity import NeuronActivity
 from moe_cosim.workloads.neurons.model import NeuronModel, find_neuron_model
@@ -59,6 +60,7 @@ def draw_neurons(experiment: Experiment) -> NeuronScenario:
     machine = machine_of(experiment, assumptions)
     model = find_neuron_model(experiment.model, where)
     software = find_software(experiment.software, assumptions, where)
+    check_size(model.plain, work, where)
     activity = _activity(experiment, model)
     return NeuronScenario(
         software.on(machine),

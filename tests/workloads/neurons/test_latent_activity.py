@@ -103,3 +103,10 @@ def test_clusters_hold_every_neuron_once() -> None:
     assert [int(sizes.sum()) for sizes in clusters.sizes] == [512, 2048]
     assert clusters.sizes[0].tolist() == [100] * 5 + [12]
     assert int(clusters.bytes.sum()) == SMALL.layer_bytes - SMALL.projection_bytes
+
+
+def test_activity_beyond_this_computers_memory_is_refused() -> None:
+    asked = experiment({"source": "generator", "cluster_neurons": 1}, output=2_000_000_000)
+    with pytest.raises(InputError, match="of activity") as refused:
+        draw_activity(asked, find_neuron_model("opt-66b", "test"))
+    assert "\n" not in str(refused.value)
