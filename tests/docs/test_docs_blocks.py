@@ -13,6 +13,7 @@ from tests.docs.described import KINDS
 from tests.docs.page import LANGUAGES, MARKS, PAGES, ROOT, Block, blocks
 from tests.docs.runner import Page
 from tests.docs.shell import missing
+from tests.sim.batch.conftest import slurm  # noqa: F401 - a fixture
 
 BLOCKS = {str(page.relative_to(ROOT)): found for page in PAGES if (found := list(blocks(page)))}
 SLOW = [page for page, found in BLOCKS.items() if any(block.slow for block in found)]
@@ -52,7 +53,9 @@ def test_blocks_of_a_page_run_in_order(page: str, run: Run) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", SLOW)
-def test_all_blocks_of_a_page_run_in_order(page: str, run: Run) -> None:
+def test_all_blocks_of_a_page_run_in_order(page: str, run: Run, request: pytest.FixtureRequest) -> None:
+    if any("sbatch" in block.marks.get("needs", "") for block in BLOCKS[page]):
+        request.getfixturevalue("slurm")
     if left_out := run(BLOCKS[page]):
         pytest.skip("; ".join(left_out))
 
