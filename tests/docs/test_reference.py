@@ -32,7 +32,8 @@ def test_every_field_says_what_is_allowed(kind: str) -> None:
 
 def test_known_fields_are_read_with_their_unit_and_limits() -> None:
     memory = {path.removeprefix("memories.NAME."): row for path, row in rows()["device"].items()}
-    assert (memory["peak"].required, memory["peak"].unit) == (True, "bytes/s")
+    assert (memory["capacity"].required, memory["capacity"].unit) == (True, "bytes")
+    assert (memory["peak"].required, memory["peak"].unit) == (False, "bytes/s"), "flash has peaks of its own"
     assert (memory["speed"].required, memory["speed"].unit) == (False, "MT/s")
     assert memory["channels"].allowed == "a whole number from 1 to 65536"
     assert not rows()["link"]["peak"].required, "a link may have a protocol instead"
