@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from moe_cosim.sim.display.metrics import METRICS, STORE
 from moe_cosim.sim.display.names import component, purpose, words
-from moe_cosim.sim.display.parameters import PARAMETERS, option
+from moe_cosim.sim.display.parameters import PARAMETERS, WITH_OPTIONS, option
 from moe_cosim.sim.display.units import shown, unit_of
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.results.rows import BY_NAME, ROWS
@@ -62,7 +62,7 @@ def label(column: str) -> Label:
         return Label(METRICS[Result][table], unit_of(table))
     if column in PARAMETERS or column in STORE:
         return Label(PARAMETERS.get(column) or STORE[column], unit_of(column))
-    if dot and table in ("policy", "routing", "engine", "assumptions"):
+    if dot and table in (*WITH_OPTIONS, "assumptions"):
         return Label(*option(column))
     if dot and table in ROWS:
         return Label(METRICS[ROWS[table]].get(rest) or words(rest), unit_of(rest))
@@ -80,7 +80,7 @@ def is_known(column: str) -> bool:
         return rest.rpartition(".")[2] in METRICS[ROWS[table]]
     if table in ROWS and table != "assumptions":
         return rest in METRICS[ROWS[table]]
-    return bool(rest) and table in ("policy", "routing", "engine", "assumptions", "policy_report", "machine")
+    return bool(rest) and table in (*WITH_OPTIONS, "assumptions", "policy_report", "machine")
 
 
 def field_label(row: type[Any], field: str) -> Label:

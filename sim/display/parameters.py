@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
-from moe_cosim.options import option_rows
-from moe_cosim.registry import Registry
+from moe_cosim.options import Options, option_rows
 from moe_cosim.sim.display.names import words
 from moe_cosim.sim.display.units import unit_of
 
@@ -18,6 +17,8 @@ PARAMETERS: Final = {
     "model": "Model",
     "routing": "Routing",
     "routing.source": "Router",
+    "neurons": "Activity of neurons",
+    "neurons.source": "Source of activity",
     "workload.batch": "Batch size",
     "workload.prompt_tokens": "Prompt length",
     "workload.output_tokens": "Output length",
@@ -51,12 +52,15 @@ PARAMETERS: Final = {
 }
 """By the path that ``--set`` takes; the options of plug-ins are named after themselves."""
 
+WITH_OPTIONS: Final = ("policy", "routing", "neurons", "engine")
+"""Fields of an experiment that carry options."""
+
 
 def option(path: str) -> tuple[str, str]:
     """Name and unit: ``policy.gpu_experts`` is ``GPU experts`` (``per layer``), ``engine.time_limit_s`` is
     ``Time limit`` (``s``), ``assumptions.cxl-link-rate`` is ``CXL link rate``. "" where no plug-in says a unit."""
     kind, _, field = path.partition(".")
-    unit = _units(kind).get(field, "") if kind in ("policy", "routing", "engine") else ""
+    unit = _units(kind).get(field, "") if kind in WITH_OPTIONS else ""
     first, _, rest = unit.partition(" ")
     if unit and field.endswith(f"_{unit}") and unit_of(field) == unit:
         return words(field.removesuffix(unit)), unit
@@ -66,18 +70,24 @@ def option(path: str) -> tuple[str, str]:
 @cache
 def _units(kind: str) -> dict[str, str]:
     """By option; two plug-ins with an option of one name mean the same by it."""
-    return {row.field: row.unit for _, plug_in in _registry(kind) for row in option_rows(plug_in.options_class)}
+    return {row.field: row.unit for options in options_of(kind) for row in option_rows(options)}
 
 
-def _registry(kind: str) -> Registry[Any]:
+def options_of(kind: str) -> list[type[Options]]:
+    """Options of every plug-in that the field of an experiment may name."""
     if kind == "policy":
+        from moe_cosim.workloads.neurons.policies.base import neuron_policies
         from moe_cosim.workloads.policies.base import policies
 
-        return policies
+        return [plug_in.options_class for registry in (policies, neuron_policies) for _, plug_in in registry]
     if kind == "routing":
         from moe_cosim.workloads.routing.routing import routers
 
-        return routers
+        return [plug_in.options_class for _, plug_in in routers]
+    if kind == "neurons":
+        from moe_cosim.workloads.neurons.source import SOURCES
+
+        return list(SOURCES.values())
     from moe_cosim.sim.engines.base import engines
 
-    return engines
+    return [plug_in.options_class for _, plug_in in engines]

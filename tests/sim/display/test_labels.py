@@ -15,16 +15,14 @@ from moe_cosim.options import option_rows
 from moe_cosim.sim.display.labels import Label, label
 from moe_cosim.sim.display.metrics import METRICS, STORE
 from moe_cosim.sim.display.names import component, model, system, value
-from moe_cosim.sim.display.parameters import PARAMETERS
+from moe_cosim.sim.display.parameters import PARAMETERS, WITH_OPTIONS, options_of
 from moe_cosim.sim.display.units import better, shown, unit_of
-from moe_cosim.sim.engines.base import engines
 from moe_cosim.sim.results.energy.components import group_names
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.results.rows import ROWS
 from moe_cosim.sim.sweep.store.columns import DIGESTS, FIRST
 from moe_cosim.workloads.models.find import model_names
 from moe_cosim.workloads.policies.base import policies
-from moe_cosim.workloads.routing.routing import routers
 
 PARTS = (VerifyChoice, DraftChoice)
 """That an experiment may leave out."""
@@ -62,15 +60,23 @@ def leaves(kind: type[BaseModel], prefix: str = "") -> list[str]:
 
 
 def test_every_field_of_an_experiment_has_a_label() -> None:
-    within = {"routing.source", "policy.name", "engine.name", "workload.verify", "workload.verify.draft"}
+    within = {
+        "routing.source",
+        "neurons.source",
+        "policy.name",
+        "engine.name",
+        "workload.verify",
+        "workload.verify.draft",
+    }
     assert set(PARAMETERS) == {*leaves(Experiment), *within}
     assert label("workload.prompt_tokens") == Label("Prompt length", "tokens")
 
 
-@pytest.mark.parametrize(("kind", "registry"), [("policy", policies), ("routing", routers), ("engine", engines)])
-def test_every_option_of_a_plug_in_has_a_label_with_its_unit(kind: str, registry: Any) -> None:
-    for _, plug_in in registry:
-        for row in option_rows(plug_in.options_class):
+@pytest.mark.parametrize("kind", WITH_OPTIONS)
+def test_every_option_of_a_plug_in_has_a_label_with_its_unit(kind: str) -> None:
+    assert len(options_of(kind)) > 1
+    for options in options_of(kind):
+        for row in option_rows(options):
             found = label(f"{kind}.{row.field}")
             assert found.name
             assert not PATH.search(found.name)
