@@ -130,7 +130,9 @@ def place_model(
     micro_batches = batching.sizes(workload.batch)
     parts = [batching.split(size) for size in micro_batches]
     # hidden states of a prompt's other micro-batches wait in host memory
-    rows = max(micro_batches[0] * workload.prompt_tokens, workload.batch * workload.queries) * max(model.top_k, 1)
+    rows_each = max(model.top_k, 1)
+    of_prompt_rows = micro_batches[0] * workload.prompt_tokens * (batching.rows_per_token or rows_each)
+    rows = max(of_prompt_rows, workload.batch * workload.queries * rows_each)
     scratch = ACTIVATION_BYTES * rows * model.hidden
     kept = model.kept_tokens(np.arange(model.layers), model.cached_tokens(workload))
     drafted = workload.drafted_tokens  # the last step may write them behind all that is kept

@@ -27,6 +27,7 @@ _PARTS: Final = {
 _SYSTEMS: Final = {
     "all-on-gpu": "All on GPU",
     "belady": "Belady",
+    "cox-moe": "CoX-MoE",
     "cxl-ndp": "CXL-NDP",
     "dymoe": "DyMoE",
     "dynaexq": "DynaExq",

@@ -36,6 +36,7 @@ SYSTEMS: Final[tuple[tuple[str, Tree], ...]] = (
     ("h100-host", {"name": "dymoe", "cache_experts": 2, "low_format": "int4", "retention": 0.5}),
     ("t4-cloud", {"name": "flexgen", "micro_batch": 2}),
     ("a5000-epyc-7453", {"name": "moe-gen", "cpu_share": 0.5}),
+    ("rtx-6000-ada-xeon-8452y", {"name": "cox-moe", "hot_set": "random"}),
     ("l4-cloud", {"name": "moe-lightning", "gpu_weights": 0.1}),
     ("h100-host", {"name": "dynaexq", "high_share": 0.25, "update_steps": 2, "margin": 0.0}),
 )

@@ -65,6 +65,9 @@ class Batching:
     of each micro-batch, on its tokens."""
     cpu_ahead: bool = True
     """Whether the GPU projects the next micro-batch before the CPU's share of one has returned; False: it waits."""
+    rows_per_token: int | None = None
+    """Rows of activations that a token of a prompt's micro-batch has room for in the GPU's memory; None: one for each
+    expert that it chose."""
     cpu_prefill: bool = False
     """Whether the CPU attends to its share in the prefill, too; False: the GPU attends to all prompts."""
 
@@ -76,6 +79,8 @@ class Batching:
             raise ValueError(f"shares of {self} are not in 0..1, or of more than all sequences")
         if self.micro_batch is not None and self.micro_batch < 1:
             raise ValueError("a micro-batch of no sequence")
+        if self.rows_per_token is not None and self.rows_per_token < 1:
+            raise ValueError("a micro-batch without room for its rows")
         if self.cpu_prefill and not self.cpu_attention:
             raise ValueError("the CPU attends to prompts, and its share is none")
 

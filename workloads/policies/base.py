@@ -112,6 +112,7 @@ policies: Registry[type[Policy]] = Registry(
             "batched.flexgen",
             "batched.moe_lightning",
             "batched.moe_gen",
+            "batched.cox_moe",
             "hybrid.static_hybrid",
             "hybrid.ktransformers",
             "hybrid.fiddler",

@@ -15,7 +15,7 @@ from moe_cosim.workloads.prepare import policy_of
 from moe_cosim.workloads.scenario import Scenario, draw
 from tests.workloads.hand_made import one_layer, scenario
 
-ASKING = {"dali", "monde", "monde-dimm", "edge-ndp", "sieve", "trimoe"}
+ASKING = {"cox-moe", "dali", "monde", "monde-dimm", "edge-ndp", "sieve", "trimoe"}
 """By the share of a link, or by what an expert costs where."""
 SHORT = {"workload.prompt_tokens": 9, "workload.output_tokens": 5, "kv_cache": "gpu"}
 

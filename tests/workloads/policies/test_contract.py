@@ -260,6 +260,11 @@ class TestMoeGen(BesideACpu):
     options = {"micro_batch": 2, "cpu_share": 0.5}  # noqa: RUF012
 
 
+class TestCoxMoe(BesideACpu):
+    policy = "cox-moe"
+    options = {"micro_batch": 2, "cpu_attention": True}  # noqa: RUF012
+
+
 class TestMoeLightning(BesideACpu):
     policy = "moe-lightning"
     options = {"micro_batch": 2, "gpu_weights": 0.1}  # noqa: RUF012

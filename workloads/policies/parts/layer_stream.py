@@ -23,26 +23,34 @@ class LayerStreamPolicy(BlockPolicy):
     """
 
     def take_layers(
-        self, weight_format: WeightFormat, held: NDArray[np.bool_], on_cpu: NDArray[np.bool_] | None = None
+        self,
+        weight_format: WeightFormat,
+        held: NDArray[np.bool_],
+        on_cpu: NDArray[np.bool_] | None = None,
+        prompt_on_cpu: NDArray[np.bool_] | None = None,
     ) -> None:
         """Places for the experts that are `held` [layers, experts] in the GPU's memory, and for those that the CPU
-        runs; all others are loaded. Raises `InputError` where they do not fit."""
+        runs (of a prompt other ones, where `prompt_on_cpu` says so); all others are loaded. Raises `InputError` where
+        they do not fit."""
         context = self.context
-        gpu = cpu = self.plan.unit_index(context.gpu.name)
+        self._gpu = self._cpu = self.plan.unit_index(context.gpu.name)
         if on_cpu is None:
             on_cpu = np.zeros_like(held)
         else:
-            cpu = self.plan.unit_index(context.require_cpu("with experts on the CPU").name)
-        self._gpu, self._format = gpu, self.plan.format_index(weight_format)
-        self._loaded = ~held & ~on_cpu
-        most = int(self._loaded.sum(axis=1).max(initial=0))
+            self._cpu = self.plan.unit_index(context.require_cpu("with experts on the CPU").name)
+        if prompt_on_cpu is None:
+            prompt_on_cpu = on_cpu
+        self._format = self.plan.format_index(weight_format)
+        self._on_cpu = prompt_on_cpu, on_cpu
+        self._loaded = ~held & ~prompt_on_cpu, ~held & ~on_cpu
+        most = int(max(loaded.sum(axis=1).max(initial=0) for loaded in self._loaded))
         on_gpu = np.full(held.shape, -1, dtype=np.int64)
         on_gpu[held] = context.gpu_slots("experts on the GPU", weight_format, int(held.sum()))
         self._buffers = np.array(context.gpu_slots("experts in turn", weight_format, 2 * most)).reshape(2, most)
         self.plan.reside(weight_format, on_gpu)
         homes = context.keep_some(weight_format, ~held)
         self._homes = homes
-        self.copies = Copies(np.where(held, on_gpu, homes), self._format, np.where(on_cpu, cpu, gpu))
+        self.copies = Copies(np.where(held, on_gpu, homes), self._format, self._gpu)
         self._cells = 0
         """Planned so far."""
 
@@ -56,14 +64,16 @@ class LayerStreamPolicy(BlockPolicy):
         if not self._cells:
             self._load(step, layer, layer, 0)
         self._cells += 1
+        stays = np.flatnonzero(self._on_cpu[min(step, 1)][layer])
+        self.copies.put(layer, stays, self._cpu, self._format, self._homes[layer, stays], -1)
         after = step * demand.layers + layer + 1
         self.copies.run(self.plan, cell)
         if after < demand.steps * demand.layers:
-            self._load(step, layer, after % demand.layers, self._cells)
+            self._load(step, layer, after % demand.layers, self._cells, after // demand.layers)
 
-    def _load(self, step: int, layer: int, of_layer: int, turn: int) -> None:
-        """Move all loaded experts of `of_layer` while `layer` runs."""
-        expert = np.flatnonzero(self._loaded[of_layer])
+    def _load(self, step: int, layer: int, of_layer: int, turn: int, of_step: int = 0) -> None:
+        """Move all loaded experts of `of_layer` of `of_step` while `layer` runs."""
+        expert = np.flatnonzero(self._loaded[min(of_step, 1)][of_layer])
         if not len(expert):
             return
         target = self._buffers[turn % 2, : len(expert)]
