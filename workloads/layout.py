@@ -70,6 +70,8 @@ class ModelLayout:
     """Contiguous keys and values of one sequence in a layer, where they are striped; 0: all of them."""
     cross: CrossLayout | None = None
     batching: Batching = WHOLE
+    prompt_scores: int = 0
+    """Address of what attention on the GPU keeps of a prompt's micro-batch, where it keeps any."""
     host: HostPlaces | None = None
     """What of the above leaves the GPU's memory by `batching`: sizes count all, addresses are of what stays."""
 
@@ -155,6 +157,9 @@ def place_model(
         kv_home = place_kv(addresses, gpu_memory, host, parts, model.layers, room, of_prompt, queries)
     router = per_layer("router weights", same * router_bytes)
     ffn = per_layer("shared and dense FFN", kept_ffn)
+    attending = max(part.all - (part.on_cpu if batching.cpu_prefill else 0) for part in parts)
+    kept_scores = score_bytes(model, workload, batching, attending)
+    prompt_scores = addresses.take("attention scores", gpu_memory, kept_scores).address if kept_scores else 0
     rooms = {gpu_memory: addresses.take("activations", gpu_memory, scratch)}
     if host is not None:
         prompts = ACTIVATION_BYTES * workload.batch * workload.prompt_tokens * model.hidden
@@ -185,8 +190,15 @@ def place_model(
         kv_page_bytes=kv_page_tokens * int(kv_per_token[0]) if kv_memories else 0,
         cross=_place_cross(model, workload, formats, per_layer, decodes) if model.encoder_layers else None,
         batching=batching,
+        prompt_scores=prompt_scores,
         host=None if host is None else HostPlaces(host, dense, kv_home, cpu),
     )
+
+
+def score_bytes(model: Model, workload: Workload, batching: Batching, sequences: int) -> int:
+    """What attention on the GPU keeps of so many prompts."""
+    pairs = sequences * model.attention.heads * workload.prompt_tokens**2
+    return int(batching.prompt_score_bytes * pairs)
 
 
 def _place_cross(

@@ -112,6 +112,7 @@ registry: Registry[type[Reproduction]] = Registry(
             "wisp",
             "moe_lightning",
             "moe_gen",
+            "cox_moe",
             "hermes",
             "cxl_ndp_accuracy",
         )

@@ -65,6 +65,9 @@ class Batching:
     of each micro-batch, on its tokens."""
     cpu_ahead: bool = True
     """Whether the GPU projects the next micro-batch before the CPU's share of one has returned; False: it waits."""
+    prompt_score_bytes: float = 0.0
+    """What attention on the GPU keeps in its memory of each pair of a prompt's tokens and each head: written by the
+    product with keys, read and written by the softmax, read by the product with values. 0: a fused kernel."""
     rows_per_token: int | None = None
     """Rows of activations that a token of a prompt's micro-batch has room for in the GPU's memory; None: one for each
     expert that it chose."""

@@ -37,6 +37,7 @@ class StreamingOptions(Options):
     micro_batch: int | None = option(None, "as in Batching")
     experts_at_once: bool = option(True, "as in Batching")
     cpu_prefill: bool = option(False, "as in Batching")
+    prompt_score_bytes: float = option(0.0, "as in Batching")
     gpu_experts: int = option(EXPERTS, "of each layer; the others are loaded")
 
 
@@ -55,6 +56,7 @@ class Streaming(LayerStreamPolicy):
             found.cpu_attention,
             found.micro_batch,
             found.experts_at_once,
+            prompt_score_bytes=found.prompt_score_bytes,
             cpu_prefill=found.cpu_prefill,
         )
 

@@ -118,3 +118,14 @@ def test_experts_and_what_is_loaded_go_on_beside_it(at_once: bool) -> None:
     """The same bytes of weights, wherever experts run among the micro-batches."""
     run = prefill(4, 0.5, experts_at_once=at_once, gpu_experts=1, dense_resident=0.5)
     assert run.copied("host.dram", "gpu.gddr", "move weights") == 2 * LAYERS * 3 * 2 * 3 * 1024 * 1024
+
+
+@pytest.mark.parametrize("cpu_prefill", [False, True])
+def test_attention_on_the_gpu_that_is_not_fused_writes_and_reads_its_scores_twice(cpu_prefill: bool) -> None:
+    """Of half of the sequences, or of all: 8 heads and 1024 x 1024 pairs each, at 2 bytes."""
+    runs = [prefill(2, 0.5, cpu_prefill=cpu_prefill, prompt_score_bytes=size) for size in (2.0, 0.0)]
+    (region,) = (each for each in runs[0].scenario.addresses.regions if each.name == "attention scores")
+    one = 2 * HEADS * PROMPT * PROMPT
+    assert region.size_bytes == one * (1 if cpu_prefill else 2)
+    kept, fused = (int(run.program.accesses["bytes"].sum()) for run in runs)
+    assert kept - fused == 4 * LAYERS * one * (BATCH // 2 if cpu_prefill else BATCH)

@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from moe_cosim.workloads.layout import ACTIVATION_BYTES
+from moe_cosim.workloads.layout import ACTIVATION_BYTES, score_bytes
 from moe_cosim.workloads.lowering.attention.host_share import HostShare
 from moe_cosim.workloads.lowering.attention.host_traffic import Turns, end_prompt_on_cpu, send_prompt
 from moe_cosim.workloads.lowering.attention.micro_batch import (
@@ -60,6 +60,7 @@ def _on_the_gpu(scene: Scene, passes: Sequence[Pass], shares: Sequence[HostShare
             *dense_weights(scene, each.every, "attention"),
             Range(share.resident_kv(layer), share.parts.resident * kv_bytes, WRITE, KV),
             Range(turns.buffer(each), share.parts.at_host * kv_bytes, WRITE, KV),
+            *_scores(scene, each.sequences),
             rows_of(scene, each.tokens, READ),
         )
         busy_ps = each.projections_ps + _scores_ps(scene, each, each.sequences)
@@ -106,6 +107,7 @@ def _beside_the_cpu(scene: Scene, passes: Sequence[Pass], shares: Sequence[HostS
             Range(resident, parts.resident * kv_bytes, READ, KV),
             Range(buffer + parts.on_cpu * kv_bytes, parts.streamed * kv_bytes, READ, KV),
             Range(queries, parts.on_cpu * back, READ, ACTIVATIONS),
+            *_scores(scene, own),
             rows,
         )
         busy_ps = products.output_ps + _scores_ps(scene, each, own)
@@ -118,6 +120,13 @@ def _kv_bytes(scene: Scene, each: Pass) -> Ints:
     kept = scene.model.kept_tokens(layer, scene.workload.prompt_tokens)
     found: Ints = scene.layout.kv_bytes_per_token[layer] * kept
     return found
+
+
+def _scores(scene: Scene, sequences: int) -> list[Range]:
+    """What a kernel that is not fused writes and reads of the scores of so many prompts."""
+    size = score_bytes(scene.model, scene.workload, scene.layout.batching, sequences)
+    at = np.int64(scene.layout.prompt_scores)
+    return [Range(at, size, op, ACTIVATIONS) for op in (WRITE, READ, WRITE, READ)] if size else []
 
 
 def _scores_ps(scene: Scene, each: Pass, sequences: int) -> Ints:

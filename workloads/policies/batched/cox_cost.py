@@ -53,11 +53,14 @@ class CoxCosts:
     """Of one token's keys and values."""
     pair_operations: tuple[float, float]
     """Of one token with one key, of a prompt and in decode."""
+    score_bytes: float
+    """That attention on the GPU keeps of one token of a prompt and one key, all heads."""
     query_bytes: tuple[tuple[float, float], tuple[float, float]]
     """Of one token to the CPU and back, of a prompt and in decode."""
 
     @classmethod
-    def of(cls, rates: RooflineRates, model: Model, quantization: Quantization) -> Self:
+    def of(cls, rates: RooflineRates, model: Model, quantization: Quantization, score_bytes: float) -> Self:
+        """`score_bytes` are of one head."""
         attention, parts = model.attention, quantization.parts
         weights = attention.projection_weights(model.hidden)
         return cls(
@@ -71,6 +74,7 @@ class CoxCosts:
             2.0 * weights,
             parts.kv.bytes_of(attention.kv_values_per_token),
             (2.0 * attention.prompt_core.products_per_pair, 2.0 * attention.core.products_per_pair),
+            score_bytes * attention.heads,
             (attention.prompt_query_bytes(ACTIVATION_BYTES), attention.query_bytes(ACTIVATION_BYTES)),
         )
 
@@ -91,6 +95,8 @@ class CoxCosts:
             attends = max(read / rates.cpu_bytes_per_s, operations / rates.cpu_operations_per_s)
         else:
             moved = 0.0 if phase.is_prompt else read / rates.link_bytes_per_s
+            if phase.is_prompt:  # of all pairs, those that are masked among them: written and read twice
+                read += 4 * 2 * phase.tokens * phase.keys * self.score_bytes
             attends = max(read / rates.gpu_bytes_per_s, operations / rates.gpu_operations_per_s)
         return projections + stored + moved + attends
 

@@ -92,7 +92,7 @@ class CoxMoe(LayerStreamPolicy):
         options = outset.read(CoxMoeOptions)
         cpu_of(outset.machine, outset.options.get("name"), outset.where)
         found = []
-        for batching in _batchings(options, outset.workload.batch):
+        for batching in _batchings(options, outset.workload.batch, outset.assumptions.number(SCORE_BYTES)):
             free = free_bytes(outset, batching)
             split = None if free is None else split_of(outset, options, batching, free)
             if split is not None:
@@ -121,11 +121,21 @@ class CoxMoe(LayerStreamPolicy):
             return
         rank = _ranks(self._activations())
         resident = split.resident // demand.layers + (np.arange(demand.layers) < split.resident % demand.layers)
-        held = rank < resident[:, None]
+        held = self._held = rank < resident[:, None]
         on_cpu, prompt_on_cpu = (
             ~held & (rank >= resident[:, None] + loaded) for loaded in (split.loaded, split.loaded_in_prefill)
         )
         self.take_layers(context.quantization.expert_format, held, on_cpu, prompt_on_cpu)
+
+    def report(self) -> dict[str, float]:
+        """What the paper says of its hot set: the share of the GPU's memory, and of decode's choices, that it has."""
+        context, rows = self.context, self.context.demand.rows(1, self.context.demand.steps)
+        size = int(self._held.sum()) * context.expert_bytes(context.quantization.expert_format)
+        found = {"share of the GPU's memory that experts stay in": size / context.capacity_bytes(context.gpu_memory)}
+        if len(rows.tokens):
+            hits = rows.tokens[self._held[rows.layer, rows.expert]].sum() / rows.tokens.sum()
+            found["share of choices whose expert stays"] = float(hits)
+        return found
 
     def _activations(self) -> NDArray[np.int64]:
         """[layers, experts] how often the sample's prompts choose each expert; or in no order."""
@@ -141,7 +151,7 @@ class CoxMoe(LayerStreamPolicy):
         return np.array(counts, dtype=np.int64)
 
 
-def _batchings(options: CoxMoeOptions, batch: int) -> Iterator[Batching]:
+def _batchings(options: CoxMoeOptions, batch: int, score_bytes: float) -> Iterator[Batching]:
     """What the search chooses from: who attends to prompts, and micro-batches."""
     sizes = [2**power for power in range((batch - 1).bit_length() + 1)]
     for on_cpu in (True, False) if options.cpu_attention is None else (options.cpu_attention,):
@@ -151,6 +161,7 @@ def _batchings(options: CoxMoeOptions, batch: int) -> Iterator[Batching]:
                 cpu_attention=1.0,
                 micro_batch=min(size, batch),
                 experts_at_once=options.coalesced,
+                prompt_score_bytes=score_bytes,
                 rows_per_token=1 if options.coalesced else None,
                 cpu_prefill=on_cpu,
             )
@@ -163,7 +174,7 @@ def split_of(outset: Outset, options: CoxMoeOptions, batching: Batching, free: i
     model, work = outset.model, outset.workload
     layers, experts = len(model.moe_layers), model.routed_experts
     rates = RooflineRates.of(outset.machine, host_memory(outset.machine, outset.options.get("name"), outset.where))
-    costs = CoxCosts.of(rates, model, outset.quantization)
+    costs = CoxCosts.of(rates, model, outset.quantization, batching.prompt_score_bytes)
     slots = (free - _reserved(outset, options, batching)) // aligned(int(costs.expert_bytes))
     prefill, decode = phases(outset, batching)
     steps = (options.output_tokens or work.output_tokens) - 1
@@ -199,18 +210,14 @@ def phases(outset: Outset, batching: Batching) -> tuple[Phase, Phase]:
 
 
 def _reserved(outset: Outset, options: CoxMoeOptions, batching: Batching) -> int:
-    """Bytes of the GPU's memory that neither experts nor regions have: the framework's, rows of the experts' kernels,
-    and the intermediates of attention."""
+    """Bytes of the GPU's memory that neither experts nor regions have: the framework's, and rows of the experts'
+    kernels."""
     model, work, memory = outset.model, outset.workload, outset.machine.main_unit.local_memory
     sequences = batching.sizes(work.batch)[0]
     rows = kernel_rows_bytes(model, sequences * work.prompt_tokens)
     if options.coalesced:  # one expert at a time
         rows //= model.routed_experts
-    scores = 0
-    if not batching.cpu_prefill:
-        pairs = sequences * model.attention.heads * work.prompt_tokens**2
-        scores = int(outset.assumptions.number(SCORE_BYTES) * pairs)
-    return int((1 - options.gpu_memory_share) * outset.machine.memories[memory].capacity_bytes) + rows + scores
+    return int((1 - options.gpu_memory_share) * outset.machine.memories[memory].capacity_bytes) + rows
 
 
 def _ranks(activations: NDArray[np.int64]) -> NDArray[np.int64]:

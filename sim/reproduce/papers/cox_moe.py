@@ -1,0 +1,167 @@
+"""CoX-MoE (arXiv 2605.17889) against MoE-Lightning and FlexGen, and its ablation.
+
+Published (second-hand: a reading of the full text, and a summary): lowest and highest throughputs over both, those of
+Mixtral-8x7B at 800 in / 256 out, and the ablation on Qwen3-30B-A3B. Rates of single configurations are not at hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+from moe_cosim.sim.reproduce import mean_step
+from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
+from moe_cosim.sim.reproduce.cell import Cell
+from moe_cosim.sim.reproduce.runs import RunKey, key
+from moe_cosim.sim.results.result import Result
+
+_MACHINES: Final = {"I": "rtx-6000-ada-xeon-8452y", "II": "a100-80-xeon-8452y", "III": "h100-pcie-xeon-8452y"}
+_MIXTRAL, _DEEPSEEK, _QWEN = "mixtral-8x7b", "deepseek-v2-lite", "qwen3-30b-a3b"
+_UNEVEN: Final = {
+    "routing.hot_experts": 0.05,
+    "routing.hot_tokens": 0.27,
+    "routing.cold_experts": 0.71,
+    "routing.cold_tokens": 0.08,
+}
+"""The routing's own classes, which are not Mixtral's."""
+_SCORES: Final = "assumptions.attention-score-bytes"
+_BATCH: Final = 1024
+_STEPS: Final = 2
+
+
+class Setting(NamedTuple):
+    """One point of the comparison."""
+
+    system: str
+    model: str
+    prompt: int
+    out: int
+
+
+_BEST: Final = Setting("I", _MIXTRAL, 800, 256)
+_QUICK: Final = (_BEST, Setting("I", _MIXTRAL, 97, 32))
+_GRID: Final = (
+    *(Setting(system, _MIXTRAL, *lengths) for system in _MACHINES for lengths in ((800, 256), (97, 32))),
+    Setting("I", _QWEN, 97, 32),
+    Setting("I", _DEEPSEEK, 97, 32),
+)
+_RUNGS: Final[dict[str, tuple[str, dict[str, Any], float]]] = {
+    "MoE-Lightning": ("cox-lightning-ablation-qwen3-30b-a3b", {}, 16.8),
+    "+ coalesced, with AMX": (
+        "cox-moe-ablation-qwen3-30b-a3b",
+        {"policy.cpu_attention": False, "policy.micro_batch": 256, "policy.hot_set": "random"},
+        25.5,
+    ),
+    "+ attention on the CPU": (
+        "cox-moe-ablation-qwen3-30b-a3b",
+        {"policy.cpu_attention": True, "policy.hot_set": "random"},
+        32.3,
+    ),
+    "+ hot set": ("cox-moe-ablation-qwen3-30b-a3b", {"policy.cpu_attention": True}, 34.1),
+}
+"""Experiment, settings and tokens/s."""
+_ABLATION: Final = (512, 128)
+"""Sequences and output."""
+_MEMORY, _HITS = "share of the GPU's memory that experts stay in", "share of choices whose expert stays"
+
+Lookup = Callable[[RunKey], Result]
+
+
+@registry.register("cox-moe")
+class CoxMoeReproduction(Reproduction):
+    """Three systems at several lengths, models and machines; and the four rungs of the ablation."""
+
+    title = "CoX-MoE (arXiv 2605.17889) against MoE-Lightning and FlexGen, and its ablation"
+
+    @property
+    def grid(self) -> tuple[Setting, ...]:
+        """Quick: system I and Mixtral-8x7B alone."""
+        return _QUICK if self.quick else _GRID
+
+    def runs(self) -> list[RunKey]:
+        every = [self._run(each, who) for each in self.grid for who in ("moe", "lightning", "flexgen")]
+        return [*every, *(self._rung(name) for name in _RUNGS)]
+
+    def _run(self, at: Setting, who: str) -> RunKey:
+        settings: dict[str, Any] = {
+            "machine.use": _MACHINES[at.system],
+            "model": at.model,
+            "workload.batch": _BATCH,
+            "workload.prompt_tokens": at.prompt,
+            **_window(at.out),
+        }
+        if at.model != _MIXTRAL:
+            settings |= _UNEVEN
+        if who == "moe":
+            settings["policy.output_tokens"] = at.out
+        return key(f"cox-{who}-mixtral-8x7b", settings)
+
+    def _rung(self, name: str, **settings: Any) -> RunKey:
+        experiment, own, _ = _RUNGS[name]
+        size = {"workload.batch": _ABLATION[0], **_window(_ABLATION[1])}
+        if not own:  # MoE-Lightning makes no such assumption
+            settings.pop(_SCORES, None)
+        return key(experiment, {**size, **own, **settings})
+
+    def cells(self, lookup: Lookup) -> list[Cell]:
+        def gain(at: Setting, rival: str) -> float:
+            runs = self._run(at, "moe"), self._run(at, rival)
+            ours, theirs = (_tokens_per_s(run, lookup(run), at.out) for run in runs)
+            return ours / theirs
+
+        named = (("lightning", "MoE-Lightning", (2.4, 1.7, 2.4)), ("flexgen", "FlexGen", (7.1, 3.4, 7.1)))
+        found = []
+        for rival, name, (best, lowest, highest) in named:
+            gains = {at: gain(at, rival) for at in self.grid}
+            over = f"throughput over {name}"
+            found.append(Cell(over, "Mixtral-8x7B, I, 800/256", best, gains[_BEST]))
+            if not self.quick:
+                found.append(Cell(over, "lowest", lowest, min(gains.values())))
+                found.append(Cell(over, "highest", highest, max(gains.values())))
+        rates = {name: _tokens_per_s(run, lookup(run), _ABLATION[1]) for name in _RUNGS for run in [self._rung(name)]}
+        names = list(_RUNGS)
+        for before, name in pairwise(names):
+            published = round(_RUNGS[name][2] / _RUNGS[before][2], 3)
+            found.append(Cell("ablation, over the rung before", name, published, rates[name] / rates[before]))
+        gpu, cpu, hot = (lookup(self._rung(name)).policy_report for name in names[1:])
+        found.append(Cell("experts in the GPU's memory", "attention on the GPU", 0.115, gpu[_MEMORY]))
+        found.append(Cell("experts in the GPU's memory", "attention on the CPU", 0.585, cpu[_MEMORY]))
+        found.append(Cell("hit ratio", "hot set", 0.8, hot[_HITS]))
+        return [*found, *(Cell("tokens/s, ablation", name, _RUNGS[name][2], rates[name]) for name in names)]
+
+    def variants(self) -> list[Variant]:
+        return [
+            Variant("(default set)", "", {}),
+            Variant("attention-score-bytes", 0, {_SCORES: 0}),
+            Variant("attention-score-bytes", 1, {_SCORES: 1}),
+            Variant("cpu-amx-rate", 1024, {"assumptions.cpu-amx-rate": 1024}),
+            Variant("cpu-memory-share", 0.3, {"assumptions.cpu-memory-share": 0.3}),
+            Variant("routing seed", 1, {"seed": 1}),
+        ]
+
+    def variant_runs(self, variant: Variant) -> list[RunKey]:
+        return [self._rung(name, **variant.settings) for name in _RUNGS]
+
+    def variant_cells(self, variant: Variant, lookup: Lookup) -> dict[str, float]:
+        rates = [_tokens_per_s(run, lookup(run), _ABLATION[1]) for run in self.variant_runs(variant)]
+        names = list(_RUNGS)[1:]
+        return {name: after / before for name, before, after in zip(names, rates[:-1], rates[1:], strict=True)}
+
+    def notes(self) -> list[str]:
+        return [
+            f"{_STEPS} decode steps in the middle are simulated, the whole is the prefill and that many times a step; "
+            f"{_BATCH} sequences, {_ABLATION[0]} in the ablation.",
+            "Micro-batches are those of each system's search, but for the ablation's second rung (256, as published).",
+            "FlexGen attends on the CPU in decode, as the paper runs it.",
+        ]
+
+
+def _window(out: int) -> dict[str, int]:
+    """The simulated steps in the middle of so many tokens of output."""
+    return {"workload.output_tokens": _STEPS + 1, "workload.skipped_tokens": (out - _STEPS) // 2}
+
+
+def _tokens_per_s(run: RunKey, result: Result, output_tokens: int) -> float:
+    batch = dict(run[1])["workload.batch"]
+    return float(batch) * output_tokens / mean_step.end_to_end_s(result, output_tokens)
