@@ -56,7 +56,7 @@ class TestMeasuredGpu(UnitModelContract):
 
 class TestBankGemv(UnitModelContract):
     unit_model = "bank-gemv"
-    fields = described("b200-hbm-pim", "pim")
+    fields = described("b200-pim", "pim")
 
 
 class TestSystolicArrays(UnitModelContract):

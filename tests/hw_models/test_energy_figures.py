@@ -23,7 +23,7 @@ def _machine(name: str, **settings: object) -> Machine:
 @pytest.mark.parametrize("name", [entry.name for entry in catalog.entries("machine")])
 def test_every_part_of_the_catalogues_machines_has_figures(name: str) -> None:
     machine = _machine(name)
-    assert all(part.energy is not None for part in machine.memory_list)
+    assert all(part.energy is not None for part in machine.memory_list if part.kind != "flash")
     assert all(part.energy is not None for part in machine.units.values() if part.role != Role.COPY)
     assert all(peer.energy is not None for peer in machine.peers.values())
 

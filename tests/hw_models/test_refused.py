@@ -15,8 +15,9 @@ _FORMS = "{value: ..., source: ...} or {assume: name} (a constant says where it 
 DEVICE_MISTAKES = {
     "unknown key": (
         ("    kind: ndp\n    standard", "    kynd: ndp\n    standard"),
-        "device.yaml: memories.dram.kynd: found an unknown field; allowed: one of capacity, channels, interleave, "
-        "internal_peak, kind, latency, peak, row_timeout, sequential_read, speed, standard (did you mean 'kind'?)",
+        "device.yaml: memories.dram.kynd: found an unknown field; allowed: one of capacity, channels, energy, "
+        "interleave, internal_peak, kind, latency, peak, row_timeout, sequential_read, speed, standard "
+        "(did you mean 'kind'?)",
     ),
     "absent key": (
         ('    channels: {value: 4, source: "test"}\n', ""),

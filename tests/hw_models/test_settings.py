@@ -86,7 +86,8 @@ def test_the_host_link_and_the_cxl_link_are_assumptions_of_their_own():
         (
             {"devices.ndp.memories.dram.capasity": "1 GB"},
             "experiment: set.devices.ndp.memories.dram.capasity: found an unknown field; allowed: one of capacity, "
-            "channels, interleave, internal_peak, kind, latency, peak, row_timeout, sequential_read, speed, standard "
+            "channels, energy, interleave, internal_peak, kind, latency, peak, row_timeout, sequential_read, speed, "
+            "standard "
             "(did you mean 'capacity'?)",
         ),
         (

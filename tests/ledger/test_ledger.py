@@ -10,6 +10,7 @@ from ledger.__main__ import FOLDER
 from ledger.book import Book
 from ledger.parts import IN_THE_SUITE, PARTS
 from moe_cosim.experiment import experiment_names, load_experiment
+from moe_cosim.workloads.neurons.policies.base import neuron_policies
 from moe_cosim.workloads.policies.base import policies
 
 BOOK = Book(FOLDER)
@@ -34,4 +35,4 @@ def test_cells_are_changed_with_a_line_of_history_only() -> None:
 
 def test_every_policy_is_in_the_suite() -> None:
     used = {load_experiment(name).policy["name"] for name in experiment_names()}
-    assert used == {name for name, _ in policies}
+    assert used == {name for registry in (policies, neuron_policies) for name, _ in registry}

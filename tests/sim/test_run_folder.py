@@ -121,7 +121,7 @@ def test_a_folder_with_something_in_it_is_refused_before_any_work(
 ) -> None:
     out.mkdir()
     (out / "mine.txt").write_text("keep")
-    monkeypatch.setattr("moe_cosim.sim.run.prepare", lambda _: pytest.fail("worked before it looked"))
+    monkeypatch.setattr("moe_cosim.sim.run.prepare_run", lambda _: pytest.fail("worked before it looked"))
     found = cli("run", tiny.path, "--out", out)
     assert found.exit_code == 2
     allowed = "a folder that does not exist yet, or is empty"

@@ -163,7 +163,7 @@ def test_what_comes_from_outside_is_one_line(
     def fail(*_: object) -> None:
         raise wrong
 
-    monkeypatch.setattr("moe_cosim.sim.run.prepare", fail)
+    monkeypatch.setattr("moe_cosim.sim.run.prepare_run", fail)
     found = cli("run", tiny.path)
     assert (found.exit_code, found.stderr, found.stdout) == (code, line, "")
 
@@ -178,7 +178,7 @@ def long_work(experiment):
     print("working", flush=True)
     time.sleep(60)
 
-moe_cosim.sim.run.prepare = long_work
+moe_cosim.sim.run.prepare_run = long_work
 main(["run", sys.argv[1]])
 """
     command = [sys.executable, "-c", code, str(tiny.path)]

@@ -124,7 +124,7 @@ def test_who_asked_for_too_much_memory_is_named(tiny: Tiny, monkeypatch: pytest.
     def exhausted(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr("moe_cosim.sim.run.prepare", exhausted)
+    monkeypatch.setattr("moe_cosim.sim.run.prepare_run", exhausted)
     outcome = cli("run", str(tiny.path), "--set", "workload.batch=12345")
     assert outcome.exit_code == 1
     assert outcome.stderr.startswith(f"moe-cosim: {tiny.path}: not enough memory for a workload.batch of 12,345, ")

@@ -201,7 +201,7 @@ def test_commands_of_the_pages_are_accepted(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("moe_cosim.sim.figures.plot.plot", listen)
     for page in ("figures", "sweeps", "quantization"):
         text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8").replace("\\\n", " ")
-        for line in re.findall(r"^    moe-cosim (plot .*)$", text, re.MULTILINE):
+        for line in re.findall(r"^moe-cosim (plot .*)$", text, re.MULTILINE):
             found = cli(*shlex.split(line, comments=True))
             assert found.exit_code == 0, (line, found.output)
     assert len(asked) >= 12

@@ -14,6 +14,7 @@ from moe_cosim.experiment import load_experiment
 from moe_cosim.sim.run import run
 from moe_cosim.testing.policy.contract import check
 from moe_cosim.workloads.models import find_model
+from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.prepare import prepare
 from moe_cosim.workloads.scenario import draw
 from tests.workloads.models.test_model_families import read
@@ -140,7 +141,21 @@ def test_the_encoder_routes_the_prompt_and_the_decoder_what_is_decoded(tmp_path:
         assert of_step.tolist() == np.unique(decoded[step]).tolist()
 
 
-@pytest.mark.parametrize("policy", of_each_policy())
+def _with_batching(whether: bool) -> list[str]:
+    """Policies that declare one, which has no encoders, or those that do not."""
+    plain = policies.get("on-demand").batching.__func__  # type: ignore[attr-defined]
+    declared = {name: policies.get(name).batching.__func__ for name in of_each_policy()}  # type: ignore[attr-defined]
+    return [name for name, own in declared.items() if (own is not plain) == whether and name != "klotski"]
+
+
+@pytest.mark.parametrize("policy", _with_batching(True))
+def test_who_goes_through_micro_batches_has_no_encoder(tmp_path: Path, policy: str) -> None:
+    changes = settings(tmp_path, SWITCH, 4) | {"kv_cache": "gpu", "policy": {"name": policy}}
+    with pytest.raises(InputError, match="allowed: a decoder whose layers attend alike"):
+        prepare(of_each_policy()[policy].with_settings(changes))
+
+
+@pytest.mark.parametrize("policy", ["klotski", *_with_batching(False)])
 def test_every_policy_decides_and_runs_it(tmp_path: Path, policy: str) -> None:
     changes = settings(tmp_path, SWITCH, 4) | {"kv_cache": "gpu", "policy": {"name": policy}}
     experiment = of_each_policy()[policy].with_settings(changes)
@@ -152,7 +167,7 @@ def test_every_policy_decides_and_runs_it(tmp_path: Path, policy: str) -> None:
     assert run(experiment).end_to_end_s > 0
 
 
-@pytest.mark.parametrize("policy", of_each_policy())
+@pytest.mark.parametrize("policy", ["klotski", *_with_batching(False)])
 def test_every_policy_decides_where_only_the_encoder_has_experts(tmp_path: Path, policy: str) -> None:
     data = SWITCH | {"num_sparse_decoder_layers": 0}
     changes = settings(tmp_path, data, 4) | {"kv_cache": "gpu", "policy": {"name": policy}}

@@ -91,9 +91,9 @@ def test_layers_that_attend_otherwise(tmp_path: Path) -> None:
 
 def test_the_example_of_the_documentation_is_read(tmp_path: Path) -> None:
     text = (DOCS / "models.md").read_text(encoding="utf-8")
-    (example,) = re.findall(r"\n    kind: model\n(?:    .*\n)+", text)
+    (example,) = re.findall(r"```yaml\n(kind: model\n(?:.+\n)+?)```", text)
     path = tmp_path / "example.yaml"
-    path.write_text(re.sub(r"^    ", "", example, flags=re.MULTILINE))
+    path.write_text(example)
     model = find_model(path)
     assert f"{model.total_params / 1e9:.1f} billion parameters" in text
     same(tmp_path, model)

@@ -21,11 +21,11 @@ SHORT = {"workload.prompt_tokens": 9, "workload.output_tokens": 5, "kv_cache": "
 
 
 def of_each_policy() -> dict[str, Experiment]:
-    """The first shipped experiment of each."""
+    """The first shipped experiment of each, of those that route to experts; with no assumption of its own."""
     found: dict[str, Experiment] = {}
-    for name in experiment_names():
-        experiment = load_experiment(name, SHORT)
-        found.setdefault(str(experiment.policy["name"]), experiment)
+    for experiment in map(load_experiment, experiment_names()):
+        if experiment.neurons is None and experiment.policy["name"] not in found:
+            found[str(experiment.policy["name"])] = experiment.with_settings({**SHORT, "assumptions": {}})
     return found
 
 

@@ -78,7 +78,12 @@ def test_a_mixed_home_deals_whole_experts_by_capacity(policy: str) -> None:
         ("lru", "mixed", "h100-host", r"found 'mixed'; allowed: a machine with host memory and an NDP unit \(policy"),
         ("monde", "host", BOTH, r"policy\.home: found 'host'; allowed: one of near-data \(policy monde\)$"),
         ("all-on-gpu", "host", BOTH, r"policy\.home: found 'host'; allowed: one of gpu \(policy all-on-gpu\)$"),
-        ("lru", "hots", BOTH, r"found 'hots'; allowed: one of cxl, host, mixed, near-data \(did you mean 'host'\?\)"),
+        (
+            "lru",
+            "hots",
+            BOTH,
+            r"found 'hots'; allowed: one of cxl, flash, host, mixed, near-data \(did you mean 'host'\?\)",
+        ),
         ("lru", 3, BOTH, r"policy\.home: found 3; allowed: one of "),
     ],
 )
