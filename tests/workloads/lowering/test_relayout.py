@@ -26,7 +26,7 @@ from moe_cosim.workloads.stripes import STRIPED, Stripes
 from tests.workloads.hand_made import model, routing, scenario
 
 LAYERS, EXPERTS, STEPS = 3, 4, 3
-SLOW = Software("slow", "a nanosecond per layer", 0, 0, 1000, 0, 0, 0, {})
+SLOW = Software("slow", "a nanosecond per layer", 0, 0, 1000, 0, 0, 0, 0, {})
 SIZE = FP16.expert_bytes(model(1, 1, 1).expert)
 EVERY = [[(0, 1, 2, 3)] * LAYERS]
 
