@@ -49,7 +49,7 @@ def reproduction_table(part: str, figures: Collection[str] = ()) -> str:
 
 _COLUMNS: Final[dict[str, Callable[[Cell], str]]] = {
     "cell": lambda cell: cell.cell,
-    "published": lambda cell: f"{cell.published:g}",
+    "published": lambda cell: f"{cell.published:.5g}",
     "paper's arithmetic": lambda cell: "" if cell.arithmetic is None else f"{cell.arithmetic:.4g}",
     "simulated": lambda cell: f"{cell.simulated:.4g}",
     f"over {SEEDS} seeds": lambda cell: f"{cell.low:.4g} – {cell.high:.4g}" if cell.others else "",

@@ -55,7 +55,7 @@ def _numbers(cells: Sequence[Cell]) -> tuple[list[Column], list[Column]]:
     """The columns of numbers that `cells` have, and those that a note says to people."""
     added_up = any(cell.arithmetic is not None for cell in cells)
     columns = [
-        Column("published", form="g"),
+        Column("published", form=".5g"),
         *((Column("arithmetic", heading="paper's arithmetic", form=".4g"),) if added_up else ()),
         Column("simulated", form=".4g"),
         Column("ratio", form=".2f", style=lambda ratio: "green" if abs(ratio - 1) <= CLOSE else "yellow"),
