@@ -8,15 +8,20 @@ import pytest
 
 from ledger.__main__ import FOLDER
 from ledger.book import Book
-from ledger.parts import IN_THE_SUITE, PARTS
+from ledger.parts import IN_THE_SUITE, PARTS, SIMULATED
 from moe_cosim.experiment import experiment_names, load_experiment
 from moe_cosim.workloads.neurons.policies.base import neuron_policies
 from moe_cosim.workloads.policies.base import policies
 
 BOOK = Book(FOLDER)
+SLOW = {f"{name}-quick" for name in SIMULATED} - {"cxl-ndp-quick", "trimoe-quick", "edge-ndp-quick"}
+"""Systems whose own tests compute much of the same."""
 
 
-@pytest.mark.parametrize("part", IN_THE_SUITE)
+QUICK = [pytest.param(part, marks=[pytest.mark.slow] if part in SLOW else []) for part in IN_THE_SUITE]
+
+
+@pytest.mark.parametrize("part", QUICK)
 def test_no_number_moves_without_the_ledger(part: str) -> None:
     moves = BOOK.moves(part, PARTS[part]())
     listed = "\n".join(map(str, moves[:20]))

@@ -7,6 +7,8 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.packaging.installed import BORROWED, REPOSITORY, Installation, build_sdist, build_wheel
 
 
@@ -55,6 +57,7 @@ def test_an_sdist_holds_files_only_and_builds_the_same_wheel(source: Path, wheel
     assert contents(build_wheel(sdist, tmp_path / "again")) == contents(wheel)
 
 
+@pytest.mark.slow
 def test_uninstalling_leaves_nothing(wheel: Path, tmp_path: Path) -> None:
     installation = Installation.of(wheel, tmp_path / "installed")
     installed = {path.name for path in installation.site_packages.iterdir()} - {BORROWED}

@@ -101,8 +101,8 @@ class CoxCosts:
         return projections + stored + moved + attends
 
     def experts_s(self, phase: Phase, resident: float, loaded: F64) -> F64:
-        """Of a layer with `resident` experts in the GPU's memory of which `loaded` are loaded beside them, and all
-        others run on the CPU (elementwise): theirs are rows that go there and back."""
+        """[choices] of a layer with `resident` experts in the GPU's memory, `loaded` [choices] beside them, and all
+        others on the CPU: theirs are rows that go there and back."""
         rates = self.rates
         each = phase.tokens * self.top_k / self.experts
         on_gpu, on_cpu = resident + loaded, np.maximum(self.experts - resident - loaded, 0.0)
