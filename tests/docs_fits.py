@@ -1,4 +1,7 @@
-"""The tables of fits in docs, printed from what ``moe-cosim reproduce NAME --fit --json`` left."""
+"""The tables of fits in docs, printed from records as ``moe-cosim reproduce NAME --fit --json`` prints them.
+
+A record also says how it was ``made``, which the command does not know.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ def cells_table(part: str) -> str:
 
 
 def unknowns_table(part: str) -> str:
-    """What the fitted set has elsewhere, what it would be without each; and what alone comes nearest."""
+    """What the fitted set has elsewhere, what it would be without each; what alone comes nearest; how it was made."""
     found = kept_fit(part)
     moved = [one for one in found["unknowns"] if one["fitted"] != one["default"]]
     others = sorted((one for one in found["unknowns"] if one not in moved), key=lambda one: float(one["alone"]))
@@ -58,7 +61,7 @@ def unknowns_table(part: str) -> str:
             f"| `{one['name']}` | {_range(one)} | {_said(one['default'])} | {_said(one['fitted']) if is_moved else ''} "
             f"| {place}{end} | {without if is_moved else ''} | {one['alone']:.2f} | {_said(one['alone_at'])} |"
         )
-    return "\n".join((*lines, "", *(f"- {note}" for note in found["notes"])))
+    return "\n".join((*lines, "", *(f"- {note}" for note in found["notes"]), f"- How it was made. {found['made']}"))
 
 
 def _in_order(part: str) -> list[Cell]:
