@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,9 +13,8 @@ from typing import Any, ClassVar
 from moe_cosim.errors import InputError
 from moe_cosim.registry import Registry
 from moe_cosim.sim.reproduce.cell import CLOSE, MODELLING, UNKNOWN_INPUT, Cell, over_seeds, with_arithmetic
-from moe_cosim.sim.reproduce.runs import RunKey, Settings, added_up, run_all
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey, Settings, added_up, run_all
 from moe_cosim.sim.reproduce.seeds import routing_seeds, seeds_note, with_seed
-from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.run_many import Counted
 from moe_cosim.version import VERSION
 
@@ -27,6 +26,11 @@ class Variant:
     assumption: str
     value: Any
     settings: Settings
+
+    @classmethod
+    def assuming(cls, name: str, value: object) -> Variant:
+        """An assumption of the runs."""
+        return cls(name, value, {f"assumptions.{name}": value})
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ class Reproduction(ABC):
         """Every run that the cells need."""
 
     @abstractmethod
-    def cells(self, lookup: Callable[[RunKey], Result]) -> list[Cell]:
+    def cells(self, lookup: Lookup) -> list[Cell]:
         """Published beside simulated, of one seed: as many and in the same order whatever the results."""
 
     @abstractmethod
@@ -86,7 +90,7 @@ class Reproduction(ABC):
         """The (shorter) runs that show what a variant does."""
 
     @abstractmethod
-    def variant_cells(self, variant: Variant, lookup: Callable[[RunKey], Result]) -> dict[str, float]:
+    def variant_cells(self, variant: Variant, lookup: Lookup) -> dict[str, float]:
         """Cells (by name) under a variant."""
 
     @abstractmethod
@@ -151,7 +155,7 @@ def reproduce(
         wanted.update(dict.fromkeys(with_seed(run, seed) for run in chosen.variant_runs(variant)))
     results = run_all(list(wanted), workers or os.cpu_count() or 1, progress)
 
-    def results_of(each: int) -> Callable[[RunKey], Result]:
+    def results_of(each: int) -> Lookup:
         return lambda run: results[with_seed(run, each)]
 
     first = results_of(seed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
@@ -13,6 +13,8 @@ from moe_cosim.sim.run_many import Counted, results_of, run_many
 Settings = Mapping[str, Any]
 RunKey = tuple[str, tuple[tuple[str, Any], ...]]
 """(shipped experiment, settings): what identifies a run."""
+Lookup = Callable[[RunKey], Result]
+"""The result of a run that was asked for."""
 
 
 def key(experiment: str, settings: Settings) -> RunKey:

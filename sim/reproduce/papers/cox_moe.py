@@ -6,14 +6,13 @@ Mixtral-8x7B at 800 in / 256 out, and the ablation on Qwen3-30B-A3B. Rates of si
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
-from moe_cosim.sim.reproduce.runs import RunKey, key
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 from moe_cosim.sim.results.result import Result
 
 _MACHINES: Final = {"I": "rtx-6000-ada-xeon-8452y", "II": "a100-80-xeon-8452y", "III": "h100-pcie-xeon-8452y"}
@@ -64,8 +63,6 @@ _RUNGS: Final[dict[str, tuple[str, dict[str, Any], float]]] = {
 _ABLATION: Final = (512, 128)
 """Sequences and output."""
 _MEMORY, _HITS = "share of the GPU's memory that experts stay in", "share of choices whose expert stays"
-
-Lookup = Callable[[RunKey], Result]
 
 
 @registry.register("cox-moe")
@@ -135,8 +132,8 @@ class CoxMoeReproduction(Reproduction):
             Variant("(default set)", "", {}),
             Variant("attention-score-bytes", 0, {_SCORES: 0}),
             Variant("attention-score-bytes", 1, {_SCORES: 1}),
-            Variant("cpu-amx-rate", 1024, {"assumptions.cpu-amx-rate": 1024}),
-            Variant("cpu-memory-share", 0.3, {"assumptions.cpu-memory-share": 0.3}),
+            Variant.assuming("cpu-amx-rate", 1024),
+            Variant.assuming("cpu-memory-share", 0.3),
             Variant("routing seed", 1, {"seed": 1}),
         ]
 

@@ -14,7 +14,7 @@ from moe_cosim.errors import RunError
 from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
-from moe_cosim.sim.reproduce.runs import RunKey, key
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 from moe_cosim.sim.results.result import Result
 
 LENGTHS: Final = ((128, 256), (128, 512), (128, 1024), (128, 2048), (512, 512))
@@ -47,8 +47,6 @@ _END_TO_END: Final = {
 _NDP_CUT: Final = {3: 5.0, 2: 8.0}
 _HOBBIT: Final = {"mixtral-8x7b": 18.0, "mixtral-8x22b": 19.0}
 _TOKENS_PER_S: Final = {"monde": 1.714, "cxl-ndp-3bit": 15.321, "cxl-ndp-2bit": 19.795}
-
-Lookup = Callable[[RunKey], Result]
 
 
 def _experiment(system: str, model: str) -> str:
@@ -169,26 +167,23 @@ class CxlNdpReproduction(Reproduction):
     # -- what it hangs on -------------------------------------------------------------------
 
     def variants(self) -> list[Variant]:
-        def assume(name: str, value: object) -> Variant:
-            return Variant(name, value, {f"assumptions.{name}": value})
-
         return [
             Variant("(default set)", "", {}),
-            assume("monde-migration", "ceil-unless-resident"),
-            assume("monde-migration", "floor"),
-            assume("cxl-link-rate", "32 GB/s"),
-            assume("cxl-link-efficiency", 0.46),
-            assume("host-link-rate", "32 GB/s"),
-            assume("host-link-rate", "25.9 GB/s"),
-            assume("ndp-array-dataflow", "output-stationary"),
-            assume("ndp-array-dataflow", "ideal"),
-            assume("ndp-bit-scaling", "none"),
-            assume("ndp-dram-efficiency", 0.35),
-            assume("host-overhead-per-layer", "0 ns"),
-            assume("host-overhead-per-layer", "400 us"),
-            assume("hobbit-gpu-memory", "16 GB"),
-            assume("hobbit-gpu-memory", "80 GB"),
-            assume("hobbit-prefetch-accuracy", 0.5),
+            Variant.assuming("monde-migration", "ceil-unless-resident"),
+            Variant.assuming("monde-migration", "floor"),
+            Variant.assuming("cxl-link-rate", "32 GB/s"),
+            Variant.assuming("cxl-link-efficiency", 0.46),
+            Variant.assuming("host-link-rate", "32 GB/s"),
+            Variant.assuming("host-link-rate", "25.9 GB/s"),
+            Variant.assuming("ndp-array-dataflow", "output-stationary"),
+            Variant.assuming("ndp-array-dataflow", "ideal"),
+            Variant.assuming("ndp-bit-scaling", "none"),
+            Variant.assuming("ndp-dram-efficiency", 0.35),
+            Variant.assuming("host-overhead-per-layer", "0 ns"),
+            Variant.assuming("host-overhead-per-layer", "400 us"),
+            Variant.assuming("hobbit-gpu-memory", "16 GB"),
+            Variant.assuming("hobbit-gpu-memory", "80 GB"),
+            Variant.assuming("hobbit-prefetch-accuracy", 0.5),
             Variant("batch", 4, {"workload.batch": 4}),
             Variant("routing seed", 1, {"seed": 1}),
         ]

@@ -7,7 +7,6 @@ levels cannot.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -20,8 +19,7 @@ from moe_cosim.sim.accuracy.record import StudyRecord, load_record
 from moe_cosim.sim.accuracy.specialisation import specialisation
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
-from moe_cosim.sim.reproduce.runs import RunKey
-from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey
 
 _FULL_POINTS: Final = 70.03
 _POINTS: Final = {("selector", 3): 69.90, ("uniform", 3): 69.71, ("selector", 2): 66.68, ("uniform", 2): 63.48}
@@ -30,8 +28,6 @@ _COSINE_MEAN: Final = 0.89
 _COSINE_LOWEST: Final = 0.82
 _WIDTHS: Final = (3, 2)
 _TOY: Final = "A model of 7 M parameters says nothing of the levels of one of 47 B (docs/accuracy.md)."
-
-Lookup = Callable[[RunKey], Result]
 
 
 @registry.register("cxl-ndp-accuracy")

@@ -2,19 +2,18 @@
 
 Second-hand, from a summary of the paper: times per output token of its parts, and the largest speed-ups over Fiddler.
 How much memory the parts' run had, and what else lay in it, it does not say. Two constants saw rows, which say so:
-slots of a layer the cache's alone, the mean share of critical experts (the policy's default) the whole's at 4/2 and 4/0.
+slots of a layer the cache's alone, the mean share of critical experts (the default) the whole's at 4/2 and 4/0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
 from moe_cosim.sim.reproduce.mean_step import decode_s
-from moe_cosim.sim.reproduce.runs import RunKey, key
-from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 
 OURS: Final = "dymoe-mixtral-8x7b"
 ON_DEMAND: Final = "on-demand-mixtral-8x7b-rtx3090"
@@ -33,8 +32,6 @@ _PARTS: Final[dict[str, tuple[dict[str, Any], float]]] = {
     "all, 4/0 (fitted)": ({"policy.low_format": None}, 0.1048),
 }
 _WHOLE: Final = "all, 4/0 (fitted)"
-
-Lookup = Callable[[RunKey], Result]
 
 
 @registry.register("dymoe")
@@ -72,10 +69,7 @@ class DyMoeReproduction(Reproduction):
             Variant("(default set)", "", {}),
             *(Variant("cache_experts", slots, {"policy.cache_experts": slots}) for slots in (2, 4, 5)),
             *(Variant("retention", share, {"policy.retention": share}) for share in (0.5, 0.9)),
-            *(
-                Variant(f"dymoe-{name}", value, {f"assumptions.dymoe-{name}": value})
-                for name, value in (("look-ahead-accuracy", 0.5), ("look-ahead-accuracy", 1.0))
-            ),
+            *(Variant.assuming("dymoe-look-ahead-accuracy", value) for value in (0.5, 1.0)),
             Variant("routing seed", 1, {"seed": 1}),
         ]
 

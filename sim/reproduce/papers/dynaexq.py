@@ -8,13 +8,13 @@ figures that no registered run supports yet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
-from moe_cosim.sim.reproduce.runs import RunKey, key
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 from moe_cosim.sim.results.result import Result
 
 OURS: Final = "dynaexq-qwen3-30b-a3b"
@@ -33,8 +33,6 @@ _PARTS: Final[dict[str, tuple[dict[str, Any], float]]] = {
 """Settings, and tokens/s over those of the whole (Qwen3-30B, batch 32)."""
 _ONE_PRECISION: Final = 9.28 / 8.10
 """Time per token over that of all experts at INT4, one sequence on an A6000."""
-
-Lookup = Callable[[RunKey], Result]
 
 
 @registry.register("dynaexq")

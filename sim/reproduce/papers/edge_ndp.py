@@ -15,7 +15,7 @@ from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
 from moe_cosim.sim.reproduce.mean_step import decode_s
-from moe_cosim.sim.reproduce.runs import RunKey, key
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 from moe_cosim.sim.results.result import Result
 
 MODELS: Final = ("deepseek-moe-16b", "qwen3-30b-a3b", "phi-3.5-moe", "mixtral-8x7b")
@@ -43,8 +43,6 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
     "+ prefetch": {},
 }
 _ABLATION: Final = {"tensor parallelism": 1.99, "+ balance": 2.19, "+ prefetch": 2.23}
-
-Lookup = Callable[[RunKey], Result]
 
 
 @registry.register("edge-ndp")
@@ -122,20 +120,17 @@ class EdgeNdpReproduction(Reproduction):
         return found
 
     def variants(self) -> list[Variant]:
-        def assume(name: str, value: object) -> Variant:
-            return Variant(name, value, {f"assumptions.{name}": value})
-
         return [
             Variant("(default set)", "", {}),
             Variant("modules", 2, {"modules": 2}),
             Variant("modules", 6, {"modules": 6}),
-            assume("monde-migration", "ceil"),
-            assume("edge-kernel-launch", "50 us"),
-            assume("edge-core-rows", 32),
-            assume("edge-channel-efficiency", 0.7),
-            assume("pcie5-efficiency", 0.86),
-            assume("edge-cpu-cores", 4),
-            assume("host-overhead-per-layer", "150 us"),
+            Variant.assuming("monde-migration", "ceil"),
+            Variant.assuming("edge-kernel-launch", "50 us"),
+            Variant.assuming("edge-core-rows", 32),
+            Variant.assuming("edge-channel-efficiency", 0.7),
+            Variant.assuming("pcie5-efficiency", 0.86),
+            Variant.assuming("edge-cpu-cores", 4),
+            Variant.assuming("host-overhead-per-layer", "150 us"),
             Variant("routing seed", 1, {"seed": 1}),
         ]
 

@@ -8,14 +8,13 @@ means are over is not said: here all five of the figures. The generator of activ
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from statistics import fmean
 from typing import Any, Final
 
 from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
-from moe_cosim.sim.reproduce.runs import RunKey, key
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 from moe_cosim.sim.results.result import Result
 
 MODELS: Final = ("opt-13b", "opt-30b", "opt-66b", "llama2-70b", "falcon-40b")
@@ -34,8 +33,6 @@ _PARTS: Final[dict[str, dict[str, Any]]] = {
 _ABLATION: Final = (("partition", "random", 1.63), ("adjustment", "partition", 1.33), ("hermes", "adjustment", 1.29))
 _BASE: Final = {"policy.name": "hermes-base"}
 _HOST: Final = {"policy.beside": "host", "machine.use": "rtx4090-i9-13900k"}
-
-Lookup = Callable[[RunKey], Result]
 
 
 @registry.register("hermes")
@@ -89,19 +86,16 @@ class HermesReproduction(Reproduction):
         return found
 
     def variants(self) -> list[Variant]:
-        def assume(name: str, value: object) -> Variant:
-            return Variant(name, value, {f"assumptions.{name}": value})
-
         def draw(name: str, value: object) -> Variant:
             return Variant(f"neurons.{name}", value, {f"neurons.{name}": value})
 
         return [
             Variant("(default set)", "", {}),
-            assume("hermes-dimm-share", 0.475),
-            assume("hermes-link-rate", "25.9 GB/s"),
-            assume("hermes-synchronisation", "20 us"),
-            assume("hermes-kernel-launch", "10 us"),
-            assume("cpu-memory-share", 0.4),
+            Variant.assuming("hermes-dimm-share", 0.475),
+            Variant.assuming("hermes-link-rate", "25.9 GB/s"),
+            Variant.assuming("hermes-synchronisation", "20 us"),
+            Variant.assuming("hermes-kernel-launch", "10 us"),
+            Variant.assuming("cpu-memory-share", 0.4),
             draw("density", 0.1),
             draw("density", 0.19),
             draw("bundle_neurons", 128),

@@ -7,14 +7,13 @@ commit the calls of its prefetcher are commented out for both models, so the run
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
 from moe_cosim.sim.reproduce.mean_step import decode_s
-from moe_cosim.sim.reproduce.runs import RunKey, key
-from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 
 MIXTRAL: Final = "mixtral-8x7b"
 DEEPSEEK: Final = "deepseek-v2-lite"
@@ -23,8 +22,6 @@ _OFFLOADING_S: Final = 1.752
 """Mixtral-offloading, Mixtral-8x7B."""
 _STEPS: Final = 128
 _QUICK_STEPS: Final = 32
-
-Lookup = Callable[[RunKey], Result]
 
 
 @registry.register("moe-infinity")
@@ -66,16 +63,13 @@ class MoeInfinityReproduction(Reproduction):
         ]
 
     def variants(self) -> list[Variant]:
-        def assume(name: str, value: object) -> Variant:
-            return Variant(name, value, {f"assumptions.{name}": value})
-
         return [
             Variant("(default set)", "", {}),
             Variant("experts fetched ahead in a layer", 1, {"policy.prefetch_experts": 1}),
-            assume("infinity-collection", 0),
-            assume("infinity-cache-share", 1.0),
-            assume("moe-infinity-dispatch", "0 ns"),
-            assume("host-overhead-per-layer", "1.6 ms"),
+            Variant.assuming("infinity-collection", 0),
+            Variant.assuming("infinity-cache-share", 1.0),
+            Variant.assuming("moe-infinity-dispatch", "0 ns"),
+            Variant.assuming("host-overhead-per-layer", "1.6 ms"),
             Variant("prompt tokens", 512, {"workload.prompt_tokens": 512}),
         ]
 

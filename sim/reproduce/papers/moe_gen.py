@@ -6,14 +6,12 @@ holds, which the paper says without the number; the share of the CPU in (H) is w
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
 from moe_cosim.sim.reproduce.mean_step import decode_s
-from moe_cosim.sim.reproduce.runs import RunKey, key
-from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 
 PROMPT_TOKENS: Final = 512
 CPU_SHARE: Final = 0.6
@@ -23,8 +21,6 @@ _BATCHES: Final = {256: 3840, 1024: 1920}
 _PUBLISHED: Final = {(256, "G"): 195.0, (256, "H"): 469.0, (1024, "G"): 93.0, (1024, "H"): 283.0}
 _PREFILL: Final = 2790.0
 _STEPS: Final = 2
-
-Lookup = Callable[[RunKey], Result]
 
 
 @registry.register("moe-gen")
@@ -66,7 +62,7 @@ class MoeGenReproduction(Reproduction):
             Variant("(default set)", "", {}),
             *shares,
             Variant("micro_batch", 32, {"policy.micro_batch": 32}),
-            Variant("ddr4-3200-host-share", 0.6, {"assumptions.ddr4-3200-host-share": 0.6}),
+            Variant.assuming("ddr4-3200-host-share", 0.6),
         ]
 
     def variant_runs(self, variant: Variant) -> list[RunKey]:

@@ -7,13 +7,13 @@ MoE-Lightning follow from the times and throughputs that it keeps beside them (t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
-from moe_cosim.sim.reproduce.runs import RunKey, key
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 from moe_cosim.sim.results.result import Result
 
 PADDED_TOKENS: Final = 418
@@ -55,8 +55,6 @@ _POLICIES: Final[dict[str, tuple[dict[str, Any], float]]] = {
     "FlexGen, our policy and more sequences": ({"workload.batch": 1116}, 20.654),
 }
 """Settings and tokens/s of table 5 (S1, 128 out); our policy is a micro-batch of 36."""
-
-Lookup = Callable[[RunKey], Result]
 
 
 @registry.register("moe-lightning")
@@ -122,8 +120,8 @@ class MoeLightningReproduction(Reproduction):
     def variants(self) -> list[Variant]:
         return [
             Variant("(default set)", "", {}),
-            Variant("pcie3-efficiency", 0.7, {"assumptions.pcie3-efficiency": 0.7}),
-            Variant("pcie3-efficiency", 0.9, {"assumptions.pcie3-efficiency": 0.9}),
+            Variant.assuming("pcie3-efficiency", 0.7),
+            Variant.assuming("pcie3-efficiency", 0.9),
             Variant("gpu_memory_share", 0.95, {"policy.gpu_memory_share": 0.95}),
             Variant("routing seed", 1, {"seed": 1}),
         ]

@@ -7,7 +7,7 @@ GPUs, which are not modelled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from moe_cosim.assumptions import Assumptions
@@ -17,8 +17,7 @@ from moe_cosim.hw_models.units.bank_gemv import PS_PER_S, BankGemv
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
 from moe_cosim.sim.reproduce.mean_step import decode_s
-from moe_cosim.sim.reproduce.runs import RunKey, key
-from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 from moe_cosim.workloads.models.find import find_model
 
 EXPERIMENT: Final = "sieve-qwen3-30b-a3b"
@@ -34,8 +33,6 @@ PIMOE: Final = {"policy.table": False, "policy.attention": False}
 """A roofline's costs, and of the memory's work the experts alone."""
 NO_EXPERTS, ALL_EXPERTS = {"policy.experts": "gpu"}, {"policy.experts": "memory"}
 OTHERS: Final[dict[str, dict[str, Any]]] = {"PIMoE": PIMOE, "NoExp": NO_EXPERTS, "AllExp": ALL_EXPERTS}
-
-Lookup = Callable[[RunKey], Result]
 
 
 @registry.register("sieve")
@@ -82,7 +79,7 @@ class SieveReproduction(Reproduction):
             Variant("(default set)", "", {}),
             Variant("context_tokens", 1024, {"workload.skipped_tokens": 1024 - _PROMPT_TOKENS}),
             Variant("attention counted", False, {"policy.attention": False}),
-            Variant("hbm-pim-launch", "1 us", {"assumptions.hbm-pim-launch": "1 us"}),
+            Variant.assuming("hbm-pim-launch", "1 us"),
             Variant("software", "cuda-graphs", {"software": "cuda-graphs"}),
             Variant("routing seed", 1, {"seed": 1}),
         ]

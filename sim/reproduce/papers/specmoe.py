@@ -9,13 +9,11 @@ itself, and its 4.30 times, are out of reach.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
-from moe_cosim.sim.reproduce.runs import RunKey, key
-from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 
 OURS: Final = "specmoe-mixtral-8x7b"
 ON_DEMAND: Final = "on-demand-mixtral-8x7b"
@@ -25,8 +23,6 @@ _OUTPUT_TOKENS: Final = 64
 _QUICK_OUTPUT_TOKENS: Final = 16
 _BY_CHOICE: Final = {"temporal": 1.143 / (7.265 / 6.812), "global": 1.084 / (7.220 / 6.812)}
 """Throughput over drawn draft experts, at equal tokens a step."""
-
-Lookup = Callable[[RunKey], Result]
 
 
 @registry.register("specmoe")
@@ -65,7 +61,7 @@ class SpecMoeReproduction(Reproduction):
             Variant("(default set)", "", {}),
             *(Variant("acceptance", chance, {"workload.verify.acceptance": chance}) for chance in (0.7, 0.95)),
             *(Variant("draft_tokens", count, {"workload.verify.draft_tokens": count}) for count in (3, 10)),
-            Variant("verify-rejected-routing", "further", {"assumptions.verify-rejected-routing": "further"}),
+            Variant.assuming("verify-rejected-routing", "further"),
             Variant("draft_experts", 1, {"policy.draft_experts": 1}),
             Variant("routing seed", 1, {"seed": 1}),
         ]

@@ -6,22 +6,18 @@ repository; the paper's text says 9 to 14 % less), BF16, nothing cached, YALIS w
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
 from moe_cosim.sim.reproduce.mean_step import decode_s
-from moe_cosim.sim.reproduce.runs import RunKey, key
-from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 
 _PUBLISHED_MS: Final = {1024: (158.9, 144.4), 4096: (159.7, 145.7), 16384: (160.2, 145.7), 65536: (169.4, 146.0)}
 """By tokens of context: on demand, and speculated."""
 _STEPS: Final = 32
 _QUICK_STEPS: Final = 4
 _PROMPT_TOKENS: Final = 64
-
-Lookup = Callable[[RunKey], Result]
 
 
 @registry.register("speculating-experts")
@@ -53,14 +49,11 @@ class SpeculatingExpertsReproduction(Reproduction):
         return [*found, ratios[0], ratios[-1]]
 
     def variants(self) -> list[Variant]:
-        def assume(name: str, value: object) -> Variant:
-            return Variant(name, value, {f"assumptions.{name}": value})
-
         return [
             Variant("(default set)", "", {}),
             Variant("guesses are executed", "no", {"policy.execute": False}),
-            assume("graph-step", "0 ns"),
-            assume("dma-window", "64 KB"),
+            Variant.assuming("graph-step", "0 ns"),
+            Variant.assuming("dma-window", "64 KB"),
             Variant("software", "eager", {"software": "eager"}),
         ]
 

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Final
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
 from moe_cosim.sim.reproduce.mean_step import decode_s, end_to_end_s
-from moe_cosim.sim.reproduce.runs import RunKey, key
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 from moe_cosim.sim.results.result import Result
 
 MODELS: Final = ("deepseek-v2", "qwen3-235b-a22b", "glm-4.5-air")
@@ -45,8 +45,6 @@ _END_TO_END: Final = (2.09, 2.78)
 _UTILIZATION: Final = 0.762
 _RELAYOUT_OVERHEAD: Final = 0.033
 _ACCURACY: Final = 0.78
-
-Lookup = Callable[[RunKey], Result]
 
 
 @registry.register("trimoe")
@@ -155,20 +153,17 @@ class TriMoeReproduction(Reproduction):
     # -- what it hangs on -------------------------------------------------------------------
 
     def variants(self) -> list[Variant]:
-        def assume(name: str, value: object) -> Variant:
-            return Variant(name, value, {f"assumptions.{name}": value})
-
         return [
             Variant("(default set)", "", {}),
-            assume("kv-attention", "gpu"),
-            assume("host-channel-efficiency", 1.0),
-            assume("pcie5-efficiency", 0.86),
-            assume("cpu-amx-rate", 203),
-            assume("dimm-internal-rate", "153.6 GB/s"),
-            assume("dimm-core-rows", 32),
-            assume("batch-routing-drift", 0.2),
-            assume("trimoe-channel-contention", "ignored"),
-            assume("relayout-window", "attention"),
+            Variant.assuming("kv-attention", "gpu"),
+            Variant.assuming("host-channel-efficiency", 1.0),
+            Variant.assuming("pcie5-efficiency", 0.86),
+            Variant.assuming("cpu-amx-rate", 203),
+            Variant.assuming("dimm-internal-rate", "153.6 GB/s"),
+            Variant.assuming("dimm-core-rows", 32),
+            Variant.assuming("batch-routing-drift", 0.2),
+            Variant.assuming("trimoe-channel-contention", "ignored"),
+            Variant.assuming("relayout-window", "attention"),
             Variant("experts kept on the GPU", "8 per layer", {"policy.gpu_experts": 8}),
             Variant("MoNDE keeps hot experts", "as many as fit", {"monde": True}),
             Variant("KTransformers defers", "2 experts", {"deferred": 2}),
@@ -259,7 +254,7 @@ def _applies(name: str, system: str, settings: dict[str, object]) -> bool:
         return system == "ktransformers"
     if name == "trimoe-channel-contention":
         return system == "trimoe" and bool(with_cpu)
-    if name in ("relayout-window",):
+    if name == "relayout-window":
         return system == "trimoe"
     if name == "policy.gpu_experts":
         return system != "monde-dimm"

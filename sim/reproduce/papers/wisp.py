@@ -8,14 +8,12 @@ range. No constant is fitted.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, Final
 
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
 from moe_cosim.sim.reproduce.mean_step import decode_s
-from moe_cosim.sim.reproduce.runs import RunKey, key
-from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 
 _PUBLISHED: Final = {8: 5.47, 16: 6.94}
 """Tokens/s by slots a layer."""
@@ -29,8 +27,6 @@ _STEPS: Final = 64
 _QUICK_STEPS: Final = 8
 _LINK_ALONE: Final = {"assumptions.host-overhead-per-layer": "0 ns"}
 """A link that never waits for the host: what the paper says of prefetching is said of that."""
-
-Lookup = Callable[[RunKey], Result]
 
 
 @registry.register("wisp")
@@ -80,13 +76,10 @@ class WispReproduction(Reproduction):
         return found
 
     def variants(self) -> list[Variant]:
-        def assume(name: str, value: object) -> Variant:
-            return Variant(name, value, {f"assumptions.{name}": value})
-
         return [
             Variant("(default set)", "", {}),
-            assume("host-overhead-per-layer", "225 us"),
-            assume("wisp-prediction-accuracy", 1.0),
+            Variant.assuming("host-overhead-per-layer", "225 us"),
+            Variant.assuming("wisp-prediction-accuracy", 1.0),
             Variant("prompt tokens", 512, {"workload.prompt_tokens": 512}),
         ]
 
