@@ -22,15 +22,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption
-from moe_cosim.errors import InputError, Plain
 from moe_cosim.options import Options, option
 from moe_cosim.workloads.address_map import aligned
-from moe_cosim.workloads.batching.batching import MOST_MICRO_BATCHES, Batching, Outset
+from moe_cosim.workloads.batching.batching import Batching, Outset
 from moe_cosim.workloads.batching.places import cpu_of, host_memory
 from moe_cosim.workloads.policies.base import policies
 from moe_cosim.workloads.policies.batched.cox_cost import CoxCosts, Phase
 from moe_cosim.workloads.policies.batched.hrm import RooflineRates
-from moe_cosim.workloads.policies.batched.room import free_bytes, kernel_rows_bytes, memory_share_option
+from moe_cosim.workloads.policies.batched.room import (
+    free_bytes,
+    kernel_rows_bytes,
+    memory_share_option,
+    refuse,
+    sizes_to_try,
+)
 from moe_cosim.workloads.policies.parts.layer_stream import LayerStreamPolicy
 
 SCORE_BYTES: Final = Assumption(
@@ -98,9 +103,7 @@ class CoxMoe(LayerStreamPolicy):
             if split is not None:
                 found.append((batching, split))
         if not found:
-            tried = Plain(f"micro-batches of {options.micro_batch or 'any number of'} sequences")
-            memory = outset.machine.main_unit.local_memory
-            raise InputError(outset.where, f"room in {memory}", tried, "fewer sequences or shorter prompts")
+            refuse(outset, str(options.micro_batch or "any number of"))
         return min(found, key=lambda one: one[1].seconds)
 
     def prepare(self) -> None:
@@ -153,20 +156,19 @@ class CoxMoe(LayerStreamPolicy):
 
 def _batchings(options: CoxMoeOptions, batch: int, score_bytes: float) -> Iterator[Batching]:
     """What the search chooses from: who attends to prompts, and micro-batches."""
-    sizes = [2**power for power in range((batch - 1).bit_length() + 1)]
+    powers = (2**power for power in range((batch - 1).bit_length() + 1))
+    sizes = [min(options.micro_batch, batch)] if options.micro_batch else sizes_to_try(powers, batch)
     for on_cpu in (True, False) if options.cpu_attention is None else (options.cpu_attention,):
-        for size in sizes if options.micro_batch is None else [options.micro_batch]:
-            found = Batching(
+        for size in sizes:
+            yield Batching(
                 kv_resident=0.0,
                 cpu_attention=1.0,
-                micro_batch=min(size, batch),
+                micro_batch=size,
                 experts_at_once=options.coalesced,
                 prompt_score_bytes=score_bytes,
                 rows_per_token=1 if options.coalesced else None,
                 cpu_prefill=on_cpu,
             )
-            if len(found.sizes(batch)) <= MOST_MICRO_BATCHES:
-                yield found
 
 
 def split_of(outset: Outset, options: CoxMoeOptions, batching: Batching, free: int) -> Split | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, NoReturn
 
-from moe_cosim.errors import InputError
+from moe_cosim.errors import InputError, Plain
 from moe_cosim.options import option
 from moe_cosim.workloads.address_map import AddressMap, aligned
-from moe_cosim.workloads.batching.batching import Batching, Outset
+from moe_cosim.workloads.batching.batching import MOST_MICRO_BATCHES, Batching, Outset
 from moe_cosim.workloads.batching.places import cpu_of, host_memory
 from moe_cosim.workloads.layout import ACTIVATION_BYTES, place_model
 from moe_cosim.workloads.models.model import Model
@@ -25,6 +26,19 @@ def memory_share_option() -> float:
         le=1,
     )
     return share
+
+
+def sizes_to_try(sizes: Iterable[int], batch: int) -> list[int]:
+    """Micro-batches that a search has to try, in rising order: none larger than the batch, or so small that there
+    would be too many of them."""
+    return sorted({min(size, batch) for size in sizes if -(-batch // size) <= MOST_MICRO_BATCHES})
+
+
+def refuse(outset: Outset, tried: str) -> NoReturn:
+    """Raises `InputError`: no batching that was `tried` fits."""
+    memory = outset.machine.main_unit.local_memory
+    found = Plain(f"micro-batches of {tried} sequences")
+    raise InputError(outset.where, f"room in {memory}", found, "fewer sequences or shorter prompts")
 
 
 def kernel_rows_bytes(model: Model, tokens: int) -> int:

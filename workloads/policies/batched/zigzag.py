@@ -8,9 +8,8 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 import numpy as np
 
-from moe_cosim.errors import InputError, Plain
 from moe_cosim.options import Options, option
-from moe_cosim.workloads.batching.batching import MOST_MICRO_BATCHES, Batching, Outset
+from moe_cosim.workloads.batching.batching import Batching, Outset
 from moe_cosim.workloads.batching.places import host_memory
 from moe_cosim.workloads.models.model import Model
 from moe_cosim.workloads.policies.batched.hrm import LayerCosts, LayerTime, RooflineRates
@@ -19,6 +18,8 @@ from moe_cosim.workloads.policies.batched.room import (
     free_bytes,
     kernel_rows_bytes,
     memory_share_option,
+    refuse,
+    sizes_to_try,
 )
 from moe_cosim.workloads.policies.parts.layer_stream import LayerStreamPolicy
 from moe_cosim.workloads.policies.parts.static_placement import placed
@@ -81,31 +82,26 @@ class ZigzagPolicy(LayerStreamPolicy):
         context = work.decode_context + work.output_tokens
         found: list[Choice] = []
         shares = cls.cpu_shares(options)
+        sizes = [min(options.micro_batch, work.batch)] if options.micro_batch else sizes_to_try(SIZES, work.batch)
         for on_cpu in shares:
             if on_cpu and not outset.machine.host_units and 0 in shares:
                 continue
-            for size in [options.micro_batch] if options.micro_batch else SIZES:
+            for size in sizes:
                 batching = Batching(
                     kv_resident=0.0,
                     cpu_attention=on_cpu,
-                    micro_batch=min(size, work.batch),
+                    micro_batch=size,
                     experts_at_once=cls.experts_at_once,
                     cpu_ahead=cls.cpu_ahead,
                 )
-                if len(batching.sizes(work.batch)) > MOST_MICRO_BATCHES:
-                    continue
                 stay = cls._stay(outset, batching, options)
                 if stay is not None:
                     loaded = 1 - stay / (layers * experts)
                     runs = 1 if cls.experts_at_once else work.batch / max(batching.sizes(work.batch))
                     time = costs.layer_s(rates, work.batch, runs, context, loaded, on_cpu)
                     found.append(Choice(batching, stay, time))
-                if size >= work.batch:
-                    break
         if not found:
-            gpu_memory = outset.machine.main_unit.local_memory
-            tried = f"micro-batches of {options.micro_batch or f'1 to {SIZES[-1]}'} sequences"
-            raise InputError(outset.where, f"room in {gpu_memory}", Plain(tried), "fewer sequences or shorter prompts")
+            refuse(outset, str(options.micro_batch or f"1 to {SIZES[-1]}"))
         return min(found, key=lambda one: cls.seconds(one.time))
 
     @staticmethod

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
@@ -13,11 +15,12 @@ from moe_cosim.experiment import load_experiment
 from moe_cosim.hw_models.chosen import machine_of
 from moe_cosim.sim.reproduce.base import registry
 from moe_cosim.sim.run import run
-from moe_cosim.workloads.batching.batching import Outset
+from moe_cosim.workloads.batching.batching import MOST_MICRO_BATCHES, Batching, Outset
 from moe_cosim.workloads.models.find import find_model
 from moe_cosim.workloads.policies.base import policy_class
 from moe_cosim.workloads.policies.batched.hrm import LayerCosts, RooflineRates
-from moe_cosim.workloads.policies.batched.zigzag import Choice, ZigzagPolicy
+from moe_cosim.workloads.policies.batched.room import sizes_to_try
+from moe_cosim.workloads.policies.batched.zigzag import SIZES, Choice, ZigzagPolicy
 from moe_cosim.workloads.prepare import prepare
 from moe_cosim.workloads.quantization.precisions import quantization_of
 
@@ -73,6 +76,20 @@ def test_what_does_not_fit_is_refused_in_one_line() -> None:
     settings = {"machine.use": "t4-host", "policy.cpu_attention": True, "workload.batch": 16}
     with pytest.raises(InputError, match="a machine with a CPU unit"):
         prepare(load_experiment("flexgen-mixtral-8x7b-t4", settings))
+
+
+@pytest.mark.parametrize("name", ["moe-lightning-mixtral-8x7b-t4", "cox-moe-mixtral-8x7b"])
+def test_too_many_micro_batches_are_refused_as_that(name: str) -> None:
+    with pytest.raises(InputError, match=r"1024 micro-batches of 1 sequences.*at most 512"):
+        prepare(load_experiment(name, {"workload.batch": 1024, "policy.micro_batch": 1}))
+
+
+@given(st.integers(1, 4000))
+def test_a_search_tries_rising_micro_batches_that_a_run_can_have(batch: int) -> None:
+    sizes = sizes_to_try(SIZES, batch)
+    assert sizes == sorted(set(sizes))
+    assert sizes[-1] == min(batch, SIZES[-1])
+    assert all(len(Batching(micro_batch=size).sizes(batch)) <= MOST_MICRO_BATCHES for size in sizes)
 
 
 def test_policies_and_pipeline_have_the_published_order() -> None:
