@@ -100,14 +100,15 @@ class CoxCosts:
             attends = max(read / rates.gpu_bytes_per_s, operations / rates.gpu_operations_per_s)
         return projections + stored + moved + attends
 
-    def experts_s(self, phase: Phase, resident: float, loaded: F64) -> F64:
+    def experts_s(self, phase: Phase, resident: float, loaded: F64, runs: int = 1) -> F64:
         """[choices] of a layer with `resident` experts in the GPU's memory, `loaded` [choices] beside them, and all
-        others on the CPU: theirs are rows that go there and back."""
+        others on the CPU: theirs are rows that go there and back. The GPU's run once, or in so many `runs`."""
         rates = self.rates
         each = phase.tokens * self.top_k / self.experts
         on_gpu, on_cpu = resident + loaded, np.maximum(self.experts - resident - loaded, 0.0)
         gpu = loaded * self.expert_bytes / rates.link_bytes_per_s + on_gpu * max(
-            self.expert_bytes / rates.gpu_bytes_per_s, each * self.expert_operations / rates.gpu_operations_per_s
+            runs * self.expert_bytes / rates.gpu_bytes_per_s,
+            each * self.expert_operations / rates.gpu_operations_per_s,
         )
         if not rates.cpu_operations_per_s:
             return np.where(on_cpu > 0, np.inf, gpu)

@@ -181,6 +181,7 @@ def split_of(outset: Outset, options: CoxMoeOptions, batching: Batching, free: i
     prefill, decode = phases(outset, batching)
     steps = (options.output_tokens or work.output_tokens) - 1
     attention_s = costs.attention_s(prefill, batching.cpu_prefill) + steps * costs.attention_s(decode, True)
+    runs = batching.expert_parts(work.batch)
     best: Split | None = None
     for most in range(experts + 1):  # loaded at a time
         resident = min(slots - 2 * most, layers * (experts - most))
@@ -192,7 +193,7 @@ def split_of(outset: Outset, options: CoxMoeOptions, batching: Batching, free: i
             loaded = loaded[loaded + resident // layers >= experts]
         if not len(loaded):
             continue
-        times = costs.experts_s(prefill, each, loaded), costs.experts_s(decode, each, loaded)
+        times = [costs.experts_s(phase, each, loaded, runs) for phase in (prefill, decode)]
         first, rest = (int(loaded[np.argmin(time)]) for time in times)
         seconds = attention_s + float(times[0].min()) + steps * float(times[1].min())
         if best is None or seconds < best.seconds:
