@@ -13,7 +13,6 @@ from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
 from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
-from moe_cosim.sim.results.result import Result
 
 _MACHINES: Final = {"I": "rtx-6000-ada-xeon-8452y", "II": "a100-80-xeon-8452y", "III": "h100-pcie-xeon-8452y"}
 _MIXTRAL, _DEEPSEEK, _QWEN = "mixtral-8x7b", "deepseek-v2-lite", "qwen3-30b-a3b"
@@ -86,7 +85,7 @@ class CoxMoeReproduction(Reproduction):
             "model": at.model,
             "workload.batch": _BATCH,
             "workload.prompt_tokens": at.prompt,
-            **_window(at.out),
+            **mean_step.window(at.out, _STEPS),
         }
         if at.model != _MIXTRAL:
             settings |= _UNEVEN
@@ -96,7 +95,7 @@ class CoxMoeReproduction(Reproduction):
 
     def _rung(self, name: str, **settings: Any) -> RunKey:
         experiment, own, _ = _RUNGS[name]
-        size = {"workload.batch": _ABLATION[0], **_window(_ABLATION[1])}
+        size = {"workload.batch": _ABLATION[0], **mean_step.window(_ABLATION[1], _STEPS)}
         if not own:  # MoE-Lightning makes no such assumption
             settings.pop(_SCORES, None)
         return key(experiment, {**size, **own, **settings})
@@ -104,7 +103,7 @@ class CoxMoeReproduction(Reproduction):
     def cells(self, lookup: Lookup) -> list[Cell]:
         def gain(at: Setting, rival: str) -> float:
             runs = self._run(at, "moe"), self._run(at, rival)
-            ours, theirs = (_tokens_per_s(run, lookup(run), at.out) for run in runs)
+            ours, theirs = (mean_step.tokens_per_s(run, lookup(run), at.out) for run in runs)
             return ours / theirs
 
         named = (("lightning", "MoE-Lightning", (2.4, 1.7, 2.4)), ("flexgen", "FlexGen", (7.1, 3.4, 7.1)))
@@ -116,7 +115,11 @@ class CoxMoeReproduction(Reproduction):
             if not self.quick:
                 found.append(Cell(over, "lowest", lowest, min(gains.values())))
                 found.append(Cell(over, "highest", highest, max(gains.values())))
-        rates = {name: _tokens_per_s(run, lookup(run), _ABLATION[1]) for name in _RUNGS for run in [self._rung(name)]}
+        rates = {
+            name: mean_step.tokens_per_s(run, lookup(run), _ABLATION[1])
+            for name in _RUNGS
+            for run in [self._rung(name)]
+        }
         names = list(_RUNGS)
         for before, name in pairwise(names):
             published = round(_RUNGS[name][2] / _RUNGS[before][2], 3)
@@ -141,7 +144,7 @@ class CoxMoeReproduction(Reproduction):
         return [self._rung(name, **variant.settings) for name in _RUNGS]
 
     def variant_cells(self, variant: Variant, lookup: Lookup) -> dict[str, float]:
-        rates = [_tokens_per_s(run, lookup(run), _ABLATION[1]) for run in self.variant_runs(variant)]
+        rates = [mean_step.tokens_per_s(run, lookup(run), _ABLATION[1]) for run in self.variant_runs(variant)]
         names = list(_RUNGS)[1:]
         return {name: after / before for name, before, after in zip(names, rates[:-1], rates[1:], strict=True)}
 
@@ -152,13 +155,3 @@ class CoxMoeReproduction(Reproduction):
             "Micro-batches are those of each system's search, but for the ablation's second rung (256, as published).",
             "FlexGen attends on the CPU in decode, as the paper runs it.",
         ]
-
-
-def _window(out: int) -> dict[str, int]:
-    """The simulated steps in the middle of so many tokens of output."""
-    return {"workload.output_tokens": _STEPS + 1, "workload.skipped_tokens": (out - _STEPS) // 2}
-
-
-def _tokens_per_s(run: RunKey, result: Result, output_tokens: int) -> float:
-    batch = dict(run[1])["workload.batch"]
-    return float(batch) * output_tokens / mean_step.end_to_end_s(result, output_tokens)

@@ -10,14 +10,15 @@ from typing import Any, Final
 
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
-from moe_cosim.sim.reproduce.mean_step import decode_s
+from moe_cosim.sim.reproduce.mean_step import decode_s, window
 from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 
 PROMPT_TOKENS: Final = 512
 CPU_SHARE: Final = 0.6
 _NAME: Final = "moe-gen-mixtral-8x7b-a5000"
 _BATCHES: Final = {256: 3840, 1024: 1920}
-"""By output length: keys and values of 131,072 bytes a token in 512 GB less the model's 93 GB, rounded down to 64."""
+"""By output length: keys and values of 131,072 bytes a token beside the model's 93 GB in 480 of the 512 GB; the others
+are for rows of prompts (16 GB) and the system. The paper says neither."""
 _PUBLISHED: Final = {(256, "G"): 195.0, (256, "H"): 469.0, (1024, "G"): 93.0, (1024, "H"): 283.0}
 _PREFILL: Final = 2790.0
 _STEPS: Final = 2
@@ -36,8 +37,7 @@ class MoeGenReproduction(Reproduction):
         steps = 1 if self.quick else _STEPS
         size = {
             "workload.batch": _BATCHES[out],
-            "workload.output_tokens": steps + 1,
-            "workload.skipped_tokens": (out - steps) // 2,
+            **window(out, steps),
             "policy.cpu_share": CPU_SHARE if variant == "H" else 0.0,
         }
         return key(_NAME, {**size, **settings})

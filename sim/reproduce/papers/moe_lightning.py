@@ -14,7 +14,6 @@ from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
 from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
-from moe_cosim.sim.results.result import Result
 
 PADDED_TOKENS: Final = 418
 MEAN_TOKENS: Final = 77
@@ -70,7 +69,7 @@ class MoeLightningReproduction(Reproduction):
 
     def _run(self, where: str, out: int, system: str, **settings: Any) -> RunKey:
         row, steps = _ROWS[where, out], _QUICK_STEPS if self.quick else _STEPS
-        size: dict[str, Any] = {"workload.output_tokens": steps + 1, "workload.skipped_tokens": (out - steps) // 2}
+        size: dict[str, Any] = mean_step.window(out, steps)
         if system in ("padded", "whole"):
             size["workload.batch"] = row.padded if system == "padded" else row.unpadded
             size["workload.prompt_tokens"] = PADDED_TOKENS if system == "padded" else MEAN_TOKENS
@@ -87,7 +86,7 @@ class MoeLightningReproduction(Reproduction):
     def cells(self, lookup: Lookup) -> list[Cell]:
         def rate(where: str, out: int, system: str) -> float:
             run = self._run(where, out, system)
-            return _tokens_per_s(run, lookup(run), out)
+            return mean_step.tokens_per_s(run, lookup(run), out)
 
         found = []
         for (where, out), row in _ROWS.items():
@@ -109,7 +108,7 @@ class MoeLightningReproduction(Reproduction):
         rival = rate("S1", 128, "flexgen")
         for name, (settings, published) in _POLICIES.items():
             run = self._ported(settings)
-            gain = _tokens_per_s(run, lookup(run), 128) / rival
+            gain = mean_step.tokens_per_s(run, lookup(run), 128) / rival
             found.append(Cell("policies, S1, 128 out, over FlexGen", name, published / 9.5, gain))
         for where in _MACHINES:
             for system in ("flexgen", "padded", "whole"):
@@ -130,7 +129,7 @@ class MoeLightningReproduction(Reproduction):
         return [self._run("S1", 128, system, **variant.settings) for system in ("flexgen", "padded")]
 
     def variant_cells(self, variant: Variant, lookup: Lookup) -> dict[str, float]:
-        rival, ours = (_tokens_per_s(run, lookup(run), 128) for run in self.variant_runs(variant))
+        rival, ours = (mean_step.tokens_per_s(run, lookup(run), 128) for run in self.variant_runs(variant))
         return {"over FlexGen, S1, padded, 128 out": ours / rival}
 
     def notes(self) -> list[str]:
@@ -140,8 +139,3 @@ class MoeLightningReproduction(Reproduction):
             "simulated, the whole is the prefill and that many times a step.",
             "Throughput is generated tokens over prefill and decode, as published.",
         ]
-
-
-def _tokens_per_s(run: RunKey, result: Result, output_tokens: int) -> float:
-    batch = dict(run[1])["workload.batch"]
-    return float(batch) * output_tokens / mean_step.end_to_end_s(result, output_tokens)
