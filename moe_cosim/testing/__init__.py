@@ -6,8 +6,8 @@
     class TestMine(PolicyContract):
         policy = "my-policy"
 
-There is one per kind: `PolicyContract`, `EngineContract`, `SchedulerContract`, `RouterContract`,
-`AllocatorContract` and `UnitModelContract`. They need ``pip install 'moe-cosim[testing]'``.
+There is one per kind: `PolicyContract`, `NeuronPolicyContract`, `EngineContract`, `SchedulerContract`,
+`RouterContract`, `AllocatorContract` and `UnitModelContract`. They need ``pip install 'moe-cosim[testing]'``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ except ImportError as missing:
 if TYPE_CHECKING:
     from moe_cosim.testing.allocator import AllocatorContract
     from moe_cosim.testing.engine.contract import EngineContract
+    from moe_cosim.testing.neuron_policy.contract import NeuronPolicyContract
     from moe_cosim.testing.policy.contract import PolicyContract
     from moe_cosim.testing.router import RouterContract
     from moe_cosim.testing.scheduler.contract import SchedulerContract
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AllocatorContract",
     "EngineContract",
+    "NeuronPolicyContract",
     "PolicyContract",
     "RouterContract",
     "SchedulerContract",
@@ -41,6 +43,7 @@ __all__ = [
 _MODULES: Final = {
     "AllocatorContract": "allocator",
     "EngineContract": "engine.contract",
+    "NeuronPolicyContract": "neuron_policy.contract",
     "PolicyContract": "policy.contract",
     "RouterContract": "router",
     "SchedulerContract": "scheduler.contract",
