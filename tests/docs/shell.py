@@ -86,11 +86,20 @@ class Shell:
         return self._process(command, ["bash", "-ec", command])
 
     def _install(self) -> None:
-        """The package in this folder, as pip would, but without asking a registry for what builds it."""
+        """The package in this folder, as pip would, but without asking a registry for what builds it.
+
+        Setuptools, left to itself, refuses a folder of several modules, tests among them; so what is installed is to
+        be named.
+        """
         self._site = self._folder / ".site"
-        project = tomllib.loads((self._folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-        texts = {path.name: path.read_text(encoding="utf-8") for path in self._folder.glob("*.py")}
-        modules = {name: text for name, text in texts.items() if not name.startswith("test_")}
+        whole = tomllib.loads((self._folder / "pyproject.toml").read_text(encoding="utf-8"))
+        project, named = whole["project"], whole.get("tool", {}).get("setuptools", {}).get("py-modules")
+        found = sorted(path.stem for path in self._folder.glob("*.py"))
+        assert named is not None or len(found) == 1, f"pyproject.toml: setuptools would find several modules: {found}"
+        modules = {
+            f"{name}.py": (self._folder / f"{name}.py").read_text(encoding="utf-8")
+            for name in (found if named is None else named)
+        }
         points = {group.removeprefix("moe_cosim."): found for group, found in project["entry-points"].items()}
         install(self._site, project["name"], modules, points, project["version"])
 
