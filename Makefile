@@ -7,21 +7,30 @@ export MESSAGE
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test test-slow quantize fuzz lint docs ledger clean
+.PHONY: demo test types suite test-slow quantize fuzz lint docs ledger clean
 
 demo: $(VENV)/.run
 	$(BIN)/moe-cosim reproduce cxl-ndp
 
+# Beside the tests, which wait for much of their time, as mypy does not.
 test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo --no-cache
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(MAKE) --no-print-directory --jobs=2 types suite
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+# The run compiles the engine, once: otherwise every worker would. Files keep the order of tests/conftest.py.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+suite: $(VENV)/.dev
+	$(BIN)/moe-cosim run hobbit-mixtral-8x7b --json >/dev/null
+	$(PYTEST)
 
 # What `make test` leaves out: minutes.
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m slow
+	$(PYTEST) -m slow
 
 # Tests that need PyTorch (extra quantize, gigabytes), which `make test` skips where it is not installed.
 quantize: $(VENV)/.quantize

@@ -7,6 +7,31 @@ import pytest
 from moe_cosim.compiling import compiling
 from tests.sim.tiny import Tiny
 
+ROOT = Path(__file__).parent
+BEGUN_FIRST = (
+    "sim/batch/test_slurm_real.py",
+    "sim/batch/test_grid_engine.py",
+    "packaging/test_shadows.py",
+    "test_extending.py",
+    "sim/sweep/test_robustness.py",
+    "sim/sweep/test_plugin_edited.py",
+    "docs/test_docs_blocks.py",
+    "workloads/policies/test_contract.py",
+    "ledger/test_ledger.py",
+    "sim/sweep/test_sources.py",
+    "moe_cosim/test_compiled.py",
+    "workloads/routing/test_routing_generator.py",
+    "test_project_files.py",
+    "sim/batch/test_stand_ins.py",
+)
+"""Files that keep a worker for longest, what waits before what computes: begun last, one would run on alone."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order of files, which each worker runs whole (``--dist loadfile``)."""
+    rank = {ROOT / name: position for position, name in enumerate(BEGUN_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
 
 @pytest.fixture(autouse=True, scope="session")
 def compiling_is_not_announced() -> None:
