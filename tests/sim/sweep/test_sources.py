@@ -41,26 +41,49 @@ print(json.dumps(found))
 Found = dict[str, tuple[str, dict[str, str]]]
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package with real folders inside, as it is installed."""
-    tree = tmp_path_factory.mktemp("tree")
-    without = shutil.ignore_patterns("__pycache__", "*.nbi", "*.nbc")
-    shutil.copytree(ROOT / "moe_cosim", tree / "moe_cosim", ignore=without)
-    (tree / "own.json").write_text(json.dumps(MODEL))
-    return tree
+class Tree:
+    """The package with real folders inside, as it is installed; tests edit it one after the other."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        without = shutil.ignore_patterns("__pycache__", "*.nbi", "*.nbc")
+        shutil.copytree(ROOT / "moe_cosim", folder / "moe_cosim", ignore=without)
+        (folder / "own.json").write_text(json.dumps(MODEL))
+        self._found: Found | None = None
+
+    def identities(self) -> Found:
+        """Computed anew after an edit only."""
+        if self._found is None:
+            self._found = identities(self.folder, SCRIPT, str(self.folder))
+        return self._found
+
+    def edited(self, *files: str) -> Found:
+        """What comes of a line more at the end of each."""
+        for file in files:
+            self.append(file)
+        return self.identities()
+
+    def append(self, file: str, text: str = "\n# edited\n") -> None:
+        with self.changing(file).open("a") as opened:
+            opened.write(text)
+
+    def changing(self, file: str) -> Path:
+        """A file of the package that is about to be another."""
+        self._found = None
+        return self.folder / "moe_cosim" / file
 
 
 @pytest.fixture(scope="module")
-def before(tree: Path) -> Found:
-    return identities(tree)
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
+    return Tree(tmp_path_factory.mktemp("tree"))
 
 
-def identities(tree: Path, script: str = SCRIPT, path: str = "") -> Found:
+def identities(folder: Path, script: str, path: str) -> Found:
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     done = subprocess.run(
         [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONPATH": path or str(tree), "PYTHONDONTWRITEBYTECODE": "1"},
-        cwd=tree,
+        env={**kept, "PYTHONPATH": path},
+        cwd=folder,
         capture_output=True,
         text=True,
     )
@@ -79,43 +102,45 @@ def changed(before: Found, after: Found) -> dict[str, set[str]]:
     return found
 
 
-def append(tree: Path, file: str, text: str = "\n# edited\n") -> None:
-    with (tree / "moe_cosim" / file).open("a") as opened:
-        opened.write(text)
-
-
-def test_what_a_point_does_not_use_keeps_it(tree: Path, before: Found) -> None:
-    for room in ("sim/cli/main.py", "sim/sweep/pool/pool.py", "sim/batch/schedulers/slurm.py", "sim/reproduce/base.py"):
-        append(tree, room)
-    append(tree, "workloads/policies/batched/klotski.py")
-    append(tree, "hw_models/units/cpu.py")
-    append(tree, "hw_models/catalog/devices/rtx-5080.yaml")
-    append(tree, "hw_models/catalog/kernel_fits/sglang.yaml")
-    append(tree, "hw_models/catalog/software/llama.cpp.yaml")
-    append(tree, "hw_models/catalog/assumptions.yaml", "\nnew-one: {value: 1, range: [0, 2], source: nobody}\n")
-    append(tree, "workloads/routing/presets/gpt-oss-20b.yaml")
-    append(tree, "hw_models/sst/README.md")
+def test_what_a_point_does_not_use_keeps_it(tree: Tree) -> None:
+    before = tree.identities()
+    tree.append("hw_models/catalog/assumptions.yaml", "\nnew-one: {value: 1, range: [0, 2], source: nobody}\n")
     shutil.copy(
-        tree / "moe_cosim/hw_models/catalog/machines/h100-host.yaml",
-        tree / "moe_cosim/hw_models/catalog/machines/new.yaml",
+        tree.changing("hw_models/catalog/machines/h100-host.yaml"),
+        tree.changing("hw_models/catalog/machines/new.yaml"),
     )
-    version = tree / "moe_cosim/version.py"
+    version = tree.changing("version.py")
     version.write_text(version.read_text().replace("VERSION = ", 'VERSION = "9.9.9" or '))
-    assert changed(before, identities(tree)) == {case: set() for case in before}
+    found = tree.edited(
+        "sim/cli/main.py",
+        "sim/sweep/pool/pool.py",
+        "sim/batch/schedulers/slurm.py",
+        "sim/reproduce/base.py",
+        "workloads/policies/batched/klotski.py",
+        "hw_models/units/cpu.py",
+        "hw_models/catalog/devices/rtx-5080.yaml",
+        "hw_models/catalog/kernel_fits/sglang.yaml",
+        "hw_models/catalog/software/llama.cpp.yaml",
+        "workloads/routing/presets/gpt-oss-20b.yaml",
+        "hw_models/sst/README.md",
+    )
+    assert changed(before, found) == {case: set() for case in before}
 
 
-def test_an_edit_gives_new_points_for_what_uses_it_alone(tree: Path, before: Found) -> None:
-    start = identities(tree)
-    append(tree, "workloads/policies/offloading/hobbit.py")
-    append(tree, "hw_models/sst/core/flow.h")
-    append(tree, "sim/engines/embedded/kernel.py")
-    append(tree, "workloads/routing/latent_field.py")
-    append(tree, "hw_models/catalog/dram/hbm2e.yaml")
-    append(tree, "hw_models/units/ndp.py")
-    append(tree, "hw_models/catalog/kernel_fits/vllm.yaml")
-    append(tree, "hw_models/catalog/software/eager.yaml")
-    append(tree, "workloads/models/families/mixtral.py")
-    found = changed(start, identities(tree))
+def test_an_edit_gives_new_points_for_what_uses_it_alone(tree: Tree) -> None:
+    start = tree.identities()
+    after = tree.edited(
+        "workloads/policies/offloading/hobbit.py",
+        "hw_models/sst/core/flow.h",
+        "sim/engines/embedded/kernel.py",
+        "workloads/routing/latent_field.py",
+        "hw_models/catalog/dram/hbm2e.yaml",
+        "hw_models/units/ndp.py",
+        "hw_models/catalog/kernel_fits/vllm.yaml",
+        "hw_models/catalog/software/eager.yaml",
+        "workloads/models/families/mixtral.py",
+    )
+    found = changed(start, after)
     embedded, router = "engine embedded", "router generator"
     for case in found:  # all run these
         assert {"kernel-fit vllm", "software eager"} <= found[case]
@@ -131,10 +156,9 @@ def test_an_edit_gives_new_points_for_what_uses_it_alone(tree: Path, before: Fou
     }
 
 
-def test_an_edit_of_what_every_run_uses_gives_new_points_everywhere(tree: Path, before: Found) -> None:
-    start = identities(tree)
-    append(tree, "workloads/lowering/lower.py")
-    assert changed(start, identities(tree)) == {case: {"core"} for case in before}
+def test_an_edit_of_what_every_run_uses_gives_new_points_everywhere(tree: Tree) -> None:
+    start = tree.identities()
+    assert changed(start, tree.edited("workloads/lowering/lower.py")) == {case: {"core"} for case in start}
 
 
 PLUGIN = """
