@@ -37,7 +37,7 @@ class Compiling:
         if self.announce is not None and not self.said:
             self.said = True
             often = "once per installation" if self.keeps else "in every process: there is no folder to keep it in"
-            self.announce(f"compiling the engine, {often}")
+            self.announce(f"compiling what this needs of the engine, {often}")
 
     def end(self) -> None:
         """The compiler is done; the time counts from the outermost `begin`."""

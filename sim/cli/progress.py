@@ -82,20 +82,33 @@ def duration(seconds: float) -> str:
 
 
 class _Reached:
-    """How far something is, for a log."""
+    """How far something is, for a log.
+
+    The rate is that since the first news, where there were any since: before it workers start and kernels compile.
+    """
 
     def __init__(self, what: str, whose: str) -> None:
         self._what, self._of_whom = what, f"{whose}: " if whose else ""
         self._done, self._of = 0.0, 1.0
+        self._first = (0.0, monotonic())
+        """Share done at the first news, and when those came."""
 
     def __call__(self, done: float, of: float = 1.0, /) -> None:
         self._done, self._of = done, of
+        if not self._first[0]:
+            self._first = (done / of, monotonic())
 
     def line(self, elapsed_s: float) -> str:
         share = self._done / self._of
         counted = f"{self._done:,} of {self._of:,}" if isinstance(self._of, int) else f"{share:.0%} of"
-        left = f", about {duration(elapsed_s * (1 - share) / share)} left" if share else ""
+        left = f", about {duration(self._left_s(share, elapsed_s))} left" if share else ""
         return f"{self._of_whom}{counted} {self._what} after {duration(elapsed_s)}{left}"
+
+    def _left_s(self, share: float, elapsed_s: float) -> float:
+        before, since_s = self._first
+        if share > before:
+            return (monotonic() - since_s) * (1 - share) / (share - before)
+        return elapsed_s * (1 - share) / share
 
 
 class _Watched:

@@ -50,7 +50,7 @@ def test_a_command_needs_no_folder_that_it_may_write(tmp_path: Path, temporary: 
     for folder in read_only:
         folder.chmod(0o700)
     often = "once per installation" if temporary == "writable" else "in every process: there is no folder to keep it in"
-    assert (child.returncode, child.stderr) == (0, f"compiling the engine, {often}\n")
+    assert (child.returncode, child.stderr) == (0, f"compiling what this needs of the engine, {often}\n")
     assert '"lru_hit_rate"' in child.stdout
     kept = list(tmp_path.rglob("*.nbi"))
     assert all(path.is_relative_to(scratch) for path in kept)

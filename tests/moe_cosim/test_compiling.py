@@ -36,7 +36,7 @@ def test_it_is_said_once_and_only_where_something_is_compiled(tmp_path: Path) ->
         command = [sys.executable, str(script)]
         return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
 
-    assert said() == "compiling the engine, once per installation\nTrue\n"
+    assert said() == "compiling what this needs of the engine, once per installation\nTrue\n"
     assert said() == "False\n"
 
 

@@ -76,9 +76,19 @@ def test_a_log_gets_a_line_a_minute(clock: Clock, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().err.splitlines() == [
         "reproduce trimoe: 0% of runs after 1 min 0 s",
         "reproduce trimoe: 3 of 12 runs after 2 min 0 s, about 6 min 0 s left",
-        "reproduce trimoe: 6 of 12 runs after 3 min 0 s, about 3 min 0 s left",
-        "reproduce trimoe: 6 of 12 runs after 4 min 0 s, about 4 min 0 s left",
+        "reproduce trimoe: 6 of 12 runs after 3 min 0 s, about 4 min 0 s left",
+        "reproduce trimoe: 6 of 12 runs after 4 min 0 s, about 6 min 0 s left",
     ]
+
+
+def test_what_passes_before_the_first_is_no_part_of_the_rate(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with _bar("runs", "reproduce cxl-ndp") as done:
+        clock.pass_s(600)  # compiling
+        done(2, 162)
+        clock.pass_s(60)
+        done(82, 162)
+        clock.pass_s(60)
+    assert capsys.readouterr().err.splitlines()[-1].endswith("82 of 162 runs after 12 min 0 s, about 2 min 0 s left")
 
 
 def test_a_share_is_said_in_percent(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
