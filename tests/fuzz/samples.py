@@ -35,6 +35,7 @@ SYSTEMS: Final[tuple[tuple[str, Tree], ...]] = (
     ("h100-host", {"name": "specmoe", "draft_experts": 2, "follow": "random"}),
     ("h100-host", {"name": "dymoe", "cache_experts": 2, "low_format": "int4", "retention": 0.5}),
     ("t4-cloud", {"name": "flexgen", "micro_batch": 2}),
+    ("rtx3090-xeon-5318y", {"name": "klotski", "batch_sequences": 2, "host_cache": True, "prefetch_experts": 1}),
     ("a5000-epyc-7453", {"name": "moe-gen", "cpu_share": 0.5}),
     ("rtx-6000-ada-xeon-8452y", {"name": "cox-moe", "hot_set": "random"}),
     ("l4-cloud", {"name": "moe-lightning", "gpu_weights": 0.1}),

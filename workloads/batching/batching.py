@@ -63,6 +63,9 @@ class Batching:
     experts_at_once: bool = True
     """Whether experts run once, on the whole batch, when all micro-batches have attended; False: behind the attention
     of each micro-batch, on its tokens."""
+    attention_apart: bool = False
+    """Whether all micro-batches attend before the first one's experts run, where those do not run at once: attention
+    and experts as layers of their own (FlexGen). A layer's experts are then loaded while it attends."""
     cpu_ahead: bool = True
     """Whether the GPU projects the next micro-batch before the CPU's share of one has returned; False: it waits."""
     prompt_score_bytes: float = 0.0

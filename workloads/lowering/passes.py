@@ -55,11 +55,14 @@ class Pass:
     """...of which there are so many."""
     band: int = 0
     """What to add to the slots of its events (`slots.BAND`)."""
+    attends_apart: bool = False
+    """Whether its attention lies before all bands."""
 
     def attention_place(self, order: int = 0) -> Place:
         """Among the events of the attention of this micro-batch, of which `order` may say 16."""
-        turns = 0 if self.band else slots.BAND * self.number
-        return Place(*self.every, slots.ATTENTION + self.band, turns + order)
+        band = 0 if self.attends_apart else self.band
+        turns = 0 if band else slots.BAND * self.number
+        return Place(*self.every, slots.ATTENTION + band, turns + order)
 
     def place(self, cells: Cells, slot: int, order: int = 0) -> Place:
         """Among the events of this pass, in its band of slots."""

@@ -255,6 +255,21 @@ class TestFlexGen(BesideACpu):
     options = {"micro_batch": 3}  # noqa: RUF012
 
 
+class TestFlexGenLayersApart(BesideACpu):
+    policy = "flexgen"
+    options = {"micro_batch": 3, "layers_apart": True}  # noqa: RUF012
+
+
+class TestKlotskiGroups(BesideACpu):
+    policy = "klotski"
+    options = {"batch_sequences": 3, "host_cache": True, "prefetch_experts": 1}  # noqa: RUF012
+
+
+class TestKlotskiBatchByBatch(BesideACpu):
+    policy = "klotski"
+    options = {"batch_sequences": 3, "reorder": False, "prefetch_experts": 2}  # noqa: RUF012
+
+
 class TestMoeGen(BesideACpu):
     policy = "moe-gen"
     options = {"micro_batch": 2, "cpu_share": 0.5}  # noqa: RUF012

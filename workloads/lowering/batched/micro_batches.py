@@ -38,6 +38,7 @@ def micro_batches_of(scene: Scene, whole: Sequence[Pass]) -> list[Pass]:
                     first_sequence=first,
                     number=number,
                     band=0 if batching.experts_at_once else slots.BAND * number,
+                    attends_apart=batching.attention_apart,
                 )
             )
             first += size

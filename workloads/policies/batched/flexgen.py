@@ -8,7 +8,9 @@ of the experts on the GPU, keys, values and activations at the host, prompts pad
 
 Inferred: its linear program knows no experts; where no micro-batch is given, the cost model is MoE-Lightning's with
 attention on the GPU, T = max(link, GPU) as FlexGen's own. Dense weights stay on the GPU, and the share that stays is of
-whole experts. Activations at the host have room there; their way is left out.
+whole experts. Activations at the host have room there; their way is left out. `layers_apart` is the default of its
+code (FMInference/FlexLLMGen, flex_opt.py: ``--sep-layer``), and as Klotski (arXiv 2502.06888, 3.2) draws it; what the
+port to Mixtral that MoE-Lightning measured does is not known.
 """
 
 from __future__ import annotations
@@ -22,6 +24,11 @@ from moe_cosim.workloads.policies.batched.zigzag import ZigzagOptions, ZigzagPol
 
 class FlexGenOptions(ZigzagOptions):
     cpu_attention: bool = option(False, "the CPU attends in decode, and the GPU waits for it (FlexGen(c))")
+    layers_apart: bool = option(
+        False,
+        "attention and experts are layers of their own: a layer's experts are loaded while its micro-batches attend, "
+        "and run when all have",
+    )
 
 
 @policies.register("flexgen")
@@ -32,6 +39,10 @@ class FlexGen(ZigzagPolicy):
     cpu_ahead = False
     options_class = FlexGenOptions
     options: FlexGenOptions
+
+    @classmethod
+    def attention_apart(cls, options: FlexGenOptions) -> bool:
+        return options.layers_apart
 
     @classmethod
     def cpu_shares(cls, options: FlexGenOptions) -> Sequence[float]:

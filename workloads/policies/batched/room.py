@@ -48,6 +48,12 @@ def kernel_rows_bytes(model: Model, tokens: int) -> int:
     return int(_SPARE * ACTIVATION_BYTES * tokens * model.top_k * width)
 
 
+def reserve_bytes(model: Model, capacity: int, planned_share: float, prompt_tokens: int) -> int:
+    """What experts leave free of a GPU's memory of so many bytes: the framework's share, and kernels of a prompt's
+    tokens that pass through a layer at a time."""
+    return int((1 - planned_share) * capacity) + kernel_rows_bytes(model, prompt_tokens)
+
+
 def free_bytes(outset: Outset, batching: Batching) -> int | None:
     """What `batching` leaves of the GPU's memory; None where it does not fit."""
     machine, name = outset.machine, outset.options.get("name")

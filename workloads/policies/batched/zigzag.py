@@ -16,9 +16,9 @@ from moe_cosim.workloads.policies.batched.hrm import LayerCosts, LayerTime, Roof
 from moe_cosim.workloads.policies.batched.room import (
     experts_that_stay,
     free_bytes,
-    kernel_rows_bytes,
     memory_share_option,
     refuse,
+    reserve_bytes,
     sizes_to_try,
 )
 from moe_cosim.workloads.policies.parts.layer_stream import LayerStreamPolicy
@@ -67,6 +67,11 @@ class ZigzagPolicy(LayerStreamPolicy):
         class that `options_class` names."""
 
     @classmethod
+    def attention_apart(cls, options: Any) -> bool:
+        """Whether attention and experts are layers of their own; `options` as above."""
+        return False
+
+    @classmethod
     def seconds(cls, time: LayerTime) -> float:
         """What the search minimises."""
         return time.whole
@@ -92,6 +97,7 @@ class ZigzagPolicy(LayerStreamPolicy):
                     cpu_attention=on_cpu,
                     micro_batch=size,
                     experts_at_once=cls.experts_at_once,
+                    attention_apart=cls.attention_apart(options),
                     cpu_ahead=cls.cpu_ahead,
                 )
                 stay = cls._stay(outset, batching, options)
@@ -145,5 +151,5 @@ def _staying(room: _Room, model: Model, expert_bytes: int, options: ZigzagOption
         stay = round(options.gpu_weights * layers * experts)
         most = experts_that_stay(room.free_bytes, layers, experts, expert_bytes)
         return None if most is None or most < stay else stay
-    reserved = int((1 - options.gpu_memory_share) * room.capacity_bytes) + kernel_rows_bytes(model, room.prompt_tokens)
+    reserved = reserve_bytes(model, room.capacity_bytes, options.gpu_memory_share, room.prompt_tokens)
     return experts_that_stay(room.free_bytes - reserved, layers, experts, expert_bytes)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final, NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,15 @@ from moe_cosim.workloads.plan import Column, PlanBuilder
 from moe_cosim.workloads.policies.parts.staging import StagingRing
 
 I64 = NDArray[np.int64]
+
+
+class Ahead(NamedTuple):
+    """Experts that come to the GPU from when their layer begins."""
+
+    rows: I64
+    """[n] of the rows that are run."""
+    target: I64
+    """[n] where each is put; the layers share these places."""
 
 
 class Copies:
@@ -42,19 +53,43 @@ class Copies:
         gpu: int,
         passing: NDArray[np.bool_],
         deferred: Column = False,
+        ahead: Ahead | None = None,
     ) -> None:
-        """As `run`, but those `passing` [rows] are copied `through` the ring and run on the `gpu`."""
+        """As `run`, but those `passing` [rows] are copied `through` the ring and run on the `gpu`, as are those that
+        come `ahead` of them, which are none of those passing."""
         at = rows.layer, rows.expert
         unit, weight_format, address, move = (
             column[at] for column in (self.unit, self.weight_format, self.address, self.move)
         )
-        going = np.flatnonzero(passing)
+        going, moves = _moves(np.flatnonzero(passing), plan.next_run, through, ahead)
         if len(going):
-            target, prefetch, after_run = through.turns(plan.next_run + going)
             layer, expert, source = rows.layer[going], rows.expert[going], address[going]
             first = plan.move_rows(
-                rows.step[going], layer, layer, expert, weight_format[going], source, target, prefetch, after_run
+                rows.step[going],
+                layer,
+                layer,
+                expert,
+                weight_format[going],
+                source,
+                *(moves[name] for name in _COLUMNS),
             )
-            unit[going], address[going], move[going] = gpu, target, first + np.arange(len(going))
+            unit[going], address[going], move[going] = gpu, moves["target"], first + np.arange(len(going))
         columns = (unit, weight_format, address, move, deferred)
         plan.run_rows(rows.step, rows.layer, rows.expert, rows.tokens, *columns)
+
+
+_COLUMNS: Final = ("target", "prefetch", "after_run", "early")
+"""Of a move, as `PlanBuilder.move_rows` has them."""
+
+
+def _moves(passing: I64, next_run: int, through: StagingRing, ahead: Ahead | None) -> tuple[I64, dict[str, I64]]:
+    """Rows that are moved, in their order, and the columns of their moves."""
+    target, prefetch, after_run = through.turns(next_run + passing) if len(passing) else (passing,) * 3
+    columns = target, prefetch, after_run, np.zeros_like(passing)
+    if ahead is None:
+        return passing, dict(zip(_COLUMNS, columns, strict=True))
+    none = np.zeros_like(ahead.rows)
+    every = np.concatenate([passing, ahead.rows])
+    order = np.argsort(every, kind="stable")
+    both = zip(columns, (ahead.target, none, none - 1, none + 1), strict=True)
+    return every[order], {name: np.concatenate(pair)[order] for name, pair in zip(_COLUMNS, both, strict=True)}

@@ -17,7 +17,8 @@ I64 = NDArray[np.int64]
 class LayerStreamPolicy(BlockPolicy):
     """Every layer has experts that stay in the GPU's memory, experts that stay outside (where a CPU may run them), and
     experts that are loaded for every step: all of them, into one of two buffers that the layers take in turn, from when
-    the layer before begins. With batches so large that every expert is asked for, no load is in vain.
+    the layer before begins (where attention is a layer of its own, from when that begins). With batches so large that
+    every expert is asked for, no load is in vain.
 
     Subclasses call `take_layers` in `prepare`.
     """
@@ -61,14 +62,15 @@ class LayerStreamPolicy(BlockPolicy):
 
     def _plan_cell(self, cell: DemandRows) -> None:
         step, layer, demand = int(cell.step[0]), int(cell.layer[0]), self.context.demand
-        if not self._cells:
-            self._load(step, layer, layer, 0)
+        apart = self.context.batching.attention_apart
+        if apart or not self._cells:
+            self._load(step, layer, layer, self._cells, step)
         self._cells += 1
         stays = np.flatnonzero(self._on_cpu[min(step, 1)][layer])
         self.copies.put(layer, stays, self._cpu, self._format, self._homes[layer, stays], -1)
         after = step * demand.layers + layer + 1
         self.copies.run(self.plan, cell)
-        if after < demand.steps * demand.layers:
+        if not apart and after < demand.steps * demand.layers:
             self._load(step, layer, after % demand.layers, self._cells, after // demand.layers)
 
     def _load(self, step: int, layer: int, of_layer: int, turn: int, of_step: int = 0) -> None:

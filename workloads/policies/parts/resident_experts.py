@@ -10,7 +10,7 @@ from moe_cosim.options import EXPERTS, Options, option
 from moe_cosim.workloads.demand import DemandRows
 from moe_cosim.workloads.plan import Column
 from moe_cosim.workloads.policies.block_policy import BlockPolicy
-from moe_cosim.workloads.policies.parts.copies import Copies
+from moe_cosim.workloads.policies.parts.copies import Ahead, Copies
 from moe_cosim.workloads.policies.parts.staging import RING_EXPERTS, StagingRing
 from moe_cosim.workloads.policies.parts.static_placement import Strategy, placed
 
@@ -84,6 +84,13 @@ class ResidentExpertsPolicy(BlockPolicy):
         """[rows] whether the GPU holds the expert."""
         return self.held[rows.layer, rows.expert]
 
-    def run(self, rows: DemandRows, passing: NDArray[np.bool_], deferred: Column = False) -> None:
-        """Run all `rows`: those `passing` [rows] on the GPU, through the ring; the others where their copies are."""
-        self.copies.run_passing(self.plan, rows, self.ring, self.gpu, passing, deferred)
+    def run(
+        self,
+        rows: DemandRows,
+        passing: NDArray[np.bool_],
+        deferred: Column = False,
+        ahead: Ahead | None = None,
+    ) -> None:
+        """Run all `rows`: those `passing` [rows] on the GPU, through the ring, and those that come `ahead` of them; the
+        others where their copies are."""
+        self.copies.run_passing(self.plan, rows, self.ring, self.gpu, passing, deferred, ahead)

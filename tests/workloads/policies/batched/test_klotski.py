@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from moe_cosim.experiment import load_experiment
 from moe_cosim.sim.run import run
-from moe_cosim.workloads.policies.batched.hrm import LayerCosts, RooflineRates
-from moe_cosim.workloads.policies.batched.klotski import smallest_group
+from moe_cosim.workloads.policies.batched.klotski import GroupTimes, smallest_group
 from moe_cosim.workloads.prepare import prepare
-from moe_cosim.workloads.programs.program import PURPOSES, STREAM
+from moe_cosim.workloads.programs.program import COPY, PURPOSES, STREAM
 
 SMALL = {
     "machine.use": "rtx4090-xeon-6454s",
@@ -26,14 +27,27 @@ SMALL = {
 }
 
 
-@pytest.mark.parametrize(("loaded", "batches"), [(1.0, 9), (0.79, 5), (0.5, 1)])
-def test_the_smallest_group_that_hides_the_loads(loaded: float, batches: int) -> None:
-    """Loading a layer's 10 GB over 10 GB/s takes 1 s. A batch of 10 sequences of 100 tokens of 1 MB reads 1 GB of keys
-    and values at 20 GB/s: 50 ms, beside 10 ms of projections; the experts' weights are read once for all batches, in
-    0.5 s. So 1 s is hidden by ceil(0.5 / 0.06) = 9 batches, 0.79 s by ceil(0.29 / 0.06) = 5, and half of it by one."""
-    costs = LayerCosts(expert_bytes=10e9, ffn_operations=0.0, kv_bytes=1e6, attention_operations=0.0)
-    rates = RooflineRates(20e9, 0.0, 10e9, 1e15, 1e15)
-    assert smallest_group(costs, rates, 10, 100, 0.01, loaded) == batches
+LOADS = GroupTimes(0, 0, 0, 0, gate_load=0.0, expert_load=0.0, attention_load=0.0, prefetched=2, queued=3)
+
+
+@pytest.mark.parametrize(
+    ("loads", "others_s", "batches"),
+    [
+        (LOADS._replace(gate_load=9.0), 1.0, 5),  # (4): 2 n >= 9; (5) asks for 2.5 n >= 9 alone
+        (LOADS._replace(expert_load=5.0, queued=0), 1.0, 4),  # (5): 2.5 n >= 2 x 5
+        (LOADS._replace(expert_load=10.0), 10.0, 9),  # (6): 3.5 n >= 3 x 10; (5) 2.5 n >= 20, (7) 13.5 n >= 50
+        (LOADS._replace(expert_load=10.0, attention_load=13.0), 1.0, 14),  # (7): 4.5 n >= 5 x 10 + 13
+    ],
+)
+def test_each_of_the_four_inequalities_may_decide(loads: GroupTimes, others_s: float, batches: int) -> None:
+    """Equations 4 to 7: a batch attends for 2 s, its gate takes 0.5 s, its tokens in the two hot experts 1 s and in the
+    three others as much as is said."""
+
+    def times(n: int) -> GroupTimes:
+        return loads._replace(attention=2.0 * n, gate=0.5 * n, hot=1.0 * n, others=others_s * n)
+
+    assert smallest_group(times) == batches
+    assert not times(batches - 1).hides
 
 
 def test_a_group_attends_batch_by_batch_and_shares_each_expert() -> None:
@@ -43,6 +57,38 @@ def test_a_group_attends_batch_by_batch_and_shares_each_expert() -> None:
     names = [PURPOSES[purpose] for purpose in tags["purpose"][cell]]
     assert names[:4] == ["attention"] * 3 + ["gate"]
     assert names.count("expert") == len(set(tags["expert"][cell & (tags["expert"] >= 0)].tolist()))
+
+
+GROUP = SMALL | {"policy.batch_sequences": 4, "policy.host_cache": True, "policy.prefetch_experts": 2}
+
+
+def test_hot_experts_come_while_the_group_attends() -> None:
+    """Two of each layer are asked for when it begins, the others by its gate; each is brought once."""
+    program = prepare(load_experiment("klotski-deepseek-v2", GROUP | {"policy.gpu_experts": 1})).program
+    tags, kind = program.tags[program.events["tag"]], program.events["kind"]
+    for layer in range(32):
+        cell = (tags["step"] == 1) & (tags["layer"] == layer)
+        moved = tags["expert"][cell & (kind == COPY) & (tags["purpose"] == PURPOSES.index("move weights"))]
+        asked = set(tags["expert"][cell & (kind == STREAM) & (tags["expert"] >= 0)].tolist())
+        assert len(set(moved.tolist())) == len(moved)
+        assert set(moved.tolist()) < asked
+    hidden, waiting = (_step_s(GROUP | {"policy.gpu_experts": 1, "policy.prefetch_experts": hot}) for hot in (2, 0))
+    assert hidden < waiting  # few sequences: the link would idle while they attend
+
+
+def test_without_the_order_experts_run_batch_by_batch_once_all_have_attended() -> None:
+    program = prepare(load_experiment("klotski-deepseek-v2", GROUP | {"policy.reorder": False})).program
+    tags = program.tags[program.events["tag"]]
+    cell = (tags["step"] == 1) & (tags["layer"] == 3) & (program.events["kind"] == STREAM)
+    names = [PURPOSES[purpose] for purpose in tags["purpose"][cell]]
+    turns = [name for name, before in zip(names, [None, *names], strict=False) if name != before]
+    assert turns == ["attention", *["gate", "expert", "combine"] * 3]
+    assert _step_s(GROUP | {"policy.reorder": False}) > _step_s(GROUP)
+
+
+def _step_s(settings: dict[str, Any]) -> float:
+    result = run("klotski-deepseek-v2", settings)
+    return result.decode_s / result.decode_steps
 
 
 def test_the_result_says_how_many_batches_it_takes() -> None:
