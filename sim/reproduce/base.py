@@ -117,6 +117,7 @@ registry: Registry[type[Reproduction]] = Registry(
             "moe_lightning",
             "moe_gen",
             "cox_moe",
+            "klotski",
             "hermes",
             "cxl_ndp_accuracy",
         )
