@@ -7,22 +7,22 @@ import pytest
 from moe_cosim.compiling import compiling
 from tests.sim.tiny import Tiny
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 BEGUN_FIRST = (
-    "sim/batch/test_slurm_real.py",
-    "sim/batch/test_grid_engine.py",
-    "packaging/test_shadows.py",
-    "test_extending.py",
-    "sim/sweep/test_robustness.py",
-    "sim/sweep/test_plugin_edited.py",
-    "docs/test_docs_blocks.py",
-    "workloads/policies/test_contract.py",
-    "ledger/test_ledger.py",
-    "sim/sweep/test_sources.py",
-    "moe_cosim/test_compiled.py",
-    "workloads/routing/test_routing_generator.py",
-    "test_project_files.py",
-    "sim/batch/test_stand_ins.py",
+    "tests/sim/batch/test_slurm_real.py",
+    "tests/sim/batch/test_grid_engine.py",
+    "tests/packaging/test_shadows.py",
+    "tests/test_extending.py",
+    "tests/sim/sweep/test_robustness.py",
+    "tests/sim/sweep/test_plugin_edited.py",
+    "tests/docs/test_docs_blocks.py",
+    "tests/workloads/policies/test_contract.py",
+    "tests/ledger/test_ledger.py",
+    "tests/sim/sweep/test_sources.py",
+    "tests/moe_cosim/test_compiled.py",
+    "tests/workloads/routing/test_routing_generator.py",
+    "tests/test_project_files.py",
+    "tests/sim/batch/test_stand_ins.py",
 )
 """Files that keep a worker for longest, what waits before what computes: begun last, one would run on alone."""
 

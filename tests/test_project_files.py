@@ -13,7 +13,6 @@ import pytest
 import yaml
 
 from moe_cosim.version import VERSION
-from tests.conftest import BEGUN_FIRST
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -48,10 +47,6 @@ def test_where_to_add_something_is_there() -> None:
     named = set(re.findall(r"`((?:[a-z_]+/)+[a-z_]*(?:\.py)?)`", text))
     assert len(named) > 10
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
-
-
-def test_files_that_are_begun_first_are_there() -> None:
-    assert [name for name in BEGUN_FIRST if not (ROOT / "tests" / name).is_file()] == []
 
 
 def test_whoever_cites_it_cites_this_version() -> None:

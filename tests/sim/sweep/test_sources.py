@@ -107,7 +107,7 @@ def test_what_a_point_does_not_use_keeps_it(tree: Tree) -> None:
     tree.append("hw_models/catalog/assumptions.yaml", "\nnew-one: {value: 1, range: [0, 2], source: nobody}\n")
     shutil.copy(
         tree.changing("hw_models/catalog/machines/h100-host.yaml"),
-        tree.changing("hw_models/catalog/machines/new.yaml"),
+        tree.changing("hw_models/catalog/machines") / "new.yaml",
     )
     version = tree.changing("version.py")
     version.write_text(version.read_text().replace("VERSION = ", 'VERSION = "9.9.9" or '))
