@@ -32,6 +32,10 @@ EXPERIMENTS = {
     name: experiment.with_settings({"workload.batch": 3, "workload.prompt_tokens": 4, "workload.output_tokens": 3})
     for name, experiment in of_each_policy().items()
 }
+BRIEFLY = ("hobbit", "monde", "trimoe", "cox-moe", "static-hybrid", "dynaexq")
+"""By loads, by costs on one and on three kinds of unit, in batches, placed once, placed again."""
+POLICIES = [pytest.param(name, marks=[] if name in BRIEFLY else [pytest.mark.slow]) for name in EXPERIMENTS]
+"""For what takes seconds; that a policy's programs hang on no rate is tried of each."""
 EVERY = len(EXPERIMENTS) // 2
 """Of a machine's constants each policy tries this one in so many, from another on."""
 TIMES = {"wall_s", "lowering_s", "engine_s", "measuring_s", "writing_s"}
@@ -81,7 +85,7 @@ def machine_fields(experiment: Experiment) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", POLICIES)
 def test_whatever_differs_a_run_comes_to_what_it_comes_to_alone(name: str) -> None:
     experiment = EXPERIMENTS[name]
     position = list(EXPERIMENTS).index(name)
@@ -106,7 +110,7 @@ def test_whatever_differs_a_run_comes_to_what_it_comes_to_alone(name: str) -> No
         assert outcome(experiment, settings) == alone, settings
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", POLICIES)
 def test_programs_are_shared_exactly_where_no_costs_were_asked_for(name: str) -> None:
     """Between machines that differ in rates alone; and, whoever asked, between engines."""
     experiment = EXPERIMENTS[name]
@@ -124,7 +128,7 @@ def test_programs_are_shared_exactly_where_no_costs_were_asked_for(name: str) ->
     assert prepare(experiment.with_settings({"seed": 7})).program is not program
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", POLICIES)
 def test_results_are_those_of_runs_alone(name: str) -> None:
     """Also of the second and the third that take a program: nobody has changed it."""
     experiment = EXPERIMENTS[name]

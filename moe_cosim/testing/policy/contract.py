@@ -8,7 +8,7 @@ class TestMine(PolicyContract):
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar
@@ -81,6 +81,9 @@ class PolicyContract:
     """How many full-precision experts fit the GPU in the scarce cases, less than a layer wants;
     ``one per layer``; None: the policy takes all or nothing, so there are no such cases."""
 
+    slow_cases: ClassVar[Collection[str]] = ()
+    """Names of cases whose tests are marked ``slow``, for whoever leaves such tests out at times."""
+
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """A test for each case that the policy's machines have; scarce ones unless `scarce_experts` is None."""
         if "case" in metafunc.fixturenames:
@@ -88,7 +91,9 @@ class PolicyContract:
             cases = [case for case in cases if self.scarce_experts is not None or not case.scarce]
             if metafunc.function.__name__ == "test_other_processes_decide_the_same":
                 cases = [case for case in cases if case.name in ("batch 4", "many experts")]
-            metafunc.parametrize("case", cases, ids=[case.name for case in cases])
+            marks = [[pytest.mark.slow] if case.name in self.slow_cases else [] for case in cases]
+            found = [pytest.param(case, id=case.name, marks=each) for case, each in zip(cases, marks, strict=True)]
+            metafunc.parametrize("case", found)
 
     def experiment(self, case: SmallRun) -> Experiment:
         """The case under this policy, with so little memory as the case says."""

@@ -38,6 +38,7 @@ def test_everything_that_is_listed_is_shown(plural: str) -> None:
         assert name in json.dumps(document(kind, name), ensure_ascii=False)
         found = cli("show", kind, name)
         assert (found.exit_code, found.stderr) == (0, "")
+        assert found.stdout.startswith(f"{name}: ") or kind != "machine"
         assert found.stdout
 
 

@@ -1,4 +1,7 @@
-"""Every policy of the project meets the contract."""
+"""Every policy of the project meets the contract: some in all cases, the others in those that differ most.
+
+The other cases of the others run in ``make test-slow``.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +9,37 @@ from moe_cosim.testing.policy.contract import GPU_CAPACITY, PolicyContract
 from moe_cosim.workloads.policies.base import policies
 
 
+class Briefly(PolicyContract):
+    """A batch, many experts, and little memory; the other cases are slow."""
+
+    slow_cases = ("batch 1", "prompt only", "several devices", "many experts, scarce")
+
+
 class TestOnDemand(PolicyContract):
     policy = "on-demand"
     scarce_experts = 1
 
 
-class TestLru(PolicyContract):
+class TestLru(Briefly):
     policy = "lru"
     scarce_experts = "one per layer"
 
 
-class TestSpeculativeLru(PolicyContract):
+class TestSpeculativeLru(Briefly):
     policy = "lru"
     options = {"cache_experts": 3, "speculative": True}  # noqa: RUF012
     settings = {"assumptions.lru-speculation-accuracy": 0.6}  # noqa: RUF012
     scarce_experts = None
 
 
-class TestSpeculativeLruWithFewSlots(PolicyContract):
+class TestSpeculativeLruWithFewSlots(Briefly):
     policy = "lru"
     options = {"cache_experts": 1, "speculative": True}  # noqa: RUF012
     settings = {"assumptions.lru-speculation-accuracy": 0.6}  # noqa: RUF012
     scarce_experts = None
 
 
-class TestBelady(PolicyContract):
+class TestBelady(Briefly):
     policy = "belady"
     scarce_experts = "one per layer"
 
@@ -42,19 +51,19 @@ class TestMoeInfinity(PolicyContract):
     scarce_experts = 1
 
 
-class TestSpeculatingExperts(PolicyContract):
+class TestSpeculatingExperts(Briefly):
     policy = "speculating-experts"
     scarce_experts = 2
 
 
-class TestSpeculatingExpertsThatFetchAgain(PolicyContract):
+class TestSpeculatingExpertsThatFetchAgain(Briefly):
     policy = "speculating-experts"
     options = {"execute": False}  # noqa: RUF012
     settings = {"assumptions.speculating-hit-rate": 0.6}  # noqa: RUF012
     scarce_experts = None
 
 
-class TestWisp(PolicyContract):
+class TestWisp(Briefly):
     policy = "wisp"
     options = {"cache_experts": 3, "prefetch": True}  # noqa: RUF012
     scarce_experts = None
@@ -65,7 +74,7 @@ class TestMonde(PolicyContract):
     scarce_experts = 1
 
 
-class TestMondeThatKeeps(PolicyContract):
+class TestMondeThatKeeps(Briefly):
     policy = "monde"
     options = {"resident_experts": 1}  # noqa: RUF012
     settings = {"assumptions.monde-migration": "ceil-unless-resident", "assumptions.monde-alpha": 8.0}  # noqa: RUF012
@@ -77,7 +86,7 @@ class TestHobbit(PolicyContract):
     scarce_experts = 4
 
 
-class TestHobbitFarAhead(PolicyContract):
+class TestHobbitFarAhead(Briefly):
     policy = "hobbit"
     options = {"prefetch_layers": 3, "t1": 0.4, "t2": 0.7}  # noqa: RUF012
     settings = {"assumptions.hobbit-prefetch-accuracy": 0.5}  # noqa: RUF012
@@ -89,19 +98,19 @@ class TestCxlNdp(PolicyContract):
     settings = {"quantization.average_bits": 3}  # noqa: RUF012
 
 
-class TestCxlNdpUnquantized(PolicyContract):
+class TestCxlNdpUnquantized(Briefly):
     policy = "cxl-ndp"
     options = {"gpu_experts": 2}  # noqa: RUF012
     scarce_experts = None
 
 
-class TestAllOnGpu(PolicyContract):
+class TestAllOnGpu(Briefly):
     policy = "all-on-gpu"
     machine_settings = {GPU_CAPACITY: "200 GB"}  # noqa: RUF012
     scarce_experts = None
 
 
-class OnModules(PolicyContract):
+class OnModules(Briefly):
     """Policies of the machine of a GPU, a CPU and DIMMs with cores."""
 
     machines = {1: "h100-amx-dimm-ndp"}  # noqa: RUF012
@@ -147,7 +156,7 @@ class TestStaticHybridThatStreams(PolicyContract):
     scarce_experts = None
 
 
-class TestStaticHybridByLayers(PolicyContract):
+class TestStaticHybridByLayers(Briefly):
     policy = "static-hybrid"
     machines = {1: "rtx4090-xeon-6454s"}  # noqa: RUF012
     machine_settings = {"devices.gpu.memories.gddr.capacity": "80 GB"}  # noqa: RUF012
@@ -155,21 +164,21 @@ class TestStaticHybridByLayers(PolicyContract):
     scarce_experts = None
 
 
-class TestStaticHybridWithoutGpu(PolicyContract):
+class TestStaticHybridWithoutGpu(Briefly):
     policy = "static-hybrid"
     machines = {1: "xeon-8470-host"}  # noqa: RUF012
     options = {"gpu_experts": 1, "prefill_gpu_threshold": 1}  # noqa: RUF012
     scarce_experts = None
 
 
-class TestKTransformersWithoutGpu(PolicyContract):
+class TestKTransformersWithoutGpu(Briefly):
     policy = "ktransformers"
     machines = {1: "xeon-8470-host"}  # noqa: RUF012
     options = {"deferred_experts": 1, "gpu_experts": 0}  # noqa: RUF012
     scarce_experts = None
 
 
-class TestAllOnCpu(PolicyContract):
+class TestAllOnCpu(Briefly):
     policy = "all-on-gpu"
     machines = {1: "xeon-8470-host"}  # noqa: RUF012
     scarce_experts = None
@@ -177,6 +186,7 @@ class TestAllOnCpu(PolicyContract):
 
 class TestTriMoe(OnModules):
     policy = "trimoe"
+    slow_cases = ()
 
 
 class TestTriMoeNearAttention(OnModules):
@@ -186,18 +196,18 @@ class TestTriMoeNearAttention(OnModules):
     scarce_experts = None
 
 
-class TestEdgeNdp(PolicyContract):
+class TestEdgeNdp(Briefly):
     policy = "edge-ndp"
     scarce_experts = 5
 
 
-class TestEdgeNdpWithoutSlices(PolicyContract):
+class TestEdgeNdpWithoutSlices(Briefly):
     policy = "edge-ndp"
     options = {"tensor_parallel": False, "prefetch": False}  # noqa: RUF012
     scarce_experts = 1
 
 
-class TestSieve(PolicyContract):
+class TestSieve(Briefly):
     policy = "sieve"
     machines = {1: "b200-hbm-pim"}  # noqa: RUF012
     machine_settings = {GPU_CAPACITY: "180 GB"}  # noqa: RUF012
@@ -211,7 +221,7 @@ class TestSpecMoe(PolicyContract):
     scarce_experts = None
 
 
-class TestSpecMoeDrawn(PolicyContract):
+class TestSpecMoeDrawn(Briefly):
     policy = "specmoe"
     options = {"draft_experts": 1, "follow": "random"}  # noqa: RUF012
     settings = {"workload.verify": {"draft_tokens": 2, "acceptance": 0.5}}  # noqa: RUF012
@@ -224,26 +234,26 @@ class TestDynaExq(PolicyContract):
     scarce_experts = None
 
 
-class TestDynaExqThatWaits(PolicyContract):
+class TestDynaExqThatWaits(Briefly):
     policy = "dynaexq"
     options = {"update_steps": 1, "margin": 0.0, "high_share": 0.5, "blocking": True}  # noqa: RUF012
     scarce_experts = None
 
 
-class TestDyMoe(PolicyContract):
+class TestDyMoe(Briefly):
     policy = "dymoe"
     options = {"low_format": "int4"}  # noqa: RUF012
     scarce_experts = "one per layer"
 
 
-class TestDyMoeThatLeavesOut(PolicyContract):
+class TestDyMoeThatLeavesOut(Briefly):
     policy = "dymoe"
     options = {"low_format": None, "retention": 0.5, "cache_experts": 2}  # noqa: RUF012
     settings = {"assumptions.dymoe-look-ahead-accuracy": 0.5}  # noqa: RUF012
     scarce_experts = None
 
 
-class BesideACpu(PolicyContract):
+class BesideACpu(Briefly):
     """Policies that stream from a host's memory to a GPU that its CPU helps."""
 
     machines = {1: "rtx4090-xeon-6454s"}  # noqa: RUF012
@@ -282,6 +292,7 @@ class TestCoxMoe(BesideACpu):
 
 class TestMoeLightning(BesideACpu):
     policy = "moe-lightning"
+    slow_cases = ()
     options = {"micro_batch": 2, "gpu_weights": 0.1}  # noqa: RUF012
 
 

@@ -167,7 +167,7 @@ def test_layers_agree_as_the_coupling_says(version: int) -> None:
 
 
 def test_one_domain_is_more_skewed_than_mixed_traffic(version: int) -> None:
-    shape = RoutingShape(26, 64, 6, 40, 100, 0)
+    shape = RoutingShape(26, 64, 6, 20, 50, 0)
     mixed = routing_stats(draw("deepseek-v2-lite", shape, version=version))
     single = routing_stats(draw("deepseek-v2-lite", shape, domain=2, version=version))
     assert single.zipf_pooled > mixed.zipf_pooled + 0.1

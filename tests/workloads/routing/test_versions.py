@@ -52,7 +52,10 @@ def figures(routing: Routing) -> dict[str, float]:
     return found
 
 
-@pytest.mark.parametrize(("preset", "experts", "k"), [("mixtral-8x7b", 8, 2), ("gpt-oss-20b", 32, 4)])
+@pytest.mark.parametrize(
+    ("preset", "experts", "k"),
+    [("mixtral-8x7b", 8, 2), pytest.param("gpt-oss-20b", 32, 4, marks=pytest.mark.slow)],
+)
 def test_they_agree_in_every_figure(preset: str, experts: int, k: int) -> None:
     shape = RoutingShape(LAYERS, experts, k, SEQUENCES, PROMPT, OUTPUT)
     assert load_preset(preset).experts == experts
