@@ -14,8 +14,9 @@ from moe_cosim.workloads.neurons.policies.base import neuron_policies
 from moe_cosim.workloads.policies.base import policies
 
 BOOK = Book(FOLDER)
-SLOW = {f"{name}-quick" for name in SIMULATED} - {"cxl-ndp-quick", "trimoe-quick", "edge-ndp-quick"}
-"""Systems whose own tests compute much of the same."""
+KEPT = {"cxl-ndp-quick", "trimoe-quick", "edge-ndp-quick"}
+SLOW = {f"{name}-quick" for name in SIMULATED} - KEPT | {"crosscheck-independent"}
+"""Of systems whose own tests compute much of the same; and of what tests/sim/crosscheck/test_independent.py bounds."""
 
 
 QUICK = [pytest.param(part, marks=[pytest.mark.slow] if part in SLOW else []) for part in IN_THE_SUITE]

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError, RunError
@@ -23,8 +23,9 @@ from moe_cosim.testing.engine.random_programs import RandomCase, cases
 from moe_cosim.workloads.prepare import prepare
 from moe_cosim.workloads.programs.builder import ProgramBuilder
 from moe_cosim.workloads.programs.program import Program
+from tests.drawn import drawn
 
-some = settings(max_examples=100, deadline=None)
+FEW, MANY = 40, 100
 
 
 def cut(case: RandomCase, machine: Machine, places: list[int]) -> list[Program]:
@@ -42,16 +43,16 @@ def same(found: Iterator[Timeline], expected: Iterator[Timeline]) -> None:
             np.testing.assert_array_equal(vars(one)[name], column, err_msg=name)
 
 
-@some
-@given(case=cases(max_steps=24, internal_peaks=True), place=st.integers(0, 24))
+@drawn(FEW, MANY, case=cases(max_steps=24, internal_peaks=True), place=st.integers(0, 24))
 def test_two_blocks_are_the_whole(case: RandomCase, place: int) -> None:
     machine = case.machine()
     blocks = cut(case, machine, [place])
     same(EmbeddedEngine().run_blocks(machine, blocks), Engine.run_blocks(EmbeddedEngine(), machine, blocks))
 
 
-@some
-@given(
+@drawn(
+    FEW,
+    MANY,
     case=cases(max_steps=24, internal_peaks=True),
     places=st.lists(st.integers(0, 24), max_size=8).map(sorted),
     slice_events=st.integers(1, 5),

@@ -34,7 +34,7 @@ def exponential(rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 @pytest.mark.parametrize("sizes", [constant, exponential])
-@pytest.mark.parametrize("load", [0.3, 0.6, 0.8])
+@pytest.mark.parametrize("load", [0.3, pytest.param(0.6, marks=pytest.mark.slow), 0.8])
 def test_random_requests_wait_as_under_processor_sharing(load: float, sizes: Sizes) -> None:
     machine = one_memory([unit("u", REQUESTS)], memory(rate=100 * GB_PER_S))
     sojourns = []

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.hw_models.machine import Machine
@@ -17,9 +16,10 @@ from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.testing.engine.contract import EngineContract
 from moe_cosim.testing.engine.random_programs import RandomCase, cases
 from moe_cosim.workloads.programs.program import Program
+from tests.drawn import drawn
 from tests.sim.engines.fluid_reference import simulate
 
-some = settings(max_examples=150, deadline=None)
+FEW, MANY = 50, 150
 
 
 class TestEmbeddedEngine(EngineContract):
@@ -31,8 +31,7 @@ def test_every_engine_that_runs_here_is_held_to_the_contract() -> None:
     assert set(engines.names()) == {"embedded", "sst", "makespan"}
 
 
-@some
-@given(case=cases(internal_peaks=True))
+@drawn(FEW, MANY, case=cases(internal_peaks=True))
 def test_agrees_with_exact_arithmetic(case: RandomCase) -> None:
     machine = case.machine()
     program = case.program(machine)
@@ -42,8 +41,7 @@ def test_agrees_with_exact_arithmetic(case: RandomCase) -> None:
     assert timeline.end_ps.tolist() == pytest.approx(end_ps, abs=2, rel=0)
 
 
-@some
-@given(case=cases(internal_peaks=True, drams=True))
+@drawn(FEW, MANY, case=cases(internal_peaks=True, drams=True))
 def test_agrees_with_exact_arithmetic_where_mixes_meet(case: RandomCase) -> None:
     """The engine counts what flows take in steps of 1 kB/s, of which a mix's factor follows.
 
@@ -59,15 +57,13 @@ def test_agrees_with_exact_arithmetic_where_mixes_meet(case: RandomCase) -> None
     assert timeline.end_ps.tolist() == pytest.approx(end_ps, abs=2, rel=1e-5)
 
 
-@some
-@given(case=cases(internal_peaks=True, drams=True), seed=st.integers(0, 1000))
+@drawn(FEW, MANY, case=cases(internal_peaks=True, drams=True), seed=st.integers(0, 1000))
 def test_the_order_of_parts_and_lanes_changes_no_picosecond(case: RandomCase, seed: int) -> None:
     machine, other = case.machine(), case.shuffled(seed)
     assert _by_lane(machine, case.program(machine)) == _by_lane(other, case.program(other))
 
 
-@some
-@given(case=cases(internal_peaks=True, drams=True), slice_events=st.integers(1, 5))
+@drawn(FEW, MANY, case=cases(internal_peaks=True, drams=True), slice_events=st.integers(1, 5))
 def test_slices_change_no_picosecond(case: RandomCase, slice_events: int) -> None:
     machine = case.machine()
     program = case.program(machine)
@@ -77,8 +73,7 @@ def test_slices_change_no_picosecond(case: RandomCase, slice_events: int) -> Non
     assert whole.end_ps.tolist() == sliced.end_ps.tolist()
 
 
-@some
-@given(case=cases(internal_peaks=True, drams=True))
+@drawn(FEW, MANY, case=cases(internal_peaks=True, drams=True))
 def test_what_ran_on_the_machine_before_changes_no_picosecond(case: RandomCase) -> None:
     machine, fresh = case.machine(), case.machine()
     before = replace(case, steps=tuple(step for step in reversed(case.steps) if step[0] not in ("signal", "wait")))

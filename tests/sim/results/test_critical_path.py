@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.errors import RunError
@@ -17,6 +16,7 @@ from moe_cosim.testing.engine.machines import memory, one_memory, unit
 from moe_cosim.testing.engine.random_programs import RandomCase, cases
 from moe_cosim.workloads.programs.builder import ProgramBuilder
 from moe_cosim.workloads.programs.program import PHASES, PURPOSES, Program
+from tests.drawn import drawn
 
 
 def segments(builder: ProgramBuilder) -> list[tuple[int, int, str]]:
@@ -25,8 +25,7 @@ def segments(builder: ProgramBuilder) -> list[tuple[int, int, str]]:
     return [(int(s["event"]), int(s["time_ps"]), BOUNDS[s["bound"]]) for s in path.segments]
 
 
-@settings(max_examples=200, deadline=None)
-@given(case=cases())
+@drawn(60, 200, case=cases())
 def test_the_parts_sum_to_the_total(case: RandomCase) -> None:
     machine = case.machine()
     program = case.program(machine)
@@ -38,8 +37,7 @@ def test_the_parts_sum_to_the_total(case: RandomCase) -> None:
     assert BOUNDS.index("idle") not in path.segments["bound"]  # this engine adds no delay of its own
 
 
-@settings(max_examples=100, deadline=None)
-@given(case=cases())
+@drawn(40, 100, case=cases())
 def test_an_engine_with_delays_of_its_own_is_accounted_for_too(case: RandomCase) -> None:
     machine = case.machine()
     program = case.program(machine)
@@ -49,8 +47,7 @@ def test_an_engine_with_delays_of_its_own_is_accounted_for_too(case: RandomCase)
     assert path.total_ps == slower.total_ps
 
 
-@settings(max_examples=100, deadline=None)
-@given(case=cases(), ratio=st.sampled_from([1.0, 1.0003, 1.7, 3.0]))
+@drawn(40, 100, case=cases(), ratio=st.sampled_from([1.0, 1.0003, 1.7, 3.0]))
 def test_stretched_times_keep_their_path(case: RandomCase, ratio: float) -> None:
     """Also where rounding makes an event a picosecond longer or shorter than its floor or its signal's way."""
     machine = case.machine()

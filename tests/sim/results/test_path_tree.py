@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -22,6 +21,7 @@ from moe_cosim.testing.engine.machines import one_memory, unit
 from moe_cosim.testing.engine.random_programs import RandomCase, cases
 from moe_cosim.workloads.programs.builder import ProgramBuilder
 from moe_cosim.workloads.programs.program import Program
+from tests.drawn import drawn
 
 Blocks = list[tuple[Program, Timeline]]
 
@@ -43,8 +43,7 @@ def path_of(machine: Machine, blocks: Blocks) -> list[PathRow]:
     return tree.rows()
 
 
-@settings(max_examples=300, deadline=None)
-@given(case=cases(max_steps=30), share=st.lists(st.integers(0, 20), max_size=5), delay=st.sampled_from([0, 3]))
+@drawn(80, 300, case=cases(max_steps=30), share=st.lists(st.integers(0, 20), max_size=5), delay=st.sampled_from([0, 3]))
 def test_cut_anywhere_it_is_the_path_of_the_whole(case: RandomCase, share: list[int], delay: int) -> None:
     """Also with lanes that lag far behind or begin late, and with an engine that has delays of its own."""
     machine = case.machine()
