@@ -22,7 +22,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, what_failed
 from moe_cosim.plain_file import TEXT_BYTES, most_unpacked
 
 Columns = Mapping[str, NDArray[Any]]
@@ -101,7 +101,7 @@ class ColumnFile:
             raise self._refusal(error) from None
 
     def _refusal(self, error: Exception) -> InputError:
-        return InputError(self._path, "file", Plain(f"{type(error).__name__}: {error}"), self._allowed)
+        return InputError(self._path, "file", what_failed(error), self._allowed)
 
 
 def _narrow(column: NDArray[Any], pieces: list[NDArray[Any]]) -> list[Any]:

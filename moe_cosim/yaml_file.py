@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.escape import printable
 from moe_cosim.plain_file import read_plain
 from moe_cosim.yaml_types import CoreDumper, OnlyYaml11Error, read_core_types
@@ -63,7 +63,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         raise InputError(path, "file", Plain("UTF-16" if utf16 else "bytes that are no UTF-8"), allowed) from None
     except OSError as error:
-        raise InputError(path, "file", Plain(str(error.strerror)), allowed) from None
+        raise InputError(path, "file", what_failed(error), allowed) from None
 
 
 def parse_yaml(text: str, where: object) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def _parsed(text: str, where: str) -> bytes:
     try:
         data = _loaded(text)
         if not isinstance(data, dict):
-            raise InputError(where, "file", Plain(type(data).__name__), "a mapping of fields")
+            raise InputError(where, "file", data if data is None else Plain(type(data).__name__), "a mapping of fields")
         _Checker(where).check(data, "")
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""

@@ -13,7 +13,7 @@ from typing import IO, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, what_failed
 from moe_cosim.plain_file import check_plain, most_unpacked
 
 _ENDING: Final = ".npy"
@@ -48,9 +48,9 @@ def read_npz(
                     found[name] = _read(file)
             return found
     except (OSError, EOFError, ValueError, KeyError, OverflowError, RuntimeError, MemoryError, SyntaxError) as error:
-        raise InputError(where or path, at, Plain(f"{type(error).__name__}: {error}"), allowed) from None
+        raise InputError(where or path, at, what_failed(error), allowed) from None
     except (zipfile.BadZipFile, zlib.error, tokenize.TokenError) as error:
-        raise InputError(where or path, at, Plain(f"{type(error).__name__}: {error}"), allowed) from None
+        raise InputError(where or path, at, what_failed(error), allowed) from None
 
 
 def read_npy(path: Path, allowed: str, where: object = None) -> NDArray[Any]:
@@ -63,7 +63,7 @@ def read_npy(path: Path, allowed: str, where: object = None) -> NDArray[Any]:
             file.seek(0)
             return _read(file)
     except (OSError, EOFError, ValueError, OverflowError, MemoryError, SyntaxError, tokenize.TokenError) as error:
-        raise InputError(where or path, "file", Plain(f"{type(error).__name__}: {error}"), allowed) from None
+        raise InputError(where or path, "file", what_failed(error), allowed) from None
 
 
 def _bytes_of(file: IO[bytes]) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 
 MAGIC: Final = b"GGUF"
 _NUMBERS: Final = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -61,7 +61,7 @@ def read_header(path: Path) -> Header:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _Reading(data).header()
     except OSError as error:
-        raise InputError(path, "file", Plain(type(error).__name__), "a readable .gguf file") from None
+        raise InputError(path, "file", what_failed(error), "a readable .gguf file") from None
     except (ValueError, struct.error) as error:  # ValueError: also what is empty, and text that is none
         found = "a cut header" if isinstance(error, struct.error) else str(error)
         raise InputError(path, "header", Plain(found), "a whole GGUF header, version 2 or 3") from None

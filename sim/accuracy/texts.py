@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.plain_file import read_plain
 
 _TOKENIZERS: Final = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
@@ -86,7 +86,7 @@ def windows(
         try:
             content = read_plain(file)
         except OSError as error:
-            raise InputError(file, "text", Plain(error.strerror or "unreadable"), "a readable file") from None
+            raise InputError(file, "text", what_failed(error), "a readable file") from None
         pieces = [
             document[start : start + length]
             for document in map(tokens.of, content.split(BETWEEN_DOCUMENTS))

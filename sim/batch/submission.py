@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from moe_cosim.errors import InputError, Plain, RunError
+from moe_cosim.errors import InputError, Plain, RunError, what_failed
 from moe_cosim.schema import Count, Line, Size
 from moe_cosim.sim.sweep.identity import own_file
 from moe_cosim.whole_file import whole_folder, write_whole
@@ -92,7 +92,7 @@ class Submission:
         try:
             return SubmissionRecord.model_validate_json(own_file.read(path))
         except OSError as error:
-            raise InputError(path, "file", Plain(str(error.strerror)), "a submission's record") from None
+            raise InputError(path, "file", what_failed(error), "a submission's record") from None
         except ValueError:
             raise InputError(path, "file", Plain("no whole record of this version"), "a submission's record") from None
 
@@ -117,7 +117,7 @@ class Submission:
         try:
             return own_file.read(path).decode("ascii").split()
         except (OSError, ValueError) as error:
-            raise InputError(path, "file", Plain(type(error).__name__), "the points of a submission") from None
+            raise InputError(path, "file", what_failed(error), "the points of a submission") from None
 
     def element_points(self, index: int) -> list[str]:
         """Ids of element `index` (from 1)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, what_failed
 from moe_cosim.sim.cli.routing_stats import read_file
 from moe_cosim.workloads.limits import check_routing_size
 from moe_cosim.workloads.routing.readers import AUTO, format_of
@@ -30,9 +30,7 @@ def convert_recording(path: str, out: str, model: str | None, format_name: str) 
     try:
         save_recording(recording, Path(out))
     except OSError as error:
-        raise InputError(
-            out, "file", Plain(error.strerror or type(error).__name__), "a file that can be written"
-        ) from None
+        raise InputError(out, "file", what_failed(error), "a file that can be written") from None
     return {"written": out, **_facts(recording, _format(path, format_name, router))}
 
 

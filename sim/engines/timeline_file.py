@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.column_file import ColumnFile, Columns, ColumnWriter
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.sim.engines.timeline import Timeline
 from moe_cosim.workloads.array_archive import read_npz
 
@@ -73,7 +73,7 @@ def load_timeline(path: Path, events: int) -> Timeline:
     try:
         timeline = _joined(file)
     except (KeyError, IndexError, ValueError) as error:
-        raise InputError(path, "columns", Plain(f"{type(error).__name__}: {error}"), allowed) from None
+        raise InputError(path, "columns", what_failed(error), allowed) from None
     if len(timeline.start_ps) != events:
         raise InputError(path, "events", len(timeline.start_ps), allowed)
     if timeline.last_signal is not None and timeline.last_signal.max(initial=-1) >= events:

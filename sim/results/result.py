@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from moe_cosim.errors import InputError, Plain, RunError
+from moe_cosim.errors import InputError, Plain, RunError, what_failed
 from moe_cosim.plain_file import read_plain
 from moe_cosim.sim.results.rows import (
     BY_NAME,
@@ -146,7 +146,7 @@ class Result:
         try:
             saved = json.loads(read_plain(folder / "result.json"))
         except (OSError, ValueError, RecursionError) as error:
-            raise InputError(folder, "result.json", Plain(type(error).__name__), allowed) from None
+            raise InputError(folder, "result.json", what_failed(error), allowed) from None
         version = saved.pop("schema_version", None) if isinstance(saved, dict) else None
         if version != SCHEMA_VERSION:
             found = Plain(f"an older or other result (schema version {version})")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from moe_cosim import extras
-from moe_cosim.errors import InputError, Plain, RunError
+from moe_cosim.errors import InputError, Plain, RunError, what_failed
 from moe_cosim.plain_file import read_plain
 from moe_cosim.sim.results.rows import check_kinds
 from moe_cosim.sim.sensitivity.plan import NotVaried
@@ -97,7 +97,7 @@ class Sensitivity:
             for row in (*found.runs, *found.not_varied):
                 check_kinds(row)
         except (OSError, ValueError, RecursionError, TypeError, KeyError, AttributeError) as error:
-            raise InputError(folder, FILE, Plain(type(error).__name__), allowed) from None
+            raise InputError(folder, FILE, what_failed(error), allowed) from None
         return found
 
     def to_frame(self) -> pandas.DataFrame:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from moe_cosim.errors import InputError, Plain, one_line
+from moe_cosim.errors import InputError, Plain, one_line, what_failed
 
 FITTED: Final = "fitted"
 """A column of every kind: whether the row served to fit what predicts it. Rows without it did not."""
@@ -99,7 +99,7 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, "file", Plain(type(error).__name__), "a readable UTF-8 CSV file") from None
+        raise InputError(path, "file", what_failed(error), "a readable UTF-8 CSV file") from None
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     found = []
     try:

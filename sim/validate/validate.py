@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.sim.validate.compared import Refused
 from moe_cosim.sim.validate.csv_rows import CsvRow, read_csv
 from moe_cosim.sim.validate.kind import Choices, MeasurementKind
@@ -56,7 +56,7 @@ def _kind_of(path: Path) -> MeasurementKind:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = {name.strip() for name in next(csv.reader(file), [])}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(path, "file", Plain(type(error).__name__), "a readable UTF-8 CSV file") from None
+        raise InputError(path, "file", what_failed(error), "a readable UTF-8 CSV file") from None
     for kind in KINDS.values():
         if header.issuperset(kind.required):
             return kind

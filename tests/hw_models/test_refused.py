@@ -42,7 +42,7 @@ DEVICE_MISTAKES = {
     ),
     "no source": (
         ('{value: "100 GB/s", source: "test"}', '{value: "100 GB/s"}'),
-        "device.yaml: memories.dram.peak.source: found None; allowed: text that says where the value comes from",
+        "device.yaml: memories.dram.peak.source: found nothing; allowed: text that says where the value comes from",
     ),
     "empty source": (
         ('{value: "100 GB/s", source: "test"}', '{value: "100 GB/s", source: " "}'),

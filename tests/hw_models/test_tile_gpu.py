@@ -215,7 +215,7 @@ def test_constants_are_checked(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"architectures\.ada\.experts\.bf16: found .*their source"):
         read_fit(tree, "ada", tmp_path / "fit.yaml")
     del tree["architectures"]["ada"]["experts"]
-    with pytest.raises(InputError, match=r"ada\.experts: found None; allowed: constants for at least bf16"):
+    with pytest.raises(InputError, match=r"ada\.experts: found nothing; allowed: constants for at least bf16"):
         read_fit(tree, "ada", tmp_path / "fit.yaml")
 
 

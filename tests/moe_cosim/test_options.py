@@ -40,7 +40,7 @@ def test_defaults_and_given_values() -> None:
         ({"share": 1}, "part.share: found 1; allowed: a number above 0 and below 1"),
         ({"share": "0.5"}, "part.share: found '0.5'; allowed: a number above 0 and below 1"),
         ({"share": float("nan")}, "part.share: found nan; allowed: a number above 0 and below 1"),
-        ({"share": None}, "part.share: found None; allowed: a number above 0 and below 1"),
+        ({"share": None}, "part.share: found nothing; allowed: a number above 0 and below 1"),
         ({"ahead": 1}, "part.ahead: found 1; allowed: true or false"),
         ({"order": "fife"}, "part.order: found 'fife'; allowed: one of fifo, lifo"),
         ({"file": 7}, "part.file: found 7; allowed: the path of a file"),

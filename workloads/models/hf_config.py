@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.plain_file import read_plain
 from moe_cosim.schema import check
 from moe_cosim.workloads.models.checkpoint import declared_in
@@ -105,14 +105,16 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         data = json.loads(read_plain(path).decode("utf-8-sig"))
     except OSError as error:
-        raise InputError(path, "file", Plain(str(error.strerror)), "a readable UTF-8 JSON file") from None
+        raise InputError(path, "file", what_failed(error), "a readable UTF-8 JSON file") from None
     except (UnicodeDecodeError, RecursionError) as error:
-        raise InputError(path, "file", Plain(type(error).__name__), "a readable UTF-8 JSON file") from None
+        raise InputError(path, "file", what_failed(error), "a readable UTF-8 JSON file") from None
     except json.JSONDecodeError as error:
         found = Plain(f"line {error.lineno}: {error.msg}")
         raise InputError(path, "file", found, "a Hugging Face config.json") from None
     except ValueError as error:  # a number of thousands of digits
         raise InputError(path, "file", Plain(str(error)), "a Hugging Face config.json") from None
     if not isinstance(data, dict):
-        raise InputError(path, "file", Plain(type(data).__name__), "a JSON object with a model_type")
+        raise InputError(
+            path, "file", data if data is None else Plain(type(data).__name__), "a JSON object with a model_type"
+        )
     return data

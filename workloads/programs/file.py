@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.column_file import ColumnFile, ColumnWriter
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.workloads.array_archive import read_npz
 from moe_cosim.workloads.programs.join import join_programs
 from moe_cosim.workloads.programs.program import ACCESS, EVENT, TAG, Program
@@ -78,7 +78,7 @@ def load_program(path: Path) -> Program:
         lanes = tuple((str(unit), str(lane)) for unit, lane in header["lanes"])
         machine, meta = str(header["machine"]), dict(header["meta"])
     except (KeyError, TypeError, ValueError) as error:
-        raise InputError(path, "header", Plain(f"{type(error).__name__}: {error}"), allowed) from None
+        raise InputError(path, "header", what_failed(error), allowed) from None
     programs = [Program(lanes, events, accesses, tags, machine, meta) for events, accesses, tags in parts]
     program = programs[0] if len(programs) == 1 else join_programs(programs)[0]
     program.validate(path)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumption, Assumptions
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.plain_file import read_plain
 from moe_cosim.workloads.array_archive import read_npz
 from moe_cosim.workloads.models.model import Model
@@ -208,7 +208,7 @@ def _read_csv(path: Path) -> LossTable:
                     raise InputError(path, f"line {rows.line_num}", Plain("a cell twice"), "every cell once")
                 cells[key] = loss
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(path, "file", Plain(type(error).__name__), "a readable UTF-8 CSV file") from None
+        raise InputError(path, "file", what_failed(error), "a readable UTF-8 CSV file") from None
     if not cells:
         raise InputError(path, "file", Plain("no rows"), "one row per layer, expert and bit width")
     keys = np.array(list(cells))

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.experiment import Experiment, VerifyChoice, Workload
 from moe_cosim.plain_file import read_plain
 from moe_cosim.workloads.verify.decode_steps import DecodeSteps
@@ -70,7 +70,7 @@ def _of_file(workload: Workload, chosen: VerifyChoice, path: Path) -> DecodeStep
     try:
         text = read_plain(path).decode()
     except (OSError, ValueError) as error:
-        raise InputError(path, _FIELD, Plain(type(error).__name__), "a text file of whole numbers") from None
+        raise InputError(path, _FIELD, what_failed(error), "a text file of whole numbers") from None
     rows = [_row(line, number, workload, chosen, path) for number, line in enumerate(text.splitlines(), 1)]
     accepted = np.array([row for row in rows if row], np.int64).reshape(-1, workload.batch)
     steps = DecodeSteps.enough(workload, accepted)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from moe_cosim.errors import InputError, MoeCosimError, Plain
+from moe_cosim.errors import InputError, MoeCosimError, Plain, what_failed
 from moe_cosim.sim.sweep.identity.digest import file_digest
 from moe_cosim.yaml_file import read_yaml
 
@@ -21,7 +21,7 @@ def check_files(digests: Mapping[str, str]) -> None:
         try:
             unchanged = file_digest(path) == digest
         except OSError as error:
-            raise InputError(path, "file", Plain(str(error.strerror)), "the file as it was when planned") from None
+            raise InputError(path, "file", what_failed(error), "the file as it was when planned") from None
         if not unchanged:
             raise InputError(path, "file", Plain("other content"), "the file as it was when planned")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.experiment import Experiment
 from moe_cosim.schema import check
 from moe_cosim.sim.sweep.identity import own_file
@@ -70,4 +70,4 @@ def _read(path: Path, plan_id: str) -> tuple[PlanOutline, dict[str, Any]]:
     except FileNotFoundError:
         raise InputError(path.parent, "plan", plan_id, allowed) from None
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(path, "plan", Plain(f"a damaged file ({type(error).__name__})"), allowed) from None
+        raise InputError(path, "plan", Plain(f"a damaged file ({what_failed(error)})"), allowed) from None

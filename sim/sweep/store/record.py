@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from moe_cosim.errors import what_failed
 from moe_cosim.sim.sweep.identity import own_file
 from moe_cosim.sim.sweep.identity.digest import SOURCE_DIGITS, canonical, digest
 from moe_cosim.sim.sweep.identity.files import named_directly
@@ -101,7 +102,7 @@ def _bytes_of(path: str | Path) -> bytes:
     except FileNotFoundError:
         raise
     except (OSError, ValueError) as error:
-        raise DamagedError(f"not a file of the store's ({type(error).__name__})") from None
+        raise DamagedError(f"not a file of the store's ({what_failed(error)})") from None
 
 
 def verified_text(data: bytes) -> str:
@@ -115,7 +116,7 @@ def verified_text(data: bytes) -> str:
             raise DamagedError("its checksum differs")
         return body.decode()
     except (OSError, EOFError, zlib.error, ValueError, KeyError, TypeError) as error:
-        raise DamagedError(f"not a record ({type(error).__name__})") from None
+        raise DamagedError(f"not a record ({what_failed(error)})") from None
 
 
 def from_text(text: str, point_id: str) -> PointRecord:
@@ -124,7 +125,7 @@ def from_text(text: str, point_id: str) -> PointRecord:
         tree = json.loads(text, parse_constant=_finite, parse_float=_finite)
         record = PointRecord(**checked(tree if "sources" in tree else _converted(tree)))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise DamagedError(f"not a record ({type(error).__name__})") from None
+        raise DamagedError(f"not a record ({what_failed(error)})") from None
     if record.point_id != point_id:
         raise DamagedError(f"the record of {record.point_id}")
     return record

@@ -40,7 +40,7 @@ def _flip(tiny: Tiny, path: Path) -> None:
 
 
 TRACES: dict[str, tuple[Spoil, str]] = {
-    "missing": (lambda tiny, path: None, "found FileNotFoundError"),
+    "missing": (lambda tiny, path: None, "found nothing there"),
     "folder": (lambda tiny, path: path.mkdir(), "folder: found no files"),
     "empty": (lambda tiny, path: path.write_bytes(b""), "an empty file"),
     "blank lines": (lambda tiny, path: path.write_text("\n\n"), "nothing but white space"),
@@ -97,9 +97,9 @@ def _wrong(value: float) -> np.ndarray:
 LOSSES: dict[str, tuple[Spoil, str]] = {
     "cut": (
         lambda tiny, path: (_losses()(tiny, path), path.write_bytes(path.read_bytes()[:-40])),
-        "BadZipFile",
+        "File is not a zip file",
     ),
-    "empty": (lambda tiny, path: path.write_bytes(b""), "BadZipFile"),
+    "empty": (lambda tiny, path: path.write_bytes(b""), "File is not a zip file"),
     "pickled": (_losses(bits=np.array([None])), "allow_pickle"),
     "NaN": (_losses(loss=_wrong(np.nan)), "loss of layer 1, expert 2, 4 bits: found nan"),
     "negative": (_losses(loss=_wrong(-1)), "loss of layer 1, expert 2, 4 bits: found -1.0"),

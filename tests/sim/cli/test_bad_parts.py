@@ -89,7 +89,7 @@ MACHINES = {
     "no GPU": ("h100-sxm}", "cxl-type3}", "machine: found"),
     "dot in a name": ("  ndp: {", "  n.d: {", "devices.n.d: found such a name"),
     "another kind": ("kind: machine", "kind: device", "kind: found 'device'"),
-    "device is nothing": ("{device: cxl-ndp}", "", "devices.ndp: found None"),
+    "device is nothing": ("{device: cxl-ndp}", "", "devices.ndp: found nothing"),
 }
 
 

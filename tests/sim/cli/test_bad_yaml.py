@@ -8,7 +8,7 @@ from tests.sim.tiny import Tiny, cli, refused
 
 _ALIASES = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12))
 TEXTS: dict[str, tuple[bytes, str]] = {
-    "empty": (b"", "found NoneType"),
+    "empty": (b"", "found nothing"),
     "list": (b"[1, 2]", "found list"),
     "scalar": (b"hello", "found str"),
     "binary": (bytes(range(256)), "found bytes that are no UTF-8"),
@@ -88,7 +88,7 @@ SETTINGS = {
     "machine=/nowhere.yaml": ("machine.use: found '/nowhere.yaml'", "an existing machine description"),
     f"machine={'a' * 5000}": ("machine.use: found 'aaa", "one of "),
     f"model={'a' * 5000}": ("model: found 'aaa", "one of "),
-    "model=~nobody-of-that-name/config.json": ("file: found No such file or directory", "JSON file"),
+    "model=~nobody-of-that-name/config.json": ("file: found nothing there", "JSON file"),
     "routing.file=x": ("routing.file: found an unknown option", "domain, preset"),
 }
 

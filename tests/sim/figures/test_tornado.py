@@ -80,7 +80,5 @@ def test_what_is_not_there_to_draw_is_one_line(folder: Path, tmp_path: Path) -> 
     with pytest.raises(InputError, match="against: found 'nobody'; allowed: one of rival"):
         _rows(folder, baseline="nobody")
     (folder / "sensitivity.json").unlink()
-    with pytest.raises(
-        InputError, match=r"sensitivity\.json: found FileNotFoundError; allowed: the folder of a run with"
-    ):
+    with pytest.raises(InputError, match=r"sensitivity\.json: found nothing there; allowed: the folder of a run with"):
         _rows(folder)

@@ -84,7 +84,7 @@ def test_what_is_no_run_is_refused(runs: tuple[Path, Path], copied: Path, empty:
     missing = refused_report(empty, copied.parent)
     assert missing.startswith(f"{copied.parent}: experiment.yaml: found no such file; allowed: a folder")
     (copied / "result.json").write_text("{")
-    assert refused_report(empty, runs[0], copied).startswith(f"{copied}: result.json: found JSONDecodeError")
+    assert refused_report(empty, runs[0], copied).startswith(f"{copied}: result.json: found no JSON (line 1: ")
     (copied / "result.json").write_text('{"schema_version": 99}')
     assert "schema version 99" in refused_report(empty, copied)
 

@@ -60,10 +60,10 @@ def test_tables_that_are_none(tmp_path: Path, text: str, field: str, found: str)
 
 
 def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
-    is_refused(tmp_path / "none.csv", "file", "FileNotFoundError", "a readable UTF-8 CSV file")
-    is_refused(tmp_path, "file", "IsADirectoryError", "a readable UTF-8 CSV file", "llm")
+    is_refused(tmp_path / "none.csv", "file", "nothing there", "a readable UTF-8 CSV file")
+    is_refused(tmp_path, "file", "Is a directory", "a readable UTF-8 CSV file", "llm")
     (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe")
-    is_refused(tmp_path / "bytes.csv", "file", "UnicodeDecodeError", "a readable UTF-8 CSV file")
+    is_refused(tmp_path / "bytes.csv", "file", "bytes that are no UTF-8", "a readable UTF-8 CSV file")
 
 
 def test_an_unknown_kind_is_named() -> None:

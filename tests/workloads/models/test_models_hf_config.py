@@ -114,7 +114,7 @@ def test_qwen_windows_only_when_switched_on(tmp_path: Path) -> None:
         ("mixtral-8x7b", {"hidden_size": "4096"}, "hidden_size", "found '4096'; allowed: a valid integer"),
         ("mixtral-8x7b", {"hidden_size": 4096.0}, "hidden_size", "valid integer"),
         ("mixtral-8x7b", {"hidden_size": True}, "hidden_size", "found True"),
-        ("mixtral-8x7b", {"hidden_size": None}, "hidden_size", "found None"),
+        ("mixtral-8x7b", {"hidden_size": None}, "hidden_size", "found nothing"),
         ("mixtral-8x7b", {"num_hidden_layers": -32}, "num_hidden_layers", "found -32"),
         ("mixtral-8x7b", {"num_local_experts": 0}, "num_local_experts", "found 0"),
         ("mixtral-8x7b", {"intermediate_size": float("nan")}, "intermediate_size", "found nan"),
@@ -166,7 +166,7 @@ def test_files_of_another_kind_are_refused(tmp_path: Path, data: Any, field: str
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no\.json: file: found No such file or directory"):
+    with pytest.raises(InputError, match=r"no\.json: file: found nothing there"):
         find_model(str(tmp_path / "no.json"))
 
 

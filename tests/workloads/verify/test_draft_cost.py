@@ -157,7 +157,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         {"model": "qwen3-0.6"},
         "found 'qwen3-0.6'; allowed: one of mistral-7b, mixtral-8x7b-two-experts, qwen3-0.6b, qwen3-1.7b (did",
     ),
-    "no file": ({"model": "absent.json"}, "absent.json: file: found No such file"),
+    "no file": ({"model": "absent.json"}, "absent.json: file: found nothing there"),
     "experts": ({"model_type": "mixtral"}, "draft.json: model_type: found 'mixtral'; allowed: 'llama', 'mistral'"),
     "heads": ({"num_key_value_heads": 3}, "draft.json: kv_heads: found 3"),
     "too large": ({"hidden_size": 2**17, "num_attention_heads": 1024}, "draft model's weights in ndp.dram: found"),

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.extras import load
 from moe_cosim.plain_file import check_plain, read_plain
 
@@ -104,7 +104,7 @@ class Shards:
             listed = json.loads(read_plain(path).decode())["weight_map"]
             files = {str(name): Path(str(file)).name for name, file in listed.items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise InputError(path, "weight_map", Plain(type(error).__name__), "tensor names and their files") from None
+            raise InputError(path, "weight_map", what_failed(error), "tensor names and their files") from None
         shards = sorted(set(files.values()))
         missing = [shard for shard in shards if not (self.folder / shard).is_file()]
         if missing:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.extras import load
 from moe_cosim.plain_file import read_plain
 from moe_cosim.workloads.array_archive import read_npy
@@ -50,7 +50,7 @@ def _text(path: Path) -> str:
     try:
         text = read_plain(path).decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(path, "file", Plain(type(error).__name__), "UTF-8 text, .jsonl, or token ids (.npy)") from None
+        raise InputError(path, "file", what_failed(error), "UTF-8 text, .jsonl, or token ids (.npy)") from None
     if path.suffix != ".jsonl":
         return text
     parts = []

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, what_failed
 from moe_cosim.whole_file import write_whole
 from moe_cosim.workloads.quantization.checkpoints import CheckpointFolder
 from moe_cosim.workloads.quantization.losses import architecture
@@ -80,7 +80,7 @@ class Measured:
                 self.trace.save(trace)
             write_whole(path, file.getvalue())
         except OSError as error:
-            raise InputError(path, "file", Plain(error.strerror or type(error).__name__), "a writable file") from None
+            raise InputError(path, "file", what_failed(error), "a writable file") from None
 
     def summary(self) -> dict[str, Any]:
         """What the command shows: how it was measured, and a row per width."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.workloads.quantization.quantizers import quantizer
 
 SEQUENCE_TOKENS: Final = 512
@@ -64,4 +64,6 @@ def file_digest(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise InputError("quantize", "--calibration", Plain(f"{path}: {error.strerror}"), "a readable file") from None
+        raise InputError(
+            "quantize", "--calibration", Plain(f"{path}: {what_failed(error)}"), "a readable file"
+        ) from None

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.plain_file import read_plain
 from moe_cosim.whole_file import write_whole
 from moe_cosim.workloads.array_archive import read_npz
@@ -40,7 +40,7 @@ class WorkFolder:
                 path.mkdir(exist_ok=True)
                 write_whole(marker, json.dumps({"digest": digest}).encode())
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(path, "work folder", Plain(type(error).__name__), "a folder that can be written") from None
+            raise InputError(path, "work folder", what_failed(error), "a folder that can be written") from None
 
     def done(self, layers: int) -> int:
         """How many of the first layers are finished."""

@@ -190,6 +190,6 @@ def test_folders_that_are_refused(tmp_path: Path) -> None:
     refused("model_type: found 'dbrx'; allowed: one of deepseek")
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "model.safetensors.index.json").write_text("[]")
-    refused("weight_map: found TypeError")
+    refused("weight_map: found other fields than those")
     (folder / "model.safetensors.index.json").unlink()
     refused("folder: found no model.safetensors; allowed: a folder with")

@@ -22,7 +22,7 @@ from tests.sim.tiny import cli
         (("--calibration", "t", "--sequence-tokens", "1"), "--sequence-tokens: found 1; allowed: at least 2"),
         (("--quick", "-o", "losses.csv"), "--out: found 'losses.csv'; allowed: a name that ends in .npz"),
         (("--quick", "-o", "no/such/l.npz"), "--out: found no/such/l.npz, in no folder that can be written"),
-        (("--quick",), "config.json: file: found No such file or directory"),
+        (("--quick",), "config.json: file: found nothing there"),
     ],
 )
 def test_one_line_and_nothing_written(

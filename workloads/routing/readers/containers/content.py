@@ -11,7 +11,7 @@ from typing import IO, Any, Final, Literal
 
 import numpy as np
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.workloads.array_archive import read_npy, read_npz
 from moe_cosim.workloads.routing.readers.containers.arrays import LONE, Arrays
 from moe_cosim.workloads.routing.readers.containers.gguf import MAGIC as GGUF
@@ -71,7 +71,7 @@ class Content:
             try:
                 self.head = file.read(_HEAD)
             except OSError as error:
-                raise InputError(path, "file", Plain(type(error).__name__), "a readable routing trace") from None
+                raise InputError(path, "file", what_failed(error), "a readable routing trace") from None
         if not self.head:
             raise InputError(path, "file", Plain("an empty file"), "a routing trace")
         with path.open("rb") as file:

@@ -8,7 +8,7 @@ from typing import IO, Any, Final
 
 import numpy as np
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 
 _MOST_BYTES: Final = 2**28
 """JSON takes ten times its length in memory."""
@@ -28,7 +28,7 @@ def read_json(file: IO[bytes], where: Path) -> Any:
     except json.JSONDecodeError as error:
         raise InputError(where, f"line {error.lineno}", Plain(f"no JSON ({error.msg})"), "one JSON value") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(where, "file", Plain(f"{type(error).__name__}"), "one JSON value of plain numbers") from None
+        raise InputError(where, "file", what_failed(error), "one JSON value of plain numbers") from None
 
 
 def _with_arrays(value: Any) -> Any:

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import IO, Any, Final, cast
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.plain_file import check_plain
 
 _MAGIC: Final = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -46,7 +46,7 @@ def open_unpacked(path: Path) -> IO[bytes]:
         most = max(_FREE, _MOST_RATIO * path.stat().st_size)
         return io.BufferedReader(_Unpacked(_unpacker(file, packing, path), most, path, packing), _PIECE)
     except OSError as error:
-        raise InputError(path, "file", Plain(type(error).__name__), "a readable routing trace") from None
+        raise InputError(path, "file", what_failed(error), "a readable routing trace") from None
 
 
 def unpacked_copy(path: Path) -> IO[bytes]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.extras import load
 from moe_cosim.plain_file import most_unpacked
 
@@ -76,5 +76,5 @@ class ParquetColumns:
             with parquet.ParquetFile(self._file) as opened:
                 yield opened
         except (arrow.ArrowException, OSError, MemoryError) as error:
-            found = Plain(f"{type(error).__name__}: {error}")
+            found = what_failed(error)
             raise InputError(self._where, "file", found, "a whole Parquet file") from None

@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, what_failed
 from moe_cosim.plain_file import most_unpacked
 from moe_cosim.workloads.routing.readers.containers.arrays import from_half_brain
 
@@ -54,7 +54,7 @@ def read_torch_dump(path: Path, where: Path) -> Any:
         OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError, RuntimeError,
         OverflowError, MemoryError, NotImplementedError, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error,
     ) as error:  # fmt: skip
-        raise InputError(where, "file", Plain(f"{type(error).__name__}: {error}"), _ALLOWED) from None
+        raise InputError(where, "file", what_failed(error), _ALLOWED) from None
 
 
 def _fits(archive: zipfile.ZipFile, name: str, path: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from moe_cosim.errors import InputError, Plain
+from moe_cosim.errors import InputError, Plain, what_failed
 from moe_cosim.workloads.routing.readers.containers.content import Content
 from moe_cosim.workloads.routing.readers.containers.packed import open_unpacked
 from moe_cosim.workloads.routing.readers.trace_format import ModelRouter, TraceFormat, trace_formats
@@ -77,7 +77,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
             try:
                 read = file.read(_PIECE)
             except OSError as error:
-                raise InputError(path, "file", Plain(type(error).__name__), "readable JSON lines") from None
+                raise InputError(path, "file", what_failed(error), "readable JSON lines") from None
             if first:
                 read, first = read.removeprefix(b"\xef\xbb\xbf"), False
             if not read:
