@@ -79,6 +79,15 @@ class _Seen:
         rows[path] = replace(rows.get(path, FieldRow(path)), **said)
 
 
+_CONSTANTS: Final = ("choice", "whole", "share", "positive", "finite", "quantity", "time_ps")
+"""Readers of what says where it comes from."""
+
+
+def _said(reader: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
+    words = _words(reader, arguments, named)
+    return {**words, "allowed": f"constant, {words['allowed']}"} if reader in _CONSTANTS else words
+
+
 def _words(reader: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any]:
     """What a reader takes: `allowed`, `unit`, `default` of a `FieldRow`."""
     most = named.get("most")
@@ -131,7 +140,7 @@ def _watched() -> Iterator[_Seen]:
             if is_model:
                 seen.model = str(dict(fields.items())["kind"])
             elif seen.depth == 0:
-                seen.note(fields, field_name, **_words(name, arguments, named))
+                seen.note(fields, field_name, **_said(name, arguments, named))
             seen.depth += 1
             try:
                 return plain(fields, field_name, *arguments, **named)

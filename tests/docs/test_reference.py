@@ -35,6 +35,7 @@ def test_known_fields_are_read_with_their_unit_and_limits() -> None:
     assert (memory["capacity"].required, memory["capacity"].unit) == (True, "bytes")
     assert (memory["peak"].required, memory["peak"].unit) == (False, "bytes/s"), "flash has peaks of its own"
     assert (memory["speed"].required, memory["speed"].unit) == (False, "MT/s")
-    assert memory["channels"].allowed == "a whole number from 1 to 65536"
+    assert memory["channels"].allowed == "constant, a whole number from 1 to 65536"
+    assert not memory["kind"].allowed.startswith("constant"), "a word without a source"
     assert not rows()["link"]["peak"].required, "a link may have a protocol instead"
     assert rows()["experiment"]["workload.batch"].default == "1"

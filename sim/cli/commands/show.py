@@ -33,6 +33,8 @@ _DESCRIPTIONS: Final = {
     "software": "a software stack: what launching and handing over cost, and who says so",
 }
 
+_AS_FILE: Final = click.option("--yaml", "as_file", is_flag=True, help="Print its file, to begin one of your own with.")
+
 
 class _ByName(click.Group):
     """A name or file in place of a kind is looked up among all kinds."""
@@ -71,8 +73,12 @@ def _plug_in(kind: str, says: str) -> click.Command:
 def _description(kind: str, says: str) -> click.Command:
     @click.command(name=kind, help=f"Print {says}. NAME: of the catalogue, or a file.")
     @click.argument("name")
+    @_AS_FILE
     @output_options("fields")
-    def command(name: str, output: Output) -> None:
+    def command(name: str, as_file: bool, output: Output) -> None:
+        if as_file:
+            _emit_description(kind, name, output)
+            return
         from moe_cosim.sim.cli.tables.parts.description import description_document, description_report
 
         document = description_document(kind, name)
@@ -90,9 +96,15 @@ for _kind, _says in _DESCRIPTIONS.items():
 @show.command()
 @click.argument("name")
 @click.option("--set", "settings", multiple=True, metavar="PATH=VALUE", help="Replace a field of the description.")
+@_AS_FILE
 @output_options("units", "memories", "switches", "links", "assumptions", "constants")
-def machine(name: str, settings: tuple[str, ...], output: Output) -> None:
+def machine(name: str, settings: tuple[str, ...], as_file: bool, output: Output) -> None:
     """Print the parts of a machine (a catalogue name or a file) with peaks and latencies."""
+    if as_file:
+        if settings:
+            raise click.UsageError("--yaml prints the file as it is: without --set")
+        _emit_description("machine", name, output)
+        return
     from moe_cosim.assumptions import Assumptions
     from moe_cosim.errors import InputError
     from moe_cosim.experiment import parse_settings
@@ -180,6 +192,18 @@ def crosscheck_case(name: str, output: Output) -> None:
     _emit_yaml(
         {"name": case.name, "says": case.says, "line_bytes": case.line_bytes, "memory": case.memory, **told}, output
     )
+
+
+def _emit_description(kind: str, name: str, output: Output) -> None:
+    """The text of its file, remarks and all; as JSON its fields."""
+    from moe_cosim.hw_models import catalog
+
+    path = catalog.find(name, kind, "show")
+    tree = catalog.read(path, kind)
+    if output.as_json:
+        output.emit(lambda: {"kind": kind, **tree}, list)
+    else:
+        click.echo(path.read_text(encoding="utf-8"), nl=False)
 
 
 def _emit_yaml(document: Mapping[str, Any], output: Output) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from moe_cosim.experiment import load_experiment
+from moe_cosim.hw_models import catalog
 from moe_cosim.hw_models.catalog import find
 from moe_cosim.options import option_rows
 from moe_cosim.sim.cli.commands.show import show
@@ -140,6 +141,24 @@ def test_tables_alone() -> None:
     assert lines[1].startswith("t1,0.6,")
     rows = json.loads(cli("show", "model", "mixtral-8x7b", "--table", "parts", "--json").stdout)
     assert {"block", "name", "rows", "columns", "params"} <= rows[0].keys()
+
+
+DESCRIBED = ("machine", "device", "link", "dram", "isa", "software")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(kind, entry.name) for kind in DESCRIBED for entry in catalog.entries(kind)[:3]]
+)
+def test_every_kind_of_description_is_shown_as_a_file_to_begin_with(kind: str, name: str, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(cli("show", kind, name, "--yaml").stdout)
+    assert catalog.read(mine, kind) == catalog.read(find(name, kind), kind)
+    assert json.loads(cli("show", kind, mine, "--json").stdout)["title" if kind != "machine" else "units"]
+    assert json.loads(cli("show", kind, name, "--yaml", "--json").stdout)["kind"] == kind
+
+
+def test_settings_are_no_part_of_a_file() -> None:
+    assert "without --set" in cli("show", "machine", "h100-cxl-ndp", "--yaml", "--set", "title=x").stderr
 
 
 def test_a_description_that_is_a_part_of_others_is_not_shown(tmp_path: Path) -> None:
