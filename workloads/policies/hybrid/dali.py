@@ -15,6 +15,8 @@ The residual vectors by which the paper predicts are the accuracy assumed below.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from moe_cosim.assumptions import Assumption
@@ -41,7 +43,14 @@ class DaliOptions(Options):
     )
     window_steps: int = option(4, "steps over which workloads are added up before experts are exchanged", ge=1)
     exchanged_experts: int = option(1, "experts of a layer exchanged at the end of a window, at most", ge=0)
-    prefetch: bool = option(True, "fetch the next layer's busiest expert ahead")
+    prefetch_experts: int = option(
+        1, "of the next layer's experts, the busiest that are fetched ahead", unit="experts", ge=0, at_most=EXPERTS
+    )
+    assignment: Literal["greedy", "gpu", "cpu"] = option(
+        "greedy",
+        "who takes an expert: greedy: by what it costs on either side; gpu: the GPU all, fetching what is missing; "
+        "cpu: the CPU all that are neither cached nor fetched ahead",
+    )
 
 
 @policies.register("dali")
@@ -60,16 +69,19 @@ class Dali(Policy):
         self._cpu = context.require_cpu("dali").name
         context.keep_all(self._format)
         fit = context.gpu_slots_that_fit(self._format)
-        context.require_slots(fit, 3, "staging and prefetched experts")
-        ring = min(RING_EXPERTS, fit - 2)
+        ahead = 2 * self.options.prefetch_experts
+        context.require_slots(fit, 1 + ahead, "staging and prefetched experts")
+        ring = min(RING_EXPERTS, fit - ahead)
         self._ring = StagingRing(self.plan, context.gpu_slots("staging area", self._format, ring))
-        self._ahead = context.gpu_slots("prefetched experts", self._format, 2)
-        self._take_caches(fit - ring - 2)
+        self._ahead = context.gpu_slots("prefetched experts", self._format, ahead)
+        self._take_caches(fit - ring - ahead)
         self._guesses = Speculation(context.demand, context.number(ACCURACY), context.seed, ahead=1)
         self._fetched: dict[tuple[int, int], Copy] = {}
         """By layer and expert: what was fetched ahead for the layer that comes."""
-        self._coming: tuple[int, dict[int, int]] = -1, {}
-        """A step, and each layer's busiest expert in it."""
+        self._coming: tuple[int, dict[int, list[int]]] = -1, {}
+        """A step, and each layer's experts in it, the busiest first."""
+        self._spans_ps = [0.0, 0.0]
+        """Of all layers: what the assignments take, and what none can take less than."""
         self._costs(context.expert_bytes(self._format))
 
     def _take_caches(self, fit: int) -> None:
@@ -114,7 +126,7 @@ class Dali(Policy):
             took if expert in near else max(took, self._transfer_ps)
             for expert, took in zip(demand.experts, gpu_ps, strict=True)
         ]
-        on_gpu = dealt(on_gpu_ps, cpu_ps)
+        on_gpu = self._assigned(on_gpu_ps, cpu_ps, [expert in near for expert in demand.experts])
         rows = list(zip(demand.experts, demand.tokens, on_gpu, strict=True))
         for expert, tokens, chosen in rows:
             if not chosen:
@@ -124,7 +136,7 @@ class Dali(Policy):
                 self._run_on_gpu(layer, expert, tokens)
         self._fetched.clear()
         self._scores[layer, demand.experts] += demand.tokens
-        if self.options.prefetch and demand.step > 0:
+        if self.options.prefetch_experts and demand.step > 0:
             self._fetch_ahead(demand)
         if (demand.step + 1) % self.options.window_steps == 0:
             self._exchange(layer)
@@ -139,26 +151,46 @@ class Dali(Policy):
         if passing:
             self._ring.ran(copy, row)
 
+    def _assigned(self, on_gpu_ps: list[int], cpu_ps: list[int], near: list[bool]) -> list[bool]:
+        """[experts] whether the GPU takes each."""
+        kind = self.options.assignment
+        if kind != "greedy":
+            return [kind == "gpu" or there for there in near]
+        found = dealt(on_gpu_ps, cpu_ps)
+        sides = [sum(gpu if on_gpu else 0 for gpu, on_gpu in zip(on_gpu_ps, found, strict=True))]
+        sides.append(sum(0 if on_gpu else cpu for cpu, on_gpu in zip(cpu_ps, found, strict=True)))
+        self._spans_ps[0] += max(sides)
+        self._spans_ps[1] += least_span(on_gpu_ps, cpu_ps)
+        return found
+
+    def report(self) -> dict[str, float]:
+        dealt_ps, least_ps = self._spans_ps
+        return {"share of the best assignment's speed, at least": least_ps / dealt_ps} if dealt_ps else {}
+
     def _fetch_ahead(self, demand: LayerDemand) -> None:
-        """The next layer's busiest expert, where it is guessed and not cached."""
-        after = demand.layer + 1
+        """The next layer's busiest experts, where they are guessed and not cached."""
+        after, count = demand.layer + 1, self.options.prefetch_experts
         if after >= self.context.demand.layers:
             return
-        busiest = self._busiest(demand.step, after)
+        busiest = self._busiest(demand.step, after)[:count]
         guesses = self._guesses.experts(demand.step, after)
-        wanted = busiest if busiest in guesses else guesses[0]
-        if wanted in self._cached[after]:
-            return
-        target = self._ahead[after % 2]
-        source = self.context.home(after, wanted, self._format)
-        after_run = self._last_run.get(target, -1)
-        self._fetched[after, wanted] = self.plan.move(after, wanted, source, target, prefetch=True, after_run=after_run)
+        wrong = [expert for expert in guesses if expert not in busiest]
+        wanted = [*(expert for expert in busiest if expert in guesses), *wrong][: len(busiest)]
+        for number, expert in enumerate(wanted):
+            if expert in self._cached[after]:
+                continue
+            target = self._ahead[after % 2 * count + number]
+            source = self.context.home(after, expert, self._format)
+            after_run = self._last_run.get(target, -1)
+            self._fetched[after, expert] = self.plan.move(
+                after, expert, source, target, prefetch=True, after_run=after_run
+            )
 
-    def _busiest(self, step: int, layer: int) -> int:
-        """Whom the most tokens of the layer will choose."""
+    def _busiest(self, step: int, layer: int) -> list[int]:
+        """Those that the layer's tokens will choose, the most tokens first."""
         if self._coming[0] != step:
             cells = self.context.demand.step(step)
-            self._coming = step, {cell.layer: cell.busiest_first()[0][0] for cell in cells}
+            self._coming = step, {cell.layer: [expert for expert, _ in cell.busiest_first()] for cell in cells}
         return self._coming[1][layer]
 
     def _exchange(self, layer: int) -> None:
@@ -187,3 +219,16 @@ def dealt(gpu_ps: list[int], cpu_ps: list[int]) -> list[bool]:
         else:
             cpu_end += cpu_ps[index]
     return found
+
+
+def least_span(gpu_ps: list[int], cpu_ps: list[int]) -> float:
+    """A bound from below on the larger of both sides' sums, whatever the assignment: that of experts that may be
+    split, of which those that the GPU takes have the least of its time for the CPU's."""
+    rows = sorted(zip(gpu_ps, cpu_ps, strict=True), key=lambda row: row[0] / row[1])
+    gpu_end, cpu_end = 0.0, float(sum(cpu_ps))
+    for gpu, cpu in rows:
+        if gpu_end + gpu >= cpu_end - cpu:
+            share = (cpu_end - gpu_end) / (gpu + cpu)
+            return gpu_end + share * gpu
+        gpu_end, cpu_end = gpu_end + gpu, cpu_end - cpu
+    return gpu_end

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from moe_cosim.sim.results.result import Result
 from moe_cosim.sim.run import run
-from moe_cosim.workloads.policies.hybrid.dali import dealt
+from moe_cosim.workloads.policies.hybrid.dali import dealt, least_span
 from tests.workloads.hand_made import decided, one_layer, routing
 
 HYBRID = "rtx4090-xeon-6454s"
-NOTHING_AHEAD = {"prefetch": False}
+NOTHING_AHEAD = {"prefetch_experts": 0}
 
 
 def test_experts_are_dealt_by_hand() -> None:
@@ -44,6 +44,23 @@ def test_dealing_is_no_worse_than_either_side_alone_and_no_better_than_the_best(
     own = ends(gpu_ps, cpu_ps, tuple(dealt(gpu_ps, cpu_ps)))
     best = min(ends(gpu_ps, cpu_ps, chosen) for chosen in product((False, True), repeat=len(pairs)))
     assert best <= own <= min(sum(gpu_ps), sum(cpu_ps))
+    assert best - 50 <= least_span(gpu_ps, cpu_ps) <= best + 1e-9  # one expert is split, at most
+
+
+def test_a_bound_for_every_assignment_by_hand() -> None:
+    """The expert of 1 and 8 goes to the GPU whole. Of the other, 4 and 4, the GPU takes the share x with which both
+    sides end together: 1 + 4 x = 4 - 4 x, x = 3/8."""
+    assert least_span([1, 4], [8, 4]) == 2.5
+    assert least_span([6], [2]) == 1.5  # a quarter of it on the GPU
+
+
+def test_who_takes_what_where_costs_are_not_asked() -> None:
+    """Three experts, of which the first is cached."""
+    for assignment, on_gpu in (("gpu", [0, 1, 2]), ("cpu", [0])):
+        options = {"cache_experts": 1, "assignment": assignment, **NOTHING_AHEAD}
+        plan = decided(one_layer([(0, 1, 2)], [(0, 1, 2)], 3), "dali", options, machine=HYBRID).plan
+        runs = plan.runs[plan.runs["step"] == 1]
+        assert sorted(runs["expert"][runs["unit"] == plan.units.index("gpu.sm")].tolist()) == on_gpu
 
 
 def test_at_a_window_s_end_the_busiest_outside_takes_the_slot_of_the_least_busy() -> None:
@@ -57,6 +74,17 @@ def test_at_a_window_s_end_the_busiest_outside_takes_the_slot_of_the_least_busy(
     runs = plan.runs[plan.runs["step"] == 2]
     assert plan.units[runs["unit"][0]] == "gpu.sm"
     assert runs["address"][0] == cached
+
+
+def test_several_come_ahead_each_to_a_place_of_its_own() -> None:
+    """The next layer's two; of equally busy ones the lower first."""
+    chosen = [(0, 1), (2, 1)]
+    options = {"cache_experts": 0, "prefetch_experts": 2}
+    steps = routing([chosen], [chosen], 3)
+    plan = decided(steps, "dali", options, machine=HYBRID, assumptions={"dali-prefetch-accuracy": 1.0}).plan
+    ahead = plan.moves[plan.moves["of_layer"] > plan.moves["layer"]]
+    assert ahead["expert"].tolist() == [1, 2]
+    assert len(set(ahead["target"].tolist())) == 2
 
 
 def test_the_next_layer_s_busiest_expert_comes_ahead() -> None:
