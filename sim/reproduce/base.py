@@ -114,6 +114,7 @@ registry: Registry[type[Reproduction]] = Registry(
             "specmoe",
             "speculating_experts",
             "wisp",
+            "dali",
             "moe_lightning",
             "moe_gen",
             "cox_moe",
