@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, Final
 
 from moe_cosim.errors import InputError, one_line
@@ -78,6 +80,26 @@ def _models() -> dict[str, str]:
     return model_names()
 
 
+def _neuron_models() -> dict[str, str]:
+    return {
+        name: f"{of['hf_id']}, dense with ReLU: a token needs {of['density']:.0%} of the neurons"
+        for name, of in _files_of("neurons", "catalog").items()
+    }
+
+
+def _draft_models() -> dict[str, str]:
+    drafts = _files_of("verify", "drafts")
+    return {name: f"dense, {of['num_hidden_layers']} layers of {of['hidden_size']}" for name, of in drafts.items()}
+
+
+def _files_of(package: str, folder: str) -> dict[str, dict[str, Any]]:
+    """Fields of the YAML files there, by name: what reads them for a run loads the compiler."""
+    from moe_cosim.yaml_file import read_yaml
+
+    found = Path(str(files(f"moe_cosim.workloads.{package}"))) / folder
+    return {path.stem: read_yaml(path) for path in sorted(found.glob("*.yaml"))}
+
+
 def _catalog(kind: str) -> Callable[[], dict[str, str]]:
     def find() -> dict[str, str]:
         from moe_cosim.hw_models.catalog import entries
@@ -131,6 +153,8 @@ KINDS: Final[dict[str, Kind]] = {
     "unit-kinds": Kind("unit-kind", _summaries("unit-kinds")),
     "unit-models": Kind("unit-model", _summaries("unit-models")),
     "models": Kind("model", _models),
+    "neuron-models": Kind("neuron-model", _neuron_models),
+    "draft-models": Kind("draft-model", _draft_models),
     "model-families": Kind("model-family", _summaries("model-families")),
     "routers": Kind("router", _summaries("routers")),
     "routing-presets": Kind("routing-preset", _presets),

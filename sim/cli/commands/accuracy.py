@@ -39,7 +39,10 @@ def accuracy(
     settings: tuple[str, ...],
     output: Output,
 ) -> None:
-    """Let EXPERIMENT's policy choose widths of the experts of the folder MODEL, prompt by prompt; score answers."""
+    """Score a model's answers at the widths that a policy chooses.
+
+    Prompt by prompt: EXPERIMENT's policy, and the experts of the folder MODEL.
+    """
     from moe_cosim.experiment import parse_settings
     from moe_cosim.sim.accuracy.measure import AccuracySizes
     from moe_cosim.sim.accuracy.measure import accuracy as measure

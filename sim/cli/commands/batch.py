@@ -44,7 +44,7 @@ def submit(
     warning: int | None,
     dry_run: bool,
 ) -> None:
-    """Submit the points of SWEEP that the store lacks as a job array, and a job that collects."""
+    """Submit the points of SWEEP that STORE lacks as a job array. A second job collects."""
     from moe_cosim.experiment import parse_settings
     from moe_cosim.sim.batch.needs import Needs, point_bytes, point_seconds
     from moe_cosim.sim.batch.resume import left
@@ -80,7 +80,7 @@ def resume(
     warning: int | None,
     dry_run: bool,
 ) -> None:
-    """Submit again what is missing or failed in STORE, and neither waits nor runs."""
+    """Submit again what is missing or failed in STORE. Not what waits or runs."""
     from moe_cosim.sim.batch.resume import resume as drafts_of
     from moe_cosim.sim.sweep.store.store import Store
 

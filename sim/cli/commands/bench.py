@@ -10,7 +10,10 @@ from moe_cosim.sim.cli.output import Output, output_options
 @click.command()
 @output_options("speed", "phases")
 def bench(output: Output) -> None:
-    """Measure this machine: events, tokens and points per second of three small benchmarks, and their phases."""
+    """Measure how fast this machine simulates.
+
+    Events, tokens and points per second of three small benchmarks, and their phases.
+    """
     from moe_cosim.sim.bench import BENCHMARKS, run_benchmark
     from moe_cosim.sim.cli.progress import progress_bar
     from moe_cosim.sim.cli.tables.results.bench import bench_report

@@ -11,7 +11,13 @@ from moe_cosim.sim.cli.output import Output, output_options
 @click.argument("kind", required=False)
 @output_options("entries")
 def list_(kind: str | None, output: Output) -> None:
-    """Name what there is, one line each. KIND: policies, machines, devices, models, routers, ..."""
+    """Name what there is, one line each.
+
+    KIND: policies, neuron-policies, machines, devices, links, dram, isas, software, models, neuron-models,
+    draft-models, model-families, routers, routing-presets, trace-formats, formats, allocators, lowering-hooks,
+    unit-kinds, unit-models, engines, schedulers, experiments, sweeps, reproductions, crosscheck-cases. Without one:
+    all of them.
+    """
     from moe_cosim.sim.cli.listing import listing
     from moe_cosim.sim.cli.tables.parts.listing import listing_report
 
@@ -42,7 +48,7 @@ def routing() -> None:
 def stats(
     source: str, model: str | None, sequences: int, tokens: int, seed: int, format_name: str, output: Output
 ) -> None:
-    """Statistics of SOURCE: a trace file, or the name of a generator preset."""
+    """Print statistics of routing. SOURCE: a trace file, or the name of a generator preset."""
     from moe_cosim.sim.cli.routing_stats import routing_statistics
     from moe_cosim.sim.cli.tables.parts.routing import routing_report
 
@@ -56,7 +62,7 @@ def stats(
 @_FORMAT
 @output_options("facts")
 def show_file(file: str, model: str | None, format_name: str, output: Output) -> None:
-    """Say what FILE is: its format, and how much routing of what model it holds."""
+    """Say what FILE is. Its format, and how much routing of what model it holds."""
     from moe_cosim.sim.cli.routing_files import recording_document
     from moe_cosim.sim.cli.tables.parts.routing import recording_report
 
@@ -71,7 +77,7 @@ def show_file(file: str, model: str | None, format_name: str, output: Output) ->
 @_FORMAT
 @output_options("facts")
 def convert(file: str, out: str, model: str | None, format_name: str, output: Output) -> None:
-    """Write what FILE holds to OUT: as Parquet if OUT ends in .parquet, else in our own format (.npz)."""
+    """Write what FILE holds to OUT. As Parquet if OUT ends in .parquet, else in our own format (.npz)."""
     from moe_cosim.sim.cli.routing_files import convert_recording
     from moe_cosim.sim.cli.tables.parts.routing import recording_report
 

@@ -49,7 +49,7 @@ def plot(
     out: str | None,
     **asked: Any,
 ) -> None:
-    """Draw a figure for a paper from a store, from folders of runs, or from both."""
+    """Draw a figure for a paper. From a store, from folders of runs, or from both."""
     from moe_cosim.sim.figures.plot import file_name
     from moe_cosim.sim.figures.plot import plot as draw
     from moe_cosim.sim.figures.request import LINES, PARETO, FigureRequest

@@ -41,7 +41,7 @@ def quantize(
     work: str | None,
     output: Output,
 ) -> None:
-    """Measure what the experts of MODEL_DIR lose at each width, layer by layer."""
+    """Measure what a model's experts lose at each width. Layer by layer: those of MODEL_DIR."""
     from moe_cosim.errors import InputError, Plain
     from moe_cosim.sim.cli.progress import progress_bar
     from moe_cosim.sim.cli.tables.checks.quantize import losses_report

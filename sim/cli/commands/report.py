@@ -13,7 +13,7 @@ from moe_cosim.sim.cli.output import Output, output_options
 @click.option("--step", type=int, help="Step whose timeline is drawn (0: the prefill; default: one of median length).")
 @output_options()
 def report(folders: tuple[str, ...], out: str, step: int | None, output: Output) -> None:
-    """Write what RUN... (folders from run --out) were as one HTML file, side by side where they are several."""
+    """Write one HTML file of runs to look at. RUN...: folders from run --out, side by side where they are several."""
     from moe_cosim.sim.cli.tables.results.report import written_report
     from moe_cosim.sim.report.write import report as write_report
 
@@ -27,7 +27,10 @@ def report(folders: tuple[str, ...], out: str, step: int | None, output: Output)
 @click.option("--metric", "metrics", multiple=True, metavar="COLUMN", help="Of results; the front is of the first two.")
 @output_options()
 def sweep_report(store: str, out: str, metrics: tuple[str, ...], output: Output) -> None:
-    """Write the points of STORE as one HTML file: the table, the front, every parameter against every metric."""
+    """Write one HTML file of the points of STORE to look at.
+
+    The table, the front, every parameter against every metric.
+    """
     from moe_cosim.sim.cli.tables.results.report import written_report
     from moe_cosim.sim.report.sweeps.write import report_sweep
     from moe_cosim.sim.sweep.store.store import Store

@@ -49,7 +49,7 @@ def reproduce(
     texts: Path | None,
     output: Output,
 ) -> None:
-    """Reproduce figures: published, the paper's arithmetic, simulated (moe-cosim list reproductions).
+    """Print figures of a paper beside simulated ones. NAME: see moe-cosim list reproductions.
 
     NAME may be ``all``: every reproduction, in one table; as JSON a list of what each one prints.
     """

@@ -61,7 +61,7 @@ def run(
     workers: int | None,
     output: Output,
 ) -> None:
-    """Run EXPERIMENT: a YAML file, or the name of a shipped one (moe-cosim list experiments)."""
+    """Run an experiment. EXPERIMENT: a YAML file, or the name of a shipped one (moe-cosim list experiments)."""
     from moe_cosim.errors import RunError
     from moe_cosim.experiment import load_experiment, parse_settings
     from moe_cosim.sim.cli.progress import progress_bar

@@ -11,10 +11,10 @@ from moe_cosim.sim.cli.commands.options import SETTINGS
 from moe_cosim.sim.cli.output import Output, output_options
 
 _PLUG_INS: Final = {
-    "policy": "a system's rules: options, and what its publication leaves open",
-    "neuron-policy": "a system's rules for neurons of a dense model: options and assumptions",
+    "policy": "a system's rules, and what its paper leaves open",
+    "neuron-policy": "a system's rules for neurons of a dense model",
     "router": "a source of routing: options and assumptions",
-    "trace-format": "a layout of recorded routing: what writes it, and what tells it",
+    "trace-format": "a layout of recorded routing, and what tells it",
     "engine": "an engine: options",
     "allocator": "a rule that shares bits among experts",
     "scheduler": "a batch scheduler: fields of its site file",
@@ -26,11 +26,11 @@ _PLUG_INS: Final = {
     "reproduction": "what is reproduced of a publication",
 }
 _DESCRIPTIONS: Final = {
-    "device": "a device: every field of its description, and who says so",
-    "link": "a link: every field of its description, and who says so",
-    "dram": "a DRAM standard: every field of its description, and who says so",
-    "isa": "an instruction set: what expert kernels written for it do per cycle, and who says so",
-    "software": "a software stack: what launching and handing over cost, and who says so",
+    "device": "every field of a device, and who says so",
+    "link": "every field of a link, and who says so",
+    "dram": "every field of a DRAM standard, and who says so",
+    "isa": "what kernels do per cycle of an instruction set",
+    "software": "what a software stack costs, and who says so",
 }
 
 _AS_FILE: Final = click.option("--yaml", "as_file", is_flag=True, help="Print its file, to begin one of your own with.")
@@ -99,7 +99,7 @@ for _kind, _says in _DESCRIPTIONS.items():
 @_AS_FILE
 @output_options("units", "memories", "switches", "links", "assumptions", "constants")
 def machine(name: str, settings: tuple[str, ...], as_file: bool, output: Output) -> None:
-    """Print the parts of a machine (a catalogue name or a file) with peaks and latencies."""
+    """Print the parts of a machine, with peaks and latencies. NAME: of the catalogue, or a file."""
     if as_file:
         if settings:
             raise click.UsageError("--yaml prints the file as it is: without --set")
@@ -174,6 +174,26 @@ def routing_preset(name: str, output: Output) -> None:
 
     found = asdict(load_preset(name, "show"))
     _emit_yaml({key: value.tolist() if hasattr(value, "tolist") else value for key, value in found.items()}, output)
+
+
+@show.command(name="neuron-model")
+@click.argument("name")
+@output_options()
+def neuron_model(name: str, output: Output) -> None:
+    """Print a dense model with ReLU. It takes part in experiments with neurons. NAME: a shipped one, or a file."""
+    from moe_cosim.workloads.neurons.model import find_neuron_model
+
+    _emit_yaml(find_neuron_model(name, "show").model_dump(mode="json"), output)
+
+
+@show.command(name="draft-model")
+@click.argument("name")
+@output_options()
+def draft_model(name: str, output: Output) -> None:
+    """Print a dense model that drafts tokens. NAME: a shipped one, or a config.json."""
+    from moe_cosim.workloads.verify.draft_model import find_draft
+
+    _emit_yaml({"name": name, **find_draft(name, "show").model_dump(mode="json")}, output)
 
 
 @show.command(name="crosscheck-case")

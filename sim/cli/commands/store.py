@@ -18,7 +18,7 @@ ALL_VERSIONS = click.option(
 @ALL_VERSIONS
 @output_options("results")
 def results(store: str, sql: str | None, all_versions: bool, output: Output) -> None:
-    """Query STORE with SQL; the points are the table `results` (columns: DESCRIBE results)."""
+    """Query STORE with SQL. The points are the table `results` (columns: DESCRIBE results)."""
     from moe_cosim.sim.cli.tables.results.query import query_report, query_table
     from moe_cosim.sim.sweep.query.query import ALL, Tables
     from moe_cosim.sim.sweep.store.store import Store
@@ -37,7 +37,7 @@ def results(store: str, sql: str | None, all_versions: bool, output: Output) -> 
 @click.argument("store")
 @output_options()
 def collect(store: str, output: Output) -> None:
-    """Compact the points of STORE into Parquet and compare every checksum."""
+    """Compact the points of STORE, every checksum compared. Into Parquet."""
     from moe_cosim.sim.cli.tables.results.sweep import collected_report
     from moe_cosim.sim.sweep.store.collect import collect as compact
     from moe_cosim.sim.sweep.store.store import Store

@@ -47,7 +47,7 @@ def sweep() -> None:
 def plan(
     sweep_file: str, settings: tuple[str, ...], out: str | None, workers: int | None, no_estimate: bool, output: Output
 ) -> None:
-    """Show the points of SWEEP_FILE, duplicates left out, and an estimate of time."""
+    """Show the points of SWEEP_FILE, and an estimate of time. Duplicates are left out."""
     from moe_cosim.experiment import parse_settings
     from moe_cosim.sim.cli.tables.results.sweep import plan_report
     from moe_cosim.sim.sweep.plan.plan import plan_sweep
@@ -96,7 +96,7 @@ def run(
     resume: bool,
     output: Output,
 ) -> None:
-    """Compute the points of SWEEP_FILE that STORE lacks, and those that failed.
+    """Compute the points of SWEEP_FILE that STORE lacks. Those that failed, too.
 
     Exit status: 0 all finished; 1 some failed, or the store cannot be written; 130 after Ctrl-C.
     """
@@ -175,7 +175,7 @@ def search(
     memory: str | None,
     output: Output,
 ) -> None:
-    """Search the space of SWEEP_FILE for one goal, or for the Pareto front of two."""
+    """Search the space of SWEEP_FILE for one goal or two. Of two, for the Pareto front."""
     from moe_cosim.experiment import parse_settings
     from moe_cosim.sim.cli.progress import progress_bar
     from moe_cosim.sim.cli.tables.results.sweep import found_report, say_failures

@@ -7,15 +7,19 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import numpy as np
 import pytest
 
 import moe_cosim
 from moe_cosim.experiment import experiment_names
+from moe_cosim.sim.cli.listing import KINDS as LISTED
 from moe_cosim.sim.cli.listing import listing
+from moe_cosim.sim.cli.main import main
 from tests.sim.tiny import Tiny, cli
 
 ROOT = Path(moe_cosim.__file__).parent.parent
@@ -25,7 +29,8 @@ FIELDS = {
 }  # fmt: skip
 KINDS = {
     "policies", "machines", "devices", "links", "dram", "isas", "software", "unit-kinds", "unit-models",
-    "models", "model-families", "routers", "routing-presets", "trace-formats", "formats", "allocators",
+    "models", "neuron-models", "draft-models",
+    "model-families", "routers", "routing-presets", "trace-formats", "formats", "allocators",
     "engines", "schedulers",
     "experiments", "sweeps", "reproductions", "crosscheck-cases",
 }  # fmt: skip
@@ -309,3 +314,24 @@ def test_routing_statistics_refuse_in_one_line(arguments: tuple[object, ...], sa
     found = cli("routing", "stats", *arguments)
     assert (found.exit_code, found.stderr.count("\n"), found.stdout) == (2, 1, "")
     assert said in found.stderr
+
+
+def _listed(group: click.Group, path: str = "moe-cosim") -> Iterator[tuple[str, str]]:
+    """Every command, and what the list of its group has of it on a terminal of 80 columns."""
+    room = 80 - 6 - max(map(len, group.commands))
+    for name, command in group.commands.items():
+        if not command.hidden:
+            yield f"{path} {name}", command.get_short_help_str(room)
+        if isinstance(command, click.Group):
+            yield from _listed(command, f"{path} {name}")
+
+
+def test_no_list_of_commands_ends_in_the_middle_of_a_sentence() -> None:
+    listed = dict(_listed(main))
+    assert len(listed) > 50
+    assert {path: text for path, text in listed.items() if not text or text.endswith("...")} == {}
+
+
+def test_the_help_of_list_names_every_kind() -> None:
+    said = " ".join(cli("list", "--help").stdout.split()).replace("- ", "-")
+    assert [kind for kind in LISTED if f" {kind}" not in said] == []
