@@ -61,7 +61,7 @@ def unknowns_table(part: str) -> str:
             f"| `{one['name']}` | {_range(one)} | {_said(one['default'])} | {_said(one['fitted']) if is_moved else ''} "
             f"| {place}{end} | {without if is_moved else ''} | {one['alone']:.2f} | {_said(one['alone_at'])} |"
         )
-    return "\n".join((*lines, "", *(f"- {note}" for note in found["notes"]), f"- How it was made. {found['made']}"))
+    return "\n".join((*lines, "", *(f"- {note}" for note in found["notes"]), f"- Made by {found['made']}"))
 
 
 def _in_order(part: str) -> list[Cell]:
