@@ -90,7 +90,7 @@ def test_code_is_kept_with_the_user_or_where_numba_is_told_and_not_beside_the_so
             assert not (tmp_path / "__pycache__").exists()
 
 
-@pytest.mark.parametrize("moved", ["module", "name"])
+@pytest.mark.parametrize("moved", ["module", pytest.param("name", marks=pytest.mark.slow)])
 def test_an_entry_of_an_older_version_is_compiled_anew_and_replaced(tmp_path: Path, moved: str) -> None:
     """The entry names a class of its arguments that has another name, or lies in another module, since."""
     older = {"old.py": "from typing import NamedTuple\nclass Pair(NamedTuple):\n    a: int\n"}

@@ -129,6 +129,7 @@ def test_an_array_and_what_collects_it_whatever_the_names(slurm: SlurmCluster, t
     assert len(sweeping.submissions()) == 1
 
 
+@pytest.mark.slow  # Slurm does by itself what the next test asks it to
 def test_preempted_by_a_job_of_higher_priority(slurm: SlurmCluster, sweeping: Sweeping) -> None:
     sweeping.write(points=10, tokens=TOKENS)
     sweeping.submit("--scheduler", "slurm", "--chunk", 10, "--time", "10")

@@ -50,7 +50,7 @@ def undisturbed(path: Path) -> dict[str, dict[str, object]]:
 def test_workers_killed_at_random_moments_lose_and_change_nothing(
     write_sweep: WriteSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write_sweep(seeds=400)  # long enough for the kills on a fast machine
+    path = write_sweep(seeds=250)  # long enough for the kills on a fast machine
     plan = plan_sweep(path)
     store = Store.create(tmp_path / "store")
     generator = random.Random(1)
@@ -92,7 +92,7 @@ def test_workers_killed_at_random_moments_lose_and_change_nothing(
 
 
 def test_the_sweep_killed_at_random_moments_resumes_to_the_same_store(write_sweep: WriteSweep, tmp_path: Path) -> None:
-    path = write_sweep(seeds=300)
+    path = write_sweep(seeds=200)
     plan = plan_sweep(path)
     store = Store.create(tmp_path / "store")
     plan_id = store.add_plan(plan)
