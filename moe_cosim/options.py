@@ -150,8 +150,8 @@ def _words(found: Mapping[str, Any], at_most: str) -> str:
     if "enum" in found or "const" in found:
         return "one of " + ", ".join(map(str, found.get("enum", [found.get("const")])))
     text = _TYPES[found["type"]]
-    low, above = found.get("minimum"), found.get("exclusiveMinimum")
-    high, below = found.get("maximum", at_most or None), found.get("exclusiveMaximum")
+    low, above = _limit(found.get("minimum")), _limit(found.get("exclusiveMinimum"))
+    high, below = _limit(found.get("maximum", at_most or None)), _limit(found.get("exclusiveMaximum"))
     if low is not None and high is not None:
         return f"{text} from {low} to {high}"
     parts = [
@@ -160,3 +160,8 @@ def _words(found: Mapping[str, Any], at_most: str) -> str:
         if limit is not None
     ]
     return " ".join([text, " and ".join(parts)]) if parts else text
+
+
+def _limit(found: float | str | None) -> str | None:
+    """As text that is the same for every pydantic: before 2.11 a schema has 1.0 where later ones have 1."""
+    return None if found is None else str(found).removesuffix(".0")

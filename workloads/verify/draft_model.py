@@ -29,7 +29,7 @@ class DraftModel(DecoderConfig):
     """A dense decoder with gated feed-forward blocks, stored in 16 bits; every layer attends to all before a
     token."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, protected_namespaces=())  # model_type is a name of the file
 
     model_type: Literal["llama", "mistral", "qwen2", "qwen3"]
     intermediate_size: Count

@@ -58,8 +58,8 @@ def _units(run: ReportedRun, shape: tuple[int, ...]) -> NDArray[np.int64]:
     layers, experts = shape
     place = run.tags["layer"][rows].astype(np.int64) * experts + run.tags["expert"][rows]
     lane = run.timeline.program.events["lane"][rows]
-    count = np.bincount(place * len(kinds) + kind[lane], minlength=layers * experts * len(kinds))
-    count = count.reshape(layers, experts, len(kinds))
+    flat = np.bincount(place * len(kinds) + kind[lane], minlength=layers * experts * len(kinds))
+    count = flat.reshape(layers, experts, len(kinds))
     return np.where(count.any(axis=2), count.argmax(axis=2), -1)
 
 
