@@ -5,9 +5,10 @@ PYTHON ?= python3
 export MESSAGE
 # One more than cores: tests of schedulers and of processes mostly wait.
 WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
+LOWEST := build/lowest
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test types suite test-slow quantize fuzz lint docs ledger clean
+.PHONY: demo test types suite test-slow test-lowest quantize fuzz lint docs ledger dist clean
 
 demo: $(VENV)/.run
 	$(BIN)/moe-cosim reproduce cxl-ndp
@@ -23,14 +24,18 @@ types: $(VENV)/.dev
 	$(BIN)/mypy
 
 # The run compiles the engine, once: otherwise every worker would. Files keep the order of tests/conftest.py.
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST := -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 suite: $(VENV)/.dev
 	$(BIN)/moe-cosim run hobbit-mixtral-8x7b --json >/dev/null
-	$(PYTEST)
+	$(BIN)/python $(PYTEST)
 
 # What `make test` leaves out: minutes.
 test-slow: $(VENV)/.dev
-	$(PYTEST) -m slow
+	$(BIN)/python $(PYTEST) -m slow
+
+# The tests with the lowest versions that pyproject.toml allows; PYTHON=python3.11 for the lowest Python, too.
+test-lowest: $(LOWEST)/.made
+	$(LOWEST)/bin/python $(PYTEST)
 
 # Tests that need PyTorch (extra quantize, gigabytes), which `make test` skips where it is not installed.
 quantize: $(VENV)/.quantize
@@ -53,6 +58,13 @@ docs: $(VENV)/.dev
 ledger: $(VENV)/.dev
 	$(BIN)/python -m ledger --message "$$MESSAGE"
 
+# What is published, in build/dist.
+dist: $(VENV)/.dev
+	rm -rf build/dist
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check build twine
+	$(BIN)/python -m build --outdir build/dist
+	$(BIN)/twine check --strict build/dist/*
+
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "moe-cosim needs Python 3.11 or later")'
 	$(PYTHON) -m venv $(VENV)
@@ -67,6 +79,13 @@ $(VENV)/.dev: $(BIN)/python pyproject.toml
 
 $(VENV)/.quantize: $(VENV)/.dev
 	$(PIP) '.[quantize]'
+	touch $@
+
+$(LOWEST)/.made: pyproject.toml
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	$(LOWEST)/bin/uv pip install --quiet --python $(LOWEST)/bin/python --resolution lowest-direct \
+		--editable '.[ilp,test-suite]'
 	touch $@
 
 clean:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from moe_cosim.version import VERSION
 
@@ -54,3 +55,18 @@ def test_whoever_cites_it_cites_this_version() -> None:
     assert (cited["version"], cited["license"]) == (VERSION, PROJECT["license"])
     assert f"## {VERSION}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("BSD 3-Clause License")
+
+
+def test_dependencies_are_bounded_from_below_only() -> None:
+    lists = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    stated = [Requirement(each) for some in lists for each in some]
+    others = [each for each in stated if each.name != PROJECT["name"]]
+    assert len(others) > 20
+    assert [str(each) for each in others if [part.operator for part in each.specifier] != [">="]] == []
+
+
+def test_the_pythons_named_begin_with_the_oldest_allowed() -> None:
+    named = re.findall(r"Python :: 3\.(\d+)", " ".join(PROJECT["classifiers"]))
+    first, *_ = minors = [int(minor) for minor in named]
+    assert minors == list(range(first, first + len(minors)))
+    assert PROJECT["requires-python"] == f">=3.{first}"
