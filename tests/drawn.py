@@ -1,8 +1,8 @@
-"""Tests of random programs: some draws each time, others than the last, and many in ``make test-slow``."""
+"""Some of many: draws of random programs, or parts of the catalogue, each time; all of them in ``make test-slow``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -23,3 +23,8 @@ def drawn(few: int, many: int, **strategies: Any) -> Callable[[Test], Test]:
         return tried
 
     return of
+
+
+def one_in(every: int, values: Iterable[Any]) -> list[Any]:
+    """Parameters of a test: the others than each `every`-th are ``slow``."""
+    return [pytest.param(value, marks=[pytest.mark.slow] if at % every else []) for at, value in enumerate(values)]

@@ -6,15 +6,16 @@ import json
 import tracemalloc
 import zipfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from moe_cosim.column_file import ColumnFile, ColumnWriter
 from moe_cosim.errors import InputError
+from tests.drawn import drawn
 
 KINDS = ["<u1", "<u2", "<u4", "<u8", "<i2", "<i4", "<i8"]
 
@@ -32,16 +33,17 @@ def columns(draw: st.DrawFn) -> np.ndarray:
     return found
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(blocks=st.lists(st.dictionaries(st.sampled_from(["a", "b", "c"]), columns()), max_size=3))
-def test_blocks_are_read_as_they_were_written(tmp_path: Path, blocks: list[dict[str, np.ndarray]]) -> None:
-    writer = ColumnWriter(tmp_path / "f.zip", {"about": [1, "x"]})
-    for block in blocks:
-        writer.add(block)
-    writer.close()
-    file = ColumnFile(tmp_path / "f.zip", "a file of columns")
-    assert file.header() == {"about": [1, "x"]}
-    found = list(file.blocks())
+@drawn(100, 300, blocks=st.lists(st.dictionaries(st.sampled_from(["a", "b", "c"]), columns()), max_size=3))
+def test_blocks_are_read_as_they_were_written(blocks: list[dict[str, np.ndarray]]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "f.zip"
+        writer = ColumnWriter(path, {"about": [1, "x"]})
+        for block in blocks:
+            writer.add(block)
+        writer.close()
+        file = ColumnFile(path, "a file of columns")
+        assert file.header() == {"about": [1, "x"]}
+        found = list(file.blocks())
     assert [list(block) for block in found] == [list(block) for block in blocks]
     for read, written in zip(found, blocks, strict=True):
         for name, column in written.items():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
 
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.judge import judge
@@ -11,10 +10,10 @@ from moe_cosim.sim.engines.timeline import BOUNDS
 from moe_cosim.testing.engine.machines import one_memory, unit
 from moe_cosim.testing.engine.random_programs import RandomCase, cases
 from moe_cosim.workloads.programs.builder import ProgramBuilder
+from tests.drawn import drawn
 
 
-@settings(max_examples=200, deadline=None)
-@given(case=cases())
+@drawn(70, 200, case=cases())
 def test_as_the_embedded_engine_decides(case: RandomCase) -> None:
     machine = case.machine()
     program = case.program(machine)

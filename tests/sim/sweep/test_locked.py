@@ -51,7 +51,7 @@ def store(computed: tuple[Store, SweepPlan], tmp_path: Path) -> Store:
         "SELECT * FROM found",
     ],
 )
-@pytest.mark.parametrize("compacted", [False, True])
+@pytest.mark.parametrize("compacted", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_sql_reads_the_store_and_nothing_else(store: Store, tmp_path: Path, sql: str, compacted: bool) -> None:
     secret, out = tmp_path / "secret.csv", tmp_path / "out"
     secret.write_text("a\n1\n", encoding="utf-8")

@@ -27,6 +27,7 @@ from moe_cosim.testing.engine.machines import link, memory, one_memory, unit
 from moe_cosim.testing.engine.random_programs import RandomCase, cases
 from moe_cosim.workloads.programs.builder import ProgramBuilder
 from moe_cosim.workloads.programs.program import PHASES, PURPOSES, Program
+from tests.drawn import drawn
 from tests.sim.trace.reading import ReadSlice, read_back
 
 
@@ -123,8 +124,7 @@ def test_more_bytes_than_anything_moves_are_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@settings(max_examples=100, deadline=None)
-@given(case=cases())
+@drawn(40, 100, case=cases())
 def test_counters_integrate_to_the_bytes(case: RandomCase) -> None:
     """Against the sums that results are made of; and nothing is under way at the end."""
     machine = case.machine()
@@ -146,8 +146,7 @@ def test_counters_integrate_to_the_bytes(case: RandomCase) -> None:
     assert all(found[track].value[-1] == 0 for track in tracks.depth)
 
 
-@settings(max_examples=100, deadline=None)
-@given(case=cases())
+@drawn(40, 100, case=cases())
 def test_the_path_covers_the_run_and_lanes_do_not_overlap(case: RandomCase) -> None:
     machine = case.machine()
     program = case.program(machine)

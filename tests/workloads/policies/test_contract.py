@@ -186,7 +186,6 @@ class TestAllOnCpu(Briefly):
 
 class TestTriMoe(OnModules):
     policy = "trimoe"
-    slow_cases = ()
 
 
 class TestTriMoeNearAttention(OnModules):
