@@ -52,7 +52,7 @@ def _classes(annotation: Any) -> Iterator[type[BaseModel]]:
 
 
 def _default(info: FieldInfo) -> str:
-    default = info.get_default(call_default_factory=True, validated_data={})
+    default = info.get_default(call_default_factory=True)
     return "" if default is PydanticUndefined or default in ("", {}, []) else yaml_text(default).splitlines()[0]
 
 

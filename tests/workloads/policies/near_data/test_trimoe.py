@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from moe_cosim.experiment import Experiment
 from moe_cosim.workloads.policies.near_data.trimoe.costs import CPU, GPU, NDP
+from moe_cosim.workloads.policies.near_data.trimoe.layout import _asked_for
 from moe_cosim.workloads.policies.near_data.trimoe.schedule import makespan, schedule
 from moe_cosim.workloads.prepare import Prepared, prepare
 from moe_cosim.workloads.stripes import STRIPED
@@ -130,3 +132,10 @@ def test_layouts_change_in_decode_only_and_the_predictor_is_judged() -> None:
     report = found.policy.report()
     assert 0 <= report["predictor accuracy"] <= 1
     assert report["migrations per layer"] > 0
+
+
+def test_chances_are_the_same_on_every_processor() -> None:
+    """Near ties hang on the last bit, which NumPy's expm1 has otherwise where it may use AVX-512."""
+    predicted = np.random.default_rng(0).gamma(0.5, size=(4, 160))
+    expected = [[-math.expm1(-each) for each in row] for row in predicted.tolist()]
+    assert _asked_for(predicted).tolist() == expected

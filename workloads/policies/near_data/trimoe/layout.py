@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,7 @@ def forecast(costs: TriMoeCosts, predicted: F64, layer: I64, hot: NDArray[np.boo
 
     tokens = np.clip(np.rint(predicted).astype(np.int64), 1, len(costs.gpu_hit) - 1)
     ndp_ps, cpu_ps = costs.ndp[tokens], costs.cpu[0][tokens]
-    chance = -np.expm1(-predicted)  # for independent tokens
+    chance = _asked_for(predicted)
     hottest = np.argsort(-predicted, axis=1, kind="stable")
     near = np.take_along_axis(ndp_ps * chance / modules[:, None], hottest, axis=1)
     off_gpu = ~np.take_along_axis(hot[layer], hottest, axis=1)
@@ -123,3 +124,12 @@ def forecast(costs: TriMoeCosts, predicted: F64, layer: I64, hot: NDArray[np.boo
         gain=np.argsort(-np.abs(ndp_ps - cpu_ps), axis=1, kind="stable"),
         near_ps=np.array([ps[chosen].sum() for ps, chosen in zip(near, off_gpu, strict=True)]),
     )
+
+
+def _asked_for(predicted: F64) -> F64:
+    """The chance that an expert of so many tokens is asked for at all, were they independent.
+
+    By the C library: NumPy's own differs in the last bit where the processor has AVX-512, which decides near ties.
+    """
+    found = np.fromiter(map(math.expm1, -predicted.ravel()), np.float64, predicted.size)
+    return -found.reshape(predicted.shape)
