@@ -14,7 +14,7 @@ from moe_cosim.workloads.neurons.policies.base import neuron_policies
 from moe_cosim.workloads.policies.base import policies
 
 BOOK = Book(FOLDER)
-KEPT = {"cxl-ndp-quick", "trimoe-quick", "edge-ndp-quick"}
+KEPT = {"cxl-ndp-quick", "edge-ndp-quick"}
 SLOW = {f"{name}-quick" for name in SIMULATED} - KEPT | {"crosscheck-independent"}
 """Of systems whose own tests compute much of the same; and of what tests/sim/crosscheck/test_independent.py bounds."""
 

@@ -47,10 +47,11 @@ def undisturbed(path: Path) -> dict[str, dict[str, object]]:
     return {task.point_id: one_point.run_point(task).repeatable() for task in tasks_of(plan, plan.points)}
 
 
+@pytest.mark.parametrize(("points", "at_least"), [(120, 1), pytest.param(400, 5, marks=pytest.mark.slow)])
 def test_workers_killed_at_random_moments_lose_and_change_nothing(
-    write_sweep: WriteSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    write_sweep: WriteSweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, points: int, at_least: int
 ) -> None:
-    path = write_sweep(seeds=250)  # long enough for the kills on a fast machine
+    path = write_sweep(seeds=points)  # long enough for the kills on a fast machine
     plan = plan_sweep(path)
     store = Store.create(tmp_path / "store")
     generator = random.Random(1)
@@ -86,13 +87,16 @@ def test_workers_killed_at_random_moments_lose_and_change_nothing(
         over.set()
         killer.join()
     run_points(store, plan, workers=2)
-    assert killed >= 5
+    assert killed >= at_least
     assert contents(store) == undisturbed(path)
     assert left_aside(store) == []
 
 
-def test_the_sweep_killed_at_random_moments_resumes_to_the_same_store(write_sweep: WriteSweep, tmp_path: Path) -> None:
-    path = write_sweep(seeds=200)
+@pytest.mark.parametrize(("points", "wanted"), [(100, 1), pytest.param(300, 3, marks=pytest.mark.slow)])
+def test_the_sweep_killed_at_random_moments_resumes_to_the_same_store(
+    write_sweep: WriteSweep, tmp_path: Path, points: int, wanted: int
+) -> None:
+    path = write_sweep(seeds=points)
     plan = plan_sweep(path)
     store = Store.create(tmp_path / "store")
     plan_id = store.add_plan(plan)
@@ -104,12 +108,12 @@ def test_the_sweep_killed_at_random_moments_resumes_to_the_same_store(write_swee
         while process.poll() is None and len(store.finished_ids()) <= before:
             time.sleep(0.02)  # it computes now, and not just starts
         time.sleep(generator.uniform(0.0, 0.1))
-        if kills < 3 and process.poll() is None:
+        if kills < wanted and process.poll() is None:
             process.kill()
             kills += 1
         if process.wait() == 0:
             break
-    assert kills == 3
+    assert kills == wanted
     assert contents(store) == undisturbed(path)
     collect(store)
     assert left_aside(store) == []
