@@ -24,7 +24,7 @@ FIELDS: dict[str, tuple[str, str, str, str, str]] = {
     "number as name": ("name: tiny", "name: 5", "name", "5", "text"),
     "base 60": ("seed: 0", "seed: 1:40", "seed", "'1:40'", "a valid integer"),
     "list as machine": ("{use: h100-cxl-ndp}", "[1]", "machine", "[1]", ""),
-    "null machine": ("{use: h100-cxl-ndp}", "", "machine", "None", ""),
+    "null machine": ("{use: h100-cxl-ndp}", "", "machine", "nothing", ""),
     "machine near miss": (
         "h100-cxl-ndp",
         "h100-cxl-nd",

@@ -96,7 +96,7 @@ def test_what_was_found_is_kept(two: tuple[Tiny, Sensitivity], tmp_path: Path) -
         with pytest.raises(InputError, match=r"sensitivity.json: found .*; allowed: "):
             Sensitivity.load(tmp_path)
     file.write_text("{")
-    with pytest.raises(InputError, match=r"found JSONDecodeError; allowed: the folder of a run with --sensitivity"):
+    with pytest.raises(InputError, match=r"found no JSON .*; allowed: the folder of a run with --sensitivity"):
         Sensitivity.load(tmp_path)
 
 
