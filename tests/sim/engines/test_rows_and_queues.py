@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.hw_models.components import Switch
@@ -157,6 +157,8 @@ def test_a_limited_read_waits_line_by_line_behind_full_queues() -> None:
     assert took[1] - took[0] == pytest.approx(turns * queue_ps, rel=0.25)
 
 
+_ROUNDED = [("read", 1, 0), ("write", 4096, 0), ("copy", 4096, 0), *[("read", 1, 0)] * 3, ("copy", 1, 0)]
+"""One of these ends a picosecond later in some orders."""
 accesses = st.tuples(
     st.sampled_from(["read", "write", "copy"]),
     st.sampled_from([1, 64, 4096, 77_777]),
@@ -166,6 +168,7 @@ accesses = st.tuples(
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(accesses, min_size=2, max_size=12), st.randoms(use_true_random=False))
+@example(_ROUNDED, Random(0))
 def test_of_those_that_begin_at_one_time_none_comes_before_another(
     moves: list[tuple[str, int, int]], order: Random
 ) -> None:
@@ -193,4 +196,6 @@ def test_of_those_that_begin_at_one_time_none_comes_before_another(
         return dict(zip(units, ends.tolist(), strict=True))
 
     listed = list(range(len(moves)))
-    assert ends_ps(listed) == ends_ps(order.sample(listed, len(listed)))
+    ends, other = ends_ps(listed), ends_ps(order.sample(listed, len(listed)))
+    for number in listed:  # the last bit of a sum hangs on its order, and times are rounded up to whole picoseconds
+        assert ends[number] == pytest.approx(other[number], abs=1)
