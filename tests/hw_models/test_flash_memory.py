@@ -57,7 +57,10 @@ def test_a_queue_is_a_window_of_its_commands() -> None:
 
 @pytest.mark.parametrize(
     ("offset", "size", "block", "pages"),
-    [(0, 1, 0, 1), (0, 4096, 0, 1), (4095, 2, 0, 2), (1, 8192, 0, 3), (0, 5000, 1000, 5), (0, 10_000, 5000, 4)],
+    [
+        *((0, 1, 0, 1), (0, 4096, 0, 1), (4095, 2, 0, 2), (1, 8192, 0, 3)),
+        *((0, 5000, 1000, 5), (0, 10_000, 5000, 4), (0, 5001, 5000, 3)),
+    ],
 )
 def test_pages_that_an_access_touches(offset: int, size: int, block: int, pages: int) -> None:
     assert paged_bytes(offset, size, block, 4096) == pages * 4096

@@ -40,6 +40,14 @@ def test_another_question_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         )
 
 
+def test_answers_lie_beside_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "of this user" / "dram"
+    patterns = [PATTERN, replace(PATTERN, seed=2)]
+    first = [ask(STANDARD, Controller(), each, folder) for each in patterns]
+    monkeypatch.setattr(module, "simulate_pattern", _refuse)
+    assert [ask(STANDARD, Controller(), each, folder) for each in patterns] == first
+
+
 def test_a_cache_that_is_broken_costs_time_alone(tmp_path: Path) -> None:
     first = ask(STANDARD, Controller(), PATTERN, tmp_path)
     (kept,) = tmp_path.iterdir()
