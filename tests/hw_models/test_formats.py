@@ -32,6 +32,21 @@ def test_microscaling_has_a_byte_per_32_weights() -> None:
     assert find_format("mxfp4").bits_per_weight == 4.25
 
 
+@pytest.mark.parametrize(
+    ("name", "bits"),
+    [
+        *(("q4_0", 4.5), ("q4_1", 5.0), ("q5_0", 5.5), ("q5_1", 6.0), ("q8_0", 8.5)),
+        *(("q2_k", 2.625), ("q3_k", 3.4375), ("q4_k", 4.5), ("q5_k", 5.5), ("q6_k", 6.5625)),
+        *(("iq1_s", 1.5625), ("iq1_m", 1.75), ("iq2_xxs", 2.0625), ("iq2_xs", 2.3125), ("iq2_s", 2.5625)),
+        *(("iq3_xxs", 3.0625), ("iq3_s", 3.4375), ("iq4_xs", 4.25), ("iq4_nl", 4.5)),
+    ],
+)
+def test_blocks_of_gguf_have_the_bits_a_weight_that_are_published(name: str, bits: float) -> None:
+    """Beside the structures of ggml-common.h (ggml-org/llama.cpp); 256 weights are whole blocks of every type."""
+    assert find_format(name).bits_per_weight == bits
+    assert find_format(name).bytes_of(256) * 8 == 256 * bits
+
+
 def test_formats_without_groups_are_weights_times_bits() -> None:
     for name, bytes_per_weight in (("fp16", 2), ("bf16", 2), ("fp8", 1)):
         assert find_format(name).bytes_of(1000) == 1000 * bytes_per_weight

@@ -106,6 +106,22 @@ def test_a_copy_takes_both_memories_each_link_and_the_switch_between(scenario: S
     assert ("u", "on chip") not in found
 
 
+def test_each_pair_of_a_copy_counts_its_own_way(scenario: Scenario) -> None:
+    """Two pieces go out and one comes back: what is read, then where it is written."""
+    there, back = SIZE, 3 * SIZE
+
+    def both_ways(p: ProgramBuilder) -> None:
+        out = p.read("m", there), p.write("far", there)
+        p.copy("dma.l0", *out, p.read("far", back), p.write("m", back), *out)
+
+    found = _joules(_took(scenario, _pair(), both_ways))
+    assert found["m", "read"] == pytest.approx(2 * there * 8 * 3e-12)
+    assert found["m", "write"] == pytest.approx(back * 8 * 4e-12)
+    assert found["far", "read"] == pytest.approx(back * 8 * 3e-12)
+    assert found["far", "write"] == pytest.approx(2 * there * 8 * 4e-12)
+    assert found["x-s", "transfer"] == pytest.approx((2 * there + back) * 8 * 4e-12)
+
+
 def test_lanes_side_by_side_are_active_once(scenario: Scenario) -> None:
     def both(program: ProgramBuilder) -> None:
         program.compute("u.l0", busy_ps=4_000_000).compute("u.l1", busy_ps=6_000_000)

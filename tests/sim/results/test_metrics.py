@@ -11,10 +11,14 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from moe_cosim.assumptions import Assumptions
+from moe_cosim.hw_models.build import build_machine
 from moe_cosim.hw_models.formats import find_format
 from moe_cosim.hw_models.machine import Machine
 from moe_cosim.hw_models.shapes import ExpertShape
+from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.sim.engines.timeline import Timeline
+from moe_cosim.sim.results.metrics.activity import Activity
 from moe_cosim.sim.results.metrics.busy_time import BusyTime
 from moe_cosim.sim.results.metrics.decisions import Decisions
 from moe_cosim.sim.results.metrics.event_pass import Spells
@@ -22,6 +26,7 @@ from moe_cosim.sim.results.result import Result
 from moe_cosim.testing.engine.machines import memory, one_memory, unit
 from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder, join_plans
 from moe_cosim.workloads.prepare import Prepared
+from moe_cosim.workloads.programs.builder import ProgramBuilder
 from moe_cosim.workloads.programs.program import COMPUTE, CONTENTS, COPY, PURPOSES, READ, STREAM, Program
 from moe_cosim.workloads.quantization.losses import LossTable
 from tests.sim.tiny import Tiny, run_parts
@@ -96,6 +101,22 @@ def test_bytes_of_memories_links_and_kinds(parts: Parts) -> None:
         assert result.traffic[name].as_dict() == {
             key: counted[key] for key in ("memory_bytes", "link_bytes", "crossed_bytes")
         }
+
+
+def test_each_pair_of_a_copy_counts_from_where_it_was_read() -> None:
+    """Of a copy in three pieces, such as one of a striped expert: [from, to] bytes by hand."""
+    machine = build_machine("h100-cxl-ndp-4", Assumptions())
+    at = {each.name: index for index, each in enumerate(machine.memory_list)}
+    pieces = (("ndp0.dram", "gpu.hbm", 100), ("ndp1.dram", "gpu.hbm", 70), ("gpu.hbm", "ndp2.dram", 30))
+    builder = ProgramBuilder(machine)
+    ends = [(builder.read(source, size), builder.write(target, size)) for source, target, size in pieces]
+    program = builder.copy("gpu.dma.weights", *(access for pair in ends for access in pair)).build()
+    activity = Activity(machine)
+    activity.add(program, EmbeddedEngine().run(machine, program), is_last=True)
+    expected = np.zeros((len(at), len(at)), np.int64)
+    for source, target, size in pieces:
+        expected[at[source], at[target]] = size
+    assert activity.copy_bytes.sum(axis=2).tolist() == expected.tolist()
 
 
 def test_achieved_rates_are_bytes_over_time_and_below_the_peak(parts: Parts) -> None:
