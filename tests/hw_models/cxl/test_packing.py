@@ -124,3 +124,10 @@ def test_what_cannot_be_is_one_line(make, says):
         make()
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("share", "lines_per_us"), [(1.0, 10), (0.0, 10), (0.5, 20), (0.75, 40 / 3)])
+def test_few_credits_give_their_lines_a_round_trip(share: float, lines_per_us: float) -> None:
+    """Little's law: reads and writes have ten each, and the kind of which there are more holds up the mix."""
+    protocol = CxlProtocol("68", Lanes("32 GT/s", 16))
+    assert protocol.with_credits(share, 10, 1_000_000) == pytest.approx(lines_per_us * LINE_BYTES * 1e6)
