@@ -11,6 +11,7 @@ from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.alone import move_alone_ps, time_alone_ps
 from moe_cosim.hw_models.build import build_machine
+from moe_cosim.hw_models.components import LINE_BYTES
 from moe_cosim.sim.engines.embedded import EmbeddedEngine
 from moe_cosim.workloads.programs.program import ACCESS, COPY, EVENT, READ, STREAM, TAG, WRITE, Program
 
@@ -54,6 +55,18 @@ def test_a_copy_of_an_expert_over_the_link():
     latency_ps = 2 * 335_000 + 80_000 + 2 * 100_000 + 175_000
     expected = latency_ps + 603_979_776 / 64e9 * 1e12
     assert move_alone_ps(CXL, "ndp2.dram", "gpu.hbm", 603_979_776) == pytest.approx(expected, abs=1)
+
+
+def test_a_window_of_a_line_copies_a_line_a_turn():
+    """A turn: the copy's latency, and the line on a channel of the memory read, and of the one written."""
+    machine, lines = MACHINES["narrow windows"], 100_000
+    turn_ps = latency_ps = machine.copy_latency_ps("gpu.dma", "ndp.dram", "gpu.hbm")
+    for name, is_write in (("ndp.dram", False), ("gpu.hbm", True)):
+        memory = machine.memories[name]
+        achieved = float(memory.efficiency.share(0, is_write)) * memory.peak_bytes_per_s
+        turn_ps += LINE_BYTES / (achieved / memory.channels) * 1e12
+    found = move_alone_ps(machine, "ndp.dram", "gpu.hbm", LINE_BYTES * lines)
+    assert found == pytest.approx(latency_ps + lines * turn_ps, rel=1e-9)
 
 
 def test_two_devices_read_at_once_share_the_one_link_of_the_gpu():

@@ -22,6 +22,7 @@ from moe_cosim.sim.results.metrics.activity import Activity
 from moe_cosim.sim.results.metrics.busy_time import BusyTime
 from moe_cosim.sim.results.metrics.decisions import Decisions
 from moe_cosim.sim.results.metrics.event_pass import Spells
+from moe_cosim.sim.results.metrics.traffic import bytes_by_kind, traffic_table
 from moe_cosim.sim.results.result import Result
 from moe_cosim.testing.engine.machines import memory, one_memory, unit
 from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder, join_plans
@@ -117,6 +118,21 @@ def test_each_pair_of_a_copy_counts_from_where_it_was_read() -> None:
     for source, target, size in pieces:
         expected[at[source], at[target]] = size
     assert activity.copy_bytes.sum(axis=2).tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize(("read", "copied"), [(1000, 0), (0, 70), (1000, 70)])
+def test_bytes_over_links_are_counted_once_however_many_links_they_take(read: int, copied: int) -> None:
+    """What the GPU reads of its own memory takes none that is counted; to a device's there are two."""
+    machine = build_machine("h100-cxl-ndp-4", Assumptions())
+    builder = ProgramBuilder(machine)
+    builder.stream("gpu.sm.main", builder.read("gpu.hbm", 500), builder.read("ndp0.dram", read))
+    builder.copy("gpu.dma.weights", builder.read("ndp1.dram", copied), builder.write("gpu.hbm", copied))
+    program = builder.build()
+    activity = Activity(machine)
+    activity.add(program, EmbeddedEngine().run(machine, program), is_last=True)
+    rows = bytes_by_kind(machine, activity, traffic_table(machine, activity)).values()
+    assert sum(row.crossed_bytes or 0 for row in rows) == read + copied
+    assert sum(row.link_bytes for row in rows) > read + copied
 
 
 def test_achieved_rates_are_bytes_over_time_and_below_the_peak(parts: Parts) -> None:
