@@ -49,18 +49,21 @@ def machine() -> Machine:
     return Machine("layer", units, memories, links, [Switch(name, 0, np.inf) for name in ("card", "hub")])
 
 
-def program(early: bool = False, fetched: int = MB, served: bool = True) -> Program:
+def program(early: str = "", fetched: int = MB, served: bool = True) -> Program:
     """Attention 10 us and gate 1 us, then a fetched expert on the GPU (5 us), one striped on the CPU (8 us; with
     `served` its weights are read), one on n0 (3 us), one on n1 (38 us) whose rows go and come; combining 2 us.
 
-    `early`: the fetch starts before the attention.
+    `early`: the fetch starts before the "attention", or behind it and before the "gate".
     """
     builder = ProgramBuilder(machine())
     tag = {name: builder.tag(1, PURPOSES.index(name)) for name in PURPOSES}
     gate, fetched_token, begun, there, done, back = range(6)
     expert, rows = tag["expert"], tag["dispatch"]
-    builder.signal("gpu.l", begun)
-    builder.compute("gpu.l", 10 * US, tag=tag["attention"]).compute("gpu.l", US, tag=tag["gate"]).signal("gpu.l", gate)
+    for name, busy_ps in (("attention", 10 * US), ("gate", US)):
+        if early == name:
+            builder.signal("gpu.l", begun)
+        builder.compute("gpu.l", busy_ps, tag=tag[name])
+    builder.signal("gpu.l", gate)
     builder.wait("gpu.l", fetched_token).stream("gpu.l", builder.read("hbm", MB), busy_ps=5 * US, tag=expert)
     builder.wait("gpu.l", back).compute("gpu.l", 2 * US, tag=tag["combine"])
 

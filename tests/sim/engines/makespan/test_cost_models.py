@@ -50,14 +50,15 @@ def test_the_edge_framework_adds_transfer_and_kernel() -> None:
 
 
 @pytest.mark.parametrize(("model", "experts"), [("units", N1), ("trimoe", N1 + 5), ("monde", N1 + 2), ("edge-ndp", N1)])
-def test_a_fetch_before_the_gate_hides_in_the_layer(model: str, experts: int) -> None:
-    assert total_us(model, early=True) == BEFORE + experts + AFTER
+@pytest.mark.parametrize("early", ["attention", "gate"])
+def test_a_fetch_before_the_gate_hides_in_the_layer(model: str, experts: int, early: str) -> None:
+    assert total_us(model, early=early) == BEFORE + experts + AFTER
 
 
 def test_a_fetch_longer_than_its_layer_sets_the_layer() -> None:
     """120 us of copy, and where the engine also has the rows these."""
-    assert total_us("trimoe", early=True, fetched=3 * MB) == 3 * FETCH
-    assert total_us("units", early=True, fetched=3 * MB) == 3 * FETCH + 2
+    assert total_us("trimoe", early="attention", fetched=3 * MB) == 3 * FETCH
+    assert total_us("units", early="attention", fetched=3 * MB) == 3 * FETCH + 2
 
 
 def test_time_is_told_by_the_slowest_unit() -> None:
