@@ -20,7 +20,18 @@ Flag = Annotated[bool, Field(strict=True)]
 
 S = TypeVar("S", bound=BaseModel)
 
-_WORDS = {"dict_type": "a mapping of fields", "string_type": "text", "string_too_short": "text that is not empty"}
+_WORDS = {
+    "dict_type": "a mapping of fields",
+    "list_type": "a list",
+    "string_type": "text",
+    "string_too_short": "text that is not empty",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "bool_type": "true or false",
+}
 """By pydantic's type of error, where its own words are a programmer's."""
 
 

@@ -36,7 +36,8 @@ def resume(store: Store, site: Site | None, wishes: Wishes) -> list[Draft]:
     """
     views = views_or_error(store)
     if not views:
-        raise InputError(store.path, "batch", Plain("no submission"), "a store that 'sweep submit' has written")
+        allowed = "a store that 'sweep submit' has written; a sweep that ran here goes on by its 'sweep run' again"
+        raise InputError(store.path, "batch", Plain("no submission"), allowed)
     latest = {view.record.plan_id: view for view in views}
     drafts = []
     for plan_id, view in latest.items():

@@ -7,8 +7,11 @@ point ``my_model_type`` of the group ``moe_cosim.model_families``.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
+from pydantic import AliasChoices, AliasPath
+
+from moe_cosim.errors import InputError
 from moe_cosim.hw_models.shapes import ExpertShape
 from moe_cosim.registry import Registry
 from moe_cosim.schema import Count
@@ -16,6 +19,14 @@ from moe_cosim.workloads.models.attention import Attention, OtherAttention
 from moe_cosim.workloads.models.checkpoint import read_checkpoint
 from moe_cosim.workloads.models.decoder_config import DecoderConfig
 from moe_cosim.workloads.models.model import Model
+
+_WRITTEN: Final = {
+    "top_k": "num_experts_per_tok",
+    "kv_heads": "num_key_value_heads",
+    "heads": "num_attention_heads",
+    "dense_intermediate": "intermediate_size",
+}
+"""Fields of `Model` and `Attention`, and what configuration files call them."""
 
 
 class Family(DecoderConfig):
@@ -89,7 +100,7 @@ class Family(DecoderConfig):
             ffn["dense_intermediate"] = 0
         layers, has_shared = self.model_layers(), ffn["shared_intermediate"] > 0
         checkpoint = read_checkpoint(quantization, layers, has_shared, where)
-        return Model(
+        model = Model(
             name=name,
             hf_id=hf_id,
             hidden=self.hidden_size,
@@ -108,7 +119,20 @@ class Family(DecoderConfig):
             checkpoint=checkpoint,
             source=str(where),
             **ffn,
-        ).validate(where)
+        )
+        try:
+            return model.validate(where)
+        except InputError as error:
+            raise error.at(where, self._written(error.field)) from None
+
+    def _written(self, field: str) -> str:
+        """What this family's files call a field of `Model`, where it is one number of theirs."""
+        own = _WRITTEN.get(field, field)
+        if own not in type(self).model_fields:
+            return field
+        alias: Any = type(self).model_fields[own].validation_alias
+        alias = alias.choices[0] if isinstance(alias, AliasChoices) else alias
+        return ".".join(map(str, alias.path)) if isinstance(alias, AliasPath) else alias or own
 
 
 families: Registry[type[Family]] = Registry(

@@ -37,7 +37,7 @@ class Estimate:
     basis: str
     """Where it comes from, in words."""
     refused: list[str] = field(default_factory=list)
-    """What is wrong with those of the points tried that would fail."""
+    """What is wrong with those of the points tried that would fail, each reason once."""
 
     def as_dict(self) -> dict[str, Any]:
         """As ``--json`` prints it."""
@@ -97,7 +97,7 @@ def _calibrated(plan: SweepPlan, points: Sequence[Point]) -> tuple[float, str, l
         raise refusals[0]
     mean_s = sum(seconds) / len(seconds)
     basis = f"mean of {len(seconds)} points, run for at most {SHORT_TOKENS[-1]} output tokens and extrapolated"
-    return mean_s, basis, [str(error) for error in refusals]
+    return mean_s, basis, list(dict.fromkeys(str(error) for error in refusals))
 
 
 def _tried(points: Sequence[Point]) -> list[Point]:

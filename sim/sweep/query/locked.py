@@ -59,7 +59,9 @@ def select(connection: Any, sql: str, limit_s: float = _LIMIT_S) -> Any:
     except duckdb.InterruptException:
         raise RunError(f"results: SQL took more than {limit_s:g} s") from None
     except duckdb.Error as error:
-        raise InputError("results", "SQL", sql, Plain(str(error).partition("\n\n")[0])) from None
+        reason, _, _ = str(error).partition("\n\n")  # what follows is the query
+        allowed = "a SELECT over results and plans; DESCRIBE results lists the columns"
+        raise InputError("results", "SQL", Plain(f"{sql!r}: {reason}"), allowed) from None
 
 
 class _Running:

@@ -104,6 +104,19 @@ def test_qwen_windows_only_when_switched_on(tmp_path: Path) -> None:
     assert (on.sliding_window, on.sliding_layers) == (32768, (21, 22, 23))
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("field", ["num_experts_per_tok", "num_key_value_heads"])
+def test_what_a_size_contradicts_is_named_as_the_file_has_it(name: str, field: str, tmp_path: Path) -> None:
+    if field not in config(name):
+        pytest.skip("not a field of this family")
+    whole = config(name, **{field: 1009})  # more than experts, and no divisor of the heads
+    if field == "num_key_value_heads" and "kv_lora_rank" in whole:
+        pytest.skip("latent attention has none of its own")
+    with pytest.raises(InputError) as refused:
+        find_model(write(tmp_path, whole))
+    assert refused.value.field == field
+
+
 # -- mistakes ------------------------------------------------------------------------------
 
 
@@ -111,17 +124,17 @@ def test_qwen_windows_only_when_switched_on(tmp_path: Path) -> None:
     ("name", "changes", "field", "says"),
     [
         ("mixtral-8x7b", {"hidden_size": ...}, "hidden_size", "found nothing"),
-        ("mixtral-8x7b", {"hidden_size": "4096"}, "hidden_size", "found '4096'; allowed: a valid integer"),
-        ("mixtral-8x7b", {"hidden_size": 4096.0}, "hidden_size", "valid integer"),
+        ("mixtral-8x7b", {"hidden_size": "4096"}, "hidden_size", "found '4096'; allowed: a whole number"),
+        ("mixtral-8x7b", {"hidden_size": 4096.0}, "hidden_size", "a whole number"),
         ("mixtral-8x7b", {"hidden_size": True}, "hidden_size", "found True"),
         ("mixtral-8x7b", {"hidden_size": None}, "hidden_size", "found nothing"),
         ("mixtral-8x7b", {"num_hidden_layers": -32}, "num_hidden_layers", "found -32"),
         ("mixtral-8x7b", {"num_local_experts": 0}, "num_local_experts", "found 0"),
         ("mixtral-8x7b", {"intermediate_size": float("nan")}, "intermediate_size", "found nan"),
         ("mixtral-8x7b", {"vocab_size": 10**30}, "vocab_size", "less than"),
-        ("mixtral-8x7b", {"tie_word_embeddings": "no"}, "tie_word_embeddings", "boolean"),
-        ("mixtral-8x7b", {"num_experts_per_tok": 9}, "top_k", "at most 8"),
-        ("mixtral-8x7b", {"num_key_value_heads": 5}, "kv_heads", "divisor of 32"),
+        ("mixtral-8x7b", {"tie_word_embeddings": "no"}, "tie_word_embeddings", "true or false"),
+        ("mixtral-8x7b", {"num_experts_per_tok": 9}, "num_experts_per_tok", "at most 8"),
+        ("mixtral-8x7b", {"num_key_value_heads": 5}, "num_key_value_heads", "divisor of 32"),
         ("mixtral-8x7b", {"num_attention_heads": 30}, "head_dim", "30 heads do not divide 4096"),
         ("mixtral-8x7b", {"quantization_config": "fp8"}, "quantization_config", "a mapping"),
         ("qwen1.5-moe-a2.7b", {"shared_expert_intermediate_size": ...}, "shared_expert_intermediate_size", "nothing"),
