@@ -47,7 +47,7 @@ MODELS = {
     "layers without number": ({"num_hidden_layers": 2**31 - 1}, "num_hidden_layers: found 2147483647"),
     "experts beyond the tags": ({"num_local_experts": 40000}, "num_local_experts: found 40000"),
     "sizes beyond int64": ({"hidden_size": 2**30, "intermediate_size": 2**30}, "sizes: found"),
-    "more chosen than there are": ({"num_experts_per_tok": 9}, "top_k: found 9"),
+    "more chosen than there are": ({"num_experts_per_tok": 9}, "num_experts_per_tok: found 9"),
     "negative": ({"hidden_size": -4}, "hidden_size: found -4"),
     "not a number": ({"hidden_size": float("nan")}, "hidden_size: found nan"),
     "another architecture": ({"model_type": "llama"}, "model_type: found 'llama'"),

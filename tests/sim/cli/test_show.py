@@ -126,6 +126,7 @@ def test_a_model_shows_its_size_and_shapes() -> None:
     assert shapes["expert", "down"] == (14336, 4096)
     assert shapes["attention", "key"] == (4096, 1024)
     assert shapes["router", "gate"] == (4096, 8)
+    assert found["attention"] == {"kind": "gqa", "heads": 32, "kv_heads": 8, "head_dim": 128}
 
 
 def test_an_experiment_is_shown_as_a_file_that_is_the_same_experiment(tmp_path: Path) -> None:
@@ -141,6 +142,13 @@ def test_tables_alone() -> None:
     assert lines[1].startswith("t1,0.6,")
     rows = json.loads(cli("show", "model", "mixtral-8x7b", "--table", "parts", "--json").stdout)
     assert {"block", "name", "rows", "columns", "params"} <= rows[0].keys()
+
+
+@pytest.mark.parametrize("entry", catalog.entries("machine")[::7], ids=lambda entry: entry.name)
+def test_a_constant_of_a_machine_is_shown_once(entry: catalog.Entry) -> None:
+    found = json.loads(cli("show", "machine", entry.name, "--table", "constants", "--json").stdout)
+    assert found
+    assert [name for name, times in Counter(row["constant"] for row in found).items() if times > 1] == []
 
 
 DESCRIBED = ("machine", "device", "link", "dram", "isa", "software")

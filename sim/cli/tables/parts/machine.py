@@ -125,6 +125,6 @@ def _constants(origins: Sequence[Origin]) -> Table:
     columns = (Column("constant", role="key"), Column("value"), Column("source", role="prose"))
     rows = [
         (origin.field, origin.value, f"assumption {origin.assumption}" if origin.assumption else origin.source)
-        for origin in origins
+        for origin in dict.fromkeys(origins)  # one may be read for several others
     ]
     return Table("constants", "constants", columns, rows)

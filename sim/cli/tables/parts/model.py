@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from moe_cosim.sim.cli.table import Column, Note, Report, Table
+from moe_cosim.workloads.models.attention import Attention
 from moe_cosim.workloads.models.find import find_model
 from moe_cosim.workloads.models.parts import parts
 
@@ -35,11 +36,17 @@ def model_document(name: str) -> dict[str, Any]:
         "identity_experts": model.identity_experts,
         "context_length": model.context_length,
         "checkpoint": {name: value for name, value in asdict(model.checkpoint).items() if value},
-        "attention": {name: value for name, value in asdict(model.attention).items() if value or name == "kind"},
+        "attention": _attention(model.attention),
         "kv_bytes_per_token": model.kv_bytes_per_token,
     }
     shapes = [{**asdict(part), "params": part.params, "active_params": part.active_params} for part in parts(model)]
     return {**facts, "parts": shapes}
+
+
+def _attention(attention: Attention) -> dict[str, Any]:
+    """What is there. Of fields that only linear attention has, some are no zeros elsewhere."""
+    own = {name: value for name, value in asdict(attention).items() if value or name == "kind"}
+    return own if attention.kind == "linear" else {name: own[name] for name in own if name != "numbers_per_head"}
 
 
 def model_report(document: Mapping[str, Any]) -> Report:
