@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.experiment import Experiment
+from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.draw import routing_shape
 from moe_cosim.workloads.limits import check_routing_size
 from moe_cosim.workloads.models.model import Model
-from moe_cosim.workloads.routing.routing import routing_source
+from moe_cosim.workloads.routing.routing import Routing, routing_source
 from moe_cosim.workloads.verify.decode_steps import DecodeSteps
 from moe_cosim.workloads.verify.regroup import first_tokens
 
@@ -34,19 +35,46 @@ class PastRequests:
         Raises `InputError` for a recording that holds no further sequences, and for more than this computer's memory
         takes.
         """
-        model, where = self.model, self.experiment.where
-        shape = routing_shape(self.experiment, model, first_tokens(self.decode, self.assumptions))
-        own = shape.sequences
-        shape = replace(shape, sequences=own + requests)
-        check_routing_size(shape.sequences * shape.tokens_per_sequence, shape.layers, shape.top_k, where)
-        routing = routing_source(self.experiment.routing, where).draw(shape, self.experiment.seed, self.assumptions)
-        found = np.zeros((requests, shape.layers, shape.experts), np.float32)
+        model = self.model
+        routing, own = self._drawn(requests)
+        layers, experts = routing.prefill_experts.shape[2], routing.num_experts
+        found = np.zeros((requests, layers, experts), np.float32)
         encoder = model.encoder_moe_layers if model.encoder_layers else None  # reads the prompt, the decoder the rest
         prompt, output = slice(encoder), slice(encoder or 0, None)
         for request in range(requests):
             _count(routing.prefill_experts[own + request][:, prompt], found[request, prompt])
             _count(routing.decode_experts[:, own + request][:, output], found[request, output])
-        return found[:, :, : shape.experts - model.identity_experts]
+        return found[:, :, : experts - model.identity_experts]
+
+    def runs(self, count: int) -> list[Demand]:
+        """What so many further runs of the batch's size ask of their layers, each token decoded one by one.
+
+        Raises as `counts` does.
+        """
+        model, batch = self.model, self.experiment.workload.batch
+        routing, own = self._drawn(count * batch)
+        encoder = model.encoder_moe_layers if model.encoder_layers else None
+        found = []
+        for first in range(own, own + count * batch, batch):
+            mine = slice(first, first + batch)
+            part = replace(
+                routing,
+                prefill_experts=routing.prefill_experts[mine],
+                prefill_weights=routing.prefill_weights[mine],
+                decode_experts=routing.decode_experts[:, mine],
+                decode_weights=routing.decode_weights[:, mine],
+            )
+            found.append(Demand(part, self.experiment.where, encoder, model.identity_experts))
+        return found
+
+    def _drawn(self, requests: int) -> tuple[Routing, int]:
+        """The run's own sequences and, behind them, so many others; and how many are its own."""
+        shape = routing_shape(self.experiment, self.model, first_tokens(self.decode, self.assumptions))
+        own, where = shape.sequences, self.experiment.where
+        shape = replace(shape, sequences=own + requests)
+        check_routing_size(shape.sequences * shape.tokens_per_sequence, shape.layers, shape.top_k, where)
+        source = routing_source(self.experiment.routing, where)
+        return source.draw(shape, self.experiment.seed, self.assumptions), own
 
 
 def _count(chosen: NDArray[np.uint16], counts: F32) -> None:

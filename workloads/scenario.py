@@ -63,6 +63,8 @@ class Scenario:
     """[requests, MoE layers, experts] of so many other requests, how often each chose each expert
     (`PastRequests.counts`); None: nobody knows.
     """
+    past_runs: Callable[[int], list[Demand]] | None = None
+    """What so many further runs ask of their layers (`PastRequests.runs`); None: nobody knows."""
 
 
 def draw(experiment: Experiment, declared: Callable[[Outset], Batching] = lambda outset: WHOLE) -> Scenario:
@@ -86,6 +88,7 @@ def draw(experiment: Experiment, declared: Callable[[Outset], Batching] = lambda
     addresses, layout = place(machine, model, experiment, quantization, assumptions, batching)
     draft = place_draft(experiment, machine, addresses, assumptions)
     demand = draw_demand(experiment, model, decode, assumptions)
+    past = PastRequests(experiment, model, decode, assumptions)
     return Scenario(
         machine,
         model,
@@ -100,7 +103,8 @@ def draw(experiment: Experiment, declared: Callable[[Outset], Batching] = lambda
         experiment.seed,
         where,
         draft,
-        PastRequests(experiment, model, decode, assumptions).counts,
+        past.counts,
+        past.runs,
     )
 
 

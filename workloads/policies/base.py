@@ -106,6 +106,7 @@ policies: Registry[type[Policy]] = Registry(
             "near_data.cxl_ndp",
             "offloading.all_on_gpu",
             "offloading.infinity",
+            "offloading.flash_moe",
             "offloading.speculating_experts",
             "offloading.wisp",
             "batched.klotski",

@@ -66,6 +66,7 @@ class Context:
         what attends near the data was chosen, and given its place, by what that costs. While it is False, machines
         that differ in rates and latencies alone get the same plan."""
         self._past = scenario.past
+        self._past_runs = scenario.past_runs
         self._machine = scenario.machine
         self._layout = scenario.layout
         self._homes: dict[WeightFormat, NDArray[np.int64]] = {}
@@ -142,6 +143,11 @@ class Context:
         if self._past is None or not requests:
             return np.zeros((0, self.demand.layers, self.demand.num_experts), np.float32)
         return self._past(requests)
+
+    def past_runs(self, count: int) -> list[Demand]:
+        """What so many other runs asked of their layers: further sequences of the same router, as many at once as this
+        run's batch has. None where nobody knows any."""
+        return [] if self._past_runs is None or not count else self._past_runs(count)
 
     # -- copies of experts ------------------------------------------------------------------
 
