@@ -32,6 +32,7 @@ _SYSTEMS: Final = {
     "dymoe": "DyMoE",
     "dynaexq": "DynaExq",
     "dali": "DALI",
+    "flash-moe": "FlashMoE",
     "flexgen": "FlexGen",
     "moe-lightning": "MoE-Lightning",
     "moe-gen": "MoE-Gen",

@@ -22,6 +22,7 @@ SYSTEMS: Final[tuple[tuple[str, Tree], ...]] = (
     ("h100-host", {"name": "lru", "cache_experts": 2, "speculative": True}),
     ("h100-host", {"name": "belady", "cache_experts": 2}),
     ("h100-host", {"name": "moe-infinity", "cache_experts": 4}),
+    ("h100-host", {"name": "flash-moe", "cache_experts": 2, "evict": "lfu"}),
     ("h100-host", {"name": "speculating-experts", "execute": False}),
     ("h100-host", {"name": "wisp", "cache_experts": 3, "prefetch": True}),
     ("h100-amx-dimm-ndp", {"name": "trimoe"}),

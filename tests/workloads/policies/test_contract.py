@@ -51,6 +51,18 @@ class TestMoeInfinity(PolicyContract):
     scarce_experts = 1
 
 
+class TestFlashMoe(Briefly):
+    policy = "flash-moe"
+    settings = {"assumptions.flash-moe-past-runs": 2}  # noqa: RUF012
+    scarce_experts = "one per layer"
+
+
+class TestFlashMoeByCounts(Briefly):
+    policy = "flash-moe"
+    options = {"cache_experts": 2, "evict": "lfu"}  # noqa: RUF012
+    scarce_experts = None
+
+
 class TestSpeculatingExperts(Briefly):
     policy = "speculating-experts"
     scarce_experts = 2

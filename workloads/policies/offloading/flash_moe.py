@@ -1,11 +1,11 @@
-"""FlashMoE: experts on an SSD, each layer's cache of them in the GPU's memory gives up whom a small network expects last.
+"""FlashMoE: experts on an SSD; a layer's cache in the GPU's memory gives up whom a small network expects last.
 
 Source: Kim et al., "FlashMoE: Reducing SSD I/O Bottlenecks via ML-Based Cache Replacement for Mixture-of-Experts
 Inference on Edge Devices" (arXiv 2601.17063), second-hand: the paper's text was not at hand, its rules are those that
 summaries in public repositories give alike, and those of an implementation of its predictor by others (malmong/CECAR,
-commit 8e46ad2). Each expert is a file; what a layer asks for and has not is read before its kernels run. A network per
-layer (`eviction_net`) sees recency and frequency of all experts (`use_history`) and stands for Belady's rule, from whose
-distances it learned on texts of TriviaQA; whoever it expects last leaves.
+commit 8e46ad2). Each expert is a file; what a layer asks for and has not is read before its kernels run. A network of
+each layer (`eviction_net`) sees recency and frequency of all experts (`use_history`) and stands for Belady's rule, from
+whose distances it learned on texts of TriviaQA; whoever it expects last leaves.
 
 Inferred: the network is trained on further runs of the run's own router, of its lengths, never on the run itself. A
 prompt is one step: its experts are equally recent. Equal expectations: the least recently used leaves. Training and
@@ -72,7 +72,9 @@ class FlashMoe(GpuCachePolicy):
             return []
         features, distances = (np.concatenate(each) for each in zip(*(lessons(run) for run in runs), strict=True))
         layers = range(self.context.demand.layers)
-        return [EvictionNet.trained(features[:, at].copy(), distances[:, at].copy(), self.context.seed) for at in layers]
+        return [
+            EvictionNet.trained(features[:, at].copy(), distances[:, at].copy(), self.context.seed) for at in layers
+        ]
 
     def plan_layer(self, demand: LayerDemand) -> None:
         pool, layer = self.pool(demand.layer), demand.layer

@@ -1,16 +1,17 @@
 """The small network of a layer that says how far off every expert's next use is.
 
-Source: FlashMoE (arXiv 2601.17063): three matrices with SiLU between them, from recency and frequency of all experts to a
-score of each, trained on Belady's distances by their mean square; about 113 KB a layer. Width 64 and the optimizer are
-those of an implementation of it by others (malmong/CECAR, commit 8e46ad2, Src/Train/ML_Train.py); with 128 experts it has
-28,928 weights, 113 KB at 32 bits, as published.
+Source: FlashMoE (arXiv 2601.17063): three matrices with SiLU between them, from recency and frequency of all experts to
+a score of each, trained on Belady's distances by their mean square; about 113 KB a layer. Width 64 and the optimizer
+are those of an implementation of it by others (malmong/CECAR, commit 8e46ad2, Src/Train/ML_Train.py); with 128 experts
+it has 28,928 weights, 113 KB at 32 bits, as published.
 
-In double precision and with rounded scores: what is learned may differ in its last bits from processor to processor, who
-leaves must not.
+In double precision and with rounded scores: what is learned may differ in its last bits from processor to processor,
+who leaves must not.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final, Self
 
 import numpy as np
@@ -62,12 +63,12 @@ class EvictionNet:
     def distances(self, features: F64) -> F64:
         """[experts] in horizons, larger is later."""
         *_, found = _forward(self._parameters, features)
-        return np.round(np.abs(found), _DIGITS)
+        return np.abs(found).round(_DIGITS)
 
 
 def _first(random: np.random.Generator, sizes: tuple[int, ...]) -> list[F64]:
     found = []
-    for inputs, outputs in zip(sizes, sizes[1:], strict=False):
+    for inputs, outputs in pairwise(sizes):
         most = inputs**-0.5  # PyTorch's own start of a linear layer
         found += [random.uniform(-most, most, shape) for shape in ((inputs, outputs), (outputs,))]
     return found

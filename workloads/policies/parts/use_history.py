@@ -7,17 +7,18 @@ layer's largest. Distances are cut off at a horizon and scaled to 0 ... 1, as an
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from moe_cosim.workloads.demand import Demand
 
 F64 = NDArray[np.float64]
 HORIZON: Final = 0.75
-"""Of the experts of a layer, in tokens: 48 of 64 and 98 of 128 at the commit above; whoever is asked for later, or never,
-is equally far."""
+"""Of the experts of a layer, in tokens: 48 of 64 and 98 of 128 at the commit above; whoever is asked for later, or
+never, is equally far."""
 
 
 class UseHistory:
@@ -27,10 +28,11 @@ class UseHistory:
         self._last = np.full((layers, experts), -np.inf)
         self._uses = np.zeros((layers, experts))
 
-    def see(self, layer: int, step: int, experts: ArrayLike, tokens: ArrayLike) -> None:
+    def see(self, layer: int, step: int, experts: Sequence[int], tokens: Sequence[int]) -> None:
         """The layer asked for these `experts`, each for so many `tokens`, in this step."""
-        self._last[layer, experts] = step
-        self._uses[layer, experts] += tokens
+        chosen = np.array(experts)
+        self._last[layer, chosen] = step
+        self._uses[layer, chosen] += np.array(tokens)
 
     def features(self, layer: int, step: int) -> F64:
         """[2 x experts] 1/r of all, then f over the largest."""
@@ -39,12 +41,14 @@ class UseHistory:
 
     def uses(self, layer: int) -> F64:
         """[experts] tokens that asked for each since the run began."""
-        return self._uses[layer]
+        found: F64 = self._uses[layer]
+        return found
 
 
 def lessons(run: Demand) -> tuple[F64, F64]:
     """What a whole run teaches: features [steps, layers, 2 x experts] as `UseHistory.features` has them behind each
-    step, and [steps, layers, experts] how far off each expert's next use is then, 0 (the next step) to 1 (the horizon)."""
+    step, and [steps, layers, experts] how far off each expert's next use is then, 0 (the next step) to 1 (the horizon).
+    """
     uses = _uses(run)
     steps = np.arange(run.steps)[:, None, None]
     asked = uses > 0
