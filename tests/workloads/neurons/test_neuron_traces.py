@@ -77,3 +77,12 @@ def test_most_correlated_are_those_that_are_active_together() -> None:
     assert (found.correlated[0] == -1).all()
     assert found.correlated[1, :, 0].tolist() == [1, 0, 3, 2, 5, 4, 7, 6]
     assert np.allclose(found.frequency[0], before.mean(axis=0))
+
+
+def test_of_each_the_two_most_correlated_are_kept() -> None:
+    """Hermes' equation (arXiv 2502.16963, IV-C) takes two. Cluster 3 is active in tokens 0 to 3. Of those before it,
+    2 is in the same four (4 of 4), 0 in three of them (3 of 4), 1 in all six (4 of 6) and 3 in none (0 of 6)."""
+    clusters = Clusters.of(like_small(hidden=8, heads=1, kv_heads=1, intermediate=8), 2)
+    active = np.zeros((6, 2, 8), np.bool_)
+    active[:4, 1, 3] = active[:4, 0, 2] = active[:3, 0, 0] = active[:, 0, 1] = active[4:, 0, 3] = True
+    assert profiled(active, clusters).correlated[1, 3].tolist() == [2, 0]

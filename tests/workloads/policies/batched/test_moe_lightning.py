@@ -19,7 +19,7 @@ from moe_cosim.workloads.batching.batching import MOST_MICRO_BATCHES, Batching, 
 from moe_cosim.workloads.models.find import find_model
 from moe_cosim.workloads.policies.base import policy_class
 from moe_cosim.workloads.policies.batched.hrm import LayerCosts, RooflineRates
-from moe_cosim.workloads.policies.batched.room import sizes_to_try
+from moe_cosim.workloads.policies.batched.room import kernel_rows_bytes, reserve_bytes, sizes_to_try
 from moe_cosim.workloads.policies.batched.zigzag import SIZES, Choice, ZigzagPolicy
 from moe_cosim.workloads.prepare import prepare
 from moe_cosim.workloads.quantization.precisions import quantization_of
@@ -60,6 +60,14 @@ def test_the_t4_takes_the_published_policy() -> None:
     assert found.batching.micro_batch == 36
     assert found.batching.cpu_attention == 1
     assert found.experts < 0.05 * 32 * 8
+
+
+def test_a_prompt_s_kernel_rows_and_the_framework_s_share_stay_free() -> None:
+    """Mixtral-8x7B, 1000 tokens with two experts each: 2000 rows of 4096 + 3 x 14336 values of 2 B are 188.416 MB, and
+    a fifth more (the artifact's optimizer.py). Of 16 GB a quarter is the framework's."""
+    model = find_model("mixtral-8x7b")
+    assert kernel_rows_bytes(model, 1000) == 226_099_200
+    assert reserve_bytes(model, 16 * 10**9, 0.75, 1000) == 4_226_099_200
 
 
 def test_larger_micro_batches_leave_less_room_for_experts() -> None:

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from moe_cosim.workloads.plan import Plan
-from tests.workloads.hand_made import decided, fetched, one_layer, routing
+from tests.workloads.hand_made import decided, dense_bytes, fetched, one_layer, routing
 
 
 def of_step(plan: Plan, step: int) -> list[int]:
@@ -92,3 +92,19 @@ def test_a_resident_expert_keeps_all_others_near_the_data() -> None:
 def test_layers_are_decided_one_by_one() -> None:
     plan = decided(routing([[(0,), (1,)], [(0,), (1,)], [(1,), (0,)]], [], 2), "monde").plan
     assert fetched(plan) == [(0, 0, 0), (0, 1, 1)]
+
+
+@pytest.mark.parametrize(("fitting", "stay"), [(1, 0), (3, 0), (4, 0), (5, 1), (6, 2)])
+def test_residents_are_what_fits_beside_the_layer_s_experts(fitting: int, stay: int) -> None:
+    """Of one layer with 4 experts of 6 MiB; where not even those fit nothing stays, and the hottest still moves."""
+    routed = one_layer([(2,), (2,), (1,), (0,), (3,)], [], 4)
+    room = dense_bytes(routed) + fitting * 6 * 2**20
+    found = decided(
+        routed,
+        "monde",
+        assumptions={"monde-migration": "ceil-unless-resident"},
+        machine_set={"devices.gpu.memories.hbm.capacity": f"{room} B"},
+    )
+    regions = {region.name: region.size_bytes for region in found.scenario.addresses.regions}
+    assert regions["resident experts"] == stay * 6 * 2**20
+    assert of_step(found.plan, 0) == [2, 0][: max(stay, 1)]

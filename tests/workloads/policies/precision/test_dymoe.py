@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from moe_cosim.errors import InputError
+from moe_cosim.workloads.demand import Demand
 from moe_cosim.workloads.policies.parts.gate_rank import best_ranks
 from moe_cosim.workloads.policies.precision.dymoe import retained
 from moe_cosim.workloads.routing.routing import Routing
@@ -84,6 +85,12 @@ def test_the_next_layers_critical_experts_are_fetched_ahead() -> None:
 def test_the_strongest_of_several_tokens_counts() -> None:
     found = decided(one_layer([(0, 1), (1, 2)], [(2, 3)], 5, weights=STRENGTHS), "on-demand")
     assert best_ranks(found.scenario.demand)[:, 0].tolist() == [[0, 0, 1, 2, 2], [2, 2, 0, 1, 2]]
+
+
+def test_experts_without_weights_take_ranks_and_get_none() -> None:
+    """Of four that the router knows the last two give tokens back: 1 is second to 3, and 0 the first beside 2."""
+    demand = Demand(one_layer([(3, 1)], [(0, 2)], 4), identity_experts=2)
+    assert best_ranks(demand)[:, 0].tolist() == [[2, 1], [0, 2]]
 
 
 def test_the_low_precision_is_lower() -> None:
