@@ -1,0 +1,37 @@
+"""What mutants are drawn from, and what is run against them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+SOURCES: Final = (
+    "workloads/policies",
+    "workloads/lowering",
+    "workloads/batching",
+    "workloads/neurons",
+    "workloads/verify",
+    "sim/results",
+    "sim/engines/makespan",
+    "hw_models",
+)
+"""Policies, lowering, metrics and models."""
+PLAIN: Final = ("workloads/policies", "workloads/lowering", "sim/results", "hw_models/dram_timing")
+"""Of these, what is compiled for itself, and stays Python here."""
+IN_THE_ENGINE: Final = ("hw_models/access_rate.py", "hw_models/flash/pages.py", "hw_models/dram/row_conflicts.py")
+"""What the engine compiles as a part of itself: a mutant of these is compiled."""
+TESTS: Final = (
+    "tests/workloads",
+    "tests/hw_models",
+    "tests/sim/engines",
+    "tests/sim/results",
+    "tests/sim/reproduce",
+    "tests/sim/crosscheck",
+    "tests/sim/validate",
+    "tests/test_shipped_experiments.py",
+)
+
+
+def files() -> list[Path]:
+    """Of `SOURCES`, in order."""
+    return sorted(path for folder in SOURCES for path in Path(folder).rglob("*.py"))

@@ -1,0 +1,45 @@
+"""Python loads this first where its folder is on PYTHONPATH: a mutant takes its file's place, in child processes too.
+
+``MUTANT`` names a JSON file with the mutant's ``path`` and ``source``; nothing on the disk changes, so that many can be
+tried side by side. Functions under ``MUTANTS_FROM`` (module prefixes) stay Python: compiled code would come from a
+cache.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import CodeType
+
+_PLAIN = """
+
+_compiling = {name: globals()[name] for name in ("compiled", "compiled_part", "compiled_making_arrays")}
+
+
+def _unless_drawn_from(name):
+    def chosen(function):
+        return function if function.__module__.startswith(PREFIXES) else _compiling[name](function)
+
+    return chosen
+
+
+compiled, compiled_part, compiled_making_arrays = map(_unless_drawn_from, _compiling)
+"""
+_given = json.loads(Path(os.environ["MUTANT"]).read_text()) if os.environ.get("MUTANT") else {"path": "", "source": ""}
+_prefixes = tuple(os.environ.get("MUTANTS_FROM", "").split())
+_original = SourceFileLoader.get_code
+
+
+def _get_code(self: SourceFileLoader, fullname: str) -> CodeType | None:
+    path = self.get_filename(fullname)
+    if _given["path"] and os.path.realpath(path) == _given["path"]:
+        return compile(_given["source"], path, "exec", dont_inherit=True)
+    if _prefixes and fullname == "moe_cosim.compiled":
+        source = Path(path).read_text() + _PLAIN.replace("PREFIXES", repr(_prefixes))
+        return compile(source, path, "exec", dont_inherit=True)
+    return _original(self, fullname)
+
+
+SourceFileLoader.get_code = _get_code  # type: ignore[method-assign]
