@@ -21,14 +21,13 @@ PLAIN: Final = ("workloads/policies", "workloads/lowering", "sim/results", "hw_m
 IN_THE_ENGINE: Final = ("hw_models/access_rate.py", "hw_models/flash/pages.py", "hw_models/dram/row_conflicts.py")
 """What the engine compiles as a part of itself: a mutant of these is compiled."""
 TESTS: Final = (
-    "tests/workloads",
+    *(f"tests/workloads/{name}" for name in ("policies", "lowering", "batching", "neurons", "verify")),
+    *(f"tests/workloads/{name}.py" for name in ("test_plan", "test_plan_check", "test_stripes", "test_demand")),
     "tests/hw_models",
     "tests/sim/engines",
     "tests/sim/results",
     "tests/sim/reproduce",
-    "tests/sim/crosscheck",
     "tests/sim/validate",
-    "tests/test_shipped_experiments.py",
 )
 
 

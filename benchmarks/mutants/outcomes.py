@@ -50,7 +50,10 @@ def _outcome(mutant: dict[str, Any], passing: dict[str, Any]) -> dict[str, Any]:
             "-x",
             "-q",
             "--no-header",
-            *"-p no:cacheprovider -p no:xdist".split(),
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:xdist",
         ]
         limit = 60 + _PATIENCE * sum(each for _, each in tests)
         apart = {"NUMBA_CACHE_DIR": folder} if mutant["path"] in IN_THE_ENGINE else {}

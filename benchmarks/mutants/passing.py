@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ET
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
@@ -31,40 +31,44 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def write(target: Path, workers: int) -> None:
-    """Runs `TESTS` under coverage; as JSON, the seconds of each that passes, and the tests of each line."""
-    from coverage import CoverageData
-
-    with tempfile.TemporaryDirectory() as folder:
-        data, report, settings = (Path(folder) / name for name in ("data", "report.xml", "settings"))
-        settings.write_text(f"[run]\nsource = {', '.join(SOURCES)}\ncore = ctrace\ndata_file = {data}\n")
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-n",
-            str(workers),
-            "-p",
-            "no:cacheprovider",
-            "--dist=worksteal",
-        ]
-        command += ["-m", "not slow and not quantize and not live_capture"]
-        command += ["--cov", f"--cov-config={settings}", "--cov-context=test", "--cov-report=", f"--junitxml={report}"]
-        subprocess.run([*command, f"--timeout={LONGEST_S}", *TESTS], env=environment(), check=False)
-        found = CoverageData(str(data))
-        found.read()
-        seconds = _seconds(report)
-        lines = {
-            os.path.relpath(path): _passing(found.contexts_by_lineno(path), seconds) for path in found.measured_files()
+    """Runs `TESTS` under coverage, one folder after the other; as JSON, the tests that pass with their seconds, and of
+    each line of the source the places of its tests in that list."""
+    seconds: dict[str, float] = {}
+    tests: dict[str, dict[int, set[str]]] = {}
+    for folder in TESTS:
+        with tempfile.TemporaryDirectory() as own:
+            seconds |= _run(folder, Path(own), workers)
+            for path, line, names in _lines(Path(own)):
+                tests.setdefault(path, {}).setdefault(line, set()).update(names)
+    places = {test: place for place, test in enumerate(seconds)}
+    lines = {
+        path: {
+            line: [places[test] for test in _shortest(names & seconds.keys(), seconds)] for line, names in by.items()
         }
+        for path, by in tests.items()
+    }
     target.write_text(json.dumps({"tests": list(seconds.items()), "lines": lines}))
 
 
-def _passing(by_line: dict[int, list[str]], seconds: dict[str, float]) -> dict[int, list[int]]:
-    """By line, the places of its tests in `seconds`."""
-    places = {test: place for place, test in enumerate(seconds)}
-    tests = {line: {context.rpartition("|")[0] for context in contexts} for line, contexts in by_line.items()}
-    return {line: [places[test] for test in _shortest(each & seconds.keys(), seconds)] for line, each in tests.items()}
+def _run(tests: str, own: Path, workers: int) -> dict[str, float]:
+    """What passes, and how long it takes; coverage's data are left in `own`."""
+    settings, report = own / "settings", own / "report.xml"
+    settings.write_text(f"[run]\nsource = {', '.join(SOURCES)}\ncore = ctrace\ndata_file = {own / 'data'}\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist=loadfile", "-p", "no:cacheprovider"]
+    command += ["-m", "not slow and not quantize and not live_capture", f"--timeout={LONGEST_S}"]
+    command += ["--cov", f"--cov-config={settings}", "--cov-context=test", "--cov-report=", f"--junitxml={report}"]
+    subprocess.run([*command, tests], env=environment(), check=False)
+    return _seconds(report)
+
+
+def _lines(own: Path) -> Iterator[tuple[str, int, set[str]]]:
+    from coverage import CoverageData
+
+    found = CoverageData(str(own / "data"))
+    found.read()
+    for path in found.measured_files():
+        for line, contexts in found.contexts_by_lineno(path).items():
+            yield os.path.relpath(path), line, {context.rpartition("|")[0] for context in contexts}
 
 
 def _shortest(tests: Iterable[str], seconds: dict[str, float]) -> list[str]:

@@ -15,17 +15,26 @@ from types import CodeType
 
 _PLAIN = """
 
-_compiling = {name: globals()[name] for name in ("compiled", "compiled_part", "compiled_making_arrays")}
+def _as_records(value):  # whose fields are attributes in Python too
+    if isinstance(value, tuple):
+        fields = map(_as_records, value)
+        return type(value)(*fields) if hasattr(value, "_fields") else tuple(fields)
+    is_table = hasattr(value, "dtype") and value.dtype.names and value.ndim
+    return value.view(__import__("numpy").recarray) if is_table else value
 
 
-def _unless_drawn_from(name):
+def _unless_drawn_from(name, compiling):
     def chosen(function):
-        return function if function.__module__.startswith(PREFIXES) else _compiling[name](function)
+        if not function.__module__.startswith(PREFIXES):
+            return compiling(function)
+        return function if name == "compiled_part" else lambda *given: function(*map(_as_records, given))
 
     return chosen
 
 
-compiled, compiled_part, compiled_making_arrays = map(_unless_drawn_from, _compiling)
+compiled, compiled_part, compiled_making_arrays = (
+    _unless_drawn_from(name, globals()[name]) for name in ("compiled", "compiled_part", "compiled_making_arrays")
+)
 """
 _given = json.loads(Path(os.environ["MUTANT"]).read_text()) if os.environ.get("MUTANT") else {"path": "", "source": ""}
 _prefixes = tuple(os.environ.get("MUTANTS_FROM", "").split())
