@@ -29,6 +29,8 @@ TESTS: Final = (
     "tests/sim/reproduce",
     "tests/sim/validate",
 )
+TOO_LONG: Final = "tests/hw_models/test_dram.py::test_an_answer_that_is_shipped_is_what_the_simulation_says"
+"""Minutes each, where nothing is compiled."""
 
 
 def files() -> list[Path]:

@@ -13,10 +13,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.mutants.drawn_from import PLAIN, SOURCES, TESTS
+from benchmarks.mutants.drawn_from import PLAIN, SOURCES, TESTS, TOO_LONG
 
 _HOOK: Final = Path(__file__).parent / "hook"
-LONGEST_S: Final = 60
+LONGEST_S: Final = 20
 """Longer tests are not asked."""
 _TOGETHER_S: Final = 120.0
 MOST: Final = 400
@@ -40,6 +40,10 @@ def write(target: Path, workers: int) -> None:
             seconds |= _run(folder, Path(own), workers)
             for path, line, names in _lines(Path(own)):
                 tests.setdefault(path, {}).setdefault(line, set()).update(names)
+        _keep(target, seconds, tests)
+
+
+def _keep(target: Path, seconds: dict[str, float], tests: dict[str, dict[int, set[str]]]) -> None:
     places = {test: place for place, test in enumerate(seconds)}
     lines = {
         path: {
@@ -55,7 +59,12 @@ def _run(tests: str, own: Path, workers: int) -> dict[str, float]:
     settings, report = own / "settings", own / "report.xml"
     settings.write_text(f"[run]\nsource = {', '.join(SOURCES)}\ncore = ctrace\ndata_file = {own / 'data'}\n")
     command = [sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist=loadfile", "-p", "no:cacheprovider"]
-    command += ["-m", "not slow and not quantize and not live_capture", f"--timeout={LONGEST_S}"]
+    command += [
+        "-m",
+        "not slow and not quantize and not live_capture",
+        f"--timeout={LONGEST_S}",
+        f"--deselect={TOO_LONG}",
+    ]
     command += ["--cov", f"--cov-config={settings}", "--cov-context=test", "--cov-report=", f"--junitxml={report}"]
     subprocess.run([*command, tests], env=environment(), check=False)
     return _seconds(report)
@@ -81,6 +90,8 @@ def _seconds(report: Path) -> dict[str, float]:
     """Of every test that passed, by its name as pytest takes it."""
     found: dict[str, float] = {}
     for case in ET.parse(report).iter("testcase"):
+        if case.get("classname") is None:  # of a worker that ended
+            continue
         if case.find("failure") is None and case.find("error") is None and case.find("skipped") is None:
             found[_name(case.attrib)] = float(case.attrib["time"])
     return found
