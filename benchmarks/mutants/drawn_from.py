@@ -29,6 +29,12 @@ TESTS: Final = (
     "tests/sim/reproduce",
     "tests/sim/validate",
 )
+LAST: Final = (
+    "tests/test_docs.py",
+    "tests/ledger/test_ledger.py::test_no_number_moves_without_the_ledger[short-runs]",
+    "tests/ledger/test_ledger.py::test_no_number_moves_without_the_ledger[crosscheck]",
+)
+"""What a survivor of the others is shown to, compiled: tables that docs print from the code, and kept numbers."""
 TOO_LONG: Final = "tests/hw_models/test_dram.py::test_an_answer_that_is_shipped_is_what_the_simulation_says"
 """Minutes each, where nothing is compiled."""
 

@@ -7,13 +7,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.mutants.drawn_from import IN_THE_ENGINE
-from benchmarks.mutants.passing import LONGEST_S, MOST, environment
+from benchmarks.mutants.drawn_from import IN_THE_ENGINE, LAST
+from benchmarks.mutants.passing import MOST, environment
 
+_LAST_S: Final = 400.0
 _PATIENCE: Final = 3.0
 """A mutant whose tests take so many times as long has made an endless loop."""
 
@@ -36,42 +38,37 @@ def write(mutants: Path, passing: Path, outcomes: Path, workers: int, stop_after
 
 
 def _outcome(mutant: dict[str, Any], passing: dict[str, Any]) -> dict[str, Any]:
+    """Its row: killed by which test, or survived."""
     tests = asked(mutant, passing)
     row = {name: mutant[name] for name in ("id", "path", "line", "operator", "before", "after")} | {"tests": len(tests)}
-    if not tests:
-        return row | {"outcome": "no test passes by it"}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "mutant.json"
         file.write_text(json.dumps({"path": str(Path(mutant["path"]).resolve()), "source": mutant["source"]}))
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-x",
-            "-q",
-            "--no-header",
-            "-p",
-            "no:cacheprovider",
-            "-p",
-            "no:xdist",
-        ]
-        limit = 60 + _PATIENCE * sum(each for _, each in tests)
-        apart = {"NUMBA_CACHE_DIR": folder} if mutant["path"] in IN_THE_ENGINE else {}
-        try:
-            done = subprocess.run(
-                [*command, f"--timeout={LONGEST_S * _PATIENCE:.0f}", *(test for test, _ in tests)],
-                env=environment(MUTANT=str(file), **apart),
-                capture_output=True,
-                text=True,
-                timeout=limit,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return row | {"outcome": "killed", "by": "time"}
-    if done.returncode == 0:
-        return row | {"outcome": "survived"}
+        is_compiled = mutant["path"] in IN_THE_ENGINE or "@compiled" in mutant["source"]
+        apart = {"NUMBA_CACHE_DIR": folder} if is_compiled else {}
+        in_the_engine = apart if mutant["path"] in IN_THE_ENGINE else {}
+        limit_s = 60 + _PATIENCE * sum(each for _, each in tests)
+        by = _killed_by([test for test, _ in tests], limit_s, MUTANT=str(file), **in_the_engine) if tests else ""
+        by = by or _killed_by(LAST, _LAST_S, MUTANT=str(file), MUTANTS_FROM="", **apart)
+    return row | ({"outcome": "killed", "by": by} if by else {"outcome": "survived"})
+
+
+def _killed_by(tests: Sequence[str], limit_s: float, **variables: str) -> str:
+    """The first that fails; empty where none does."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", *["-p", "no:cacheprovider", "-p", "no:xdist"]]
+    try:
+        done = subprocess.run(
+            [*command, f"--timeout={limit_s:.0f}", *tests],
+            env=environment(**variables),
+            capture_output=True,
+            text=True,
+            timeout=limit_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return "time"
     failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    return row | {"outcome": "killed", "by": failed[0][:200] if failed else f"exit {done.returncode}"}
+    return failed[0][:200] if failed else f"exit {done.returncode}" if done.returncode else ""
 
 
 def asked(mutant: dict[str, Any], passing: dict[str, Any]) -> list[tuple[str, float]]:

@@ -18,7 +18,7 @@ from benchmarks.mutants.drawn_from import PLAIN, SOURCES, TESTS, TOO_LONG
 _HOOK: Final = Path(__file__).parent / "hook"
 LONGEST_S: Final = 20
 """Longer tests are not asked."""
-_TOGETHER_S: Final = 120.0
+_TOGETHER_S: Final = 45.0
 MOST: Final = 400
 """Of a line's tests these, the shortest first."""
 
