@@ -9,11 +9,12 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.mutants.drawn_from import IN_THE_ENGINE, LAST
-from benchmarks.mutants.passing import MOST, environment
+from benchmarks.mutants.passing import MOST, TOGETHER_S, environment
 
 _LAST_S: Final = 400.0
 _PATIENCE: Final = 3.0
@@ -77,4 +78,6 @@ def asked(mutant: dict[str, Any], passing: dict[str, Any]) -> list[tuple[str, fl
     lines = passing["lines"].get(mutant["path"], {})
     found = {test for line in range(mutant["line"], mutant["end_line"] + 1) for test in lines.get(str(line), ())}
     found = found or {test for each in lines.values() for test in each}
-    return sorted((tuple(passing["tests"][test]) for test in found), key=lambda one: (one[1], one[0]))[:MOST]
+    by_length = sorted((tuple(passing["tests"][test]) for test in found), key=lambda one: (one[1], one[0]))[:MOST]
+    together = accumulate(each for _, each in by_length)
+    return [one for one, so_far in zip(by_length, together, strict=True) if so_far < TOGETHER_S]
