@@ -98,7 +98,7 @@ def _seconds(report: Path) -> dict[str, float]:
 
 
 def _name(case: dict[str, Any]) -> str:
-    """``tests.a.test_b.TestC`` and ``test_d[e]`` is ``tests/a/test_b.py::TestC::test_d[e]``."""
+    """The dots of a module and its classes become its path and ``::``."""
     parts = case["classname"].split(".")
     module = next(n for n in range(len(parts), 0, -1) if Path(*parts[:n]).with_suffix(".py").is_file())
     file = Path(*parts[:module]).with_suffix(".py")
