@@ -18,14 +18,18 @@ from tests.workloads.hand_made import one_layer, scenario
 ASKING = {"cox-moe", "dali", "monde", "monde-dimm", "edge-ndp", "sieve", "trimoe"}
 """By the share of a link, or by what an expert costs where."""
 SHORT = {"workload.prompt_tokens": 9, "workload.output_tokens": 5, "kv_cache": "gpu"}
+LESSONS = {"flash-moe": {"flash-moe-past-runs": 2}}
+"""Of what learns, few."""
 
 
 def of_each_policy() -> dict[str, Experiment]:
-    """The first shipped experiment of each, of those that route to experts; with no assumption of its own."""
+    """The first shipped experiment of each, of those that route to experts; with no assumption of its own but
+    `LESSONS`."""
     found: dict[str, Experiment] = {}
     for experiment in map(load_experiment, experiment_names()):
-        if experiment.neurons is None and experiment.policy["name"] not in found:
-            found[str(experiment.policy["name"])] = experiment.with_settings({**SHORT, "assumptions": {}})
+        name = str(experiment.policy["name"])
+        if experiment.neurons is None and name not in found:
+            found[name] = experiment.with_settings({**SHORT, "assumptions": LESSONS.get(name, {})})
     return found
 
 
