@@ -7,5 +7,7 @@
 3. ``python -m benchmarks.mutants run MUTANTS MAP OUTCOMES`` runs, for each mutant, the tests that pass by it, the
    shortest first, until one fails; outcomes are appended, and those that are there are not tried again.
 
-What is drawn from is never compiled while these run, so that a change of it is seen (`hook/sitecustomize.py`).
+What is drawn from stays Python meanwhile, so that a change of it is seen (`hook/sitecustomize.py`); what survives so is
+shown, compiled, to the kept numbers (`drawn_from.LAST`). Tests that are too long uncompiled are not asked: of
+``hw_models/dram_timing`` that is most of its own, so its survivors say little.
 """

@@ -80,7 +80,7 @@ def resume(
     warning: int | None,
     dry_run: bool,
 ) -> None:
-    """Submit again what is missing or failed in STORE. Not what waits or runs."""
+    """Submit again what is missing or failed in STORE. What waits or runs is left to itself."""
     from moe_cosim.sim.batch.resume import resume as drafts_of
     from moe_cosim.sim.sweep.store.store import Store
 

@@ -62,7 +62,7 @@ def stats(
 @_FORMAT
 @output_options("facts")
 def show_file(file: str, model: str | None, format_name: str, output: Output) -> None:
-    """Say what FILE is. Its format, and how much routing of what model it holds."""
+    """Say what FILE is. Its format is printed, and how much routing of what model it holds."""
     from moe_cosim.sim.cli.routing_files import recording_document
     from moe_cosim.sim.cli.tables.parts.routing import recording_report
 

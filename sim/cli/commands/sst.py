@@ -16,7 +16,7 @@ from moe_cosim.sim.cli.commands.options import SETTINGS
 @click.option("--out", type=click.Path(), required=True, help="Folder to write; it must not exist yet, or be empty.")
 @click.option("--line-size", type=click.IntRange(1), help="Bytes of one request (default: the experiment's, or 256).")
 def emit(experiment: str, settings: tuple[str, ...], out: str, line_size: int | None) -> None:
-    """Write EXPERIMENT as a folder that SST runs. Here or on another machine: its README has the commands."""
+    """Write EXPERIMENT as a folder that SST runs. Its README has the commands, for here or for another machine."""
     from moe_cosim.experiment import parse_settings
     from moe_cosim.sim.emit_experiment import emit_experiment
 
@@ -42,7 +42,7 @@ def sst() -> None:
 
 @sst.command()
 def build() -> None:
-    """Compile this project's SST elements. Against the SST on this machine, once per version."""
+    """Compile this project's SST elements. They are for the SST on this machine, and are kept for each version."""
     from moe_cosim.sim.engines.sst.commands import build_elements
 
     click.echo(build_elements())
@@ -51,7 +51,7 @@ def build() -> None:
 @sst.command()
 @click.option("--out", type=click.Path(dir_okay=False), help="File to write (default: print).")
 def catalogue(out: str | None) -> None:
-    """Write the catalogue of SST elements anew. From what sst-info says of the SST on this machine."""
+    """Write the catalogue of SST elements anew. It is what sst-info says of the SST on this machine."""
     from moe_cosim.sim.engines.sst.commands import catalogue_text
     from moe_cosim.whole_file import write_whole
 

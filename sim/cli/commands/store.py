@@ -37,7 +37,7 @@ def results(store: str, sql: str | None, all_versions: bool, output: Output) -> 
 @click.argument("store")
 @output_options()
 def collect(store: str, output: Output) -> None:
-    """Compact the points of STORE, every checksum compared. Into Parquet."""
+    """Compact the points of STORE into Parquet. Every checksum is compared."""
     from moe_cosim.sim.cli.tables.results.sweep import collected_report
     from moe_cosim.sim.sweep.store.collect import collect as compact
     from moe_cosim.sim.sweep.store.store import Store

@@ -96,7 +96,7 @@ def run(
     resume: bool,
     output: Output,
 ) -> None:
-    """Compute the points of SWEEP_FILE that STORE lacks. Those that failed, too.
+    """Compute the points of SWEEP_FILE that STORE lacks. Those that failed are computed again.
 
     Exit status: 0 all finished; 1 some failed, or the store cannot be written; 130 after Ctrl-C.
     """
@@ -175,7 +175,7 @@ def search(
     memory: str | None,
     output: Output,
 ) -> None:
-    """Search the space of SWEEP_FILE for one goal or two. Of two, for the Pareto front."""
+    """Search the space of SWEEP_FILE for one goal or two. Two goals give their Pareto front."""
     from moe_cosim.experiment import parse_settings
     from moe_cosim.sim.cli.progress import progress_bar
     from moe_cosim.sim.cli.tables.results.sweep import found_report, say_failures

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--layers", metavar="FIRST:LAST", help="Only what belongs to these layers.")
 @output_options()
 def trace(folder: str, out: str, steps: str | None, layers: str | None, output: Output) -> None:
-    """Write the timeline of a run for Perfetto. FOLDER: from run --out. What is written opens at ui.perfetto.dev."""
+    """Write the timeline of a run for Perfetto. FOLDER is what run --out wrote; the trace opens at ui.perfetto.dev."""
     from moe_cosim.sim.cli.tables.results.trace import trace_report
     from moe_cosim.sim.trace.folder import trace as trace_folder
     from moe_cosim.sim.trace.selection import Selection

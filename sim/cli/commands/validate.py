@@ -18,7 +18,7 @@ from moe_cosim.sim.cli.output import Output, output_options
 @WORKERS
 @output_options("rows", "groups", "rankings", "refused", "assumptions")
 def validate(kind: str, data: Path | None, model: str | None, fit: str, workers: int | None, output: Output) -> None:
-    """Show predictions beside measurements. Per row and grouped, and what the errors come to."""
+    """Show predictions beside measurements. Rows, groups of rows, and what the errors come to."""
     from moe_cosim.sim.cli.progress import progress_bar
     from moe_cosim.sim.cli.tables.checks.validation import validation_report
     from moe_cosim.sim.validate.kind import Choices
