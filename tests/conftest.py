@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+from platformdirs import user_cache_path
 
 from moe_cosim.compiling import compiling
 from tests.sim.tiny import Tiny
@@ -25,6 +29,20 @@ BEGUN_FIRST = (
     "tests/sim/batch/test_stand_ins.py",
 )
 """Files that keep a worker for longest, what waits before what computes: begun last, one would run on alone."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A cache of the run's own, for its workers and what they start: an answer that another state of the sources left in
+    the user's would be believed. Compiled code, which says what it was made from, stays the user's."""
+    if hasattr(config, "workerinput"):
+        return
+    kernels = user_cache_path("moe-cosim") / "kernels"
+    kernels.mkdir(parents=True, exist_ok=True)
+    own = Path(tempfile.mkdtemp(prefix="moe-cosim-tests-"))
+    config.add_cleanup(lambda: shutil.rmtree(own, ignore_errors=True))
+    os.environ["XDG_CACHE_HOME"] = str(own)
+    (own / "moe-cosim").mkdir()
+    (own / "moe-cosim" / "kernels").symlink_to(kernels)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
