@@ -32,8 +32,8 @@ BEGUN_FIRST = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A cache of the run's own, for its workers and what they start: an answer that another state of the sources left in
-    the user's would be believed. Compiled code, which says what it was made from, stays the user's."""
+    """A cache of the run's own, for its workers and what they start: an answer that another state of the sources left
+    in the user's would be believed. Compiled code, which says what it was made from, stays the user's."""
     if hasattr(config, "workerinput"):
         return
     kernels = user_cache_path("moe-cosim") / "kernels"
