@@ -6,6 +6,8 @@ A record also says how it was ``made``, which the command does not know.
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ledger.__main__ import FOLDER
@@ -15,6 +17,10 @@ from tests.docs_figures import kept_cells
 FITS: Final = FOLDER.parent / "fits"
 FITTED: Final = tuple(sorted(path.stem for path in FITS.glob("*.json")))
 """Reproductions that have one."""
+SEEDS: Final = ("cxl-ndp", "edge-ndp", "trimoe")
+"""Whose fits have a page of their own."""
+_NEAR: Final = 1.25
+_DISTANCES: Final = re.compile(r"([0-9.]+) by default, ([0-9.]+) fitted")
 _NEAREST: Final = 4
 """Unknowns left at their defaults that are shown, those that alone come nearest."""
 
@@ -25,22 +31,57 @@ def kept_fit(part: str) -> dict[str, Any]:
 
 
 def cells_table(part: str) -> str:
-    """Published, the paper's arithmetic on the default set's plans, simulated by default, and fitted."""
+    """Published, the paper's arithmetic (where it has one) on the default set's plans, simulated by default, and
+    fitted."""
     arithmetic = [cell.arithmetic for cell in _in_order(part)]
-    lines = [
-        "| figure | cell | published | paper's arithmetic | default | ratio | fitted | ratio |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    sums = [[] if all(one is None for one in arithmetic) else [f"{one:.4g}"] for one in arithmetic]
+    head = ["figure", "cell", "published", *(["paper's arithmetic"] if sums[0] else [])]
+    lines = [_line([*head, "default", "ratio", "fitted", "ratio"]), _line(["---"] * (len(head) + 4))]
     before = ""
-    for cell, sums in zip(kept_fit(part)["cells"], arithmetic, strict=True):
+    for cell, added_up in zip(kept_fit(part)["cells"], sums, strict=True):
         published, default, fitted = cell["published"], cell["default"], cell["fitted"]
         figure = "" if cell["figure"] == before else cell["figure"]
         before = cell["figure"]
+        row = [figure, cell["cell"], f"{published:.5g}", *added_up, f"{default:.4g}", f"{default / published:.2f}"]
+        lines.append(_line([*row, f"{fitted:.4g}", f"{fitted / published:.2f}"]))
+    return "\n".join(lines)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def neighbours_table() -> str:
+    """Of every fit but the seeds': cells within a quarter of the published, distances, and what the set is."""
+    head = ["system", "cells", "within 25 %: by default", "fitted", "distance: by default", "fitted", "the set"]
+    lines = [_line(head), _line(["---"] * len(head))]
+    for part in FITTED:
+        if part in SEEDS:
+            continue
+        found = kept_fit(part)
+        cells = found["cells"]
+        counts = [str(sum(_is_near(cell, which) for cell in cells)) for which in ("default", "fitted")]
+        distances = [float(number) for number in _DISTANCES.findall(found["notes"][0])[0]]
+        moved = [
+            f"`{one['name']}` {_said(one['fitted'])}" for one in found["unknowns"] if one["fitted"] != one["default"]
+        ]
         lines.append(
-            f"| {figure} | {cell['cell']} | {published:g} | {sums:.4g} | {default:.4g} | {default / published:.2f} "
-            f"| {fitted:.4g} | {fitted / published:.2f} |"
+            _line(
+                [
+                    part,
+                    str(len(cells)),
+                    *counts,
+                    *(f"{far:.1f}" for far in distances),
+                    ", ".join(moved) or "the default",
+                ]
+            )
         )
     return "\n".join(lines)
+
+
+def _is_near(cell: dict[str, Any], which: str) -> bool:
+    ratio = cell[which] / cell["published"]
+    return bool(ratio <= _NEAR and (cell["at_most"] or ratio >= 1 / _NEAR))
 
 
 def unknowns_table(part: str) -> str:

@@ -34,7 +34,7 @@ from moe_cosim.workloads.routing.routing import routers
 from moe_cosim.yaml_file import yaml_text
 from tests.docs import reference
 from tests.docs_figures import reproduction_table
-from tests.docs_fits import FITTED, cells_table, unknowns_table
+from tests.docs_fits import FITTED, cells_table, neighbours_table, unknowns_table
 from tests.workloads.models.published import published_parameters
 
 DOCS: Final = Path(__file__).parents[1] / "docs"
@@ -140,6 +140,7 @@ TABLES: Final[dict[str, Callable[[], str]]] = {
     "flash": _flash,
     **{part: partial(reproduction_table, part) for part in SIMULATED},
     "headlines": partial(reproduction_table, "cxl-ndp", _HEADLINES),
+    "fits-of-neighbours": neighbours_table,
     **{f"fit-{part}": partial(cells_table, part) for part in FITTED},
     **{f"fitted-{part}": partial(unknowns_table, part) for part in FITTED},
 }

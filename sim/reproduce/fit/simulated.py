@@ -13,6 +13,7 @@ from moe_cosim.sim.reproduce.fit.unknowns import Unknown, settings_of, unknowns_
 from moe_cosim.sim.reproduce.runs import RunKey, key, run_all
 from moe_cosim.sim.reproduce.seeds import routing_seeds, with_seed
 from moe_cosim.sim.results.result import Result
+from moe_cosim.sim.results.rows import AssumptionRow
 
 Values = Mapping[str, Any]
 """By unknown; the others are at their defaults."""
@@ -41,7 +42,7 @@ class SimulatedSets:
         ]
         self.default = self._scaled(self.default)
         self._by_default = {with_seed(run, 0): results[with_seed(run, 0)] for run in runs}
-        first = [(run[0], self._by_default[with_seed(run, 0)].assumptions) for run in runs]
+        first = [(run[0], self._left_open(run)) for run in runs]
         self._asked = {experiment: set[str]() for experiment, _ in first}
         for experiment, rows in first:
             self._asked[experiment] |= {row.name for row in rows}
@@ -69,6 +70,12 @@ class SimulatedSets:
     def distance(self, cells: list[Cell]) -> float:
         """Of cells from the published numbers, over their noise."""
         return distance(cells, self.noise)
+
+    def _left_open(self, run: RunKey) -> list[AssumptionRow]:
+        """What it assumes and does not set itself."""
+        own = {name for name, _ in run[1]}
+        rows = self._by_default[with_seed(run, 0)].assumptions
+        return [row for row in rows if f"assumptions.{row.name}" not in own]
 
     def _scaled(self, cells: list[Cell]) -> list[Cell]:
         if not self._scale:

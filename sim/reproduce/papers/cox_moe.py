@@ -6,12 +6,14 @@ Mixtral-8x7B at 800 in / 256 out, and the ablation on Qwen3-30B-A3B. Rates of si
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
+from moe_cosim.sim.reproduce.copies import LINK_EFFICIENCIES, slower_copies
 from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 
 _MACHINES: Final = {"I": "rtx-6000-ada-xeon-8452y", "II": "a100-80-xeon-8452y", "III": "h100-pcie-xeon-8452y"}
@@ -24,7 +26,6 @@ _UNEVEN: Final = {
 }
 """The routing's own classes, which are not Mixtral's."""
 _SCORES: Final = "assumptions.attention-score-bytes"
-_BATCH: Final = 1024
 _STEPS: Final = 2
 
 
@@ -39,6 +40,7 @@ class Setting(NamedTuple):
 
 _BEST: Final = Setting("I", _MIXTRAL, 800, 256)
 _QUICK: Final = (_BEST, Setting("I", _MIXTRAL, 97, 32))
+_SHORT: Final = (*_QUICK, Setting("III", _MIXTRAL, 800, 256), Setting("I", _QWEN, 97, 32))
 _GRID: Final = (
     *(Setting(system, _MIXTRAL, *lengths) for system in _MACHINES for lengths in ((800, 256), (97, 32))),
     Setting("I", _QWEN, 97, 32),
@@ -69,11 +71,20 @@ class CoxMoeReproduction(Reproduction):
     """Three systems at several lengths, models and machines; and the four rungs of the ablation."""
 
     title = "CoX-MoE (arXiv 2605.17889) against MoE-Lightning and FlexGen, and its ablation"
+    short: ClassVar[Mapping[str, Any]] = {"grid": _SHORT, "steps": 1}
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "batch": (512, 1024, 2048),
+        "link_efficiency": LINK_EFFICIENCIES,
+    }
+    batch = 1024
+    """Sequences, but in the ablation."""
+    link_efficiency: float | None = None
+    """That copies reach of the link; None: the machine's."""
+    steps = _STEPS
 
-    @property
-    def grid(self) -> tuple[Setting, ...]:
-        """Quick: system I and Mixtral-8x7B alone."""
-        return _QUICK if self.quick else _GRID
+    def __init__(self, quick: bool) -> None:
+        super().__init__(quick)
+        self.grid = _QUICK if quick else _GRID
 
     def runs(self) -> list[RunKey]:
         every = [self._run(each, who) for each in self.grid for who in ("moe", "lightning", "flexgen")]
@@ -83,9 +94,10 @@ class CoxMoeReproduction(Reproduction):
         settings: dict[str, Any] = {
             "machine.use": _MACHINES[at.system],
             "model": at.model,
-            "workload.batch": _BATCH,
+            "workload.batch": self.batch,
+            **slower_copies("gpu-host", self.link_efficiency),
             "workload.prompt_tokens": at.prompt,
-            **mean_step.window(at.out, _STEPS),
+            **mean_step.window(at.out, self.steps),
         }
         if at.model != _MIXTRAL:
             settings |= _UNEVEN
@@ -95,7 +107,8 @@ class CoxMoeReproduction(Reproduction):
 
     def _rung(self, name: str, **settings: Any) -> RunKey:
         experiment, own, _ = _RUNGS[name]
-        size = {"workload.batch": _ABLATION[0], **mean_step.window(_ABLATION[1], _STEPS)}
+        size = {"workload.batch": _ABLATION[0], **mean_step.window(_ABLATION[1], self.steps)}
+        size |= slower_copies("gpu-host", self.link_efficiency)
         if not own:  # MoE-Lightning makes no such assumption
             settings.pop(_SCORES, None)
         return key(experiment, {**size, **own, **settings})
@@ -150,8 +163,8 @@ class CoxMoeReproduction(Reproduction):
 
     def notes(self) -> list[str]:
         return [
-            f"{_STEPS} decode steps in the middle are simulated, the whole is the prefill and that many times a step; "
-            f"{_BATCH} sequences, {_ABLATION[0]} in the ablation.",
+            f"{self.steps} decode steps in the middle are simulated, the whole is the prefill and that many times a "
+            f"step; {self.batch} sequences, {_ABLATION[0]} in the ablation.",
             "Micro-batches are those of each system's search, but for the ablation's second rung (256, as published).",
             "FlexGen attends on the CPU in decode, as the paper runs it.",
         ]

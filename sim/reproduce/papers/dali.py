@@ -8,10 +8,10 @@ constant is fitted; the CPU's 50 GB/s is the paper's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import product
 from statistics import mean
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
@@ -27,8 +27,6 @@ _BATCHES: Final = (8, 16, 32, 64, 128)
 _OUTPUT_TOKENS: Final = 64
 _STEPS: Final = 32
 _QUICK_STEPS: Final = 4
-_NAIVE: Final = {"policy.assignment": "gpu"}
-"""What the paper calls naive is not said: all experts on the GPU, which fetches those that it lacks."""
 _SHARE: Final = "share of the best assignment's speed, at least"
 
 
@@ -45,6 +43,16 @@ class DaliReproduction(Reproduction):
 
     title = "DALI (arXiv 2602.03495) against KTransformers, and its assignment, RTX 3090"
     cost_model = "units"
+    short: ClassVar[Mapping[str, Any]] = {"quick": True}
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "naive": ("gpu", "cpu"),
+        "prefetch_experts": (0, 1, 2, 4),
+        "exchanged_experts": (0, 1, 2),
+    }
+    prefetch_experts = 1
+    exchanged_experts = 1
+    naive = "gpu"
+    """What the paper calls naive is not said: all experts on the GPU, which fetches those that it lacks."""
 
     @property
     def grid(self) -> tuple[ModelAndBatch, ...]:
@@ -52,10 +60,18 @@ class DaliReproduction(Reproduction):
         return tuple(ModelAndBatch(*each) for each in product(_MODELS, (32,) if self.quick else _BATCHES))
 
     def runs(self) -> list[RunKey]:
-        return [run for at in self.grid for run in (self._own(at), self._rival(at), self._own(at, **_NAIVE))]
+        return [run for at in self.grid for run in (self._own(at), self._rival(at), self._naive(at))]
 
     def _own(self, at: ModelAndBatch, **settings: Any) -> RunKey:
-        return self._run("dali", at, {"policy.cache_experts": _CACHED[at.model], **settings})
+        chosen = {
+            "policy.cache_experts": _CACHED[at.model],
+            "policy.prefetch_experts": self.prefetch_experts,
+            "policy.exchanged_experts": self.exchanged_experts,
+        }
+        return self._run("dali", at, {**chosen, **settings})
+
+    def _naive(self, at: ModelAndBatch) -> RunKey:
+        return self._own(at, **{"policy.assignment": self.naive})
 
     def _rival(self, at: ModelAndBatch, **settings: Any) -> RunKey:
         return self._run("dali-ktransformers", at, settings)
@@ -75,7 +91,7 @@ class DaliReproduction(Reproduction):
             for runs in (
                 [self._own(at) for at in self.grid],
                 [self._rival(at) for at in self.grid],
-                [self._own(at, **_NAIVE) for at in self.grid],
+                [self._naive(at) for at in self.grid],
             )
         )
         figure = "over KTransformers, mean"

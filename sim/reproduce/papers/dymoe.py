@@ -40,6 +40,7 @@ class DyMoeReproduction(Reproduction):
 
     title = "DyMoE (arXiv 2603.19172): two precisions of offloaded experts on an RTX 3090, part by part"
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"cache_experts": (2, 3, 4, 5)}
+    short: ClassVar[Mapping[str, Any]] = {"quick": True}
     cache_experts = CACHE_EXPERTS
 
     def runs(self) -> list[RunKey]:

@@ -40,17 +40,26 @@ class DynaExqReproduction(Reproduction):
     """Qwen3-30B-A3B on an RTX A6000."""
 
     title = "DynaExq (arXiv 2511.15015): hot experts at more bits, against offloading and its own parts"
-    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"update_steps": (4, 8, 16)}
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "update_steps": (4, 8, 16),
+        "rival_format": ("bf16", "int8"),
+    }
+    short: ClassVar[Mapping[str, Any]] = {"quick": True}
     update_steps = UPDATE_STEPS
+    rival_format = "bf16"
+    """Of the baseline's experts."""
 
     def runs(self) -> list[RunKey]:
         parts = (self._part(settings) for settings, _ in _PARTS.values())
-        return [self._run(OURS), self._run(RIVAL), self._part({}), *parts, *(self._alone(n) for n in (0.0, 0.2))]
+        return [self._run(OURS), self._rival(), self._part({}), *parts, *(self._alone(n) for n in (0.0, 0.2))]
 
     def _run(self, name: str, **settings: Any) -> RunKey:
         steps = _QUICK_STEPS if self.quick else _STEPS
         size = {"workload.output_tokens": steps + 1, "workload.skipped_tokens": (OUTPUT_TOKENS - steps) // 2}
         return key(name, {**size, **settings})
+
+    def _rival(self) -> RunKey:
+        return self._run(RIVAL, **{"quantization.expert_format": self.rival_format})
 
     def _part(self, settings: Mapping[str, Any]) -> RunKey:
         return self._run(OURS, **{"policy.update_steps": self.update_steps, **settings})
@@ -60,7 +69,7 @@ class DynaExqReproduction(Reproduction):
         return self._run(OURS, **one)
 
     def cells(self, lookup: Lookup) -> list[Cell]:
-        found = [_over_rival(lookup(self._run(OURS)), lookup(self._run(RIVAL)))]
+        found = [_over_rival(lookup(self._run(OURS)), lookup(self._rival()))]
         whole = mean_step.decode_s(lookup(self._part({})))
         for name, (settings, published) in _PARTS.items():
             gain = whole / mean_step.decode_s(lookup(self._part(settings)))

@@ -8,8 +8,9 @@ means are over is not said: here all five of the figures. The generator of activ
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from statistics import fmean
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
@@ -40,6 +41,16 @@ class HermesReproduction(Reproduction):
     """Hermes, two baselines and three ablations on five models."""
 
     title = "Hermes (arXiv 2502.16963) against Hermes-base and Hermes-host, RTX 4090 and 8 NDP-DIMMs"
+    short: ClassVar[Mapping[str, Any]] = {"quick": True}
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "density": (None, 0.1, 0.19),
+        "bundle_neurons": (32, 64, 128),
+        "cluster_neurons": (8, 16, 32),
+    }
+    density: float | None = None
+    """Of neurons, those that a token needs; None: the model's."""
+    bundle_neurons = 64
+    cluster_neurons = 16
 
     @property
     def _models(self) -> tuple[str, ...]:
@@ -52,7 +63,12 @@ class HermesReproduction(Reproduction):
     def _run(self, model: str, **settings: Any) -> RunKey:
         steps = _QUICK_STEPS if self.quick else _STEPS
         size = {"workload.output_tokens": steps + 1, "workload.skipped_tokens": (OUTPUT_TOKENS - 1 - steps) // 2}
-        return key(f"hermes-{model}", {**size, **settings})
+        drawn = {
+            "neurons.density": self.density,
+            "neurons.bundle_neurons": self.bundle_neurons,
+            "neurons.cluster_neurons": self.cluster_neurons,
+        }
+        return key(f"hermes-{model}", {**size, **drawn, **settings})
 
     def cells(self, lookup: Lookup) -> list[Cell]:
         own = {model: lookup(self._run(model)) for model in self._models}

@@ -31,6 +31,7 @@ class MoeInfinityReproduction(Reproduction):
     title = "MoE-Infinity (arXiv 2401.14361) against Mixtral-offloading and on-demand fetching, RTX A5000"
     cost_model = "units"
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"prefetch_experts": (0, 1, 2)}
+    short: ClassVar[Mapping[str, Any]] = {"quick": True}
     prefetch_experts = 0
     """As at the commit that the rows are of."""
 

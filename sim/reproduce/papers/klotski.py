@@ -7,12 +7,14 @@ and what figure 15's profiler saw of a layer. Figure 10's bars have no numbers. 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
+from moe_cosim.sim.reproduce.copies import LINK_EFFICIENCIES, slower_copies
 from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 
 _BATCHES: Final = 15
@@ -74,6 +76,19 @@ class KlotskiReproduction(Reproduction):
     """Four systems with batches of three sizes in two environments, and the four rungs of the ablation."""
 
     title = "Klotski (arXiv 2502.06888) against FlexGen, Fiddler and MoE-Infinity, and its ablation"
+    short: ClassVar[Mapping[str, Any]] = {"steps": _QUICK_STEPS}
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "layers_apart": (True, False),
+        "link_efficiency": LINK_EFFICIENCIES,
+    }
+    layers_apart = True
+    """Whether FlexGen's attention and experts are layers of their own."""
+    link_efficiency: float | None = None
+    """That copies reach of the link; None: the machine's. Figure 15's profiler saw 0.4."""
+
+    def __init__(self, quick: bool) -> None:
+        super().__init__(quick)
+        self.steps = _QUICK_STEPS if quick else _STEPS
 
     @property
     def environments(self) -> tuple[Environment, ...]:
@@ -95,12 +110,16 @@ class KlotskiReproduction(Reproduction):
 
     def _run(self, who: str, at: Environment, size: int, batches: int = _BATCHES, **settings: Any) -> RunKey:
         """Batches of `size` sequences: groups of them, or, where a system has no groups, one."""
-        window = mean_step.window(_OUTPUT_TOKENS, _QUICK_STEPS if self.quick else _STEPS)
+        window = mean_step.window(_OUTPUT_TOKENS, self.steps)
+        settings = {**slower_copies("gpu-host", self.link_efficiency), **settings}
         if who in ("fiddler", "infinity"):
             return key(f"klotski-{who}-mixtral-8x7b", {**at.settings(size), **window, **settings})
         own = {**at.settings(size * batches), **window, **settings}
         if who == "flexgen":
-            return key("klotski-flexgen-mixtral-8x7b", {"policy.micro_batch": size, **own})
+            return key(
+                "klotski-flexgen-mixtral-8x7b",
+                {"policy.micro_batch": size, "policy.layers_apart": self.layers_apart, **own},
+            )
         return key("klotski-mixtral-8x7b", {"policy.batch_sequences": size, **own})
 
     def _rung(self, rung: str, at: Environment, batches: int = _BATCHES, **settings: Any) -> RunKey:
@@ -172,10 +191,9 @@ class KlotskiReproduction(Reproduction):
         }
 
     def notes(self) -> list[str]:
-        steps = _QUICK_STEPS if self.quick else _STEPS
         return [
-            f"512 tokens in, {_OUTPUT_TOKENS} out, groups of {_BATCHES} batches; {steps} decode steps in the middle "
-            "are simulated, the whole is the prefill and that many times a step.",
+            f"512 tokens in, {_OUTPUT_TOKENS} out, groups of {_BATCHES} batches; {self.steps} decode steps in the "
+            "middle are simulated, the whole is the prefill and that many times a step.",
             "FlexGen's attention and experts are layers of their own, as its default and the paper have it: a layer's "
             "experts are loaded while it attends. The ablation's first two rungs are FlexGen, of one batch and of 15.",
             "Fiddler and MoE-Infinity take one batch at a time.",

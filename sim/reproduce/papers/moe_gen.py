@@ -6,10 +6,12 @@ holds, which the paper says without the number; the share of the CPU in (H) is w
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
+from moe_cosim.sim.reproduce.copies import LINK_EFFICIENCIES, slower_copies
 from moe_cosim.sim.reproduce.mean_step import decode_s, window
 from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 
@@ -29,6 +31,17 @@ class MoeGenReproduction(Reproduction):
     """Two variants at two output lengths."""
 
     title = "MoE-Gen (arXiv 2503.09716): module-based batching of Mixtral-8x7B on an A5000"
+    short: ClassVar[Mapping[str, Any]] = {"quick": True}
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "cpu_share": (0.4, 0.5, CPU_SHARE, 0.7, 0.8),
+        "micro_batch": (32, 64, 128),
+        "link_efficiency": LINK_EFFICIENCIES,
+    }
+    cpu_share = CPU_SHARE
+    """In (H)."""
+    micro_batch = 64
+    link_efficiency: float | None = None
+    """That copies reach of the link; None: the machine's."""
 
     def runs(self) -> list[RunKey]:
         return [self._run(out, variant) for out, variant in _PUBLISHED]
@@ -38,7 +51,9 @@ class MoeGenReproduction(Reproduction):
         size = {
             "workload.batch": _BATCHES[out],
             **window(out, steps),
-            "policy.cpu_share": CPU_SHARE if variant == "H" else 0.0,
+            "policy.cpu_share": self.cpu_share if variant == "H" else 0.0,
+            "policy.micro_batch": self.micro_batch,
+            **slower_copies("gpu-host", self.link_efficiency),
         }
         return key(_NAME, {**size, **settings})
 

@@ -8,11 +8,12 @@ MoE-Lightning follow from the times and throughputs that it keeps beside them (t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from moe_cosim.sim.reproduce import mean_step
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
+from moe_cosim.sim.reproduce.copies import LINK_EFFICIENCIES, slower_copies
 from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 
 PADDED_TOKENS: Final = 418
@@ -61,6 +62,10 @@ class MoeLightningReproduction(Reproduction):
     """Four systems at two output lengths in two settings, and FlexGen with MoE-Lightning's policy."""
 
     title = "MoE-Lightning (arXiv 2411.11217) against FlexGen, Mixtral-8x7B on a T4 and an L4"
+    short: ClassVar[Mapping[str, Any]] = {"quick": True}
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"link_efficiency": LINK_EFFICIENCIES}
+    link_efficiency: float | None = None
+    """That copies reach of the link; None: the machine's."""
 
     def runs(self) -> list[RunKey]:
         every = [self._run(where, out, system) for where, out in _ROWS for system in ("flexgen", "padded", "whole")]
@@ -70,6 +75,7 @@ class MoeLightningReproduction(Reproduction):
     def _run(self, where: str, out: int, system: str, **settings: Any) -> RunKey:
         row, steps = _ROWS[where, out], _QUICK_STEPS if self.quick else _STEPS
         size: dict[str, Any] = mean_step.window(out, steps)
+        size |= slower_copies("gpu-host", self.link_efficiency)
         if system in ("padded", "whole"):
             size["workload.batch"] = row.padded if system == "padded" else row.unpadded
             size["workload.prompt_tokens"] = PADDED_TOKENS if system == "padded" else MEAN_TOKENS

@@ -8,7 +8,7 @@ GPUs, which are not modelled.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.hw_models.build import build_machine
@@ -24,8 +24,6 @@ EXPERIMENT: Final = "sieve-qwen3-30b-a3b"
 MODELS: Final = ("qwen3-30b-a3b", "gpt-oss-120b", "qwen3.5-397b-a17b")
 BATCHES: Final = (4, 16, 64, 256)
 _QUICK_BATCHES: Final = (16, 64)
-CONTEXT_TOKENS: Final = 512
-"""This reproduction's choice."""
 _PROMPT_TOKENS: Final = 16
 _STEPS: Final = 8
 _QUICK_STEPS: Final = 2
@@ -40,6 +38,8 @@ class SieveReproduction(Reproduction):
     """Four schedules at several batches."""
 
     title = "Sieve (arXiv 2605.11277): experts between a B200 and its computing HBM, against other schedules"
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"context_tokens": (256, 512, 1024, 2048, 4096)}
+    context_tokens = 512
 
     @property
     def batches(self) -> tuple[int, ...]:
@@ -54,7 +54,7 @@ class SieveReproduction(Reproduction):
         size = {
             "workload.batch": batch,
             "workload.prompt_tokens": _PROMPT_TOKENS,
-            "workload.skipped_tokens": CONTEXT_TOKENS - _PROMPT_TOKENS,
+            "workload.skipped_tokens": self.context_tokens - _PROMPT_TOKENS,
             "workload.output_tokens": steps + 1,
         }
         return key(EXPERIMENT, {**size, **settings})
@@ -97,8 +97,8 @@ class SieveReproduction(Reproduction):
 
     def notes(self) -> list[str]:
         return [
-            f"{CONTEXT_TOKENS} tokens of context; attention in the memory throughout. PIMoE is the same search by a "
-            "roofline, without attention, over experts sliced alike: its own lie whole in single channels.",
+            f"{self.context_tokens} tokens of context; attention in the memory throughout. PIMoE is the same search by "
+            "a roofline, without attention, over experts sliced alike: its own lie whole in single channels.",
             "No mini-batch attends while another's experts run, so attention takes nothing from them here.",
         ]
 

@@ -9,7 +9,8 @@ itself, and its 4.30 times, are out of reach.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
@@ -18,6 +19,8 @@ from moe_cosim.sim.reproduce.runs import Lookup, RunKey, key
 OURS: Final = "specmoe-mixtral-8x7b"
 ON_DEMAND: Final = "on-demand-mixtral-8x7b"
 BATCHES: Final = (1, 16)
+ACCEPTANCE: Final = 0.84
+DRAFT_TOKENS: Final = 5
 _PROMPT_TOKENS: Final = 128
 _OUTPUT_TOKENS: Final = 64
 _QUICK_OUTPUT_TOKENS: Final = 16
@@ -30,6 +33,14 @@ class SpecMoeReproduction(Reproduction):
     """One sequence, and a batch."""
 
     title = "SpecMoE (arXiv 2604.10152): a model that drafts with a few of its own experts, against fetching on demand"
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "acceptance": (0.7, 0.8, ACCEPTANCE, 0.9, 0.95),
+        "draft_tokens": (3, DRAFT_TOKENS, 7, 10),
+        "draft_experts": (1, 2),
+    }
+    acceptance = ACCEPTANCE
+    draft_tokens = DRAFT_TOKENS
+    draft_experts = 2
 
     def runs(self) -> list[RunKey]:
         whole = (self._run(name, batch) for batch in BATCHES for name in (OURS, ON_DEMAND))
@@ -43,6 +54,10 @@ class SpecMoeReproduction(Reproduction):
         }
         if name == ON_DEMAND:
             size["machine.use"] = "h100-host-pcie5"
+        else:
+            size["workload.verify.acceptance"] = self.acceptance
+            size["workload.verify.draft_tokens"] = self.draft_tokens
+            size["policy.draft_experts"] = self.draft_experts
         return key(name, {**size, **settings})
 
     def cells(self, lookup: Lookup) -> list[Cell]:

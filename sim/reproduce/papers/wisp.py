@@ -8,7 +8,8 @@ range. No constant is fitted.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
 from moe_cosim.sim.reproduce.base import Reproduction, Variant, registry
 from moe_cosim.sim.reproduce.cell import Cell
@@ -35,6 +36,9 @@ class WispReproduction(Reproduction):
 
     title = "WiSP (arXiv 2606.21868) against static offload, Qwen3-30B-A3B, RTX 3090"
     cost_model = "units"
+    short: ClassVar[Mapping[str, Any]] = {"quick": True}
+    choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {"prompt_tokens": (64, 256, 512, 1024)}
+    prompt_tokens = 64
 
     def runs(self) -> list[RunKey]:
         return [
@@ -53,7 +57,10 @@ class WispReproduction(Reproduction):
 
     def _run(self, experiment: str, settings: dict[str, Any]) -> RunKey:
         steps = _QUICK_STEPS if self.quick else _STEPS
-        return key(f"{experiment}-qwen3-30b-a3b", {"workload.output_tokens": steps + 1, **settings})
+        return key(
+            f"{experiment}-qwen3-30b-a3b",
+            {"workload.prompt_tokens": self.prompt_tokens, "workload.output_tokens": steps + 1, **settings},
+        )
 
     def cells(self, lookup: Lookup) -> list[Cell]:
         def rate(run: RunKey) -> float:
@@ -98,7 +105,8 @@ class WispReproduction(Reproduction):
 
     def notes(self) -> list[str]:
         return [
-            f"64 tokens in, {_QUICK_STEPS if self.quick else _STEPS} decoded, batch 1; its prompts are not known.",
+            f"{self.prompt_tokens} tokens in, {_QUICK_STEPS if self.quick else _STEPS} decoded, batch 1; its prompts "
+            "are not known.",
             "Static offload reads the chosen experts of offloaded layers over the link; vLLM reads their attention's "
             "weights too (1.5 GB a token more), which is not modelled.",
             "Prefetching is compared without the host's time: the paper says that the link limits it. Its predictor, "
