@@ -36,13 +36,13 @@ def cells_table(part: str) -> str:
     arithmetic = [cell.arithmetic for cell in _in_order(part)]
     sums = [[] if all(one is None for one in arithmetic) else [f"{one:.4g}"] for one in arithmetic]
     head = ["figure", "cell", "published", *(["paper's arithmetic"] if sums[0] else [])]
-    lines = [_line([*head, "default", "ratio", "fitted", "ratio"]), _line(["---"] * (len(head) + 4))]
+    lines = [_line([*head, "default", "ratio", "fitted", "ratio"]), "|" + "---|" * (len(head) + 4)]
     before = ""
     for cell, added_up in zip(kept_fit(part)["cells"], sums, strict=True):
         published, default, fitted = cell["published"], cell["default"], cell["fitted"]
         figure = "" if cell["figure"] == before else cell["figure"]
         before = cell["figure"]
-        row = [figure, cell["cell"], f"{published:.5g}", *added_up, f"{default:.4g}", f"{default / published:.2f}"]
+        row = [figure, cell["cell"], f"{published:g}", *added_up, f"{default:.4g}", f"{default / published:.2f}"]
         lines.append(_line([*row, f"{fitted:.4g}", f"{fitted / published:.2f}"]))
     return "\n".join(lines)
 
@@ -54,7 +54,7 @@ def _line(cells: Sequence[str]) -> str:
 def neighbours_table() -> str:
     """Of every fit but the seeds': cells within a quarter of the published, distances, and what the set is."""
     head = ["system", "cells", "within 25 %: by default", "fitted", "distance: by default", "fitted", "the set"]
-    lines = [_line(head), _line(["---"] * len(head))]
+    lines = [_line(head), "|" + "---|" * len(head)]
     for part in FITTED:
         if part in SEEDS:
             continue
