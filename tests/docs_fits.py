@@ -127,4 +127,4 @@ def _said(value: Any) -> str:
             if isinstance(value[0], list)
             else "/".join(map(str, value))
         )
-    return "as many as fit" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return "not set" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
