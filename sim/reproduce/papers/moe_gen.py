@@ -67,12 +67,15 @@ class MoeGenReproduction(Reproduction):
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "cpu_share": (0.4, 0.5, CPU_SHARE, 0.7, 0.8),
         "micro_batch": (32, 64, 128),
+        "block": (1, 2, 4, 8),
         "link_efficiency": LINK_EFFICIENCIES,
     }
     cpu_share = CPU_SHARE
     """In (H)."""
     micro_batch = 64
     """Of its attention, not of the baselines."""
+    block = 1
+    """Batches of FlexGen and MoE-Lightning that share a layer's weights."""
     link_efficiency: float | None = None
     """That copies reach of the link; None: the machine's."""
 
@@ -81,12 +84,13 @@ class MoeGenReproduction(Reproduction):
         theirs = [self._run(out, name) for out in _BATCHES for name in MODEL_BASED]
         return [*ours, *theirs, *(self._small(system) for system in _SMALL)]
 
-    def _run(self, out: int, system: str, micro_batches: int = 1, **settings: Any) -> RunKey:
-        """`system` is a variant of MoE-Gen's, or a baseline with so many of its batches in a block."""
+    def _run(self, out: int, system: str, block: int | None = None, **settings: Any) -> RunKey:
+        """`system` is a variant of MoE-Gen's, or a baseline with so many of its batches in a `block`."""
         whole: dict[str, Any] = window(out, self._steps)
         if system in MODEL_BASED:
             name, batch = MODEL_BASED[system].experiment, MODEL_BASED[system].batches[out]
-            whole |= {"workload.batch": micro_batches * batch, "policy.micro_batch": batch}
+            count = block or (self.block if system in _IN_BLOCKS else 1)
+            whole |= {"workload.batch": count * batch, "policy.micro_batch": batch}
         else:
             name, share = _NAME, self.cpu_share if system == "H" else 0.0
             whole |= {
