@@ -230,6 +230,21 @@ def test_counts_over_time_are_spread_evenly_and_none_is_lost(scenario: Scenario)
     counts(*[3_000_000] * 400)
 
 
+def test_an_event_counts_in_the_spans_it_takes_time_of(scenario: Scenario) -> None:
+    """One ps less than two spans is nothing of the third; one more is."""
+    machine = _pair()
+    empty = EnergyTally(replace(scenario, machine=machine))
+    for more_ps, spans in ((-1, 2), (0, 2), (1, 3)):
+        builder = ProgramBuilder(machine)
+        program = builder.stream("u.l0", builder.read("m", 1_000), busy_ps=2 * empty.span_ps + more_ps).build()
+        timeline = EmbeddedEngine().run(machine, program)
+        assert (int(timeline.start_ps[0]), int(timeline.end_ps[0])) == (0, 2 * empty.span_ps + more_ps)
+        tally = EnergyTally(replace(scenario, machine=machine))
+        tally.add(program, timeline)
+        assert np.flatnonzero(tally.over_time.any(axis=1)).tolist() == list(range(spans))
+        assert tally.over_time.min() >= 0
+
+
 def test_a_run_says_what_it_took(tiny: Tiny) -> None:
     shown = cli("run", tiny.path)
     assert shown.exit_code == 0

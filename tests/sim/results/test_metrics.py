@@ -28,7 +28,7 @@ from moe_cosim.testing.engine.machines import memory, one_memory, unit
 from moe_cosim.workloads.plan import Copy, Plan, PlanBuilder, join_plans
 from moe_cosim.workloads.prepare import Prepared
 from moe_cosim.workloads.programs.builder import ProgramBuilder
-from moe_cosim.workloads.programs.program import COMPUTE, CONTENTS, COPY, PURPOSES, READ, STREAM, Program
+from moe_cosim.workloads.programs.program import COMPUTE, CONTENTS, COPY, PURPOSES, READ, STREAM, WRITE, Program
 from moe_cosim.workloads.quantization.losses import LossTable
 from tests.sim.tiny import Tiny, run_parts
 
@@ -130,7 +130,9 @@ def test_bytes_over_links_are_counted_once_however_many_links_they_take(read: in
     program = builder.build()
     activity = Activity(machine)
     activity.add(program, EmbeddedEngine().run(machine, program), is_last=True)
-    rows = bytes_by_kind(machine, activity, traffic_table(machine, activity)).values()
+    table = traffic_table(machine, activity)
+    assert not table[len(machine.memory_list) :, :, WRITE].any()
+    rows = bytes_by_kind(machine, activity, table).values()
     assert sum(row.crossed_bytes or 0 for row in rows) == read + copied
     assert sum(row.link_bytes for row in rows) > read + copied
 

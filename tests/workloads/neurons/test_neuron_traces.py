@@ -40,6 +40,13 @@ def test_a_recording_is_the_activity_of_single_neurons(tmp_path: Path) -> None:
     assert np.allclose(found.profile.frequency, both[:12].mean(axis=0))
 
 
+def test_of_a_longer_recording_the_beginning_is_taken(tmp_path: Path) -> None:
+    arrays = _arrays()
+    longer = {name: np.concatenate([array, array[:8]]) for name, array in arrays.items()}
+    found = draw_activity(experiment({"source": "trace", "file": _file(tmp_path, longer)}), SMALL)
+    assert np.array_equal(found.tokens, np.concatenate([arrays["qkv"], arrays["mlp"]], axis=2)[16:24])
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
