@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.cxl.flits import FLITS, LINE_BYTES
 from moe_cosim.hw_models.cxl.lanes import RATES, WIDTHS, Lanes
-from moe_cosim.hw_models.cxl.packing import flits
+from moe_cosim.hw_models.cxl.packing import flits, slots_of_read, slots_of_write
 from moe_cosim.hw_models.cxl.protocol import CxlProtocol
 from tests.hw_models.cxl.slot_packer import pack_m2s, pack_s2m
 
@@ -60,6 +60,22 @@ def test_every_slot_holds_a_header_or_data_or_nothing(form, reads, writes, per_s
 )
 def test_closed_forms(flit, lanes, read_share, gigabytes):
     assert CxlProtocol(flit, lanes).bytes_per_s(read_share) == pytest.approx(float(gigabytes) * 1e9)
+
+
+@pytest.mark.parametrize(("flit", "slots"), [("68", 5), ("256", 5.5), ("256-latency-optimized", 5.5)])
+def test_a_write_s_response_rides_beside_one_of_data_in_68_byte_flits_alone(flit, slots):
+    """A line read and one written: data, its header, and the other's response, in H3 for nothing, else half a slot."""
+    form = FLITS[flit]
+    assert flits(form, 1, 1).s2m == pytest.approx(slots / form.slots)
+
+
+@pytest.mark.parametrize("flit", list(FLITS))
+def test_one_more_line_takes_its_slots(flit):
+    """Of a mix of twice as many reads as writes."""
+    form, before = FLITS[flit], flits(FLITS[flit], 100, 50)
+    for more, slots in ((flits(form, 101, 50), slots_of_read(form)), (flits(form, 100, 51), slots_of_write(form))):
+        found = (more.m2s - before.m2s) * form.slots, (more.s2m - before.s2m) * form.slots
+        assert found == pytest.approx(slots)
 
 
 def test_two_headers_in_a_slot_save_half_a_slot_a_line():
