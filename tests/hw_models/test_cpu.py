@@ -137,3 +137,9 @@ def test_attention_takes_its_products() -> None:
     shape = AttentionShape(heads=32, kv_heads=4, key_dim=128, value_dim=128)
     ops = 2 * 3 * 5 * 700 * 32 * 256
     assert int(CPU.attention_ps(3, 5, 700, shape)) == pytest.approx(ops / 40 / CYCLES_PER_S * 1e12, abs=1)
+
+
+def test_what_has_no_rows_is_not_read() -> None:
+    cpu = replace(CPU, memory_bytes_per_s=307.2e9)
+    assert cpu.expert_ps([0, 1], SHAPE, BF16).tolist()[0] == 0
+    assert int(cpu.dense_ps(0, 5120, 1536)) == 0

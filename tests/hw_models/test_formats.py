@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from moe_cosim.errors import InputError
-from moe_cosim.hw_models.formats import find_format, format_of_bits, formats
+from moe_cosim.hw_models.formats import WeightFormat, find_format, format_of_bits, formats
 from moe_cosim.hw_models.shapes import ExpertShape
 from moe_cosim.workloads.models import find_model, model_names
 
@@ -125,3 +125,10 @@ def test_formats_that_do_not_exist(name: object) -> None:
     ):
         find_format(name, "my.yaml")
     assert find_format("int4").bits == 4
+
+
+def test_what_a_format_does_not_say_it_does_not_store() -> None:
+    mine = WeightFormat("groups of nothing", 4, group_size=32)
+    assert mine.bits_per_weight == 4
+    assert mine.bytes_of(64) == 32
+    assert WeightFormat("halves", 4, group_size=32, scale_bits=8).bytes_of(64) == 32 + 2

@@ -129,3 +129,25 @@ def test_without_the_package_its_extra_is_named(monkeypatch: pytest.MonkeyPatch)
         "measured-gpu: environment: found no aiconfigurator_core; allowed: the extra 'measured': "
         "pip install 'moe-cosim[measured]' (or kind: tile-gpu)"
     )
+
+
+@pytest.mark.usefixtures("gpu")
+def test_attention_of_windows_is_left_out_and_a_query_sees_itself(tmp_path: Path) -> None:
+    """A decode step behind 127 tokens has 128 keys; the mean query of a prompt of 63 has 32."""
+    wide, windowed = decode_row(1, 128, 0.1), {**decode_row(1, 4096, 0.2), "window_size": 128}
+    write_table(tmp_path, "attention", "generation_attention_perf", [wide, windowed])
+    prompt = {**decode_row(2, 1, 0.3), "isl": 63}
+    del prompt["window_size"]  # as tables of versions that measured no windows
+    write_table(tmp_path, "attention", "context_attention_perf", [prompt])
+    found = MeasuredTables(**TABLES)
+    decode, prefill = found.attention("decode"), found.attention("prefill")
+    assert (decode["keys"].tolist(), decode["queries"].tolist()) == ([128], [1])
+    assert (prefill["keys"].tolist(), prefill["queries"].tolist()) == ([32], [63])
+    assert decode["seconds"].tolist() == pytest.approx([1e-4])
+
+
+@pytest.mark.usefixtures("gpu")
+def test_experts_that_several_gpus_share_are_slices_of_them(tmp_path: Path) -> None:
+    rows = [experts_row(1, 0.1, moe_tp_size=ways) for ways in (1, 2, 0)]
+    write_table(tmp_path, "moe", "moe_perf", rows)
+    assert MeasuredTables(**TABLES).experts("bfloat16")["intermediate"].tolist() == [768, 384, 768]

@@ -9,6 +9,8 @@ import pytest
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.hw_models.build import build_machine
+from moe_cosim.hw_models.description import Fields, Reading
+from moe_cosim.hw_models.merge import Places
 
 _FORMS = "{value: ..., source: ...} or {assume: name} (a constant says where it comes from)"
 
@@ -231,3 +233,15 @@ def test_unknown_machine_names_the_nearest():
 def _compare(found: str, expected: str) -> None:
     """Equal; an expectation that ends in a space says only how a long message begins."""
     assert found.startswith(expected) if expected.endswith(" ") else found == expected
+
+
+def test_an_unknown_field_of_a_shared_assumption_is_named_in_its_own_file() -> None:
+    told = {"value": "1 GHz", "range": ["1 GHz", "2 GHz"], "source": "test"}
+    for more, refused in (({}, False), ({"reason": "none"}, True)):
+        reading = Reading(Assumptions(), {"clock": {**told, **more}}, "shared.yaml")
+        fields = Fields({"clock": {"assume": "clock"}}, reading, Places("device.yaml"))
+        if refused:
+            with pytest.raises(InputError, match=r"shared\.yaml: clock\.reason: found an unknown field"):
+                fields.positive("clock", "Hz")
+        else:
+            assert fields.positive("clock", "Hz") == 1e9

@@ -147,3 +147,17 @@ def test_few_credits_give_their_lines_a_round_trip(share: float, lines_per_us: f
     """Little's law: reads and writes have ten each, and the kind of which there are more holds up the mix."""
     protocol = CxlProtocol("68", Lanes("32 GT/s", 16))
     assert protocol.with_credits(share, 10, 1_000_000) == pytest.approx(lines_per_us * LINE_BYTES * 1e6)
+
+
+@pytest.mark.parametrize(
+    ("flit", "read"),
+    [
+        ("68", 4.5),
+        ("256", 4.5),
+        ("256-latency-optimized", 4 * 15 / 13),  # 13 slots of a flit hold data: two stay for headers alone
+    ],
+)
+def test_where_two_headers_share_a_slot_a_response_takes_half_of_its_own(flit: str, read: float) -> None:
+    """Slots to the memory and from it of a line read, and of one written (CXL 3.1: H5 and H4, H15 and H7)."""
+    assert slots_of_read(FLITS[flit], 2) == pytest.approx((1, read))
+    assert slots_of_write(FLITS[flit], 2) == pytest.approx((5, 0.5))

@@ -15,6 +15,7 @@ from moe_cosim.hw_models.dram_timing.achieved import simulate, simulate_pattern
 from moe_cosim.hw_models.dram_timing.channel import State, new_state
 from moe_cosim.hw_models.dram_timing.controller import Controller
 from moe_cosim.hw_models.dram_timing.idle import idle_latency_ns
+from moe_cosim.hw_models.dram_timing.limits import limits_of
 from moe_cosim.hw_models.dram_timing.pattern import AccessPattern
 from moe_cosim.hw_models.dram_timing.standard import DramStandard, read_standard
 
@@ -180,3 +181,13 @@ def test_writes_are_drained_together() -> None:
         for depth in (8, 128)
     )
     assert often.bytes_per_s < 0.8 * seldom.bytes_per_s
+
+
+def test_a_data_clock_without_a_postamble_runs_as_long_as_its_data() -> None:
+    standard = read_standard("lpddr5")
+    bare = replace(standard, timings={name: value for name, value in standard.timings.items() if name != "tWCKPST"})
+    t, ticks = standard.timings, standard.ticks_per_clock
+    data = standard.burst_clocks
+    for found, after in ((limits_of(bare), 0), (limits_of(standard), t["tWCKPST"])):
+        assert found.sync_read == (t["tCL"] + data + after) * ticks
+        assert found.sync_write == (t["tCWL"] + data + after) * ticks

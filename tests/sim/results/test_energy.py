@@ -261,3 +261,16 @@ def test_bytes_over_links_are_said_once_and_link_by_link(tiny: Tiny) -> None:
     moved = [row for row in result.traffic.values() if row.link_bytes]
     assert moved
     assert all(row.link_bytes == 2 * (row.crossed_bytes or 0) for row in moved)
+
+
+@pytest.mark.parametrize("more_ps", [0, 7])
+def test_software_s_work_on_sequences_is_what_a_step_takes_beyond_its_own(scenario: Scenario, more_ps: int) -> None:
+    machine, step_ps = _pair(), scenario.software.step_ps
+    builder = ProgramBuilder(machine)
+    program = builder.compute("u.l0", step_ps + more_ps, tag=builder.tag(1, PURPOSES.index("host"))).build()
+    program.tags["layer"], program.tags["tokens"] = -1, 0
+    tally = EnergyTally(replace(scenario, machine=machine))
+    tally.add(program, EmbeddedEngine().run(machine, program))
+    columns = tally.columns
+    assert tally.by_use[:, columns.software : columns.software + columns.units].sum() == more_ps
+    assert tally.by_use[:, columns.active : columns.software].sum() == 0

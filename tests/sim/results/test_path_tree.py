@@ -95,3 +95,12 @@ def test_times_without_bounds_have_no_path() -> None:
     exact = EmbeddedEngine().run(machine, program)
     with pytest.raises(RunError, match="does not say what bounds its events"):
         PathTree(machine).add(program, Timeline(exact.start_ps, exact.end_ps), None)
+
+
+def test_without_tags_there_is_no_phase_and_no_purpose() -> None:
+    machine = one_memory([unit("u")])
+    program = ProgramBuilder(machine).compute("u.l0", 5).build()
+    timeline = EmbeddedEngine().run(machine, program)
+    bare = replace(program, tags=program.tags[:0])
+    assert [(row.phase, row.purpose, row.time_ps) for row in path_of(machine, [(bare, timeline)])] == [("", "", 5)]
+    assert path_of(machine, [(bare, timeline)]) == critical_path(machine, bare, timeline).rows()

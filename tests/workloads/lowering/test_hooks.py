@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from moe_cosim.errors import InputError
+from moe_cosim.workloads.lowering import slots
 from moe_cosim.workloads.lowering.hooks import Moments
 from tests.outside import install, python
 from tests.workloads.hand_made import decided, lower_plan, one_layer
@@ -166,3 +168,10 @@ def test_hooks_keep_to_their_own_part_of_a_lane_s_order() -> None:
     assert second.select([1]).place(scene, 4, 5).step.tolist() == [1]
     with pytest.raises(ValueError, match="order 65536"):
         first.place(scene, 4, 65536)
+
+
+def test_each_stage_of_a_layer_follows_the_one_before() -> None:
+    """On the GPU; what a policy does behind the gate is given before the shared expert runs."""
+    stages = "HOST BEFORE_ATTENTION ATTENTION CROSS_ATTENTION DENSE_FFN GATE GATE_SIGNAL AFTER_GATE SHARED EXPERTS"
+    order = [getattr(slots, name) for name in f"{stages} GATHER AFTER_EXPERTS COMBINE BAND".split()]
+    assert all(before < after for before, after in itertools.pairwise(order))

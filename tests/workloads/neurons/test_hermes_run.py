@@ -3,6 +3,7 @@ do what the paper says of them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -160,3 +161,15 @@ def test_what_hermes_cannot_run_on_is_refused_in_one_line(model_file: str, chose
     with pytest.raises(InputError, match=said) as refused:
         prepare_run(_experiment(model_file, **chosen))
     assert "\n" not in str(refused.value)
+
+
+def test_a_window_forgets_those_before_it(model_file: str) -> None:
+    """Neurons are remapped by what the last five tokens needed (IV-D): a window of tokens that need none moves none."""
+    found = prepare_neurons(_experiment(model_file, adjust=False))
+    activity = found.scenario.activity
+    tokens = activity.tokens.copy()
+    tokens[5:] = 0
+    found.policy.scenario = replace(found.scenario, activity=replace(activity, tokens=tokens))
+    moved = found.policy.plan_steps(1, STEPS + 1).moved_bytes.sum(axis=(1, 2, 3))
+    assert moved[4] > 0
+    assert moved[9] == 0

@@ -11,8 +11,10 @@ import pytest
 from moe_cosim.testing.neuron_policy.contract import CASES, NeuronPolicyContract, asked, planned, prepared, timeline
 from moe_cosim.testing.neuron_policy.plan_check import NeuronPlanError, check_neuron_plan, check_placement
 from moe_cosim.testing.neuron_policy.program_check import ProgramTables
+from moe_cosim.workloads.neurons.lowering import NeuronLowering
 from moe_cosim.workloads.neurons.plan import MLP, PROJECTION, QKV, NeuronPlan, Placement
 from moe_cosim.workloads.neurons.policies.base import neuron_policies
+from moe_cosim.workloads.programs.program import CONTENTS, PURPOSES, STREAM
 
 
 class TestHermes(NeuronPolicyContract):
@@ -106,3 +108,17 @@ def test_a_layer_that_begins_too_early_is_noticed() -> None:
     early[np.flatnonzero(rows)[0]] = 0
     with pytest.raises(AssertionError, match="step 2, layer 1 begins too early"):
         tables.check_order(replace(run, start_ps=early))
+
+
+def test_a_single_neuron_on_the_gpu_is_computed_there() -> None:
+    found, plan = planned(_HELD.experiment(_BATCH))
+    one = replace(plan, gpu_neurons=np.ones_like(plan.gpu_neurons))
+    program, model = NeuronLowering(found.scenario, found.policy).decode(one), found.scenario.neurons
+    gpu = [lane for lane, (unit, _) in enumerate(program.lanes) if unit == found.machine.main_unit.name]
+    layers = [PURPOSES.index(name) for name in ("attention", "dense ffn")]
+    events = program.events[np.isin(program.events["lane"], gpu) & (program.events["kind"] == STREAM)]
+    events = events[np.isin(program.tags["purpose"][events["tag"]], layers)]
+    rows = np.concatenate([each["first_access"] + np.arange(each["accesses"]) for each in events])
+    read = program.accesses[rows][program.accesses["what"][rows] == CONTENTS.index("weights")]
+    one_each = model.blocks[0].bytes_per_neuron + 2 * model.hidden + model.blocks[1].bytes_per_neuron
+    assert int(read["bytes"].sum()) == len(plan.steps) * model.layers * one_each

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from moe_cosim.assumptions import Assumptions
 from moe_cosim.errors import InputError
 from moe_cosim.experiment import load_experiment
+from moe_cosim.hw_models.build import build_machine
 from moe_cosim.hw_models.chosen import machine_of
 from moe_cosim.sim.reproduce.base import registry
 from moe_cosim.sim.run import run
@@ -124,3 +125,9 @@ def test_every_run_of_moe_lightning_is_an_experiment(quick: bool) -> None:
     wanted = [*chosen.runs(), *(run for variant in chosen.variants() for run in chosen.variant_runs(variant))]
     for experiment, settings in dict.fromkeys(wanted):
         load_experiment(experiment, dict(settings))
+
+
+def test_a_machine_without_a_cpu_has_one_of_no_rate() -> None:
+    rates = RooflineRates.of(build_machine("h100-cxl-ndp-4", Assumptions()), "ndp0.dram")
+    assert (rates.cpu_bytes_per_s, rates.cpu_operations_per_s) == (0, 0)
+    assert 0 < rates.link_bytes_per_s < rates.gpu_bytes_per_s

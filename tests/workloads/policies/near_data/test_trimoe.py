@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from moe_cosim.experiment import Experiment
-from moe_cosim.workloads.policies.near_data.trimoe.costs import CPU, GPU, NDP
+from moe_cosim.workloads.policies.near_data.trimoe.costs import CPU, GPU, NDP, TriMoeCosts
 from moe_cosim.workloads.policies.near_data.trimoe.layout import _asked_for
 from moe_cosim.workloads.policies.near_data.trimoe.schedule import makespan, schedule
 from moe_cosim.workloads.prepare import Prepared, prepare
@@ -97,6 +98,7 @@ def test_refinement_relieves_the_bottleneck() -> None:
     assert sorted(path).count(CPU) == 1
 
 
+@cache
 def run(**options: object) -> Prepared:
     experiment = Experiment(
         name="trimoe",
@@ -139,3 +141,27 @@ def test_chances_are_the_same_on_every_processor() -> None:
     predicted = np.random.default_rng(0).gamma(0.5, size=(4, 160))
     expected = [[-math.expm1(-each) for each in row] for row in predicted.tolist()]
     assert _asked_for(predicted).tolist() == expected
+
+
+def test_what_each_path_of_an_expert_costs_by_where_it_lies() -> None:
+    """On the GPU and striped; striped alone; in module 0. A module reads its own expert for nobody else."""
+    of_tokens = [np.array([0.0, 10.0 * each, 10.0 * each + 1]) for each in range(6)]
+    hit, miss, miss_local, cpu, cpu_local, near = of_tokens
+    costs = TriMoeCosts(hit, (miss, miss_local), (cpu, cpu_local), near, (3.0, 6.0), (7.0, 8.0), (0.0, 0.0), 0.0)
+    asked = np.array([1, 2, 2]), np.array([True, False, False]), np.array([-1, -1, 0])
+    times, drain, delay = costs.of(*asked, cpu=True)
+    assert times.tolist() == [[0, 30, np.inf], [11, 31, np.inf], [21, 41, 51]]
+    assert drain.tolist() == [[0, 3, 0], [3, 3, 0], [6, 6, 0]]
+    assert delay.tolist() == [0, 7, 8]
+    assert np.isinf(costs.of(*asked, cpu=False)[0][:, CPU]).all()
+
+
+def test_warm_experts_go_into_stripes_and_those_that_cooled_back_into_a_module() -> None:
+    """Relayout both ways (arXiv 2603.01058): striped experts would else fill up all places for them."""
+    found = run()
+    moves = found.plan.moves[found.plan.moves["early"]]
+    homes = [each.local_memory for each in found.machine.near_data_units]
+    modules = [index for index, memory in enumerate(found.machine.memory_list) if memory.name in homes]
+    in_module = np.isin(found.machine.memory_index(moves["target"]), modules)
+    assert (moves["target"] >= STRIPED).any()
+    assert (in_module & (moves["source"] >= STRIPED)).any()
