@@ -41,7 +41,7 @@ class HermesReproduction(Reproduction):
     """Hermes, two baselines and three ablations on five models."""
 
     title = "Hermes (arXiv 2502.16963) against Hermes-base and Hermes-host, RTX 4090 and 8 NDP-DIMMs"
-    short: ClassVar[Mapping[str, Any]] = {"quick": True}
+    short: ClassVar[Mapping[str, Any]] = {"steps": _QUICK_STEPS}
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "density": (None, 0.1, 0.19),
         "bundle_neurons": (32, 64, 128),
@@ -52,6 +52,10 @@ class HermesReproduction(Reproduction):
     bundle_neurons = 64
     cluster_neurons = 16
 
+    def __init__(self, quick: bool) -> None:
+        super().__init__(quick)
+        self.steps = _QUICK_STEPS if quick else _STEPS
+
     @property
     def _models(self) -> tuple[str, ...]:
         return tuple(_TOKENS_PER_S) if self.quick else MODELS
@@ -61,8 +65,10 @@ class HermesReproduction(Reproduction):
         return [self._run(model, **settings) for model in self._models for settings in systems]
 
     def _run(self, model: str, **settings: Any) -> RunKey:
-        steps = _QUICK_STEPS if self.quick else _STEPS
-        size = {"workload.output_tokens": steps + 1, "workload.skipped_tokens": (OUTPUT_TOKENS - 1 - steps) // 2}
+        size = {
+            "workload.output_tokens": self.steps + 1,
+            "workload.skipped_tokens": (OUTPUT_TOKENS - 1 - self.steps) // 2,
+        }
         drawn = {
             "neurons.density": self.density,
             "neurons.bundle_neurons": self.bundle_neurons,
@@ -141,10 +147,9 @@ class HermesReproduction(Reproduction):
         return found
 
     def notes(self) -> list[str]:
-        steps = _QUICK_STEPS if self.quick else _STEPS
         return [
-            f"128 in, 128 out, batch 1 as published; {steps} decode steps in the middle are simulated, end to end is "
-            "the prefill and 127 times a step.",
+            f"128 in, 128 out, batch 1 as published; {self.steps} decode steps in the middle are simulated, end to end "
+            "is the prefill and 127 times a step.",
             "The generator of activity is solved from the paper's statistics of neurons alone (docs/neurons.md).",
             "The feed-forward block's latency is what its kernels have of the critical path of decode.",
         ]

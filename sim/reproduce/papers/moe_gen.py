@@ -67,15 +67,16 @@ class MoeGenReproduction(Reproduction):
     choices: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "cpu_share": (0.4, 0.5, CPU_SHARE, 0.7, 0.8),
         "micro_batch": (32, 64, 128),
-        "block": (1, 2, 4, 8),
+        "flexgen_block": (1, 2, 4, 8),
+        "lightning_block": (1, 2, 4, 8),
         "link_efficiency": LINK_EFFICIENCIES,
     }
     cpu_share = CPU_SHARE
     """In (H)."""
     micro_batch = 64
     """Of its attention, not of the baselines."""
-    block = 1
-    """Batches of FlexGen and MoE-Lightning that share a layer's weights."""
+    flexgen_block = lightning_block = 1
+    """Batches that share a layer's weights, of either system."""
     link_efficiency: float | None = None
     """That copies reach of the link; None: the machine's."""
 
@@ -89,7 +90,8 @@ class MoeGenReproduction(Reproduction):
         whole: dict[str, Any] = window(out, self._steps)
         if system in MODEL_BASED:
             name, batch = MODEL_BASED[system].experiment, MODEL_BASED[system].batches[out]
-            count = block or (self.block if system in _IN_BLOCKS else 1)
+            own = {"FlexGen": self.flexgen_block, "MoE-Lightning": self.lightning_block}
+            count = block or own.get(system, 1)
             whole |= {"workload.batch": count * batch, "policy.micro_batch": batch}
         else:
             name, share = _NAME, self.cpu_share if system == "H" else 0.0
