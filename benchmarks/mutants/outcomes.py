@@ -13,10 +13,10 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.mutants.drawn_from import IN_THE_ENGINE, LAST
+from benchmarks.mutants.drawn_from import COMPILED, IN_THE_ENGINE, LAST
 from benchmarks.mutants.passing import MOST, TOGETHER_S, environment
 
-_LAST_S: Final = 400.0
+_LAST_S: Final = 900.0
 _PATIENCE: Final = 3.0
 """A mutant whose tests take so many times as long has made an endless loop."""
 
@@ -48,8 +48,11 @@ def _outcome(mutant: dict[str, Any], passing: dict[str, Any]) -> dict[str, Any]:
         is_compiled = mutant["path"] in IN_THE_ENGINE or "@compiled" in mutant["source"]
         apart = {"NUMBA_CACHE_DIR": folder} if is_compiled else {}
         in_the_engine = apart if mutant["path"] in IN_THE_ENGINE else {}
-        limit_s = 60 + _PATIENCE * sum(each for _, each in tests)
+        limit_s = 180 + _PATIENCE * sum(each for _, each in tests)
         by = _killed_by([test for test, _ in tests], limit_s, MUTANT=str(file), **in_the_engine) if tests else ""
+        own = [test for where, names in COMPILED.items() if mutant["path"].startswith(where) for test in names]
+        if own and not by:
+            by = _killed_by(own, _LAST_S, MUTANT=str(file), MUTANTS_FROM="", **apart)
         by = by or _killed_by(LAST, _LAST_S, MUTANT=str(file), MUTANTS_FROM="", **apart)
     return row | ({"outcome": "killed", "by": by} if by else {"outcome": "survived"})
 

@@ -13,7 +13,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.mutants.drawn_from import PLAIN, SOURCES, TESTS, TOO_LONG
+from benchmarks.mutants.drawn_from import LEFT_OUT, PLAIN, SOURCES, TESTS
 
 _HOOK: Final = Path(__file__).parent / "hook"
 LONGEST_S: Final = 20
@@ -63,7 +63,7 @@ def _run(tests: str, own: Path, workers: int) -> dict[str, float]:
         "-m",
         "not slow and not quantize and not live_capture",
         f"--timeout={LONGEST_S}",
-        f"--deselect={TOO_LONG}",
+        *LEFT_OUT,
     ]
     command += ["--cov", f"--cov-config={settings}", "--cov-context=test", "--cov-report=", f"--junitxml={report}"]
     subprocess.run([*command, tests], env=environment(), check=False)
