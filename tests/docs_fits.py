@@ -17,8 +17,8 @@ from tests.docs_figures import kept_cells
 FITS: Final = FOLDER.parent / "fits"
 FITTED: Final = tuple(sorted(path.stem for path in FITS.glob("*.json")))
 """Reproductions that have one."""
-SEEDS: Final = ("cxl-ndp", "edge-ndp", "trimoe")
-"""Whose fits have a page of their own."""
+OF_FITS_PAGE: Final = ("cxl-ndp", "edge-ndp", "trimoe")
+"""Fits that docs/fits.md tells of; docs/fits-neighbours.md tells of the others."""
 _NEAR: Final = 1.25
 _DISTANCES: Final = re.compile(r"([0-9.]+) by default, ([0-9.]+) fitted")
 _NEAREST: Final = 4
@@ -52,11 +52,11 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def neighbours_table() -> str:
-    """Of every fit but the seeds': cells within a quarter of the published, distances, and what the set is."""
+    """Of the neighbours' fits: cells within a quarter of the published, distances, and what the set is."""
     head = ["system", "cells", "within 25 %: by default", "fitted", "distance: by default", "fitted", "the set"]
     lines = [_line(head), "|" + "---|" * len(head)]
     for part in FITTED:
-        if part in SEEDS:
+        if part in OF_FITS_PAGE:
             continue
         found = kept_fit(part)
         cells = found["cells"]
