@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,7 @@ SLOW = {f"{name}-quick" for name in SIMULATED} - KEPT | {"crosscheck-independent
 """Of systems whose own tests compute much of the same; and of what tests/sim/crosscheck/test_independent.py bounds."""
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "ledger.md"
 QUICK = [pytest.param(part, marks=[pytest.mark.slow] if part in SLOW else []) for part in IN_THE_SUITE]
 
 
@@ -42,3 +44,13 @@ def test_cells_are_changed_with_a_line_of_history_only() -> None:
 def test_every_policy_is_in_the_suite() -> None:
     used = {load_experiment(name).policy["name"] for name in experiment_names()}
     assert used == {name for registry in (policies, neuron_policies) for name, _ in registry}
+
+
+def test_the_page_says_where_each_part_is_computed() -> None:
+    rows = [
+        line.strip("| \n").split(" | ") for line in PAGE.read_text(encoding="utf-8").splitlines() if line[:3] == "| `"
+    ]
+    said = {name: row[-1].split("`")[1] for row in rows for name in row[0].split("`")[1::2]}
+    for part in PARTS:
+        where = "make ledger" if part not in IN_THE_SUITE else "make test-slow" if part in SLOW else "make test"
+        assert said.get(part, said["NAME-quick" if part.endswith("-quick") else "NAME"]) == where, part
