@@ -133,11 +133,14 @@ def test_an_array_and_what_collects_it_whatever_the_names(slurm: SlurmCluster, t
 def test_preempted_by_a_job_of_higher_priority(slurm: SlurmCluster, sweeping: Sweeping) -> None:
     sweeping.write(points=10, tokens=TOKENS)
     sweeping.submit("--scheduler", "slurm", "--chunk", 10, "--time", "10")
-    # urgent jobs are not preempted: this one gets every processor that they leave
-    busy = slurm.output("squeue", "--noheader", "--partition=urgent", "--states=RUNNING", "--format=%C").split()
-    tasks = CPUS - sum(int(each) for each in busy)
-    urgent = ("sbatch", "--partition=urgent", f"--ntasks={tasks}", "--output=/dev/null", "--wrap=sleep 1")
-    as_they_begin(sweeping, {1: lambda: slurm.output(*urgent)})
+
+    def take_the_node() -> None:
+        """Every processor but those of urgent jobs, which are not preempted; once the sweep runs, they do, too."""
+        busy = slurm.output("squeue", "--noheader", "--partition=urgent", "--states=RUNNING", "--format=%C").split()
+        tasks = CPUS - sum(int(each) for each in busy)
+        slurm.output("sbatch", "--partition=urgent", f"--ntasks={tasks}", "--output=/dev/null", "--wrap=sleep 1")
+
+    as_they_begin(sweeping, {1: take_the_node})
     wait_for(lambda: sweeping.view().state(1).state is JobState.PENDING, SECONDS, sweeping.document)
     wait_until_ended(sweeping)
     assert " 0 were there" not in log(sweeping, 1).splitlines()[-1]
