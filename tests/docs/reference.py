@@ -67,8 +67,8 @@ def _words(found: dict[str, Any]) -> str:
         return "one of " + ", ".join(f"`{value}`" for value in found.get("enum", [found.get("const")]))
     text = _TYPES.get(found.get("type", ""), "")
     low, high = found.get("minimum"), found.get("maximum", 2**31 - 1)
-    low_text = f" from {low}" if low is not None else ""
-    return text + low_text + (f" to {high}" if high < 2**15 - 1 else "")
+    low_text = f" from {low:g}" if low is not None else ""  # 1.0 before pydantic 2.11, 1 since
+    return text + low_text + (f" to {high:g}" if high < 2**15 - 1 else "")
 
 
 @cache
