@@ -36,13 +36,14 @@ def pytest_configure(config: pytest.Config) -> None:
     in the user's would be believed. Compiled code, which says what it was made from, stays the user's."""
     if hasattr(config, "workerinput"):
         return
-    kernels = user_cache_path("moe-cosim") / "kernels"
-    kernels.mkdir(parents=True, exist_ok=True)
+    users = user_cache_path("moe-cosim")
     own = Path(tempfile.mkdtemp(prefix="moe-cosim-tests-"))
     config.add_cleanup(lambda: shutil.rmtree(own, ignore_errors=True))
     os.environ["XDG_CACHE_HOME"] = str(own)
     (own / "moe-cosim").mkdir()
-    (own / "moe-cosim" / "kernels").symlink_to(kernels)
+    for compiled in ("kernels", "sst"):
+        (users / compiled).mkdir(parents=True, exist_ok=True)
+        (own / "moe-cosim" / compiled).symlink_to(users / compiled)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -6,12 +6,12 @@ A record also says how it was ``made``, which the command does not know.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
 from ledger.__main__ import FOLDER
 from moe_cosim.sim.reproduce.cell import Cell
+from moe_cosim.sim.reproduce.fit.distance import distance
 from tests.docs_figures import kept_cells
 
 FITS: Final = FOLDER.parent / "fits"
@@ -19,8 +19,8 @@ FITTED: Final = tuple(sorted(path.stem for path in FITS.glob("*.json")))
 """Reproductions that have one."""
 OF_FITS_PAGE: Final = ("cxl-ndp", "edge-ndp", "trimoe")
 """Fits that docs/fits.md tells of; docs/fits-neighbours.md tells of the others."""
+_SETS: Final = ("default", "fitted")
 _NEAR: Final = 1.25
-_DISTANCES: Final = re.compile(r"([0-9.]+) by default, ([0-9.]+) fitted")
 _NEAREST: Final = 4
 """Unknowns left at their defaults that are shown, those that alone come nearest."""
 
@@ -60,23 +60,19 @@ def neighbours_table() -> str:
             continue
         found = kept_fit(part)
         cells = found["cells"]
-        counts = [str(sum(_is_near(cell, which) for cell in cells)) for which in ("default", "fitted")]
-        distances = [float(number) for number in _DISTANCES.findall(found["notes"][0])[0]]
+        counts = [str(sum(_is_near(cell, which) for cell in cells)) for which in _SETS]
+        distances = [f"{_far(cells, which):.1f}" for which in _SETS]
         moved = [
             f"`{one['name']}` {_said(one['fitted'])}" for one in found["unknowns"] if one["fitted"] != one["default"]
         ]
-        lines.append(
-            _line(
-                [
-                    part,
-                    str(len(cells)),
-                    *counts,
-                    *(f"{far:.1f}" for far in distances),
-                    ", ".join(moved) or "the default",
-                ]
-            )
-        )
+        lines.append(_line([part, str(len(cells)), *counts, *distances, ", ".join(moved) or "the default"]))
     return "\n".join(lines)
+
+
+def _far(cells: Sequence[dict[str, Any]], which: str) -> float:
+    """Of all cells under one of `_SETS`, in noise."""
+    under = [Cell(one["figure"], one["cell"], one["published"], one[which], at_most=one["at_most"]) for one in cells]
+    return distance(under, [one["noise"] for one in cells])
 
 
 def _is_near(cell: dict[str, Any], which: str) -> bool:

@@ -8,6 +8,7 @@
    shortest first, until one fails; outcomes are appended, and those that are there are not tried again.
 
 What is drawn from stays Python meanwhile, so that a change of it is seen (`hook/sitecustomize.py`); what survives so is
-shown, compiled, to the kept numbers (`drawn_from.LAST`). Tests that are too long uncompiled are not asked: of
-``hw_models/dram_timing`` that is most of its own, so its survivors say little.
+shown, compiled, to the kept numbers (`drawn_from.LAST`), and of ``hw_models/dram_timing`` first to its own tests
+(`drawn_from.COMPILED`), most of which are too long uncompiled. An outcome ``time`` may also be a test that simulates
+DRAM uncompiled: time the same tests without the mutant before it counts as killed.
 """
